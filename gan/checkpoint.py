@@ -1,0 +1,160 @@
+"""A checkpoint is complete or it does not exist.
+
+A trial's directory::
+
+    checkpoints/step-00000400/    generator.safetensors, config.json (to load it with),
+                                  training.safetensors (to train on), trial.json (step, history)
+                                  and manifest.json with the size and SHA-256 of each
+    samples/step-00000400.png     the sample grid of each evaluation
+
+Written under a temporary name and renamed; verified before use. Loading executes no code.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GENERATOR = "generator.safetensors"
+CONFIG = "config.json"
+TRAINING = "training.safetensors"
+TRIAL = "trial.json"
+MANIFEST = "manifest.json"
+
+log = logging.getLogger(__name__)
+
+
+def step_name(step: int) -> str:
+    """Name a step so that names sort like steps."""
+    return f"step-{step:08d}"
+
+
+def checkpoints_of(trial: Path) -> Path:
+    """Return the directory of a trial's checkpoints."""
+    return trial / "checkpoints"
+
+
+def sample_file(trial: Path, step: int) -> Path:
+    """Return where the sample grid of a step is."""
+    return trial / "samples" / f"{step_name(step)}.png"
+
+
+def write(trial: Path, step: int, files: Mapping[str, bytes]) -> Path:
+    """Write one checkpoint, all or nothing, through to the disk.
+
+    Raises:
+        OSError: the disk is full or refuses; nothing is left behind that counts.
+    """
+    root = checkpoints_of(trial)
+    target = root / step_name(step)
+    temporary = root / f".{target.name}.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        manifest = {
+            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in files.items()
+        }
+        for name, content in {**files, MANIFEST: json.dumps(manifest).encode()}.items():
+            with (temporary / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.replace(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return target
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write one file, all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _steps(trial: Path) -> list[tuple[int, Path]]:
+    """Return every checkpoint by name, the newest first, whether sound or not."""
+    root = checkpoints_of(trial)
+    found = [(int(p.name.removeprefix("step-")), p) for p in root.glob("step-*")]
+    return sorted(found, reverse=True)
+
+
+def _is_sound(path: Path, *, digests: bool) -> bool:
+    """Compare a checkpoint with its manifest: sizes, and on demand every byte."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        for name, entry in manifest.items():
+            file = path / name
+            if file.stat().st_size != entry["bytes"]:
+                return False
+            if digests and hashlib.sha256(file.read_bytes()).hexdigest() != entry["sha256"]:
+                return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return True
+
+
+def newest(trial: Path, *, digests: bool = True) -> Path | None:
+    """Return the newest sound checkpoint; a torn or altered one is skipped with a warning.
+
+    Args:
+        trial: the trial's directory.
+        digests: verify every byte (to load it), or only names and sizes (to look at it).
+    """
+    return next(_sound(trial, digests=digests), None)
+
+
+def _sound(trial: Path, *, digests: bool) -> Iterator[Path]:
+    for _, path in _steps(trial):
+        if _is_sound(path, digests=digests):
+            yield path
+        else:
+            log.warning("skipped a damaged checkpoint: %s", path)
+
+
+def prune(trial: Path, keep: int) -> None:
+    """Remove all but the newest ``keep`` sound checkpoints, and what dead processes left."""
+    kept = 0
+    for _, path in _steps(trial):
+        if kept >= keep or not _is_sound(path, digests=False):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            kept += 1
+    for leftover in checkpoints_of(trial).glob(".step-*"):
+        if leftover.suffix != f".{os.getpid()}":
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def pack(tensors: "Mapping[str, Tensor]") -> bytes:
+    """Serialise tensors as safetensors."""
+    # torch takes seconds to import, and looking at checkpoints needs none of it.
+    import safetensors.torch
+
+    return safetensors.torch.save(
+        {name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}
+    )
+
+
+def unpack(content: bytes) -> "dict[str, Tensor]":
+    """Read what ``pack`` wrote; executes no code."""
+    import safetensors.torch
+
+    tensors: dict[str, Tensor] = safetensors.torch.load(content)
+    return tensors
+
+
+def read_trial(checkpoint: Path) -> dict[str, Any]:
+    """Read a checkpoint's trial.json: config, step, metric history, time."""
+    content: dict[str, Any] = json.loads((checkpoint / TRIAL).read_bytes())
+    return content

@@ -1,0 +1,97 @@
+"""Colour spaces: sRGB in [0, 1], Lab scaled to [-1, 1], and the gamut between them.
+
+Always float32, also under autocast: d(hue)/d(rgb) grows as 1/chroma, so that half precision
+near grey is noise. Conversions are kornia's (D65, 2 degree observer, like scikit-image's).
+"""
+
+from typing import Any
+
+import torch
+from kornia.color import lab_to_rgb, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
+from torch import Tensor
+
+L_SCALE = 50.0
+AB_SCALE = 110.0
+"""Covers sRGB, which reaches a in [-86, 98] and b in [-108, 94]."""
+
+# Y of linear sRGB: the weights of kornia's rgb_to_xyz.
+_LUMINANCE = (0.212671, 0.715160, 0.072169)
+
+
+def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
+    """Split images into the lightness that is given and the colour that is wanted.
+
+    Args:
+        rgb: (N, 3, H, W), sRGB in [0, 1].
+
+    Returns:
+        L (N, 1, H, W) as L*/50 - 1 in [-1, 1], and ab (N, 2, H, W) as (a*, b*)/110 in [-1, 1].
+    """
+    with torch.autocast(rgb.device.type, enabled=False):
+        lab = rgb_to_lab(rgb.float())
+    return lab[:, :1] / L_SCALE - 1, lab[:, 1:] / AB_SCALE
+
+
+def l_ab_to_rgb(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741 - the field's name for it
+    """Compose images from lightness and colour; any ab gives a displayable image of that L.
+
+    A colour outside sRGB is moved towards the grey of the same luminance until it is inside
+    (``into_gamut``), so that the output's L is the input's; clipping would change it.
+
+    Args:
+        l: (N, 1, H, W), scaled lightness in [-1, 1].
+        ab: (N, 2, H, W), scaled colour in [-1, 1].
+
+    Returns:
+        (N, 3, H, W), sRGB in [0, 1].
+    """
+    with torch.autocast(l.device.type, enabled=False):
+        lab = torch.cat([(l.float() + 1) * L_SCALE, ab.float() * AB_SCALE], dim=1)
+        return into_gamut(lab_to_rgb(lab, clip=False))
+
+
+def into_gamut(rgb: Tensor) -> Tensor:
+    """Desaturate what no screen can show, at constant luminance; leave the rest as it is.
+
+    In linear light, a pixel c of luminance Y becomes Y + t(c - Y) with the largest t <= 1 that
+    puts every channel in [0, 1]. Luminance is linear in c, so Y, and with it L*, stays.
+
+    The gradient is the map's own, along the gamut's surface for a pixel that was outside, and
+    adds the pull back inside, for which the map's derivative is zero: so an over-saturated
+    output can come back, where clipping would hold it.
+
+    Args:
+        rgb: (N, 3, H, W), sRGB, of any value.
+
+    Returns:
+        (N, 3, H, W), sRGB in [0, 1].
+    """
+    linear = rgb_to_linear_rgb(rgb)
+    weights = torch.tensor(_LUMINANCE, device=rgb.device, dtype=rgb.dtype).view(1, 3, 1, 1)
+    grey = (linear * weights).sum(dim=1, keepdim=True).clamp(0, 1)
+    offset = linear - grey
+    room = torch.where(offset > 0, 1 - grey, grey)
+    t = (room / offset.abs().clamp(min=1e-6)).amin(dim=1, keepdim=True)
+    mapped = linear_rgb_to_rgb(grey + t * offset).clamp(0, 1)
+    outside = ((rgb < 0) | (rgb > 1)).any(dim=1, keepdim=True)
+    mapped = torch.where(outside, mapped, rgb)
+    inward: Tensor = _Inward.apply(rgb, mapped.detach())
+    return mapped + inward
+
+
+class _Inward(torch.autograd.Function):
+    """Zero, with the gradient that pulls a pixel outside the gamut towards its mapped colour."""
+
+    @staticmethod
+    def forward(ctx: Any, rgb: Tensor, mapped: Tensor) -> Tensor:
+        ctx.save_for_backward(rgb - mapped)
+        return torch.zeros_like(rgb)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None]:
+        (grad,) = grads
+        (outward,) = ctx.saved_tensors
+        along = (grad * outward).sum(dim=1, keepdim=True)
+        length = (outward * outward).sum(dim=1, keepdim=True).clamp(min=1e-20)
+        # Descent moves a pixel along -grad: a positive product is a pull inside.
+        return outward * (along.clamp(min=0) / length), None

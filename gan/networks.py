@@ -1,0 +1,155 @@
+"""The seed's networks: a U-Net that colours, a discriminator that judges.
+
+Layers of Nazeri, Ng, Ebrahimi, "Image Colorization with Generative Adversarial Networks"
+(arXiv 1803.05400): the CIFAR-10 ones at 32 pixels, the Places365 ones above. Both encoders go
+down to 2x2 and 4x4; their depth follows the image size and their width ``base_channels``.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from gan import checkpoint
+from gan.config import TrainConfig
+from gan.errors import UserError
+
+
+def _down(c_in: int, c_out: int, stride: int, *, norm: bool = True) -> nn.Sequential:
+    """4x4 convolution, batch normalisation, LeakyReLU 0.2; size / stride."""
+    conv = nn.Conv2d(c_in, c_out, 4, stride, padding=stride - 1, bias=not norm)
+    layers: list[nn.Module] = [conv] if stride == 2 else [_same(), conv]
+    if norm:
+        layers.append(nn.BatchNorm2d(c_out))
+    return nn.Sequential(*layers, nn.LeakyReLU(0.2))
+
+
+def _same() -> nn.ZeroPad2d:
+    """Padding with which a 4x4 convolution of stride 1 keeps the size."""
+    return nn.ZeroPad2d((1, 2, 1, 2))
+
+
+def _up(c_in: int, c_out: int, *, dropout: bool) -> nn.Sequential:
+    """4x4 transposed convolution, batch normalisation, ReLU, dropout 0.5; size * 2."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, bias=False),
+        nn.BatchNorm2d(c_out),
+        nn.ReLU(),
+        nn.Dropout(0.5 if dropout else 0.0),
+    )
+
+
+def _widths(base: int, levels: int, *, thin_start: bool) -> list[int]:
+    """Channels of ``levels`` layers: 1, 2, 4, 8, 8, ... times base; 1, 1, 2, ... if thin."""
+    return [base * min(8, 2 ** max(0, i - thin_start)) for i in range(levels)]
+
+
+class UNetGenerator(nn.Module):
+    """Lightness in, colour out.
+
+    Args:
+        image_size: side of the images it is trained on, a power of 2 of at least 8 pixels.
+        base_channels: channels of the first layer.
+    """
+
+    def __init__(self, image_size: int, base_channels: int) -> None:
+        """Build the layers for one image size; weights are drawn by ``initialize``."""
+        super().__init__()
+        large = image_size > 32
+        widths = _widths(base_channels, int(math.log2(image_size)), thin_start=large)
+        self.encoder = nn.ModuleList(
+            _down(c_in, c_out, stride=1 if i == 0 else 2)
+            for i, (c_in, c_out) in enumerate(zip([1, *widths], widths, strict=False))
+        )
+        mirrored = widths[-2::-1]
+        inputs = [widths[-1], *(2 * c for c in mirrored)]
+        dropouts = 3 if large else 2
+        self.decoder = nn.ModuleList(
+            _up(c_in, c_out, dropout=i < dropouts)
+            for i, (c_in, c_out) in enumerate(zip(inputs, mirrored, strict=False))
+        )
+        self.head = nn.Conv2d(2 * widths[0], 2, 1)
+
+    def forward(self, l: Tensor) -> Tensor:  # noqa: E741
+        """L (N, 1, H, W) in [-1, 1] -> ab (N, 2, H, W) in (-1, 1)."""
+        maps = []
+        x = l
+        for block in self.encoder:
+            x = block(x)
+            maps.append(x)
+        for block, mirror in zip(self.decoder, maps[-2::-1], strict=True):
+            x = torch.cat([block(x), mirror], dim=1)
+        return torch.tanh(self.head(x))
+
+
+class Discriminator(nn.Module):
+    """Is this colour real for this lightness? One logit for each of 4x4 patches.
+
+    Args:
+        image_size: side of the images, a power of 2 of at least 8 pixels.
+        base_channels: channels of the first layer.
+    """
+
+    def __init__(self, image_size: int, base_channels: int) -> None:
+        """Build the layers for one image size; weights are drawn by ``initialize``."""
+        super().__init__()
+        widths = _widths(base_channels, int(math.log2(image_size)) - 2, thin_start=False)
+        last = 8 * base_channels
+        self.layers = nn.Sequential(
+            *(
+                _down(c_in, c_out, stride=2, norm=i > 0)
+                for i, (c_in, c_out) in enumerate(zip([3, *widths], widths, strict=False))
+            ),
+            _down(widths[-1], last, stride=1),
+            _same(),
+            nn.Conv2d(last, 1, 4),
+        )
+
+    def forward(self, l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+        """L (N, 1, H, W) and ab (N, 2, H, W), both scaled to [-1, 1] -> logits (N, 1, 4, 4)."""
+        logits: Tensor = self.layers(torch.cat([l, ab], dim=1))
+        return logits
+
+
+def initialize(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw every convolution's weights from He's normal distribution; biases are 0.
+
+    He et al., "Delving Deep into Rectifiers" (arXiv 1502.01852), for LeakyReLU 0.2.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(module.weight, a=0.2, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def build(config: TrainConfig) -> tuple[UNetGenerator, Discriminator]:
+    """Both networks of a trial, initialised from its seed, on the CPU."""
+    networks = (
+        UNetGenerator(config.image_size, config.base_channels),
+        Discriminator(config.image_size, config.base_channels),
+    )
+    random = torch.Generator().manual_seed(config.seed)
+    for network in networks:
+        initialize(network, random)
+    return networks
+
+
+def load_generator(directory: Path) -> UNetGenerator:
+    """Load a trained generator, ready to colour.
+
+    Args:
+        directory: a checkpoint, or a downloaded ``generator`` artifact.
+
+    Raises:
+        UserError: it holds no generator.
+    """
+    try:
+        config = TrainConfig.model_validate_json((directory / checkpoint.CONFIG).read_bytes())
+        network = UNetGenerator(config.image_size, config.base_channels)
+        network.load_state_dict(checkpoint.unpack((directory / checkpoint.GENERATOR).read_bytes()))
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{directory}: no generator to load ({error})") from None
+    return network.eval()

@@ -1,0 +1,1 @@
+"""Sweeps: what to train, on what, and how to go on after an interruption."""

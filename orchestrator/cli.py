@@ -1,0 +1,96 @@
+"""The command line: parse, call, print. Heavy imports are inside the commands."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gan.errors import UserError
+
+
+class _Group(click.Group):
+    """Turns the user's mistakes into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    envvar="COLORSWEEP_RUNS",
+    show_default=True,
+    show_envvar=True,
+    help="Directory for checkpoints, the tracking store and reports.",
+)
+@click.version_option(package_name="colorsweep")
+@click.pass_context
+def main(ctx: click.Context, runs: Path) -> None:
+    """Train colorization GANs whose output obeys numbers, and compare them."""
+    ctx.obj = runs
+
+
+@main.command()
+@click.argument("sweep")
+@click.option("--dry-run", is_flag=True, help="Print the trials and what each will use; no more.")
+@click.pass_obj
+def launch(runs: Path, sweep: str, dry_run: bool) -> None:
+    """Run, or go on with, the sweep in the file SWEEP (or the shipped one of that name).
+
+    Finished trials are skipped, begun ones go on from their newest checkpoint, the rest start.
+    The same command therefore goes on after Ctrl-C, a crash or a preemption, and trains only
+    what is new after an edit of the file. Joins a running Ray cluster (RAY_ADDRESS), else
+    starts Ray here. MLFLOW_TRACKING_URI names the tracking store.
+
+    Exits with 1 if a trial is not finished, 2 on bad input.
+    """
+    from rich.console import Console
+
+    from orchestrator.plan import expand
+    from orchestrator.spec import find_sweep, read_sweep
+
+    spec = read_sweep(find_sweep(sweep))
+    trials = expand(spec)
+    console = Console()
+    if dry_run:
+        from orchestrator.dryrun import print_plan
+
+        print_plan(spec, trials, runs, console)
+        return
+    from orchestrator import launch as launching
+    from reports.tracking import default_uri
+
+    if not launching.launch(spec, trials, runs, default_uri(runs), console):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("sweep")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory to write into.  [default: RUNS/reports/SWEEP]",
+)
+@click.pass_obj
+def report(runs: Path, sweep: str, out: Path | None) -> None:
+    """Compare the trials of SWEEP (its name) on a page: index.html, README.md, rows.csv.
+
+    Reads the tracking store alone, also while trials still run.
+    """
+    from reports.page import write_report
+
+    from reports.tracking import connect, default_uri
+
+    page = write_report(connect(default_uri(runs)), sweep, out or runs / "reports" / sweep)
+    click.echo(page)
+
+
+if __name__ == "__main__":
+    main()

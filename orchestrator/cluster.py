@@ -1,0 +1,176 @@
+"""Ray: a cluster to run on, and Tune to run trials there."""
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+# Before the import, which reads them. Ray's chatter off: the live view says all of it.
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+
+import ray
+from ray import tune
+from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
+
+from gan.errors import UserError
+from orchestrator.launch import SweepWatch
+from orchestrator.plan import Trial
+from orchestrator.spec import Resources, SweepSpec
+from orchestrator.trainable import TrialTask, run_trial
+
+# Only a death of the process counts: an exception ends its trial at once (trainable.py).
+MAX_DEATHS = 100
+
+
+def train(
+    spec: SweepSpec, trials: list[Trial], sweep: Path, watch: SweepWatch, console: Console
+) -> None:
+    """Run trials in parallel on what the cluster has, until all have ended.
+
+    Args:
+        spec: the sweep.
+        trials: those that are not finished.
+        sweep: the sweep's directory, on storage that every node sees.
+        watch: hears of every trial.
+        console: for addresses and warnings.
+
+    Raises:
+        UserError: the cluster has not what a single trial needs.
+    """
+    stop_file = sweep / "stop"
+    stop_file.unlink(missing_ok=True)
+    # Tune's own record of the experiment; ours is the trials' directories.
+    scratch = sweep / ".tune"
+    shutil.rmtree(scratch, ignore_errors=True)
+    tasks = [
+        asdict(
+            TrialTask(
+                key=trial.key,
+                config=trial.config.model_dump(mode="json"),
+                directory=str(sweep / trial.key),
+                dataset_root=str(Path.cwd()),
+                stop_file=str(stop_file),
+                threads=spec.resources.cpus_per_trial,
+            )
+        )
+        for trial in trials
+    ]
+    with _ray(console):
+        tuner = Tuner(
+            tune.with_resources(run_trial, _share(spec.resources)),
+            param_space={"task": tune.grid_search(tasks)},
+            tune_config=TuneConfig(reuse_actors=True, trial_dirname_creator=_key_of),
+            run_config=RunConfig(
+                name=spec.name,
+                storage_path=str(scratch),
+                failure_config=FailureConfig(max_failures=MAX_DEATHS),
+                callbacks=[_Callback(watch)],
+                verbose=0,
+            ),
+        )
+        try:
+            with watch.progress, _graceful_stop(stop_file, console):
+                tuner.fit()
+        finally:
+            stop_file.unlink(missing_ok=True)
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _ray(console: Console) -> Iterator[None]:
+    """Join the cluster of RAY_ADDRESS or of ``ray start``, else start Ray here."""
+    context = ray.init(logging_level="ERROR", log_to_driver=False)
+    try:
+        if context.dashboard_url:
+            console.print(f"Dashboard  http://{context.dashboard_url}", highlight=False)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _share(wanted: Resources) -> dict[str, float]:
+    """Return what each trial occupies; a whole GPU where there is one, unless said otherwise."""
+    total = ray.cluster_resources()
+    gpus = wanted.gpus_per_trial
+    if gpus is None:
+        gpus = 1.0 if total.get("GPU", 0) else 0.0
+    for name, kind, share in (
+        ("cpus_per_trial", "CPU", wanted.cpus_per_trial),
+        ("gpus_per_trial", "GPU", gpus),
+    ):
+        if share > total.get(kind, 0):
+            raise UserError(
+                f"resources.{name}: {share:g}, but the cluster has {total.get(kind, 0):g}"
+            )
+    return {"cpu": float(wanted.cpus_per_trial), "gpu": gpus}
+
+
+@contextmanager
+def _graceful_stop(stop_file: Path, console: Console) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into a request for checkpoints; a second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> None:
+        stop_file.touch()
+        restore()
+        console.print("Stopping: each trial takes a checkpoint. Again to quit at once.")
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def _key_of(ray_trial: Any) -> str:
+    key: str = ray_trial.config["task"]["key"]
+    return key
+
+
+class _Callback(Callback):
+    """Passes what Tune says of a trial on to the watch."""
+
+    def __init__(self, watch: SweepWatch) -> None:
+        self._watch = watch
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles its callbacks to restore an experiment by; ours are never restored.
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._watch.heard(_key_of(trial), "starting")
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._watch.heard(_key_of(trial), "restarting")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._watch.heard(_key_of(trial), "failed", f"its process died {MAX_DEATHS + 1} times")
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        reported = {name: result[name] for name in REPORTED if name in result}
+        self._watch.heard(_key_of(trial), result["state"], result.get("reason", ""), **reported)
+
+
+REPORTED = ("step", "total_steps", "epoch", "images_per_second", "metrics", "durable_step")

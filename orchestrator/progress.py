@@ -1,0 +1,149 @@
+"""The live view: one line a trial in a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from gan.config import TrainConfig
+from orchestrator.plan import Trial
+
+State = Literal["waiting", "starting", "running", "restarting", "finished", "stopped", "failed"]
+STYLES: dict[State, str] = {
+    "waiting": "dim",
+    "starting": "cyan",
+    "running": "cyan",
+    "restarting": "yellow",
+    "finished": "green",
+    "stopped": "yellow",
+    "failed": "red",
+}
+
+
+@dataclass
+class Row:
+    """What is known of one trial."""
+
+    name: str
+    config: TrainConfig
+    state: State = "waiting"
+    step: int = 0
+    total_steps: int | None = None
+    epoch: float = 0.0
+    images_per_second: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated from the speed of the last second or so."""
+        if self.state != "running" or not self.images_per_second or self.total_steps is None:
+            return None
+        images = (self.total_steps - self.step) * self.config.batch_size
+        return images / self.images_per_second
+
+    def losses(self) -> tuple[str, str]:
+        """Return the generator's total and the discriminator's loss."""
+        losses = {k: v for k, v in self.metrics.items() if k.startswith("loss/")}
+        if not losses:
+            return "", ""
+        discriminator = losses.pop("loss/discriminator")
+        return f"{sum(losses.values()):.1f}", f"{discriminator:.2f}"
+
+    def achieved(self) -> str:
+        """Return the last evaluation beside what was wanted, a line for each control."""
+        lines = []
+        for name, control in self.config.controls.items():
+            value = self.metrics.get(f"eval/{name}")
+            shown = "   ?" if value is None else f"{value:.2f}"
+            lines.append(f"{shown} of {control.target:.2f}")
+        return "\n".join(lines)
+
+
+class Progress:
+    """Shows rows as they change."""
+
+    def __init__(self, console: Console, trials: Sequence[Trial]) -> None:
+        """Prepare one waiting row a trial."""
+        self.console = console
+        self.rows = {trial.key: Row(trial.name, trial.config) for trial in trials}
+        self._live = Live(console=console, get_renderable=self.table, refresh_per_second=2)
+
+    def __enter__(self) -> "Progress":
+        """Start drawing, in a terminal."""
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Draw the last state and stop."""
+        if self.console.is_terminal:
+            self._live.stop()
+
+    def update(self, key: str, state: State, **changes: Any) -> None:
+        """Change a row; outside a terminal, print new states and new evaluations."""
+        row = self.rows[key]
+        news = state != row.state or self._evaluation(changes.get("metrics")) != self._evaluation(
+            row.metrics
+        )
+        row.state = state
+        for name, value in changes.items():
+            setattr(row, name, value)
+        if news and not self.console.is_terminal:
+            self.console.print(self._line(row), highlight=False, soft_wrap=True)
+
+    @staticmethod
+    def _evaluation(metrics: dict[str, float] | None) -> dict[str, float]:
+        return {k: v for k, v in (metrics or {}).items() if k.startswith("eval/")}
+
+    def table(self) -> Table:
+        """Draw every trial; fits 80 columns."""
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+        table.add_column("Trial", overflow="fold", min_width=8)
+        table.add_column("State")
+        for heading in ("Step", "Epoch", "Img/s", "Loss G", "D", "Achieved", "Left"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in self.rows.values():
+            total = "?" if row.total_steps is None else str(row.total_steps)
+            left = row.seconds_left
+            table.add_row(
+                row.name,
+                f"[{STYLES[row.state]}]{row.state}",
+                f"{row.step}/{total}",
+                f"{row.epoch:.1f}",
+                f"{row.images_per_second:.0f}" if row.images_per_second else "",
+                *row.losses(),
+                row.achieved(),
+                "" if left is None else duration(left),
+            )
+        return table
+
+    def _line(self, row: Row) -> str:
+        parts = [time.strftime("%H:%M:%S"), f"{row.name}:", row.state]
+        if row.step:
+            parts.append(f"step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}")
+        if row.images_per_second and row.state == "running":
+            parts.append(f"{row.images_per_second:.0f} images/s")
+        generator, discriminator = row.losses()
+        if generator:
+            parts.append(f"loss G {generator} D {discriminator}")
+        if row.config.controls and "eval/mae" in row.metrics:
+            parts.append("achieved " + row.achieved().replace("\n", ", "))
+        if (left := row.seconds_left) is not None:
+            parts.append(f"{duration(left)} left")
+        if row.reason:
+            parts.append(row.reason)
+        return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Format seconds as 1:05, 2:03:04 or 3d 04h."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24}d {hours % 24:02}h"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,89 @@
+"""Brings the tracking store up to date in the background; training never waits for it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.plan import Trial
+from reports.tracking import AWAY, Status, SweepTracker
+
+RETRY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A trial's run is to show this."""
+
+    trial: Trial
+    index: int
+    directory: Path
+    status: Status
+    reason: str = ""
+
+    def send(self, tracker: SweepTracker) -> None:
+        """Bring the run up to the trial's newest checkpoint."""
+        tracker.sync(
+            key=self.trial.key,
+            name=self.trial.name,
+            index=self.index,
+            config=self.trial.config,
+            directory=self.directory,
+            status=self.status,
+            reason=self.reason,
+        )
+
+
+class Sender:
+    """A thread that sends the newest transfer of each trial, again and again until it arrives."""
+
+    def __init__(self, tracker: SweepTracker, warn: Callable[[str], None]) -> None:
+        """Start the thread; ``warn`` is told once when the store is away, and when it is back."""
+        self._tracker = tracker
+        self._warn = warn
+        self._waiting: dict[str, Transfer] = {}
+        self._changed = threading.Condition()
+        self._closing = False
+        self._away = False
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._thread.start()
+
+    def put(self, transfer: Transfer) -> None:
+        """Ask for a transfer; it replaces an unsent one of the same trial."""
+        with self._changed:
+            self._waiting[transfer.trial.key] = transfer
+            self._changed.notify_all()
+
+    def close(self) -> int:
+        """Send what is waiting and end; returns how many trials could not be sent."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+        return len(self._waiting)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closing:
+                    self._changed.wait()
+                if not self._waiting:
+                    return
+                key = next(iter(self._waiting))
+                transfer = self._waiting.pop(key)
+            try:
+                transfer.send(self._tracker)
+            except AWAY as error:
+                if not self._away:
+                    reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+                    self._warn(f"tracking store is away ({reason}); training goes on, sent later")
+                self._away = True
+                with self._changed:
+                    self._waiting.setdefault(key, transfer)
+                    if self._closing:
+                        return
+                    self._changed.wait(RETRY_SECONDS)
+            else:
+                if self._away:
+                    self._warn("tracking store is back")
+                self._away = False

@@ -1,0 +1,209 @@
+"""A sweep file, read and checked: YAML in, ``SweepSpec`` out.
+
+The format, with every key optional::
+
+    settings:               # of every trial: any field of gan.config.TrainConfig, and controls
+      dataset: photos
+      saturation.weight: 200
+    axes:                   # lists; their product is the grid
+      saturation: [0.25, 0.5, 0.75]
+    points:                 # trials beside the grid; {} is the settings alone
+      - {}
+      - {hue: 0.6, saturation: 0.75}
+    resources:              # of each trial
+      cpus_per_trial: 1
+      gpus_per_trial: 0.5
+
+A control's name means its target; ``NAME.weight`` and ``NAME: {target: ..., weight: ...}`` say
+more. Settings give way to axes and points.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gan.config import Control, ControlName, TrainConfig
+from gan.errors import UserError
+
+CONTROLS: tuple[str, ...] = get_args(ControlName)
+FIELDS = tuple(name for name in TrainConfig.model_fields if name != "controls")
+SHIPPED = Path(__file__).parent.parent / "sweeps"
+
+Settings = dict[str, Any]
+"""Dotted names to values: ``batch_size``, ``saturation.target``, ``saturation.weight``."""
+
+
+class Resources(BaseModel):
+    """What one trial occupies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus_per_trial: int = Field(default=1, ge=1)
+    gpus_per_trial: float | None = Field(default=None, ge=0)
+    """A share of one GPU, or a number of them; default 1 where there is a GPU, else 0."""
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """A sweep as written: nothing is expanded yet."""
+
+    name: str
+    path: Path
+    settings: Settings
+    axes: dict[str, list[Any]]
+    points: list[Settings]
+    resources: Resources
+
+
+def find_sweep(name: str) -> Path:
+    """Find a sweep file by its path, or a shipped one by its name.
+
+    Raises:
+        UserError: there is none; the message names the nearest.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
+    if name in shipped:
+        return shipped[name]
+    beside = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+    known = beside or list(shipped)
+    raise UserError(f"{name}: no such sweep file{nearest(name, known)}; there are: {listed(known)}")
+
+
+def read_sweep(path: Path) -> SweepSpec:
+    """Read a sweep file; its name is the file's, without the suffix.
+
+    Raises:
+        UserError: it cannot be read or says something unknown; names file, key and choices.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
+    sections = ("settings", "axes", "points", "resources")
+    top = _mapping(path, "the file", {} if content is None else content)
+    for key in top:
+        if key not in sections:
+            raise UserError(f"{path}: {key}: {unknown('key', str(key), sections)}")
+    axes = _mapping(path, "axes", top.get("axes") or {})
+    for key, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"{path}: axes.{key}: wants a list of values, not {values!r}")
+    points = top.get("points") or []
+    if not isinstance(points, list):
+        raise UserError(f"{path}: points: wants a list of trials, not {points!r}")
+    return SweepSpec(
+        name=path.stem,
+        path=path,
+        settings=_settings(path, "settings", top.get("settings") or {}),
+        axes=_axes(path, axes),
+        points=[_settings(path, f"points[{i}]", point) for i, point in enumerate(points)],
+        resources=_resources(path, top.get("resources") or {}),
+    )
+
+
+def _settings(path: Path, where: str, section: Any) -> Settings:
+    """Check a mapping's keys and write controls out as dotted names."""
+    flat: Settings = {}
+    for key, value in _mapping(path, where, section).items():
+        for name, part in _expanded(path, f"{where}.{key}", str(key), value).items():
+            if name in flat:
+                raise UserError(f"{path}: {where}.{key}: {name} is given twice")
+            flat[name] = part
+    return flat
+
+
+def _axes(path: Path, axes: Mapping[Any, list[Any]]) -> dict[str, list[Any]]:
+    flat: dict[str, list[Any]] = {}
+    for key, values in axes.items():
+        for value in values:
+            if isinstance(value, dict | list):
+                raise UserError(f"{path}: axes.{key}: wants plain values, not {value!r}")
+        (name,) = _expanded(path, f"axes.{key}", str(key), 0)
+        if name in flat:
+            raise UserError(f"{path}: axes.{key}: {name} is given twice")
+        flat[name] = values
+    return flat
+
+
+def _expanded(path: Path, where: str, key: str, value: Any) -> Settings:
+    """Resolve one key of the file to dotted names; unknown names are errors."""
+    name, dot, field = key.partition(".")
+    if name not in CONTROLS:
+        if key not in FIELDS:
+            raise UserError(f"{path}: {where}: {unknown('key', key, (*CONTROLS, *FIELDS))}")
+        return {key: value}
+    fields = tuple(Control.model_fields)
+    if not dot and isinstance(value, dict):
+        parts = {f"{name}.{k}": v for k, v in value.items()}
+    else:
+        parts = {f"{name}.{field if dot else 'target'}": value}
+    for part in parts:
+        if (given := part.partition(".")[2]) not in fields:
+            raise UserError(f"{path}: {where}: {unknown('key', given, fields)}")
+    return parts
+
+
+def _mapping(path: Path, where: str, section: Any) -> dict[Any, Any]:
+    if not isinstance(section, dict):
+        raise UserError(f"{path}: {where}: wants names and values (name: value), not {section!r}")
+    return section
+
+
+def _resources(path: Path, section: Any) -> Resources:
+    try:
+        return Resources.model_validate(_mapping(path, "resources", section))
+    except ValidationError as error:
+        raise UserError(f"{path}: resources.{explain(error, Resources)}") from None
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say a validation error in one line: the key, what is wrong, what is valid."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if part != "controls")
+    if first["type"] == "extra_forbidden":
+        return f"{key}: {unknown('key', key, tuple(model.model_fields))}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = first["input"]
+    if first["type"] == "literal_error" and isinstance(given, str):
+        choices = [c.strip("'") for c in message.removeprefix("Input should be ").split(", ")]
+        choices = [c.strip("'") for part in choices for c in part.split("' or '")]
+        return f"{key}: {unknown('value', given, choices)}"
+    if not key:
+        return message
+    return f"{key}: {message[0].lower()}{message[1:]}, not {given!r}"
+
+
+def unknown(kind: str, given: str, valid: Iterable[str]) -> str:
+    """Say that a name is unknown, with the nearest one and all that are valid."""
+    valid = list(valid)
+    return f"unknown {kind} {given!r}{nearest(given, valid)}; valid: {listed(valid)}"
+
+
+def nearest(given: str, valid: Iterable[str]) -> str:
+    """Suggest the most similar valid name, if any is similar."""
+    found = difflib.get_close_matches(given, list(valid), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Join names for a message."""
+    return ", ".join(names) or "none"
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())

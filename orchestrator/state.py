@@ -1,0 +1,43 @@
+"""How far each trial is, from its directory alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gan import checkpoint
+from orchestrator.plan import Trial
+
+
+@dataclass(frozen=True)
+class TrialState:
+    """What a trial's newest checkpoint says."""
+
+    step: int = 0
+    total_steps: int | None = None
+    """As the config asks now; None for a length in epochs of a dataset not seen yet."""
+    seconds: float = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the trial has all the steps that are asked of it."""
+        return self.total_steps is not None and self.step >= self.total_steps
+
+
+def sweep_directory(runs: Path, sweep: str) -> Path:
+    """Return where a sweep's trials are."""
+    return runs.absolute() / "sweeps" / sweep
+
+
+def trial_directory(runs: Path, sweep: str, trial: Trial) -> Path:
+    """Return where a trial's checkpoints and samples are."""
+    return sweep_directory(runs, sweep) / trial.key
+
+
+def state_of(trial: Trial, directory: Path) -> TrialState:
+    """Look at a trial's newest sound checkpoint."""
+    newest = checkpoint.newest(directory, digests=False)
+    if newest is None:
+        return TrialState(total_steps=trial.config.steps)
+    content = checkpoint.read_trial(newest)
+    return TrialState(
+        content["step"], trial.config.total_steps(content["images"]), content["seconds"]
+    )

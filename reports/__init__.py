@@ -1,0 +1,1 @@
+"""Tracking of trials in MLflow, and the reports that compare them."""

@@ -1,0 +1,305 @@
+"""All of MLflow: a sweep is an experiment, a trial a run, found by the trial's key.
+
+A run is a projection of the trial's newest checkpoint. Only what a checkpoint holds is sent, so
+that nothing is sent that a restart would take back; each point has the time at which it was
+first made, and the run's tag ``colorsweep.step`` says how far it is. So a repeated transfer
+changes nothing, and a missed one is made up for by the next.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+# Before the import, which reads them. An absent server is to be noticed in seconds.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from gan import checkpoint
+from gan.config import TrainConfig
+from gan.errors import UserError
+
+AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
+"""What a tracking store that is not there, or fails for a while, raises."""
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+PREFIX = "colorsweep."
+METRICS_PER_CALL = 1000
+
+logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """A trial as the tracking store knows it."""
+
+    run_id: str
+    key: str
+    name: str
+    index: int
+    """Position in the sweep."""
+    status: str
+    reason: str
+    """Why it failed, or nothing."""
+    config: TrainConfig
+    step: int
+    total_steps: int
+    epoch: float
+    seconds: float
+    """Time spent on steps that counted."""
+    device: str
+    metrics: dict[str, float]
+    """The newest value of each."""
+
+
+def default_uri(runs: Path) -> str:
+    """Return ``MLFLOW_TRACKING_URI``, or a SQLite file below ``runs``."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute()}/mlflow.db"
+
+
+def connect(uri: str) -> MlflowClient:
+    """Open a tracking store.
+
+    Raises:
+        UserError: it does not answer, or is none.
+    """
+    try:
+        if uri.startswith("sqlite:///"):
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except AWAY as error:
+        raise UserError(
+            f"MLFLOW_TRACKING_URI: no tracking store at {uri} ({_first_line(error)}); valid: "
+            "http(s)://HOST:PORT of an MLflow server, or sqlite:///FILE"
+        ) from None
+    return client
+
+
+class SweepTracker:
+    """Writes the runs of one sweep."""
+
+    def __init__(self, uri: str, sweep: str, runs: Path) -> None:
+        """Find or make the sweep's experiment, and learn which runs it has.
+
+        Args:
+            uri: of the tracking store.
+            sweep: name of the sweep.
+            runs: directory for artifacts, unless a tracking server keeps them.
+
+        Raises:
+            UserError: the store does not answer.
+        """
+        self.client = connect(uri)
+        local = runs.absolute() / "mlartifacts" / sweep if uri.startswith("sqlite:") else None
+        try:
+            experiment = self.client.get_experiment_by_name(sweep)
+            if experiment is None:
+                location = None if local is None else local.as_uri()
+                self.experiment_id = self.client.create_experiment(sweep, location)
+            else:
+                self.experiment_id = experiment.experiment_id
+            self._runs = {run.key: run for run in _search(self.client, self.experiment_id)}
+        except AWAY as error:
+            raise UserError(
+                f"MLFLOW_TRACKING_URI: no experiment {sweep!r} ({_first_line(error)})"
+            ) from None
+
+    def run_of(self, key: str) -> TrialRun | None:
+        """Return what was last written of a trial."""
+        return self._runs.get(key)
+
+    def sync(
+        self,
+        *,
+        key: str,
+        name: str,
+        index: int,
+        config: TrainConfig,
+        directory: Path,
+        status: Status,
+        reason: str = "",
+    ) -> None:
+        """Bring a trial's run up to its newest checkpoint; do nothing where it is.
+
+        Args:
+            key: the trial's.
+            name: the run's name, for people.
+            index: position in the sweep.
+            config: the trial's, as asked for now.
+            directory: the trial's, with its checkpoints and samples.
+            status: the run's.
+            reason: why it failed.
+
+        Raises:
+            One of AWAY: the store failed; the same call goes on later.
+        """
+        before = self._runs.get(key) or self._create(key, name, index, config)
+        wanted = replace(
+            before, name=name, index=index, status=status, reason=reason, config=config
+        )
+        history = []
+        if (newest := checkpoint.newest(directory, digests=False)) is not None:
+            trial = checkpoint.read_trial(newest)
+            history = [point for point in trial["history"] if point["step"] > before.step]
+            wanted = replace(
+                wanted,
+                step=max(trial["step"], before.step),
+                total_steps=trial["total_steps"],
+                epoch=trial["epoch"],
+                seconds=trial["seconds"],
+                device=trial["device"],
+            )
+        if wanted == before:
+            return
+        if newest is not None:
+            self._send_artifacts(before, history, newest, directory, finished=status == "FINISHED")
+        for chunk in _chunks(history):
+            self.client.log_batch(before.run_id, metrics=chunk)
+        self.client.log_batch(before.run_id, tags=_tags(wanted))
+        if status != before.status or name != before.name:
+            if status == "RUNNING":
+                self.client.update_run(before.run_id, status=status, name=name)
+            else:
+                self.client.update_run(before.run_id, name=name)
+                self.client.set_terminated(before.run_id, status)
+        self._runs[key] = wanted
+
+    def _create(self, key: str, name: str, index: int, config: TrainConfig) -> TrialRun:
+        run = TrialRun("", key, name, index, "RUNNING", "", config, 0, 0, 0.0, 0.0, "", metrics={})
+        created = self.client.create_run(
+            self.experiment_id, tags={tag.key: tag.value for tag in _tags(run)}, run_name=name
+        )
+        run = replace(run, run_id=created.info.run_id)
+        self.client.log_batch(run.run_id, params=_params(config))
+        self._runs[key] = run
+        return run
+
+    def _send_artifacts(
+        self,
+        run: TrialRun,
+        points: list[dict[str, Any]],
+        newest: Path,
+        directory: Path,
+        *,
+        finished: bool,
+    ) -> None:
+        for step in {point["step"] for point in points}:
+            sample = checkpoint.sample_file(directory, step)
+            if sample.exists():
+                self.client.log_artifact(run.run_id, str(sample), "samples")
+        if finished:
+            for file in (checkpoint.GENERATOR, checkpoint.CONFIG):
+                self.client.log_artifact(run.run_id, str(newest / file), "generator")
+
+
+def read_sweep(client: MlflowClient, sweep: str) -> list[TrialRun]:
+    """Read the trials of a sweep, in its order.
+
+    Raises:
+        UserError: there is no such sweep; the message lists those that are.
+    """
+    experiment = client.get_experiment_by_name(sweep)
+    if experiment is None:
+        raise UserError(f"{sweep}: no such sweep; there are: {', '.join(sweeps(client)) or 'none'}")
+    return sorted(_search(client, experiment.experiment_id), key=lambda run: run.index)
+
+
+def sweeps(client: MlflowClient) -> list[str]:
+    """List the sweeps of a tracking store by name."""
+    experiments: list[Experiment] = client.search_experiments()
+    return sorted(e.name for e in experiments if e.name != "Default")
+
+
+def newest_sample(client: MlflowClient, run: TrialRun) -> bytes | None:
+    """Fetch a trial's newest sample grid (PNG), if it has one."""
+    samples = sorted(item.path for item in client.list_artifacts(run.run_id, "samples"))
+    if not samples:
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        return Path(client.download_artifacts(run.run_id, samples[-1], directory)).read_bytes()
+
+
+def _search(client: MlflowClient, experiment_id: str) -> Iterator[TrialRun]:
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id], f"tags.`{PREFIX}key` != ''", max_results=1000, page_token=token
+        )
+        for run in page:
+            yield _trial_run(run)
+        if not (token := page.token):
+            return
+
+
+def _tags(run: TrialRun) -> list[RunTag]:
+    fields = {
+        "key": run.key,
+        "index": run.index,
+        "reason": run.reason,
+        "config": run.config.model_dump_json(),
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "epoch": run.epoch,
+        "seconds": run.seconds,
+        "device": run.device,
+    }
+    return [RunTag(PREFIX + name, str(value)) for name, value in fields.items()]
+
+
+def _trial_run(run: Run) -> TrialRun:
+    tags = run.data.tags
+    return TrialRun(
+        run_id=run.info.run_id,
+        key=tags[f"{PREFIX}key"],
+        name=run.info.run_name,
+        index=int(tags[f"{PREFIX}index"]),
+        status=run.info.status,
+        reason=tags.get(f"{PREFIX}reason", ""),
+        config=TrainConfig.model_validate_json(tags[f"{PREFIX}config"]),
+        step=int(tags[f"{PREFIX}step"]),
+        total_steps=int(tags[f"{PREFIX}total_steps"]),
+        epoch=float(tags[f"{PREFIX}epoch"]),
+        seconds=float(tags[f"{PREFIX}seconds"]),
+        device=tags[f"{PREFIX}device"],
+        metrics=dict(run.data.metrics),
+    )
+
+
+def _params(config: TrainConfig) -> list[Param]:
+    """What makes the trial, without its length: a run's params cannot change."""
+    values = config.model_dump(mode="json", exclude={"controls", "steps", "epochs"})
+    for name, control in config.controls.items():
+        values |= {f"{name}.{field}": value for field, value in control.model_dump().items()}
+    return [Param(name, str(value)) for name, value in values.items() if value is not None]
+
+
+def _chunks(points: list[dict[str, Any]]) -> Iterator[list[Metric]]:
+    chunk: list[Metric] = []
+    for point in points:
+        metrics = [
+            Metric(name, value, point["time"], point["step"])
+            for name, value in point["metrics"].items()
+        ]
+        if len(chunk) + len(metrics) > METRICS_PER_CALL:
+            yield chunk
+            chunk = []
+        chunk += metrics
+    if chunk:
+        yield chunk
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
