@@ -50,7 +50,7 @@ class ImageSet:
         """Cut square windows.
 
         Args:
-            image: (B,) indices.
+            image: (B,) indices, on any device, like the rest.
             scale: (B,) in [0, 1), spread over the scales that the image has.
             place: (B, 2) in [0, 1), of the top and the left edge among the possible ones.
             flip: (B,) booleans, left to right.
@@ -59,11 +59,13 @@ class ImageSet:
         Returns:
             (B, 3, size, size) float32 in [0, 1].
         """
+        device = self.pixels.device
+        image, scale, place, flip = (x.to(device) for x in (image, scale, place, flip))
         level = (scale * self.scales[image]).long()
         width = self.widths[image, level]
         top = (place[:, 0] * (self.heights[image, level] - size + 1)).long()
         left = (place[:, 1] * (width - size + 1)).long()
-        along = torch.arange(size, device=image.device)
+        along = torch.arange(size, device=device)
         rows = top[:, None] + along
         columns = torch.where(flip[:, None], left[:, None] + along.flip(0), left[:, None] + along)
         index = self.offsets[image, level][:, None, None] + (
@@ -103,10 +105,7 @@ def training_batch(images: ImageSet, config: TrainConfig, step: int) -> Tensor:
     random = torch.Generator().manual_seed(mix(config.seed, 1, step))
     draws = torch.rand(size, 4, generator=random)
     flip = (draws[:, 3] < 0.5) if config.augment else torch.zeros(size, dtype=torch.bool)
-    device = images.pixels.device
-    return images.crops(
-        *(x.to(device) for x in (order, draws[:, 0], draws[:, 1:3], flip)), config.image_size
-    )
+    return images.crops(order, draws[:, 0], draws[:, 1:3], flip, config.image_size)
 
 
 def held_out(images: ImageSet, config: TrainConfig) -> Tensor:
@@ -125,10 +124,7 @@ def held_out(images: ImageSet, config: TrainConfig) -> Tensor:
     draws[:first, 1:] = 0.5
     order = torch.arange(count) % len(images)
     flip = torch.zeros(count, dtype=torch.bool)
-    device = images.pixels.device
-    return images.crops(
-        *(x.to(device) for x in (order, draws[:, 0], draws[:, 1:], flip)), config.image_size
-    )
+    return images.crops(order, draws[:, 0], draws[:, 1:], flip, config.image_size)
 
 
 @lru_cache(maxsize=8)
@@ -255,7 +251,7 @@ def _load_npz(path: Path, size: int) -> Dataset:
                 f"dataset_path: {path}: {name} has images of {shape[1]}x{shape[2]}, smaller than "
                 f"image_size {size}"
             )
-    return Dataset(*(_image_set(part, size) for part in parts))
+    return Dataset(_image_set(parts[0], size), _image_set(parts[1], size))
 
 
 def _load_cifar(name: str, path: Path, size: int) -> Dataset:
@@ -273,7 +269,7 @@ def _load_cifar(name: str, path: Path, size: int) -> Dataset:
         raise UserError(
             f"dataset_path: {name} is not in {path} and cannot be downloaded there ({error})"
         ) from None
-    return Dataset(*(_image_set(part.data, size) for part in parts))
+    return Dataset(_image_set(parts[0].data, size), _image_set(parts[1].data, size))
 
 
 def _image_set(images: Sequence[Pixels] | Pixels, size: int) -> ImageSet:
@@ -302,5 +298,6 @@ def _image_set(images: Sequence[Pixels] | Pixels, size: int) -> ImageSet:
             table[:, n, k] = offset, height, width
             flat.append(level.reshape(-1, 3))
             offset += height * width
+    offsets, heights, widths = torch.from_numpy(table).unbind(0)
     joined = torch.from_numpy(np.concatenate(flat))
-    return ImageSet(joined, *torch.from_numpy(table).unbind(0), torch.from_numpy(scales))
+    return ImageSet(joined, offsets, heights, widths, torch.from_numpy(scales))

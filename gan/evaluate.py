@@ -1,22 +1,16 @@
 """What a generator achieves on held-out images, in numbers and in pictures."""
 
-import io
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
+from gan import samples
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.controls import STATISTICS
 
 BATCH = 250
-GRID_COLUMNS = 12
-GRID_ROWS = ("Grayscale", "Original", "Colorized")
-GRID_CELL = 96
-"""Least side of a picture in the sample grid, in pixels: smaller ones are repeated."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,7 @@ class HeldOut:
     def of(cls, rgb: Tensor, pictures: int) -> "HeldOut":
         """Prepare images; the grid shows an even choice of the first ``pictures`` of them."""
         last = min(pictures, len(rgb)) - 1
-        columns = torch.linspace(0, last, min(GRID_COLUMNS, last + 1)).round().long()
+        columns = torch.linspace(0, last, min(samples.COLUMNS, last + 1)).round().long()
         return cls(rgb, rgb_to_l_ab(rgb)[0], columns)
 
 
@@ -53,7 +47,7 @@ def colorize_batch(generator: nn.Module, l: Tensor) -> Tensor:  # noqa: E741
     with torch.inference_mode():
         parts = [
             l_ab_to_rgb(part, generator(part.contiguous(memory_format=torch.channels_last)))
-            for part in l.split(BATCH)
+            for part in torch.split(l, BATCH)
         ]
     generator.train(was_training)
     return torch.cat(parts)
@@ -86,16 +80,8 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
 
 
 def sample_grid(rgb: Tensor, images: HeldOut) -> bytes:
-    """Draw the rows ``GRID_ROWS`` over the same held-out images as a PNG.
-
-    Each pixel is repeated until a picture has ``GRID_CELL`` pixels a side: no resampling.
-    """
+    """Draw grayscale, original and colorized over the grid's images, as a PNG (``samples``)."""
     chosen = images.columns
     grey = l_ab_to_rgb(images.l[chosen], torch.zeros_like(rgb[chosen, :2]))
-    rows = [torch.cat(list(part), dim=2) for part in (grey, images.rgb[chosen], rgb[chosen])]
-    grid = (torch.cat(rows, dim=1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    repeat = -(-GRID_CELL // rgb.shape[-1])
-    picture = Image.fromarray(np.repeat(np.repeat(grid, repeat, axis=0), repeat, axis=1))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
+    rows = torch.stack([grey, images.rgb[chosen], rgb[chosen]])
+    return samples.draw((rows * 255).round().byte().permute(0, 1, 3, 4, 2).cpu().numpy())

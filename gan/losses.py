@@ -36,16 +36,14 @@ def colour_loss(ab: Tensor, wanted: Tensor) -> Tensor:
     return l1_loss(ab.float(), wanted)
 
 
-def control_losses(
-    rgb: Tensor, controls: Mapping[ControlName, Control]
-) -> dict[ControlName, Tensor]:
+def control_losses(rgb: Tensor, controls: Mapping[ControlName, Control]) -> dict[str, Tensor]:
     """lambda * |mean - sigma| of each control, for each image, averaged over the batch.
 
     Args:
         rgb: (N, 3, H, W), generated images in [0, 1].
         controls: target and weight by name; one of weight 0 gives no term.
     """
-    losses: dict[ControlName, Tensor] = {}
+    losses: dict[str, Tensor] = {}
     for name, control in controls.items():
         if control.weight > 0:
             statistic = STATISTICS[name]

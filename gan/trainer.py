@@ -52,9 +52,9 @@ class Trainer:
             held_out(dataset.test, config).to(device), pictures=len(dataset.test)
         )
         self.total_steps = config.total_steps(len(dataset.train))
-        self.generator, self.discriminator = (
-            network.to(device, memory_format=torch.channels_last) for network in build(config)
-        )
+        generator, discriminator = build(config)
+        self.generator = generator.to(device).to(memory_format=torch.channels_last)
+        self.discriminator = discriminator.to(device).to(memory_format=torch.channels_last)
         betas = (config.beta1, 0.999)
         self.generator_optimizer = torch.optim.Adam(
             self.generator.parameters(), config.generator_lr, betas, fused=True
@@ -93,12 +93,12 @@ class Trainer:
         self.discriminator.requires_grad_(False)
         with self._autocast():
             fake = self.discriminator(l, fake_ab).float()
-        losses = {
+        losses: dict[str, Tensor] = {
             "adversarial": adversarial_loss(fake),
             "l1": self.config.l1_weight * colour_loss(fake_ab, real_ab),
         }
         if self.config.controls:
-            losses |= control_losses(l_ab_to_rgb(l, fake_ab), self.config.controls)
+            losses.update(control_losses(l_ab_to_rgb(l, fake_ab), self.config.controls))
         total = torch.stack(list(losses.values())).sum()
         _descend(self.generator_optimizer, total, self.config.generator_lr * decay)
 
@@ -111,7 +111,7 @@ class Trainer:
         """Return the factor of both learning rates at this step, a function of the step alone."""
         if self.config.lr_decay_steps is None:
             return 1.0
-        return self.config.lr_decay_rate ** (self.step / self.config.lr_decay_steps)
+        return float(self.config.lr_decay_rate ** (self.step / self.config.lr_decay_steps))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
@@ -283,7 +283,7 @@ def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
     if config.precision != "auto":
         return config.precision == "bfloat16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 

@@ -85,10 +85,9 @@ def report(runs: Path, sweep: str, out: Path | None) -> None:
     Reads the tracking store alone, also while trials still run.
     """
     from reports.page import write_report
+    from reports.tracking import default_uri
 
-    from reports.tracking import connect, default_uri
-
-    page = write_report(connect(default_uri(runs)), sweep, out or runs / "reports" / sweep)
+    page = write_report(default_uri(runs), sweep, out or runs / "reports" / sweep)
     click.echo(page)
 
 

@@ -1,10 +1,11 @@
 """Ray: a cluster to run on, and Tune to run trials there."""
 
+import logging
 import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -81,7 +82,7 @@ def train(
             ),
         )
         try:
-            with watch.progress, _graceful_stop(stop_file, console):
+            with watch.progress, _graceful_stop(stop_file, watch.progress.say):
                 tuner.fit()
         finally:
             stop_file.unlink(missing_ok=True)
@@ -91,7 +92,8 @@ def train(
 @contextmanager
 def _ray(console: Console) -> Iterator[None]:
     """Join the cluster of RAY_ADDRESS or of ``ray start``, else start Ray here."""
-    context = ray.init(logging_level="ERROR", log_to_driver=False)
+    context = ray.init(logging_level=logging.CRITICAL, log_to_driver=False)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     try:
         if context.dashboard_url:
             console.print(f"Dashboard  http://{context.dashboard_url}", highlight=False)
@@ -102,7 +104,7 @@ def _ray(console: Console) -> Iterator[None]:
 
 def _share(wanted: Resources) -> dict[str, float]:
     """Return what each trial occupies; a whole GPU where there is one, unless said otherwise."""
-    total = ray.cluster_resources()
+    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     gpus = wanted.gpus_per_trial
     if gpus is None:
         gpus = 1.0 if total.get("GPU", 0) else 0.0
@@ -118,7 +120,7 @@ def _share(wanted: Resources) -> dict[str, float]:
 
 
 @contextmanager
-def _graceful_stop(stop_file: Path, console: Console) -> Iterator[None]:
+def _graceful_stop(stop_file: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM into a request for checkpoints; a second one ends at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -127,7 +129,7 @@ def _graceful_stop(stop_file: Path, console: Console) -> Iterator[None]:
     def stop(_number: int, _frame: object) -> None:
         stop_file.touch()
         restore()
-        console.print("Stopping: each trial takes a checkpoint. Again to quit at once.")
+        say("Stopping: each trial takes a checkpoint. Again to quit at once.")
 
     def restore() -> None:
         for number, handler in before.items():

@@ -1,6 +1,7 @@
 """Make it so: run what a sweep's trials lack, from wherever each of them is."""
 
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class SweepWatch:
         """Take note of what earlier launches have done, and send what the store lacks of it."""
         row = self.progress.rows[key]
         row.step, row.total_steps = state.step, state.total_steps
+        row.epoch, row.metrics = state.epoch, state.metrics
         row.state = "finished" if state.finished else "waiting"
         if state.finished:
             self._sender.put(replace(self._transfers[key], status="FINISHED"))
@@ -74,14 +76,15 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
     """
     states = {t.key: state_of(t, trial_directory(runs, spec.name, t)) for t in trials}
     todo = [trial for trial in trials if not states[trial.key].finished]
-    check_datasets(todo, console)
+    # The photographs that come along are known to be good; loading them takes seconds.
+    check_datasets([trial for trial in todo if trial.config.dataset != "photos"], console)
     sweep = sweep_directory(runs, spec.name)
     _make_writable(sweep)
     tracker = SweepTracker(uri, spec.name, runs)
     _say_plan(spec, states, console)
     console.print(f"Tracking   {uri}", highlight=False, soft_wrap=True)
-    sender = Sender(tracker, lambda line: console.print(line, style="yellow"))
     progress = Progress(console, trials)
+    sender = Sender(tracker, progress.say)
     watch = SweepWatch(spec, runs, trials, progress, sender)
     for key, state in states.items():
         watch.starts_from(key, state)
@@ -148,8 +151,10 @@ def _say_summary(spec: SweepSpec, progress: Progress, console: Console) -> bool:
     for row in rows:
         if row.state == "failed":
             console.print(f"{row.name}: {row.reason}", style="red", highlight=False, soft_wrap=True)
-    finished = sum(row.state == "finished" for row in rows)
-    console.print(f"{finished} of {len(rows)} trials finished", highlight=False)
+    counts = Counter(row.state for row in rows)
+    finished = counts["finished"]
+    others = [f", {counts[state]} {state}" for state in ("stopped", "failed") if counts[state]]
+    console.print(f"{finished} of {len(rows)} trials finished{''.join(others)}", highlight=False)
     if finished == len(rows):
         console.print(f"Next: colorsweep report {spec.name}", highlight=False)
     else:

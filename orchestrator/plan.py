@@ -81,7 +81,7 @@ def _trial(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
 
 
 def _name(controls: dict[str, dict[str, Any]], varied: Settings) -> str:
-    parts = [f"{name}={control['target']}" for name, control in controls.items()]
+    parts = [f"{name}={controls[name]['target']}" for name in CONTROLS if name in controls]
     parts = parts or ["baseline"]
     parts += [f"{k}={v}" for k, v in varied.items() if not k.endswith(".target")]
     return ", ".join(parts)

@@ -70,6 +70,7 @@ class Progress:
     def __init__(self, console: Console, trials: Sequence[Trial]) -> None:
         """Prepare one waiting row a trial."""
         self.console = console
+        self._note = ""
         self.rows = {trial.key: Row(trial.name, trial.config) for trial in trials}
         self._live = Live(console=console, get_renderable=self.table, refresh_per_second=2)
 
@@ -96,13 +97,26 @@ class Progress:
         if news and not self.console.is_terminal:
             self.console.print(self._line(row), highlight=False, soft_wrap=True)
 
+    def say(self, line: str) -> None:
+        """Tell something beside the trials: below the table, or as a line of its own."""
+        self._note = line
+        if not self._live.is_started:
+            self.console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
     @staticmethod
     def _evaluation(metrics: dict[str, float] | None) -> dict[str, float]:
         return {k: v for k, v in (metrics or {}).items() if k.startswith("eval/")}
 
     def table(self) -> Table:
         """Draw every trial; fits 80 columns."""
-        table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+        table = Table(
+            box=None,
+            padding=(0, 1, 0, 0),
+            header_style="bold",
+            caption=self._note,
+            caption_style="yellow",
+            caption_justify="left",
+        )
         table.add_column("Trial", overflow="fold", min_width=8)
         table.add_column("State")
         for heading in ("Step", "Epoch", "Img/s", "Loss G", "D", "Achieved", "Left"):

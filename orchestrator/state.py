@@ -1,6 +1,6 @@
 """How far each trial is, from its directory alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan import checkpoint
@@ -14,7 +14,9 @@ class TrialState:
     step: int = 0
     total_steps: int | None = None
     """As the config asks now; None for a length in epochs of a dataset not seen yet."""
-    seconds: float = 0.0
+    epoch: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    """The newest value of each."""
 
     @property
     def finished(self) -> bool:
@@ -38,6 +40,12 @@ def state_of(trial: Trial, directory: Path) -> TrialState:
     if newest is None:
         return TrialState(total_steps=trial.config.steps)
     content = checkpoint.read_trial(newest)
+    metrics: dict[str, float] = {}
+    for point in content["history"]:
+        metrics |= point["metrics"]
     return TrialState(
-        content["step"], trial.config.total_steps(content["images"]), content["seconds"]
+        content["step"],
+        trial.config.total_steps(content["images"]),
+        content["epoch"],
+        metrics,
     )

@@ -1,0 +1,116 @@
+"""The report of a sweep: a page that opens from disk, its Markdown twin, and the rows."""
+
+import base64
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from gan import samples
+from gan.errors import UserError
+from reports.compare import SYMBOLS, Row, rows, to_csv
+from reports.figures import achieved_against_wanted, overview, strips
+from reports.tracking import TrialRun, connect, newest_sample, read_sweep
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One trial in the report."""
+
+    run: TrialRun
+    rows: list[Row]
+    file: str
+    """Name of its sample grid among the report's images."""
+    grid: bytes | None
+
+    @property
+    def targets(self) -> list[tuple[str, float]]:
+        """Symbol and value of each sigma."""
+        return [(SYMBOLS[name], c.target) for name, c in self.run.config.controls.items()]
+
+    @property
+    def length(self) -> str:
+        """How long it trained, like the seed's results: (N steps = M epochs)."""
+        return f"({self.run.step} steps = {self.run.epoch:.0f} epochs)"
+
+
+def write_report(uri: str, sweep: str, out: Path) -> Path:
+    """Write ``index.html``, ``README.md``, ``rows.csv`` and the pictures; returns the page.
+
+    Args:
+        uri: of the tracking store, the only source.
+        sweep: name of the sweep.
+        out: directory, made if need be.
+
+    Raises:
+        UserError: there is no such sweep, it has no trials, or ``out`` cannot be written.
+    """
+    client = connect(uri)
+    runs = read_sweep(client, sweep)
+    if not runs:
+        raise UserError(f"{sweep}: no trial has started yet")
+    table = rows(runs)
+    sections = [
+        Section(
+            run,
+            [row for row in table if row.key == run.key],
+            f"{index:02}-{_slug(run.name)}.png",
+            newest_sample(client, run),
+        )
+        for index, run in enumerate(runs)
+    ]
+    grids = [(s.run.name, s.grid) for s in sections if s.grid is not None]
+    pictures = {s.file: s.grid for s in sections if s.grid is not None}
+    if grids:
+        pictures["overview.png"] = overview(grids)
+    if (plot := achieved_against_wanted(table)) is not None:
+        pictures["achieved.png"] = plot
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    context = {
+        "sweep": sweep,
+        "sections": sections,
+        "rows": table,
+        "pictures": pictures,
+        "config": runs[0].config,
+        "finished": sum(run.status == "FINISHED" for run in runs),
+        "data_uri": lambda name: data_uri(pictures[name]),
+        "strips": [(name, data_uri(samples.to_png(strip))) for name, strip in strips(grids)],
+    }
+    texts = {
+        "index.html": environment.get_template("index.html.j2").render(context),
+        "README.md": environment.get_template("README.md.j2").render(context),
+        "rows.csv": to_csv(table),
+    }
+    try:
+        (out / "images").mkdir(parents=True, exist_ok=True)
+        for name, picture in pictures.items():
+            (out / "images" / name).write_bytes(picture)
+        for name, text in texts.items():
+            (out / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--out: cannot write to {out} ({error.strerror})") from None
+    return out / "index.html"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Format a value for a table; an absent one is a dash."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def data_uri(png: bytes) -> str:
+    """Embed a picture, so that the page needs no other file."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")

@@ -1,0 +1,267 @@
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from skimage.color import rgb2hsv, rgb2lab
+from torch import Tensor
+
+from gan.color import l_ab_to_rgb
+from gan.config import Control, ControlName
+from gan.controls import STATISTICS, mean_hue, saturation_of_pixels
+from gan.losses import control_losses
+
+Array = NDArray[np.float64]
+
+NAMES: tuple[ControlName, ...] = get_args(ControlName)
+CHANNELS: Mapping[ControlName, int] = {"red": 0, "green": 1, "blue": 2}
+
+
+def pictures(count: int = 3, side: int = 4, seed: int = 0) -> Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return torch.rand(count, 3, side, side, generator=random, dtype=torch.float64)
+
+
+def plain(*colour: float) -> Tensor:
+    """One 2x2 picture of one colour."""
+    return torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 2, 2)
+
+
+def by_hand(name: ControlName, picture: Array) -> float:
+    """The statistic of one (3, H, W) picture, pixel by pixel."""
+    values, x, y = [], 0.0, 0.0
+    for r, g, b in picture.reshape(3, -1).T.tolist():
+        if name == "saturation":
+            values.append((max(r, g, b) - min(r, g, b)) / max(r, g, b) if max(r, g, b) else 0.0)
+        elif name == "hue":
+            # Red, green and blue pull at 0, 120 and 240 degrees.
+            x += r + g * math.cos(2 * math.pi / 3) + b * math.cos(4 * math.pi / 3)
+            y += g * math.sin(2 * math.pi / 3) + b * math.sin(4 * math.pi / 3)
+        else:
+            values.append((r, g, b)[CHANNELS[name]])
+    if name == "hue":
+        return math.atan2(y, x) / (2 * math.pi) % 1
+    return sum(values) / len(values)
+
+
+def test_there_is_one_statistic_for_each_name_of_a_control() -> None:
+    assert set(STATISTICS) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_statistic_is_its_definition(name: ControlName) -> None:
+    rgb = pictures()
+    wanted = [by_hand(name, picture) for picture in rgb.numpy()]
+    np.testing.assert_allclose(STATISTICS[name].measure(rgb), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_statistic_measures_each_picture_by_itself(name: ControlName) -> None:
+    rgb = pictures()
+    alone = [STATISTICS[name].measure(picture[None]).item() for picture in rgb]
+    np.testing.assert_allclose(STATISTICS[name].measure(rgb), alone, rtol=1e-12)
+
+
+def test_saturation_is_scikit_images() -> None:
+    # Every shade of a screen, dark ones too.
+    bytes_ = np.random.default_rng(0).integers(0, 256, (64, 64, 3))
+    bytes_[:32] //= 32
+    rgb = torch.from_numpy(bytes_ / 255).permute(2, 0, 1)[None]
+    np.testing.assert_allclose(
+        saturation_of_pixels(rgb)[0], rgb2hsv(bytes_ / 255)[..., 1], atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("colour", "hue"),
+    [
+        ((1, 0, 0), 0),
+        ((1, 1, 0), 1 / 6),
+        ((0, 1, 0), 1 / 3),
+        ((0, 1, 1), 1 / 2),
+        ((0, 0, 1), 2 / 3),
+        ((1, 0, 1), 5 / 6),
+        ((0.5, 0.6, 0.5), 1 / 3),
+    ],
+)
+def test_hue_of_a_plain_colour_is_its_angle_in_turns(
+    colour: tuple[float, float, float], hue: float
+) -> None:
+    measured = STATISTICS["hue"].measure(plain(*colour))
+    assert STATISTICS["hue"].distance(measured, hue).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_hue_of_a_mixture_lies_between_nearer_the_more_colourful() -> None:
+    red, yellow, pale_yellow = plain(1, 0, 0), plain(1, 1, 0), plain(1, 1, 0.9)
+    assert mean_hue(torch.cat([red, yellow], dim=3)).item() == pytest.approx(1 / 12)
+    assert 0 < mean_hue(torch.cat([red, pale_yellow], dim=3)).item() < 1 / 48
+
+
+def test_hue_around_red_is_averaged_across_zero() -> None:
+    both = torch.cat([plain(1, 0.2, 0), plain(1, 0, 0.2)], dim=3)
+    assert STATISTICS["hue"].distance(mean_hue(both), 0).item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("shade", [0.0, 0.25, 0.5, 1.0])
+def test_a_grey_picture_has_finite_statistics_and_gradients(shade: float) -> None:
+    for statistic in STATISTICS.values():
+        rgb = plain(shade, shade, shade).clone().requires_grad_(True)
+        value = statistic.measure(rgb)
+        (grad,) = torch.autograd.grad(value.sum(), rgb)
+        assert torch.isfinite(value).all()
+        assert torch.isfinite(grad).all()
+
+
+@pytest.mark.parametrize("lightness", [0.0, 1.0, 50.0, 99.0, 100.0])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_picture_drowns_the_others_in_its_gradient(name: ControlName, lightness: float) -> None:
+    # A black or white crop of a photograph has no hue and no say in it. For other pictures of
+    # this chroma the norm is 0.01 to 4.
+    l = torch.full((1, 1, 32, 32), lightness / 50 - 1)  # noqa: E741
+    ab = 0.1 * torch.randn(1, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+    ab.requires_grad_(True)
+    losses = control_losses(l_ab_to_rgb(l, ab), {name: Control(target=0.6, weight=1)})
+    (grad,) = torch.autograd.grad(losses[name], ab)
+    assert grad.norm().item() < 100
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("target", [0.1, 0.6])
+def test_the_gradient_of_a_control_is_that_of_finite_differences(
+    name: ControlName, target: float
+) -> None:
+    controls: dict[ControlName, Control] = {name: Control(target=target, weight=3)}
+    rgb = pictures(count=2, side=3).requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda x: control_losses(x, controls)[name], rgb)
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "distance"),
+    [
+        (0.95, 0.05, 0.1),
+        (0.05, 0.95, 0.1),
+        (0.2, 0.5, 0.3),
+        (0.25, 0.75, 0.5),
+        (0.0, 0.9, 0.1),
+        (1.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0),
+    ],
+)
+def test_distance_of_hues_is_around_the_circle(
+    value: float, target: float, distance: float
+) -> None:
+    measured = STATISTICS["hue"].distance(torch.tensor([value]), target)
+    assert measured.item() == pytest.approx(distance, abs=1e-6)
+
+
+def test_no_two_hues_are_further_apart_than_half_a_turn() -> None:
+    hues = torch.linspace(0, 1, 41)
+    distance = STATISTICS["hue"].distance(hues[:, None], hues[None])
+    assert distance.max().item() == pytest.approx(0.5)
+    assert torch.allclose(distance, distance.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["saturation", "red", "green", "blue"])
+def test_distance_of_the_others_is_the_difference(name: ControlName) -> None:
+    distance = STATISTICS[name].distance(torch.tensor([0.95, 0.05]), 0.05)
+    np.testing.assert_allclose(distance, [0.9, 0], atol=1e-6)
+
+
+def test_average_of_hues_is_on_the_circle_and_of_the_others_plain() -> None:
+    values = torch.tensor([0.9, 0.1, 0.3])
+    vectors = np.exp(2j * np.pi * values.double().numpy())
+    on_circle = float(np.angle(vectors.sum()) / (2 * np.pi) % 1)
+    assert on_circle == pytest.approx(0.1)
+    assert STATISTICS["hue"].average(values) == pytest.approx(on_circle, abs=1e-6)
+    assert STATISTICS["saturation"].average(values) == pytest.approx(1.3 / 3)
+
+
+# What is reachable at a given lightness
+
+
+@cache
+def all_of_srgb() -> tuple[Array, Array, Array]:
+    """L*, HSV saturation and RGB of a grid over the whole cube, in scikit-image."""
+    # Lightness is steepest in the dark, and blue is worth so little of it that near white only
+    # a fine grid finds the extremes.
+    axis = np.r_[0:0.12:0.005, 0.12:0.8:0.02, 0.8:1.002:0.004]
+    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(1, -1, 3)
+    return rgb2lab(grid)[0, :, 0], rgb2hsv(grid)[0, :, 1], grid[0]
+
+
+def reachable(name: ControlName, lightness: float, target: float) -> float:
+    l = torch.full((1, 1, 2, 2), lightness / 50 - 1)  # noqa: E741
+    return STATISTICS[name].reachable(l, target).item()
+
+
+@pytest.mark.parametrize("lightness", [5, 20, 40, 60, 80, 90, 95, 97, 98, 99])
+@pytest.mark.parametrize("name", ["saturation", "red", "green", "blue"])
+def test_reachable_is_what_a_search_of_all_colours_finds(name: ControlName, lightness: int) -> None:
+    l, saturation, rgb = all_of_srgb()  # noqa: E741
+    values = saturation if name == "saturation" else rgb[:, CHANNELS[name]]
+    # The table has a resolution of 0.5 L*.
+    there = values[np.abs(l - lightness) <= 0.25]
+    assert reachable(name, lightness, 1.0) == pytest.approx(there.max(), abs=0.025)
+    assert reachable(name, lightness, 0.0) == pytest.approx(there.min(), abs=0.025)
+
+
+@pytest.mark.parametrize("lightness", [10.0, 30.0, 40.0, 55.0, 70.0, 85.0, 95.0, 98.0])
+@pytest.mark.parametrize(("name", "weight"), [("red", 0.2126), ("green", 0.7152), ("blue", 0.0722)])
+def test_a_channel_reaches_what_its_share_of_the_luminance_allows(
+    name: ControlName, weight: float, lightness: float
+) -> None:
+    def encoded(linear: float) -> float:
+        x = min(1.0, max(0.0, linear))
+        return 12.92 * x if x <= 0.0031308 else 1.055 * x ** (1 / 2.4) - 0.055
+
+    # The table has a resolution of 0.5 L*.
+    dark, light = (((lightness + half_a_cell + 16) / 116) ** 3 for half_a_cell in (-0.25, 0.25))
+    # All the others are off where it is highest, and on where it is lowest.
+    highest, lowest = reachable(name, lightness, 1.0), reachable(name, lightness, 0.0)
+    assert encoded(dark / weight) - 0.01 <= highest <= encoded(light / weight) + 0.01
+    assert encoded((dark - 1 + weight) / weight) - 0.01 <= lowest
+    assert lowest <= encoded((light - 1 + weight) / weight) + 0.01
+
+
+def test_facts_about_what_is_reachable() -> None:
+    assert reachable("saturation", 90, 1.0) == pytest.approx(1, abs=0.01), "yellow"
+    assert 0.15 < reachable("saturation", 99, 1.0) < 0.3
+    assert reachable("saturation", 100, 1.0) < 0.05, "white"
+    assert reachable("red", 40, 1.0) == pytest.approx(0.76, abs=0.01)
+
+
+def test_a_target_within_reach_is_reached() -> None:
+    for name in NAMES:
+        assert reachable(name, 50, 0.45) == pytest.approx(0.45)
+
+
+def test_a_picture_reaches_the_mean_of_what_its_pixels_reach() -> None:
+    half_white = torch.cat([torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)], dim=3)
+    highest = STATISTICS["saturation"].reachable(half_white, 1.0).item()
+    white = reachable("saturation", 100, 1.0)
+    assert highest == pytest.approx((reachable("saturation", 50, 1.0) + white) / 2)
+    assert STATISTICS["red"].reachable(half_white, 0.1).item() > 0.48
+
+
+@pytest.mark.parametrize("lightness", [0.0, 3.0, 50.0, 99.0])
+@pytest.mark.parametrize("target", [0.0, 0.3, 1.0])
+def test_any_hue_is_reachable(lightness: float, target: float) -> None:
+    assert reachable("hue", lightness, target) == pytest.approx(target)
+
+
+@pytest.mark.parametrize("name", ["saturation", "red", "green", "blue"])
+def test_no_colouring_exceeds_what_is_reachable(name: ControlName) -> None:
+    random = torch.Generator().manual_seed(0)
+    statistic = STATISTICS[name]
+    # One picture for each L*, each of one colour per try; the most extreme of 400 tries.
+    l = torch.linspace(-1, 1, 81).view(-1, 1, 1, 1).expand(-1, 1, 20, 20)  # noqa: E741
+    ab = torch.rand(81, 2, 20, 20, generator=random) * 2 - 1
+    assert statistic.pixelwise is not None
+    values = statistic.pixelwise(l_ab_to_rgb(l, ab)).flatten(1)
+    highest, lowest = statistic.reachable(l, 1.0), statistic.reachable(l, 0.0)
+    assert (values.amax(dim=1) - highest).max() < 0.02
+    assert (lowest - values.amin(dim=1)).max() < 0.02

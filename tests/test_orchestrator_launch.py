@@ -1,0 +1,261 @@
+"""The main job with nothing replaced: real Ray, real MLflow, processes that are really killed."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from gan import checkpoint
+from gan.config import TrainConfig
+from gan.data import load
+from gan.trainer import Trainer
+from orchestrator.plan import Trial, expand
+from orchestrator.spec import read_sweep
+
+pytestmark = pytest.mark.timeout(900)
+
+SWEEP = """
+settings:
+  dataset: photos
+  base_channels: 4
+  batch_size: 8
+  steps: 400
+  log_every: 7
+  evaluate_every: 20
+  eval_images: 12
+points:
+  - {}
+  - {saturation: 0.75}
+"""
+BROKEN = "  - {saturation: 0.5, generator_lr: 1.0e+30}\n"
+
+
+@dataclass(frozen=True)
+class Story:
+    """One sweep through an interruption, a killed worker, an idle launch and an edit."""
+
+    runs: Path
+    sweep: Path
+    trials: list[Trial]
+    stopped: subprocess.CompletedProcess[str]
+    statuses_when_stopped: dict[str, str]
+    steps_when_stopped: dict[str, int]
+    killed: subprocess.CompletedProcess[str]
+    idle: subprocess.CompletedProcess[str]
+    idle_seconds: float
+    files_before_idle: dict[str, float]
+    files_after_idle: dict[str, float]
+    edited: subprocess.CompletedProcess[str]
+
+    def run_of(self, trial: Trial) -> Run:
+        found = [run for run in self.all_runs() if run.data.tags["colorsweep.key"] == trial.key]
+        assert len(found) == 1, f"{trial.name} has {len(found)} runs"
+        return found[0]
+
+    def all_runs(self) -> list[Run]:
+        return _runs(self.runs)
+
+    def checkpoint_of(self, trial: Trial) -> Path:
+        newest = checkpoint.newest(self.runs / "sweeps" / self.sweep.stem / trial.key)
+        assert newest is not None
+        return newest
+
+
+class Launch:
+    """A launch in a process of its own."""
+
+    def __init__(self, runs: Path, sweep: Path) -> None:
+        environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+        self.directory = runs / "sweeps" / sweep.stem
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator.cli", "--runs", runs, "launch", sweep],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment | {"COLUMNS": "120"},
+        )
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 180
+        while not condition():
+            assert self.process.poll() is None, self.end().stderr
+            assert time.monotonic() < deadline, "nothing happened"
+            time.sleep(0.2)
+
+    def step_of(self, trial: Trial) -> int:
+        newest = checkpoint.newest(self.directory / trial.key, digests=False)
+        return checkpoint.read_trial(newest)["step"] if newest else 0
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that train: descendants of this launch that Ray named so."""
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        return [p for p in below if "".join(p.cmdline()).startswith("ray::ImplicitFunc")]
+
+    def end(self) -> subprocess.CompletedProcess[str]:
+        out, err = self.process.communicate(timeout=300)
+        return subprocess.CompletedProcess([], self.process.returncode, out, err)
+
+
+def _runs(runs: Path) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
+    experiment = client.get_experiment_by_name("story")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def _files(runs: Path) -> dict[str, float]:
+    files = (path for path in (runs / "sweeps").rglob("*") if path.is_file())
+    return {str(path): path.stat().st_mtime for path in files}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    runs = tmp_path_factory.mktemp("runs")
+    sweep = tmp_path_factory.mktemp("sweeps") / "story.yaml"
+    sweep.write_text(SWEEP)
+    trials = expand(read_sweep(sweep))
+
+    first = Launch(runs, sweep)
+    first.wait_for(lambda: all(first.step_of(trial) >= 20 for trial in trials))
+    first.process.send_signal(signal.SIGINT)
+    stopped = first.end()
+    statuses = {run.info.run_name: run.info.status for run in _runs(runs)}
+    steps = {trial.name: first.step_of(trial) for trial in trials}
+
+    second = Launch(runs, sweep)
+    second.wait_for(lambda: all(second.step_of(t) >= steps[t.name] + 40 for t in trials))
+    victims = second.workers()
+    assert victims
+    for victim in victims:
+        victim.kill()
+    killed = second.end()
+
+    before, start = _files(runs), time.monotonic()
+    idle = Launch(runs, sweep).end()
+    idle_seconds, after = time.monotonic() - start, _files(runs)
+
+    sweep.write_text(SWEEP + BROKEN)
+    edited = Launch(runs, sweep).end()
+    return Story(
+        runs,
+        sweep,
+        trials,
+        stopped,
+        statuses,
+        steps,
+        killed,
+        idle,
+        idle_seconds,
+        before,
+        after,
+        edited,
+    )
+
+
+def test_ctrl_c_takes_checkpoints_and_says_how_to_go_on(story: Story) -> None:
+    assert story.stopped.returncode == 1, story.stopped.stderr
+    assert "To go on: colorsweep launch" in story.stopped.stdout
+    assert set(story.statuses_when_stopped.values()) == {"KILLED"}
+    assert all(20 <= step < 400 for step in story.steps_when_stopped.values())
+
+
+def test_the_same_command_goes_on_from_the_checkpoints(story: Story) -> None:
+    assert "0 new, 2 to go on with, 0 finished" in story.killed.stdout
+
+
+def test_a_killed_worker_is_replaced_and_the_sweep_finishes(story: Story) -> None:
+    assert story.killed.returncode == 0, story.killed.stderr
+    assert "restarting" in story.killed.stdout
+    assert "2 of 2 trials finished" in story.killed.stdout
+
+
+def test_each_trial_has_one_finished_run_through_all_of_it(story: Story) -> None:
+    for trial in story.trials:
+        run = story.run_of(trial)
+        assert run.info.status == "FINISHED"
+        assert run.info.run_name == trial.name
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_an_interrupted_trial_equals_one_left_alone(
+    story: Story, index: int, tmp_path: Path
+) -> None:
+    trial = story.trials[index]
+    torch.set_num_threads(1)  # as many as a trial has by default
+    alone = Trainer(trial.config, load(trial.config), torch.device("cpu"))
+    assert alone.fit(tmp_path)
+    weights = checkpoint.unpack((story.checkpoint_of(trial) / checkpoint.GENERATOR).read_bytes())
+    for name, tensor in alone.generator.state_dict().items():
+        assert torch.equal(weights[name], tensor), name
+    wanted = {
+        (name, point["step"]): value
+        for point in alone.history
+        for name, value in point["metrics"].items()
+    }
+    client = MlflowClient(f"sqlite:///{story.runs}/mlflow.db")
+    run = story.run_of(trial)
+    sent = [
+        (name, metric.step, metric.value)
+        for name in run.data.metrics
+        for metric in client.get_metric_history(run.info.run_id, name)
+    ]
+    assert len(sent) == len(wanted), "a gap or a duplicate"
+    assert {(name, step): value for name, step, value in sent} == wanted
+
+
+def test_sample_grids_and_generator_are_in_the_run(story: Story) -> None:
+    client = MlflowClient(f"sqlite:///{story.runs}/mlflow.db")
+    run = story.run_of(story.trials[1])
+    samples = {file.path for file in client.list_artifacts(run.info.run_id, "samples")}
+    assert samples == {f"samples/step-{step:08}.png" for step in range(20, 401, 20)}
+    generator = {file.path for file in client.list_artifacts(run.info.run_id, "generator")}
+    assert generator == {"generator/generator.safetensors", "generator/config.json"}
+
+
+def test_a_finished_sweep_has_nothing_to_do(story: Story) -> None:
+    assert story.idle.returncode == 0, story.idle.stderr
+    assert "0 new, 0 to go on with, 2 finished" in story.idle.stdout
+    assert "Dashboard" not in story.idle.stdout, "Ray was started for nothing"
+    assert story.files_after_idle == story.files_before_idle
+    assert story.idle_seconds < 60
+
+
+def test_an_edited_sweep_trains_only_what_is_new(story: Story) -> None:
+    assert "3 trials: 1 new, 0 to go on with, 2 finished" in story.edited.stdout
+
+
+def test_a_trial_that_cannot_go_on_is_reported_in_one_line(story: Story) -> None:
+    assert story.edited.returncode == 1
+    assert re.search(r"loss/\w+ became (nan|inf) at or before step \d+", story.edited.stdout)
+    assert "2 of 3 trials finished, 1 failed" in story.edited.stdout
+    assert "Traceback" not in story.edited.stdout + story.edited.stderr
+    failed = [run for run in story.all_runs() if run.info.status == "FAILED"]
+    assert len(failed) == 1
+    assert "became" in failed[0].data.tags["colorsweep.reason"]
+
+
+def test_the_terminal_shows_addresses_and_progress_but_none_of_rays_chatter(story: Story) -> None:
+    out = story.killed.stdout
+    assert re.search(r"Dashboard  http://127.0.0.1:\d+", out)
+    assert re.search(r"Tracking   sqlite:///", out)
+    assert re.search(r"saturation=0.75:  running  step \d+ of 400, epoch [\d.]+", out)
+    assert re.search(r"achieved 0\.\d\d of 0\.75", out)
+    assert not re.search(r"tune_controller|Trial name|Logical resource|WARNING|INFO", out)
+    assert story.killed.stderr == ""
+
+
+def test_a_trial_config_travels_to_the_worker_unchanged(story: Story) -> None:
+    for trial in story.trials:
+        content = checkpoint.read_trial(story.checkpoint_of(trial))
+        assert TrainConfig.model_validate(content["config"]) == trial.config
