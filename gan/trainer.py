@@ -244,8 +244,13 @@ class Trainer:
         self.discriminator.load_state_dict(_below("discriminator", tensors))
         for name, optimizer in self._optimizers().items():
             state: dict[int, dict[str, Tensor]] = {}
+            parameters = optimizer.param_groups[0]["params"]
             for key, tensor in _below(name, tensors).items():
                 index, field = key.split(".")
+                parameter = parameters[int(index)]
+                if tensor.shape == parameter.shape:
+                    # Fused Adam pairs elements by memory order: same layout, or wrong moments.
+                    tensor = torch.empty_like(parameter).copy_(tensor)
                 state.setdefault(int(index), {})[field] = tensor
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -26,10 +26,10 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from gan.errors import UserError
-from orchestrator.launch import SweepWatch
 from orchestrator.plan import Trial
 from orchestrator.spec import Resources, SweepSpec
 from orchestrator.trainable import TrialTask, run_trial
+from orchestrator.watch import SweepWatch
 
 # Only a death of the process counts: an exception ends its trial at once (trainable.py).
 MAX_DEATHS = 100

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.launch import check_datasets
+from orchestrator.datasets import check_datasets
 from orchestrator.plan import Trial
 from orchestrator.spec import SweepSpec
 from orchestrator.state import state_of, trial_directory

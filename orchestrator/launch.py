@@ -2,62 +2,19 @@
 
 import tempfile
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from gan.errors import UserError
+from orchestrator.datasets import check_datasets
 from orchestrator.plan import Trial
-from orchestrator.progress import Progress, State
-from orchestrator.sender import Sender, Transfer
+from orchestrator.progress import Progress
+from orchestrator.sender import Sender
 from orchestrator.spec import SweepSpec
 from orchestrator.state import TrialState, state_of, sweep_directory, trial_directory
-from reports.tracking import Status, SweepTracker
-
-STATUS: dict[State, Status] = {
-    "starting": "RUNNING",
-    "running": "RUNNING",
-    "finished": "FINISHED",
-    "failed": "FAILED",
-    "stopped": "KILLED",
-}
-"""A run's status in MLflow by the trial's state."""
-
-
-class SweepWatch:
-    """Hears of every trial; tells the live view and the tracking store."""
-
-    def __init__(
-        self, spec: SweepSpec, runs: Path, trials: list[Trial], progress: Progress, sender: Sender
-    ) -> None:
-        """Watch the trials of one launch."""
-        self.progress = progress
-        self._sender = sender
-        self._transfers = {
-            trial.key: Transfer(trial, index, trial_directory(runs, spec.name, trial), "RUNNING")
-            for index, trial in enumerate(trials)
-        }
-        self._durable: dict[str, int] = {}
-
-    def starts_from(self, key: str, state: TrialState) -> None:
-        """Take note of what earlier launches have done, and send what the store lacks of it."""
-        row = self.progress.rows[key]
-        row.step, row.total_steps = state.step, state.total_steps
-        row.epoch, row.metrics = state.epoch, state.metrics
-        row.state = "finished" if state.finished else "waiting"
-        if state.finished:
-            self._sender.put(replace(self._transfers[key], status="FINISHED"))
-
-    def heard(self, key: str, state: State, reason: str = "", **changes: Any) -> None:
-        """Take note of a trial's state, and of its progress (fields of ``gan`` Progress)."""
-        durable = changes.pop("durable_step", 0)
-        news = state != self.progress.rows[key].state or durable > self._durable.get(key, 0)
-        self._durable[key] = max(durable, self._durable.get(key, 0))
-        self.progress.update(key, state, reason=reason, **changes)
-        if news and state in STATUS:
-            self._sender.put(replace(self._transfers[key], status=STATUS[state], reason=reason))
+from orchestrator.watch import SweepWatch
+from reports.tracking import SweepTracker, connect
 
 
 def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: Console) -> bool:
@@ -79,6 +36,8 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
     # The photographs that come along are known to be good; loading them takes seconds.
     check_datasets([trial for trial in todo if trial.config.dataset != "photos"], console)
     sweep = sweep_directory(runs, spec.name)
+    if not uri.startswith("sqlite:"):
+        connect(uri)  # an absent server is to be found before anything is written
     _make_writable(sweep)
     tracker = SweepTracker(uri, spec.name, runs)
     _say_plan(spec, states, console)
@@ -102,28 +61,6 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
             style="yellow",
         )
     return _say_summary(spec, progress, console)
-
-
-def check_datasets(trials: list[Trial], console: Console) -> dict[str, int]:
-    """Load every dataset that the trials name, once; returns training images by trial key.
-
-    Raises:
-        UserError: one of them cannot be used.
-    """
-    if not trials:
-        return {}
-    # torch takes seconds to import.
-    from gan.data import load
-
-    counts: dict[str, int] = {}
-    skipped: set[str] = set()
-    for trial in trials:
-        dataset = load(trial.config)
-        counts[trial.key] = len(dataset.train)
-        skipped |= set(dataset.skipped)
-    for line in sorted(skipped):
-        console.print(f"skipped {line}", style="yellow", highlight=False, soft_wrap=True)
-    return counts
 
 
 def _make_writable(directory: Path) -> None:

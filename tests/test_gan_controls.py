@@ -185,11 +185,13 @@ def test_average_of_hues_is_on_the_circle_and_of_the_others_plain() -> None:
 
 @cache
 def all_of_srgb() -> tuple[Array, Array, Array]:
-    """L*, HSV saturation and RGB of a grid over the whole cube, in scikit-image."""
+    """L*, HSV saturation and RGB of a grid over the whole cube and its greys, in scikit-image."""
     # Lightness is steepest in the dark, and blue is worth so little of it that near white only
     # a fine grid finds the extremes.
     axis = np.r_[0:0.12:0.005, 0.12:0.8:0.02, 0.8:1.002:0.004]
-    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(1, -1, 3)
+    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    greys = np.linspace(0, 1, 1001)[:, None].repeat(3, axis=1)
+    grid = np.concatenate([grid, greys])[None]
     return rgb2lab(grid)[0, :, 0], rgb2hsv(grid)[0, :, 1], grid[0]
 
 

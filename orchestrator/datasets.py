@@ -1,0 +1,27 @@
+"""Looks at the data of a sweep before anything starts."""
+
+from rich.console import Console
+
+from orchestrator.plan import Trial
+
+
+def check_datasets(trials: list[Trial], console: Console) -> dict[str, int]:
+    """Load every dataset that the trials name, once; returns training images by trial key.
+
+    Raises:
+        UserError: one of them cannot be used.
+    """
+    if not trials:
+        return {}
+    # torch takes seconds to import.
+    from gan.data import load
+
+    counts: dict[str, int] = {}
+    skipped: set[str] = set()
+    for trial in trials:
+        dataset = load(trial.config)
+        counts[trial.key] = len(dataset.train)
+        skipped |= set(dataset.skipped)
+    for line in sorted(skipped):
+        console.print(f"skipped {line}", style="yellow", highlight=False, soft_wrap=True)
+    return counts

@@ -1,0 +1,55 @@
+"""Hears of every trial of a launch; tells the live view and the tracking store."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.plan import Trial
+from orchestrator.progress import Progress, State
+from orchestrator.sender import Sender, Transfer
+from orchestrator.spec import SweepSpec
+from orchestrator.state import TrialState, trial_directory
+from reports.tracking import Status
+
+STATUS: dict[State, Status] = {
+    "starting": "RUNNING",
+    "running": "RUNNING",
+    "finished": "FINISHED",
+    "failed": "FAILED",
+    "stopped": "KILLED",
+}
+"""A run's status in MLflow by the trial's state."""
+
+
+class SweepWatch:
+    """What is known of the trials of one launch, passed on as it changes."""
+
+    def __init__(
+        self, spec: SweepSpec, runs: Path, trials: list[Trial], progress: Progress, sender: Sender
+    ) -> None:
+        """Watch the trials of one launch."""
+        self.progress = progress
+        self._sender = sender
+        self._transfers = {
+            trial.key: Transfer(trial, index, trial_directory(runs, spec.name, trial), "RUNNING")
+            for index, trial in enumerate(trials)
+        }
+        self._durable: dict[str, int] = {}
+
+    def starts_from(self, key: str, state: TrialState) -> None:
+        """Take note of what earlier launches have done, and send what the store lacks of it."""
+        row = self.progress.rows[key]
+        row.step, row.total_steps = state.step, state.total_steps
+        row.epoch, row.metrics = state.epoch, state.metrics
+        row.state = "finished" if state.finished else "waiting"
+        if state.finished:
+            self._sender.put(replace(self._transfers[key], status="FINISHED"))
+
+    def heard(self, key: str, state: State, reason: str = "", **changes: Any) -> None:
+        """Take note of a trial's state, and of its progress (fields of ``gan`` Progress)."""
+        durable = changes.pop("durable_step", 0)
+        news = state != self.progress.rows[key].state or durable > self._durable.get(key, 0)
+        self._durable[key] = max(durable, self._durable.get(key, 0))
+        self.progress.update(key, state, reason=reason, **changes)
+        if news and state in STATUS:
+            self._sender.put(replace(self._transfers[key], status=STATUS[state], reason=reason))

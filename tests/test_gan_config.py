@@ -1,0 +1,181 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gan.config import Control, TrainConfig
+
+# A value other than the default for every field but the length.
+OTHERS: dict[str, Any] = {
+    "dataset": "cifar10",
+    "dataset_path": "pictures",
+    "image_size": 64,
+    "base_channels": 32,
+    "batch_size": 64,
+    "seed": 1,
+    "generator_lr": 1e-3,
+    "discriminator_lr": 1e-3,
+    "lr_decay_steps": 1e4,
+    "lr_decay_rate": 0.5,
+    "beta1": 0.0,
+    "l1_weight": 100.0,
+    "label_smoothing": 0.0,
+    "augment": False,
+    "controls": {"hue": {"target": 0.5}},
+    "log_every": 10,
+    "evaluate_every": 100,
+    "eval_images": 100,
+    "precision": "float32",
+}
+
+
+def config(**fields: Any) -> TrainConfig:
+    return TrainConfig.model_validate({"steps": 10, **fields})
+
+
+@pytest.mark.parametrize("lengths", [{}, {"steps": 10, "epochs": 1}])
+def test_the_length_is_either_steps_or_epochs(lengths: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="give either steps or epochs"):
+        TrainConfig.model_validate(lengths)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"dataset": "photos", "dataset_path": "x"}, "takes no dataset_path"),
+        ({"dataset": "folder"}, "needs a dataset_path"),
+        ({"dataset": "npz"}, "needs a dataset_path"),
+    ],
+)
+def test_a_path_is_given_where_the_dataset_needs_one(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        config(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"dataset": "folder", "dataset_path": "x"},
+        {"dataset": "npz", "dataset_path": "x.npz"},
+        {"dataset": "cifar10"},
+        {"dataset": "cifar100", "dataset_path": "x"},
+    ],
+)
+def test_datasets_that_are_named_as_they_should_be_are_accepted(fields: dict[str, Any]) -> None:
+    assert config(**fields).dataset == fields.get("dataset", "photos")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"steps": 0},
+        {"batch_size": 1},
+        {"image_size": 48},
+        {"seed": -1},
+        {"seed": 2**31},
+        {"generator_lr": 0},
+        {"beta1": 1},
+        {"label_smoothing": 1},
+        {"controls": {"hue": {"target": 1.01}}},
+        {"controls": {"hue": {"target": -0.01}}},
+        {"controls": {"hue": {"target": float("nan")}}},
+        {"controls": {"hue": {"target": 0.5, "weight": -1}}},
+        {"controls": {"hue": {"weight": 1}}},
+        {"controls": {"chroma": {"target": 0.5}}},
+        {"dataset": "imagenet"},
+        {"learning_rate": 1e-4},
+    ],
+)
+def test_what_no_training_can_use_is_refused_by_name(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(fields))):
+        config(**fields)
+
+
+def test_a_config_is_not_changed_after_it_is_made() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        config().seed = 1
+    with pytest.raises(ValidationError, match="frozen"):
+        Control(target=0.5).weight = 1
+
+
+@pytest.mark.parametrize(
+    ("epochs", "images", "batch_size", "steps"),
+    [
+        (200, 50_000, 128, 78_125),
+        (1, 50_000, 128, 391),
+        (2, 50_000, 128, 782),
+        (0.5, 100, 10, 5),
+        (0.001, 100, 10, 1),
+        (3, 10, 128, 1),
+    ],
+)
+def test_epochs_are_as_many_steps_as_it_takes_to_see_every_image(
+    epochs: float, images: int, batch_size: int, steps: int
+) -> None:
+    assert config(steps=None, epochs=epochs, batch_size=batch_size).total_steps(images) == steps
+
+
+def test_steps_are_steps_whatever_the_dataset() -> None:
+    assert config(steps=7).total_steps(50_000) == 7
+
+
+def test_the_key_is_ten_hex_digits() -> None:
+    assert len(config().key()) == 10
+    assert set(config().key()) <= set("0123456789abcdef")
+
+
+def test_the_key_is_the_same_in_every_process_and_release() -> None:
+    # A change here makes finished trials train again: raise KEY_SCHEMA when that is meant.
+    assert config().key() == "7674a781fc"
+    assert config(seed=1, controls={"hue": {"target": 0.5}}).key() == "3014138922"
+
+
+def test_the_length_is_no_part_of_the_key() -> None:
+    keys = {config(steps=5).key(), config(steps=6).key(), config(steps=None, epochs=1).key()}
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("field", sorted(set(TrainConfig.model_fields) - {"steps", "epochs"}))
+def test_spelling_out_a_default_changes_no_key(field: str) -> None:
+    default = TrainConfig.model_fields[field].default
+    assert config(**{field: default}).key() == config().key()
+
+
+def test_spelling_out_a_controls_default_weight_changes_no_key() -> None:
+    short = config(controls={"hue": {"target": 0.5}})
+    weight = Control.model_fields["weight"].default
+    assert config(controls={"hue": {"target": 0.5, "weight": weight}}).key() == short.key()
+
+
+@pytest.mark.parametrize("field", sorted(set(TrainConfig.model_fields) - {"steps", "epochs"}))
+def test_every_other_field_is_part_of_the_key(field: str) -> None:
+    base: dict[str, Any] = {"dataset": "cifar100"} if field == "dataset_path" else {}
+    assert config(**base, **{field: OTHERS[field]}).key() != config(**base).key()
+
+
+def test_target_weight_and_name_of_a_control_are_parts_of_the_key() -> None:
+    keys = {
+        config(controls=controls).key()
+        for controls in (
+            {},
+            {"hue": {"target": 0}},
+            {"hue": {"target": 0.5}},
+            {"red": {"target": 0.5}},
+            {"hue": {"target": 0.5, "weight": 1}},
+            {"hue": {"target": 0.5}, "red": {"target": 0.5}},
+        )
+    }
+    assert len(keys) == 6
+
+
+def test_the_key_depends_on_values_not_on_how_they_are_written() -> None:
+    a = config(controls={"red": {"target": 1}, "hue": {"target": 0.5}}, lr_decay_steps=100)
+    b = config(lr_decay_steps=1e2, controls={"hue": {"target": 0.5}, "red": {"target": 1.0}})
+    assert a.key() == b.key()
+
+
+def test_a_config_survives_json() -> None:
+    settings = {k: v for k, v in OTHERS.items() if k not in ("dataset", "dataset_path")}
+    original = config(**settings)
+    assert TrainConfig.model_validate_json(original.model_dump_json()) == original

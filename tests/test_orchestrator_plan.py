@@ -1,0 +1,304 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gan.config import Control
+from gan.errors import UserError
+from orchestrator.plan import Trial, expand
+from orchestrator.spec import read_sweep
+
+REPOSITORY = Path(__file__).parent.parent
+SWEEPS = sorted((REPOSITORY / "sweeps").glob("*.yaml"))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mine.yaml"
+
+
+def trials(file: Path, text: str) -> list[Trial]:
+    file.write_text(text)
+    return expand(read_sweep(file))
+
+
+def refusal(file: Path, text: str) -> str:
+    """What the user is told of a sweep file that cannot be expanded."""
+    with pytest.raises(UserError) as raised:
+        trials(file, text)
+    message = str(raised.value)
+    assert message.startswith(f"{file}: ")
+    assert len(message.splitlines()) == 1
+    return message.removeprefix(f"{file}: ")
+
+
+def test_settings_alone_are_one_trial(file: Path) -> None:
+    (trial,) = trials(file, "settings: {steps: 5, batch_size: 8}")
+    assert trial.name == "baseline"
+    assert (trial.config.steps, trial.config.batch_size, trial.config.controls) == (5, 8, {})
+
+
+def test_the_grid_is_the_product_with_the_last_axis_fastest_and_points_follow_it(
+    file: Path,
+) -> None:
+    text = """
+    settings: {steps: 5}
+    points: [{}, {hue: 0.6}]
+    axes: {saturation: [1, 0.5], hue: [0, 0.25, 0.75]}
+    """
+    assert [trial.name for trial in trials(file, text)] == [
+        "saturation=1, hue=0",
+        "saturation=1, hue=0.25",
+        "saturation=1, hue=0.75",
+        "saturation=0.5, hue=0",
+        "saturation=0.5, hue=0.25",
+        "saturation=0.5, hue=0.75",
+        "baseline",
+        "hue=0.6",
+    ]
+
+
+def test_settings_give_way_to_axes_and_points(file: Path) -> None:
+    text = """
+    settings: {steps: 5, batch_size: 8, hue: 0.1, hue.weight: 7}
+    axes: {batch_size: [16, 32]}
+    points: [{hue: 0.2}, {hue.weight: 9}, {seed: 3}]
+    """
+    found = [
+        (t.config.batch_size, t.config.controls["hue"], t.config.seed) for t in trials(file, text)
+    ]
+    assert found == [
+        (16, Control(target=0.1, weight=7), 0),
+        (32, Control(target=0.1, weight=7), 0),
+        (8, Control(target=0.2, weight=7), 0),
+        (8, Control(target=0.1, weight=9), 0),
+        (8, Control(target=0.1, weight=7), 3),
+    ]
+
+
+def test_a_weight_in_the_settings_waits_for_a_target(file: Path) -> None:
+    text = """
+    settings: {steps: 5, saturation.weight: 7, hue.weight: 8}
+    points: [{}, {saturation: 0.5}, {hue: 0.5}]
+    """
+    assert [dict(trial.config.controls) for trial in trials(file, text)] == [
+        {},
+        {"saturation": Control(target=0.5, weight=7)},
+        {"hue": Control(target=0.5, weight=8)},
+    ]
+
+
+@pytest.mark.parametrize(
+    "varied", ["points: [{hue: 0}, {hue.weight: 3}]", "axes: {hue.weight: [3]}"]
+)
+def test_a_weight_that_is_varied_wants_a_target(file: Path, varied: str) -> None:
+    message = refusal(file, f"settings: {{steps: 5}}\n{varied}")
+    assert "hue.weight without a target" in message
+    assert message.startswith("points[1]: " if "points" in varied else "axes (hue.weight: 3): ")
+
+
+def test_without_a_weight_it_is_the_default(file: Path) -> None:
+    (trial,) = trials(file, "settings: {steps: 5, saturation: 0.5}")
+    assert trial.config.controls == {"saturation": Control(target=0.5)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "point", "steps", "epochs"),
+    [
+        ("steps: 5", "", 5, None),
+        ("steps: 5", "steps: 6", 6, None),
+        ("steps: 5", "epochs: 2.5", None, 2.5),
+        ("epochs: 2", "steps: 6", 6, None),
+    ],
+)
+def test_a_length_replaces_the_settings_length_however_it_is_counted(
+    file: Path, settings: str, point: str, steps: int | None, epochs: float | None
+) -> None:
+    (trial,) = trials(file, f"settings: {{{settings}}}\npoints: [{{{point}}}]")
+    assert (trial.config.steps, trial.config.epochs) == (steps, epochs)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("settings: {batch_size: 8}", "settings"),
+        ("settings: {steps: 5, epochs: 1}", "settings"),
+        ("settings: {steps: 5}\npoints: [{}, {steps: 5, epochs: 1}]", "points[1]"),
+    ],
+)
+def test_a_trial_has_exactly_one_length(file: Path, text: str, where: str) -> None:
+    assert refusal(file, text) == f"{where}: give either steps or epochs"
+
+
+@pytest.mark.parametrize(
+    ("point", "name"),
+    [
+        ("{}", "baseline"),
+        ("{saturation: 0.75}", "saturation=0.75"),
+        ("{saturation: 0.75, hue: 0.6}", "saturation=0.75, hue=0.6"),
+        ("{saturation: {target: 1, weight: 20}}", "saturation=1, saturation.weight=20"),
+        ("{seed: 3, batch_size: 8}", "baseline, seed=3, batch_size=8"),
+        ("{seed: 3, red: 0}", "red=0, seed=3"),
+    ],
+)
+def test_a_trials_name_says_its_targets_then_what_else_is_varied(
+    file: Path, point: str, name: str
+) -> None:
+    text = f"settings: {{steps: 5, saturation.weight: 7}}\npoints: [{point}]"
+    assert [trial.name for trial in trials(file, text)] == [name]
+
+
+def test_a_target_in_the_settings_is_part_of_every_name(file: Path) -> None:
+    text = "settings: {steps: 5, hue: 0.6}\naxes: {seed: [1, 2]}"
+    assert [t.name for t in trials(file, text)] == ["hue=0.6, seed=1", "hue=0.6, seed=2"]
+
+
+def test_names_list_controls_in_one_order_however_written(file: Path) -> None:
+    text = "settings: {steps: 5}\npoints: [{hue: 0.6, blue: 0, saturation: 1}]"
+    assert [t.name for t in trials(file, text)] == ["saturation=1, hue=0.6, blue=0"]
+
+
+def test_a_key_is_the_hash_of_what_is_set_and_never_changes(file: Path) -> None:
+    # Directories and runs of earlier launches have these names.
+    (trial,) = trials(file, "settings: {steps: 5, batch_size: 8, saturation: 0.5, hue: 0}")
+    controls = {"hue": {"target": 0.0}, "saturation": {"target": 0.5}}
+    content = json.dumps([1, {"batch_size": 8, "controls": controls}], sort_keys=True)
+    assert trial.key == hashlib.sha256(content.encode()).hexdigest()[:10]
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "{steps: 9, saturation: 0.5}",
+        "{epochs: 2, saturation: 0.5}",
+        "{saturation: {weight: 200, target: 0.50}}",
+        "{dataset: photos, saturation: 0.5, batch_size: 128, precision: auto}",
+    ],
+)
+def test_length_order_and_defaults_do_not_change_a_key(file: Path, same: str) -> None:
+    (one,) = trials(file, "settings: {steps: 5}\npoints: [{saturation: 0.5}]")
+    (other,) = trials(file, f"settings: {{steps: 5}}\npoints: [{same}]")
+    assert one.key == other.key
+
+
+def test_whatever_trains_another_generator_changes_the_key(file: Path) -> None:
+    text = """
+    settings: {steps: 5}
+    axes: {hue: [0, 1], hue.weight: [0, 200], seed: [0, 1], batch_size: [128, 64]}
+    points: [{}, {seed: 1}, {saturation: 0}, {augment: false}, {image_size: 64},
+      {dataset: folder, dataset_path: a}, {dataset: folder, dataset_path: b}]
+    """
+    keys = [trial.key for trial in trials(file, text)]
+    assert len(keys) == len(set(keys)) == 16 + 7
+
+
+@pytest.mark.parametrize(
+    ("varied", "places"),
+    [
+        ("points: [{}, {hue: 0.5}, {hue: 0.50}]", ("points[2]", "points[1]")),
+        (
+            "axes: {hue: [0.5, 0.6]}\npoints: [{hue: 0.6}]",
+            ("points[0]", "axes (hue.target: 0.6)"),
+        ),
+        ("axes: {hue: [0, 0.0]}", ("axes (hue.target: 0.0)", "axes (hue.target: 0)")),
+        ("points: [{}, {batch_size: 128}]", ("points[1]", "points[0]")),
+        ("points: [{steps: 6}, {steps: 7}]", ("points[1]", "points[0]")),
+    ],
+)
+def test_the_same_trial_twice_is_refused_with_both_places(
+    file: Path, varied: str, places: tuple[str, str]
+) -> None:
+    message = refusal(file, f"settings: {{steps: 5}}\n{varied}")
+    assert message.startswith(f"{places[0]}: the same trial as {places[1]} (")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "valid"),
+    [
+        ("points: [{hue: 0}, {hue: 1.5}]", "points[1]: hue.target", "less than or equal to 1"),
+        ("points: [{hue: -0.1}]", "points[0]: hue.target", "greater than or equal to 0"),
+        ("points: [{hue: .nan}]", "points[0]: hue.target", "not nan"),
+        ("axes: {hue: [0, 2]}", "axes (hue.target: 2): hue.target", "less than or equal to 1"),
+        ("points: [{hue: {target: 0, weight: -1}}]", "points[0]: hue.weight", "or equal to 0"),
+        ("points: [{hue: red}]", "points[0]: hue.target", "valid number"),
+        ("points: [{steps: 1.5}]", "points[0]: steps", "valid integer"),
+        ("points: [{batch_size: 1}]", "points[0]: batch_size", "greater than or equal to 2"),
+        ("points: [{image_size: 48}]", "points[0]: image_size", "32, 64, 128 or 256"),
+        ("points: [{dataset: cifar}]", "points[0]: dataset", "did you mean 'cifar10'?; valid:"),
+        ("points: [{precision: half}]", "points[0]: precision", "float32, bfloat16"),
+        ("points: [{dataset: folder}]", "points[0]", "needs a dataset_path"),
+        ("points: [{dataset_path: x}]", "points[0]", "takes no dataset_path"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_its_place_and_what_is_valid(
+    file: Path, text: str, key: str, valid: str
+) -> None:
+    message = refusal(file, f"settings: {{steps: 5}}\n{text}")
+    assert message.startswith(f"{key}")
+    assert valid in message
+
+
+def test_a_bad_value_in_the_settings_is_named_there(file: Path) -> None:
+    text = "settings: {steps: 5, beta1: 1, hue.weight: 2}\npoints: [{hue: 0}]"
+    assert refusal(file, text).startswith("settings: beta1: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ("epochs: .inf", "epochs"),
+        ("steps: 5, generator_lr: .inf", "generator_lr"),
+        ("steps: 5, l1_weight: .inf", "l1_weight"),
+        ("steps: 5, saturation: {target: 0.5, weight: .inf}", "saturation.weight"),
+    ],
+)
+def test_an_infinite_number_is_refused(file: Path, settings: str, name: str) -> None:
+    assert refusal(file, f"settings: {{{settings}}}").startswith(f"settings: {name}: ")
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_every_shipped_sweep_expands_to_the_trials_it_writes(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    count = len(content["points"])
+    product = 1
+    for values in content.get("axes", {}).values():
+        product *= len(values)
+    count += product if "axes" in content else 0
+    found = expand(read_sweep(path))
+    assert len(found) == count
+    assert len({trial.key for trial in found}) == len({trial.name for trial in found}) == count
+    assert any(not trial.config.controls for trial in found), "a baseline to compare with"
+
+
+def test_the_results_sweep_has_every_target_of_the_seed() -> None:
+    wanted: list[dict[str, float]] = [
+        {"saturation": 1},
+        {"saturation": 0.75},
+        {"saturation": 0.5},
+        {"saturation": 0.25},
+        {"saturation": 0},
+        {"hue": 0},
+        {"hue": 0.25},
+        {"hue": 0.6},
+        {"hue": 0.85},
+        {"saturation": 0.75, "hue": 0.6},
+        {},
+    ]
+    found = expand(read_sweep(REPOSITORY / "sweeps" / "results.yaml"))
+    targets = [{name: c.target for name, c in t.config.controls.items()} for t in found]
+    assert sorted(map(str, targets)) == sorted(
+        str({name: float(target) for name, target in sorted(point.items())}) for point in wanted
+    )
+    for trial in found:
+        config = trial.config
+        assert (config.dataset, config.epochs, config.batch_size) == ("cifar10", 200, 128)
+
+
+def test_the_sweep_in_the_readme_expands(file: Path) -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    example = readme.split("```yaml\n")[1].split("```")[0]
+    names = [trial.name for trial in trials(file, example)]
+    assert names[0] == "saturation=0.25, saturation.weight=100"
+    assert len(names) == 3 * 2 + 3

@@ -1,0 +1,132 @@
+import csv
+import io
+from dataclasses import fields
+
+from gan.config import Control, ControlName, TrainConfig
+from reports.compare import Row, rows, to_csv
+from reports.tracking import TrialRun
+
+
+def run(
+    name: str = "baseline",
+    controls: dict[ControlName, Control] | None = None,
+    metrics: dict[str, float] | None = None,
+    seconds: float = 8.0,
+    status: str = "FINISHED",
+) -> TrialRun:
+    config = TrainConfig(steps=100, batch_size=16, controls=controls or {})
+    return TrialRun(
+        run_id="an id",
+        key=config.key(),
+        name=name,
+        index=0,
+        status=status,
+        reason="",
+        config=config,
+        step=50,
+        total_steps=100,
+        epoch=3.96,
+        seconds=seconds,
+        device="CPU, 1 thread(s)",
+        metrics={"eval/mae": 0.125, "loss/l1": 9.0, **(metrics or {})},
+    )
+
+
+BASELINE = run(metrics={"eval/saturation": 0.31, "eval/hue": 0.1})
+SATURATION = run(
+    "saturation=0.75",
+    {"saturation": Control(target=0.75, weight=20)},
+    {
+        "eval/saturation": 0.7,
+        "eval/saturation_error": 0.06,
+        "eval/saturation_reachable": 0.72,
+        "eval/hue": 0.2,
+    },
+)
+PAIR = run(
+    "saturation=0.75, hue=0.6",
+    {"saturation": Control(target=0.75), "hue": Control(target=0.6, weight=5)},
+    {
+        "eval/saturation": 0.71,
+        "eval/saturation_error": 0.05,
+        "eval/saturation_reachable": 0.73,
+        "eval/hue": 0.61,
+        "eval/hue_error": 0.02,
+        "eval/hue_reachable": 0.6,
+    },
+)
+
+
+def test_a_trial_with_one_control_is_one_row() -> None:
+    assert rows([SATURATION]) == [
+        Row(
+            trial="saturation=0.75",
+            key=SATURATION.config.key(),
+            status="FINISHED",
+            control="saturation",
+            target=0.75,
+            weight=20,
+            achieved=0.7,
+            error=0.06,
+            reachable=0.72,
+            mae=0.125,
+            steps=50,
+            total_steps=100,
+            epochs=3.96,
+            seconds=8,
+            images_per_second=50 * 16 / 8,
+            device="CPU, 1 thread(s)",
+        )
+    ]
+
+
+def test_a_baseline_is_one_row_without_a_target() -> None:
+    (row,) = rows([BASELINE])
+    assert (row.trial, row.control, row.target, row.weight) == ("baseline", None, None, None)
+    assert (row.achieved, row.error, row.reachable) == (None, None, None)
+    assert (row.mae, row.steps, row.epochs) == (0.125, 50, 3.96)
+
+
+def test_a_trial_has_a_row_for_each_control_with_that_controls_values() -> None:
+    found = {row.control: row for row in rows([PAIR])}
+    assert len(rows([PAIR])) == 2
+    assert [
+        (row.target, row.weight, row.achieved, row.error, row.reachable)
+        for row in (found["saturation"], found["hue"])
+    ] == [(0.75, 200, 0.71, 0.05, 0.73), (0.6, 5, 0.61, 0.02, 0.6)]
+    assert {row.trial for row in found.values()} == {"saturation=0.75, hue=0.6"}
+
+
+def test_rows_keep_the_order_of_the_sweep() -> None:
+    names = [row.trial for row in rows([PAIR, BASELINE, SATURATION])]
+    assert names == [PAIR.name, PAIR.name, "baseline", "saturation=0.75"]
+
+
+def test_what_is_not_measured_yet_is_absent() -> None:
+    begun = run("hue=0", {"hue": Control(target=0)}, seconds=0, status="RUNNING")
+    begun.metrics.clear()
+    (row,) = rows([begun])
+    assert (row.control, row.target, row.status) == ("hue", 0, "RUNNING")
+    assert (row.achieved, row.error, row.reachable, row.mae) == (None, None, None, None)
+    assert row.images_per_second is None
+
+
+def test_no_runs_have_no_rows() -> None:
+    assert rows([]) == []
+    assert to_csv([]).splitlines() == [to_csv(rows([BASELINE])).splitlines()[0]]
+
+
+def test_csv_gives_back_every_value() -> None:
+    table = rows([BASELINE, SATURATION, PAIR])
+    read = list(csv.DictReader(io.StringIO(to_csv(table), newline="")))
+    assert len(read) == len(table) == 4
+    for record, row in zip(read, table, strict=True):
+        assert set(record) == {field.name for field in fields(row)}
+        for name, text in record.items():
+            value = getattr(row, name)
+            if value is None:
+                assert text == ""
+            elif isinstance(value, str):
+                assert text == value
+            else:
+                assert float(text) == value
