@@ -236,6 +236,19 @@ def test_training_crops_are_windows_of_all_scales_and_places(photos: Dataset) ->
     assert len({(top, left) for *_, top, left in found}) > 30
 
 
+def test_every_epoch_cuts_and_mirrors_anew(wide: tuple[Pixels, ImageSet]) -> None:
+    _, images = wide
+    # 3 pictures in batches of 3: each picture once a step.
+    crops = [batch(images, config(batch_size=3, augment=False), step) for step in range(20)]
+    assert len({crop.numpy().tobytes() for crop in torch.cat(crops)}) > 45
+    augmented = [batch(images, config(batch_size=3), step) for step in range(20)]
+    flips = [
+        tuple(torch.equal(a, c.flip(2)) for a, c in zip(*pair, strict=True))
+        for pair in zip(augmented, crops, strict=True)
+    ]
+    assert len(set(flips)) > 4, "of 8 ways to mirror 3 pictures"
+
+
 # Held-out images
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gan.config import TrainConfig
+from gan.config import Control, TrainConfig
 from gan.data import Dataset
 from gan.errors import UserError
 from gan.trainer import Trainer
@@ -244,7 +244,8 @@ def test_the_rows_say_what_each_trial_wanted_and_measured(
     by_trial = {(row["trial"], row["control"]): row for row in rows}
     assert len(by_trial) == len(rows) == 6
     for trial in TRIALS:
-        for name, control in list(trial.config.controls.items()) or [("", None)]:
+        controls: list[tuple[str, Control | None]] = [*trial.config.controls.items()]
+        for name, control in controls or [("", None)]:
             row = by_trial[trial.name, name]
             assert int(row["steps"]) == trial.steps
             assert row["target"] == ("" if control is None else str(control.target))
