@@ -36,8 +36,8 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
     # The photographs that come along are known to be good; loading them takes seconds.
     check_datasets([trial for trial in todo if trial.config.dataset != "photos"], console)
     sweep = sweep_directory(runs, spec.name)
-    if not uri.startswith("sqlite:"):
-        connect(uri)  # an absent server is to be found before anything is written
+    if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
+        connect(uri)  # an absent server is to be noticed before anything is written
     _make_writable(sweep)
     tracker = SweepTracker(uri, spec.name, runs)
     _say_plan(spec, states, console)

@@ -48,7 +48,7 @@ def write_report(uri: str, sweep: str, out: Path) -> Path:
     Raises:
         UserError: there is no such sweep, it has no trials, or ``out`` cannot be written.
     """
-    client = connect(uri)
+    client = connect(uri, to_read=True)
     runs = read_sweep(client, sweep)
     if not runs:
         raise UserError(f"{sweep}: no trial has started yet")

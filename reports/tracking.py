@@ -69,18 +69,28 @@ def default_uri(runs: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute()}/mlflow.db"
 
 
-def connect(uri: str) -> MlflowClient:
+def connect(uri: str, *, to_read: bool = False) -> MlflowClient:
     """Open a tracking store.
+
+    Args:
+        uri: of an MLflow server or database.
+        to_read: whether it must be there already; else a SQLite file is made if need be.
 
     Raises:
         UserError: it does not answer, or is none.
     """
+    file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    if to_read and file is not None and not file.exists():
+        raise UserError(
+            f"MLFLOW_TRACKING_URI: no tracking store at {file}; valid: an MLflow server, or "
+            "--runs DIR of a sweep that was launched"
+        )
     try:
-        if uri.startswith("sqlite:///"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
-    except AWAY as error:
+    except (*AWAY, ImportError, ValueError) as error:  # the latter: a driver, a URI's form
         raise UserError(
             f"MLFLOW_TRACKING_URI: no tracking store at {uri} ({_first_line(error)}); valid: "
             "http(s)://HOST:PORT of an MLflow server, or sqlite:///FILE"

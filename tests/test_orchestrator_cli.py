@@ -398,5 +398,5 @@ def test_a_report_of_an_unknown_sweep_is_refused_with_those_that_are(
 
 
 def test_a_report_where_nothing_was_launched_makes_nothing(workplace: Path) -> None:
-    assert_refused(call("report", "tiny"), "tiny: no such sweep")
+    assert_refused(call("report", "tiny"), "no tracking store", "--runs")
     assert not files(workplace)
