@@ -148,16 +148,17 @@ def load(config: TrainConfig, root: Path | None = None) -> Dataset:
     Raises:
         UserError: it is missing, empty, corrupt, or has no usable image of that size.
     """
-    path = (root or Path.cwd()) / Path(config.dataset_path or ".").expanduser()
-    if config.dataset_path is None and config.dataset in ("cifar10", "cifar100"):
-        path = Path.home() / ".cache" / "colorsweep"
+    if config.dataset_path is not None:
+        path = (root or Path.cwd()) / Path(config.dataset_path).expanduser()
+    else:
+        path = PHOTOS if config.dataset == "photos" else Path.home() / ".cache" / "colorsweep"
     return _load(config.dataset, path, config.image_size)
 
 
 @cache
 def _load(name: str, path: Path, size: int) -> Dataset:
     loaders: dict[str, Callable[[Path, int], Dataset]] = {
-        "photos": lambda _, size: _train_and_test(PHOTOS, size),
+        "photos": _train_and_test,
         "folder": _load_folder,
         "npz": _load_npz,
         "cifar10": lambda path, size: _load_cifar("CIFAR10", path, size),

@@ -14,7 +14,7 @@ from orchestrator.sender import Sender
 from orchestrator.spec import SweepSpec
 from orchestrator.state import TrialState, state_of, sweep_directory, trial_directory
 from orchestrator.watch import SweepWatch
-from reports.tracking import SweepTracker, connect
+from reports.tracking import SweepTracker, connect, without_password
 
 
 def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: Console) -> bool:
@@ -41,7 +41,7 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
     _make_writable(sweep)
     tracker = SweepTracker(uri, spec.name, runs)
     _say_plan(spec, states, console)
-    console.print(f"Tracking   {uri}", highlight=False, soft_wrap=True)
+    console.print(f"Tracking   {without_password(uri)}", highlight=False, soft_wrap=True)
     progress = Progress(console, trials)
     sender = Sender(tracker, progress.say)
     watch = SweepWatch(spec, runs, trials, progress, sender)

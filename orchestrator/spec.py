@@ -73,7 +73,7 @@ def find_sweep(name: str) -> Path:
     if name in shipped:
         return shipped[name]
     beside = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-    known = beside or list(shipped)
+    known = [*beside, *shipped]
     raise UserError(f"{name}: no such sweep file{nearest(name, known)}; there are: {listed(known)}")
 
 
@@ -84,7 +84,7 @@ def read_sweep(path: Path) -> SweepSpec:
         UserError: it cannot be read or says something unknown; names file, key and choices.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -111,6 +111,20 @@ def read_sweep(path: Path) -> SweepSpec:
         points=[_settings(path, f"points[{i}]", point) for i, point in enumerate(points)],
         resources=_resources(path, top.get("resources") or {}),
     )
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} is given twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _settings(path: Path, where: str, section: Any) -> Settings:
@@ -149,7 +163,9 @@ def _expanded(path: Path, where: str, key: str, value: Any) -> Settings:
         parts = {f"{name}.{k}": v for k, v in value.items()}
     else:
         parts = {f"{name}.{field if dot else 'target'}": value}
-    for part in parts:
+    for part, number in parts.items():
+        if isinstance(number, bool):
+            raise UserError(f"{path}: {where}: wants a number, not {number!r}")
         if (given := part.partition(".")[2]) not in fields:
             raise UserError(f"{path}: {where}: {unknown('key', given, fields)}")
     return parts

@@ -1,7 +1,7 @@
 """Pictures of a report: the overview of all trials, and achieved against wanted."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -57,11 +57,17 @@ def overview(grids: Sequence[tuple[str, bytes]]) -> bytes:
     return to_png(figure)
 
 
-def achieved_against_wanted(table: Sequence[Row]) -> bytes | None:
+def achieved_against_wanted(
+    table: Sequence[Row], uncontrolled: Mapping[str, float]
+) -> bytes | None:
     """Plot each control's achieved value and error over its target, as a PNG.
 
     The bar is the mean error of single images; a dash is the nearest reachable value. None
     where no trial has a control that was measured.
+
+    Args:
+        table: of all trials.
+        uncontrolled: what the baseline has of each statistic, by name; drawn as a line.
     """
     measured = [row for row in table if row.control and row.achieved is not None]
     controls = list(dict.fromkeys(row.control for row in measured if row.control))
@@ -72,6 +78,9 @@ def achieved_against_wanted(table: Sequence[Row]) -> bytes | None:
         figure.subplots(1, len(controls), squeeze=False)[0], controls, strict=True
     ):
         _plot_control(axes, control, [row for row in measured if row.control == control])
+        if (value := uncontrolled.get(control)) is not None:
+            axes.axhline(value, color="0.4", linestyle=":", linewidth=1.2, label="without control")
+        axes.legend(fontsize=7, loc="upper left")
     return to_png(figure)
 
 
@@ -107,7 +116,6 @@ def _plot_control(axes: Axes, control: str, table: Sequence[Row]) -> None:
         aspect="equal",
     )
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=7, loc="upper left")
 
 
 def to_png(figure: Figure) -> bytes:

@@ -66,7 +66,7 @@ def write_report(uri: str, sweep: str, out: Path) -> Path:
     pictures = {s.file: s.grid for s in sections if s.grid is not None}
     if grids:
         pictures["overview.png"] = overview(grids)
-    if (plot := achieved_against_wanted(table)) is not None:
+    if (plot := achieved_against_wanted(table, _uncontrolled(runs))) is not None:
         pictures["achieved.png"] = plot
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -100,6 +100,14 @@ def write_report(uri: str, sweep: str, out: Path) -> Path:
     except OSError as error:
         raise UserError(f"--out: cannot write to {out} ({error.strerror})") from None
     return out / "index.html"
+
+
+def _uncontrolled(runs: list[TrialRun]) -> dict[str, float]:
+    """What the first trial without control has of each statistic."""
+    for run in runs:
+        if not run.config.controls:
+            return {k.removeprefix("eval/"): v for k, v in run.metrics.items()}
+    return {}
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -8,6 +8,7 @@ changes nothing, and a missed one is made up for by the next.
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from typing import Any, Literal
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from mlflow import MlflowClient
@@ -80,20 +82,18 @@ def connect(uri: str, *, to_read: bool = False) -> MlflowClient:
         UserError: it does not answer, or is none.
     """
     file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-    if to_read and file is not None and not file.exists():
-        raise UserError(
-            f"MLFLOW_TRACKING_URI: no tracking store at {file}; valid: an MLflow server, or "
-            "--runs DIR of a sweep that was launched"
-        )
     try:
+        if file is not None and to_read and not file.exists():
+            raise FileNotFoundError("nothing was launched there")
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     except (*AWAY, ImportError, ValueError) as error:  # the latter: a driver, a URI's form
         raise UserError(
-            f"MLFLOW_TRACKING_URI: no tracking store at {uri} ({_first_line(error)}); valid: "
-            "http(s)://HOST:PORT of an MLflow server, or sqlite:///FILE"
+            f"MLFLOW_TRACKING_URI: no tracking store at {without_password(uri)} "
+            f"({_first_line(error)}); valid: http(s)://HOST:PORT of an MLflow server, "
+            "sqlite:///FILE, or --runs DIR of a launched sweep"
         ) from None
     return client
 
@@ -156,7 +156,8 @@ class SweepTracker:
         Raises:
             One of AWAY: the store failed; the same call goes on later.
         """
-        before = self._runs.get(key) or self._create(key, name, index, config)
+        before = self._runs.get(key) or self._find_or_create(key, name, index, config)
+        self._runs[key] = before
         wanted = replace(
             before, name=name, index=index, status=status, reason=reason, config=config
         )
@@ -174,6 +175,8 @@ class SweepTracker:
             )
         if wanted == before:
             return
+        if before.step == 0:
+            self.client.log_batch(before.run_id, params=_params(config))
         if newest is not None:
             self._send_artifacts(before, history, newest, directory, finished=status == "FINISHED")
         for chunk in _chunks(history):
@@ -187,15 +190,15 @@ class SweepTracker:
                 self.client.set_terminated(before.run_id, status)
         self._runs[key] = wanted
 
-    def _create(self, key: str, name: str, index: int, config: TrainConfig) -> TrialRun:
+    def _find_or_create(self, key: str, name: str, index: int, config: TrainConfig) -> TrialRun:
+        # Not in our list, yet perhaps in the store: the answer to an earlier try may be lost.
+        for found in _search(self.client, self.experiment_id, key):
+            return found
         run = TrialRun("", key, name, index, "RUNNING", "", config, 0, 0, 0.0, 0.0, "", metrics={})
         created = self.client.create_run(
             self.experiment_id, tags={tag.key: tag.value for tag in _tags(run)}, run_name=name
         )
-        run = replace(run, run_id=created.info.run_id)
-        self.client.log_batch(run.run_id, params=_params(config))
-        self._runs[key] = run
-        return run
+        return replace(run, run_id=created.info.run_id)
 
     def _send_artifacts(
         self,
@@ -242,16 +245,26 @@ def newest_sample(client: MlflowClient, run: TrialRun) -> bytes | None:
         return Path(client.download_artifacts(run.run_id, samples[-1], directory)).read_bytes()
 
 
-def _search(client: MlflowClient, experiment_id: str) -> Iterator[TrialRun]:
+def _search(client: MlflowClient, experiment_id: str, key: str = "") -> list[TrialRun]:
+    """Read the runs of a sweep's trials, or of one; of doubled runs, the one that is further on.
+
+    A run is doubled where MLflow's client repeats a request whose answer was lost.
+    """
+    which = f"tags.`{PREFIX}key` {'=' if key else '!='} '{key}'"
+    found: dict[str, TrialRun] = {}
     token = None
     while True:
-        page = client.search_runs(
-            [experiment_id], f"tags.`{PREFIX}key` != ''", max_results=1000, page_token=token
-        )
-        for run in page:
-            yield _trial_run(run)
+        page = client.search_runs([experiment_id], which, max_results=1000, page_token=token)
+        for run in map(_trial_run, page):
+            if run.key not in found or run.step > found[run.key].step:
+                found[run.key] = run
         if not (token := page.token):
-            return
+            return list(found.values())
+
+
+def without_password(uri: str) -> str:
+    """Make an address fit to be shown."""
+    return re.sub(r"//([^:/@]*):[^@/]*@", r"//\1:***@", uri)
 
 
 def _tags(run: TrialRun) -> list[RunTag]:
