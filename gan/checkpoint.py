@@ -79,15 +79,19 @@ def write_file(path: Path, content: bytes) -> None:
     """Write one file, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _steps(trial: Path) -> list[tuple[int, Path]]:
     """Return every checkpoint by name, the newest first, whether sound or not."""
     root = checkpoints_of(trial)
-    found = [(int(p.name.removeprefix("step-")), p) for p in root.glob("step-*")]
-    return sorted(found, reverse=True)
+    found = [(p.name.removeprefix("step-"), p) for p in root.glob("step-*")]
+    return sorted(((int(n), p) for n, p in found if n.isdecimal()), reverse=True)
 
 
 def _is_sound(path: Path, *, digests: bool) -> bool:
@@ -132,8 +136,7 @@ def prune(trial: Path, keep: int) -> None:
         else:
             kept += 1
     for leftover in checkpoints_of(trial).glob(".step-*"):
-        if leftover.suffix != f".{os.getpid()}":
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def pack(tensors: "Mapping[str, Tensor]") -> bytes:

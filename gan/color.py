@@ -7,7 +7,7 @@ near grey is noise. Conversions are kornia's (D65, 2 degree observer, like sciki
 from typing import Any
 
 import torch
-from kornia.color import lab_to_rgb, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
+from kornia.color import linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb, xyz_to_rgb
 from torch import Tensor
 
 L_SCALE = 50.0
@@ -47,7 +47,18 @@ def l_ab_to_rgb(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741 - the field's na
     """
     with torch.autocast(l.device.type, enabled=False):
         lab = torch.cat([(l.float() + 1) * L_SCALE, ab.float() * AB_SCALE], dim=1)
-        return into_gamut(lab_to_rgb(lab, clip=False))
+        return into_gamut(_lab_to_rgb(lab))
+
+
+def _lab_to_rgb(lab: Tensor) -> Tensor:
+    # As kornia's without clipping, which still clamps Z at 0: dark yellows had no way back.
+    l, a, b = lab.unbind(dim=1)  # noqa: E741
+    fy = (l + 16) / 116
+    f = torch.stack([fy + a / 500, fy, fy - b / 200], dim=1)
+    delta = 6 / 29
+    xyz = torch.where(f > delta, f**3, 3 * delta**2 * (f - 4 / 29))
+    white = torch.tensor([0.95047, 1.0, 1.08883], device=lab.device, dtype=lab.dtype)
+    return linear_rgb_to_rgb(xyz_to_rgb(xyz * white.view(1, 3, 1, 1)))
 
 
 def into_gamut(rgb: Tensor) -> Tensor:

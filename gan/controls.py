@@ -88,7 +88,10 @@ def mean_hue(rgb: Tensor) -> Tensor:
     alpha, beta = hue_vector(rgb)
     # A grey image has no hue; atan2's gradient at the origin would be NaN.
     alpha = torch.where(alpha.abs() + beta.abs() < 1e-8, alpha + 1e-8, alpha)
-    return torch.atan2(beta, alpha) / (2 * math.pi) % 1
+    hue = torch.atan2(beta, alpha) / (2 * math.pi) % 1
+    # Towards grey d(hue)/d(rgb) grows as 1/chroma: one white crop would drown its batch.
+    share = (torch.hypot(alpha, beta).detach() / 0.01).clamp(max=1)
+    return share * hue + (1 - share) * hue.detach()
 
 
 def _channel(index: int) -> Callable[[Tensor], Tensor]:

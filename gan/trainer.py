@@ -1,7 +1,6 @@
 """One trial: a training whose every bit follows from its config, however often it is stopped."""
 
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -122,13 +121,19 @@ class Trainer:
         Raises:
             TrainingError: one of them is not finite.
         """
-        count = (self.step - 1) % self.config.log_every + 1
+        self._require_finite()
+        logged = [p["step"] for p in self.history if "loss/l1" in p["metrics"]]
+        count = self.step - (logged[-1] if logged else 0)
         means = {f"loss/{k}": total.item() / count for k, total in self.loss_sums.items()}
         self.loss_sums = {}
-        for name, value in means.items():
-            if not math.isfinite(value):
-                raise TrainingError(f"{name} became {value} at or before step {self.step}")
         self._record(means)
+
+    def _require_finite(self) -> None:
+        for name, total in self.loss_sums.items():
+            if not torch.isfinite(total):
+                raise TrainingError(
+                    f"loss/{name} became {total.item()} at or before step {self.step}"
+                )
 
     def evaluate(self) -> bytes:
         """Add the metrics on held-out images to the history and return the sample grid (PNG)."""
@@ -173,6 +178,7 @@ class Trainer:
             if ended or self.step % self.config.log_every == 0:
                 self.log_losses()
             if evaluated := ended or self.step % self.config.evaluate_every == 0:
+                self._require_finite()
                 checkpoint.write_file(checkpoint.sample_file(trial, self.step), self.evaluate())
             now = time.monotonic()
             self.seconds += now - before
@@ -203,7 +209,12 @@ class Trainer:
         )
 
     def save(self, trial: Path) -> None:
-        """Write a checkpoint, then remove those that are no longer needed."""
+        """Write a checkpoint, then remove those that are no longer needed.
+
+        Raises:
+            TrainingError: a loss is not finite, so that this state is not worth keeping.
+        """
+        self._require_finite()
         checkpoint.write(trial, self.step, self.state())
         checkpoint.prune(trial, KEEP_CHECKPOINTS)
 
