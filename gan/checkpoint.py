@@ -161,3 +161,11 @@ def read_trial(checkpoint: Path) -> dict[str, Any]:
     """Read a checkpoint's trial.json: config, step, metric history, time."""
     content: dict[str, Any] = json.loads((checkpoint / TRIAL).read_bytes())
     return content
+
+
+def newest_metrics(history: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the newest value of every metric of a history."""
+    metrics: dict[str, float] = {}
+    for point in history:
+        metrics |= point["metrics"]
+    return metrics

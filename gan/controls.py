@@ -69,7 +69,7 @@ def _mean_of(pixelwise: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor
 def saturation_of_pixels(rgb: Tensor) -> Tensor:
     """HSV saturation, (max - min) / max, and 0 for black: (N, 3, H, W) -> (N, H, W)."""
     high, low = rgb.amax(dim=1), rgb.amin(dim=1)
-    # 1/255 of a darkest shade: below it colour cannot be seen, and the gradient would explode.
+    # Below a quarter of a shade of 8 bits nothing is seen, and the gradient would explode.
     return (high - low) / high.clamp(min=1e-3)
 
 

@@ -10,8 +10,6 @@ from gan.color import l_ab_to_rgb, rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.controls import STATISTICS
 
-BATCH = 250
-
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -32,12 +30,13 @@ class HeldOut:
         return cls(rgb, rgb_to_l_ab(rgb)[0], columns)
 
 
-def colorize_batch(generator: nn.Module, l: Tensor) -> Tensor:  # noqa: E741
+def colorize_batch(generator: nn.Module, l: Tensor, batch_size: int) -> Tensor:  # noqa: E741
     """Colour images with a generator in inference mode: batch statistics frozen, no dropout.
 
     Args:
         generator: L -> ab.
         l: (n, 1, H, W), scaled lightness in [-1, 1].
+        batch_size: images at a time.
 
     Returns:
         (n, 3, H, W), sRGB in [0, 1].
@@ -47,7 +46,7 @@ def colorize_batch(generator: nn.Module, l: Tensor) -> Tensor:  # noqa: E741
     with torch.inference_mode():
         parts = [
             l_ab_to_rgb(part, generator(part.contiguous(memory_format=torch.channels_last)))
-            for part in torch.split(l, BATCH)
+            for part in torch.split(l, batch_size)
         ]
     generator.train(was_training)
     return torch.cat(parts)

@@ -137,7 +137,7 @@ class Trainer:
 
     def evaluate(self) -> bytes:
         """Add the metrics on held-out images to the history and return the sample grid (PNG)."""
-        rgb = colorize_batch(self.generator, self.held_out.l)
+        rgb = colorize_batch(self.generator, self.held_out.l, self.config.batch_size)
         metrics = evaluate(rgb, self.held_out, self.config)
         self._record({f"eval/{name}": value for name, value in metrics.items()})
         return sample_grid(rgb, self.held_out)
@@ -201,11 +201,9 @@ class Trainer:
 
     def progress(self, images_per_second: float, durable_step: int) -> Progress:
         """Describe where the trial is."""
-        newest: dict[str, float] = {}
-        for point in self.history:
-            newest |= point["metrics"]
+        metrics = checkpoint.newest_metrics(self.history)
         return Progress(
-            self.step, self.total_steps, self.epoch, images_per_second, newest, durable_step
+            self.step, self.total_steps, self.epoch, images_per_second, metrics, durable_step
         )
 
     def save(self, trial: Path) -> None:
@@ -246,8 +244,17 @@ class Trainer:
         }
 
     def restore(self, path: Path) -> None:
-        """Go back to a checkpoint's state, bit for bit."""
+        """Go back to a checkpoint's state, bit for bit.
+
+        Raises:
+            TrainingError: it was trained on another number of images.
+        """
         trial = checkpoint.read_trial(path)
+        if trial["images"] != len(self.images):
+            raise TrainingError(
+                f"dataset: {len(self.images)} training images, but {trial['images']} when this "
+                "trial began; give the changed dataset another dataset_path"
+            )
         tensors = checkpoint.unpack((path / checkpoint.TRAINING).read_bytes())
         self.generator.load_state_dict(
             checkpoint.unpack((path / checkpoint.GENERATOR).read_bytes())
@@ -308,8 +315,3 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.get_num_threads()} thread(s)"
-
-
-def pick_device() -> torch.device:
-    """Return the GPU that this process was given, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -58,7 +58,7 @@ def launch(runs: Path, sweep: str, dry_run: bool) -> None:
 
     spec = read_sweep(find_sweep(sweep))
     trials = expand(spec)
-    console = Console()
+    console = Console(highlight=False, markup=False)  # names may hold [brackets]
     if dry_run:
         from orchestrator.dryrun import print_plan
 

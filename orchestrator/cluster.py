@@ -55,22 +55,24 @@ def train(
     # Tune's own record of the experiment; ours is the trials' directories.
     scratch = sweep / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
-    tasks = [
-        asdict(
-            TrialTask(
-                key=trial.key,
-                config=trial.config.model_dump(mode="json"),
-                directory=str(sweep / trial.key),
-                dataset_root=str(Path.cwd()),
-                stop_file=str(stop_file),
-                threads=spec.resources.cpus_per_trial,
-            )
-        )
-        for trial in trials
-    ]
     with _ray(console):
+        share = _share(spec.resources)
+        tasks = [
+            asdict(
+                TrialTask(
+                    key=trial.key,
+                    config=trial.config.model_dump(mode="json"),
+                    directory=str(sweep / trial.key),
+                    dataset_root=str(Path.cwd()),
+                    stop_file=str(stop_file),
+                    threads=spec.resources.cpus_per_trial,
+                    on_gpu=share["gpu"] > 0,
+                )
+            )
+            for trial in trials
+        ]
         tuner = Tuner(
-            tune.with_resources(run_trial, _share(spec.resources)),
+            tune.with_resources(run_trial, share),
             param_space={"task": tune.grid_search(tasks)},
             tune_config=TuneConfig(reuse_actors=True, trial_dirname_creator=_key_of),
             run_config=RunConfig(
@@ -92,11 +94,17 @@ def train(
 @contextmanager
 def _ray(console: Console) -> Iterator[None]:
     """Join the cluster of RAY_ADDRESS or of ``ray start``, else start Ray here."""
-    context = ray.init(logging_level=logging.CRITICAL, log_to_driver=False)
+    try:
+        context = ray.init(logging_level=logging.CRITICAL, log_to_driver=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        if "RAY_ADDRESS" not in os.environ:
+            raise
+        address = os.environ["RAY_ADDRESS"]
+        raise UserError(f"RAY_ADDRESS: no Ray cluster at {address} ({error})") from None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     try:
         if context.dashboard_url:
-            console.print(f"Dashboard  http://{context.dashboard_url}", highlight=False)
+            console.print(f"Dashboard  http://{context.dashboard_url}")
         yield
     finally:
         ray.shutdown()
@@ -104,18 +112,18 @@ def _ray(console: Console) -> Iterator[None]:
 
 def _share(wanted: Resources) -> dict[str, float]:
     """Return what each trial occupies; a whole GPU where there is one, unless said otherwise."""
-    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    known = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes = [node["Resources"] for node in known if node["Alive"]]
     gpus = wanted.gpus_per_trial
     if gpus is None:
-        gpus = 1.0 if total.get("GPU", 0) else 0.0
+        gpus = 1.0 if any(node.get("GPU", 0) for node in nodes) else 0.0
     for name, kind, share in (
         ("cpus_per_trial", "CPU", wanted.cpus_per_trial),
         ("gpus_per_trial", "GPU", gpus),
     ):
-        if share > total.get(kind, 0):
-            raise UserError(
-                f"resources.{name}: {share:g}, but the cluster has {total.get(kind, 0):g}"
-            )
+        largest = max(node.get(kind, 0) for node in nodes)
+        if share > largest:
+            raise UserError(f"resources.{name}: {share:g}, but the largest node has {largest:g}")
     return {"cpu": float(wanted.cpus_per_trial), "gpu": gpus}
 
 

@@ -23,5 +23,5 @@ def check_datasets(trials: list[Trial], console: Console) -> dict[str, int]:
         counts[trial.key] = len(dataset.train)
         skipped |= set(dataset.skipped)
     for line in sorted(skipped):
-        console.print(f"skipped {line}", style="yellow", highlight=False, soft_wrap=True)
+        console.print(f"skipped {line}", style="yellow", soft_wrap=True)
     return counts

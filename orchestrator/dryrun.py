@@ -40,4 +40,4 @@ def print_plan(spec: SweepSpec, trials: list[Trial], runs: Path, console: Consol
     gpus = "1 GPU (if there is one)"
     if resources.gpus_per_trial is not None:
         gpus = f"{resources.gpus_per_trial:g} GPU"
-    console.print(f"each trial: {resources.cpus_per_trial} CPU, {gpus}", highlight=False)
+    console.print(f"each trial: {resources.cpus_per_trial} CPU, {gpus}")

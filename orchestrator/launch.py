@@ -41,7 +41,7 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
     _make_writable(sweep)
     tracker = SweepTracker(uri, spec.name, runs)
     _say_plan(spec, states, console)
-    console.print(f"Tracking   {without_password(uri)}", highlight=False, soft_wrap=True)
+    console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
     progress = Progress(console, trials)
     sender = Sender(tracker, progress.say)
     watch = SweepWatch(spec, runs, trials, progress, sender)
@@ -77,9 +77,7 @@ def _say_plan(spec: SweepSpec, states: dict[str, TrialState], console: Console) 
     begun = sum(state.step > 0 and not state.finished for state in states.values())
     new = len(states) - finished - begun
     console.print(
-        f"[bold]{spec.name}[/]: {len(states)} trials: {new} new, {begun} to go on with, "
-        f"{finished} finished",
-        highlight=False,
+        f"{spec.name}: {len(states)} trials: {new} new, {begun} to go on with, {finished} finished",
     )
 
 
@@ -87,13 +85,20 @@ def _say_summary(spec: SweepSpec, progress: Progress, console: Console) -> bool:
     rows = list(progress.rows.values())
     for row in rows:
         if row.state == "failed":
-            console.print(f"{row.name}: {row.reason}", style="red", highlight=False, soft_wrap=True)
+            console.print(
+                f"{row.name}: {row.reason}",
+                style="red",
+                soft_wrap=True,
+            )
     counts = Counter(row.state for row in rows)
     finished = counts["finished"]
     others = [f", {counts[state]} {state}" for state in ("stopped", "failed") if counts[state]]
-    console.print(f"{finished} of {len(rows)} trials finished{''.join(others)}", highlight=False)
+    console.print(f"{finished} of {len(rows)} trials finished{''.join(others)}")
     if finished == len(rows):
-        console.print(f"Next: colorsweep report {spec.name}", highlight=False)
+        console.print(f"Next: colorsweep report {spec.name}")
     else:
-        console.print(f"To go on: colorsweep launch {spec.path}", highlight=False, soft_wrap=True)
+        console.print(
+            f"To go on: colorsweep launch {spec.path}",
+            soft_wrap=True,
+        )
     return finished == len(rows)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from gan.config import TrainConfig
 from orchestrator.plan import Trial
@@ -95,13 +96,13 @@ class Progress:
         for name, value in changes.items():
             setattr(row, name, value)
         if news and not self.console.is_terminal:
-            self.console.print(self._line(row), highlight=False, soft_wrap=True)
+            self.console.print(self._line(row), soft_wrap=True)
 
     def say(self, line: str) -> None:
         """Tell something beside the trials: below the table, or as a line of its own."""
         self._note = line
         if not self._live.is_started:
-            self.console.print(line, style="yellow", highlight=False, soft_wrap=True)
+            self.console.print(line, style="yellow", soft_wrap=True)
 
     @staticmethod
     def _evaluation(metrics: dict[str, float] | None) -> dict[str, float]:
@@ -126,7 +127,7 @@ class Progress:
             left = row.seconds_left
             table.add_row(
                 row.name,
-                f"[{STYLES[row.state]}]{row.state}",
+                Text(row.state, STYLES[row.state]),
                 f"{row.step}/{total}",
                 f"{row.epoch:.1f}",
                 f"{row.images_per_second:.0f}" if row.images_per_second else "",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.plan import Trial
-from reports.tracking import AWAY, Status, SweepTracker
+from reports.tracking import Status, SweepTracker
 
 RETRY_SECONDS = 10.0
 
@@ -73,7 +73,7 @@ class Sender:
                 transfer = self._waiting.pop(key)
             try:
                 transfer.send(self._tracker)
-            except AWAY as error:
+            except Exception as error:  # whatever a store, or storage, raises: try again
                 if not self._away:
                     reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
                     self._warn(f"tracking store is away ({reason}); training goes on, sent later")

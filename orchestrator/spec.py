@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gan.config import Control, ControlName, TrainConfig
 from gan.errors import UserError
@@ -46,6 +46,13 @@ class Resources(BaseModel):
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus_per_trial: float | None = Field(default=None, ge=0)
     """A share of one GPU, or a number of them; default 1 where there is a GPU, else 0."""
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _share_or_number(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and not gpus.is_integer():
+            raise ValueError("above 1 it wants a whole number")
+        return gpus
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def read_sweep(path: Path) -> SweepSpec:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date of month 13, say
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # month 13; {{a: 1}: 2}
         raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
     sections = ("settings", "axes", "points", "resources")
     top = _mapping(path, "the file", {} if content is None else content)
@@ -142,7 +149,9 @@ def _axes(path: Path, axes: Mapping[Any, list[Any]]) -> dict[str, list[Any]]:
     flat: dict[str, list[Any]] = {}
     for key, values in axes.items():
         for value in values:
-            if isinstance(value, dict | list):
+            if isinstance(value, dict | list) or (
+                isinstance(value, bool) and str(key).partition(".")[0] in CONTROLS
+            ):
                 raise UserError(f"{path}: axes.{key}: wants plain values, not {value!r}")
         (name,) = _expanded(path, f"axes.{key}", str(key), 0)
         if name in flat:

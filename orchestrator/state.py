@@ -40,12 +40,9 @@ def state_of(trial: Trial, directory: Path) -> TrialState:
     if newest is None:
         return TrialState(total_steps=trial.config.steps)
     content = checkpoint.read_trial(newest)
-    metrics: dict[str, float] = {}
-    for point in content["history"]:
-        metrics |= point["metrics"]
     return TrialState(
         content["step"],
         trial.config.total_steps(content["images"]),
         content["epoch"],
-        metrics,
+        checkpoint.newest_metrics(content["history"]),
     )

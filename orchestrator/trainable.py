@@ -25,6 +25,8 @@ class TrialTask:
     stop_file: str
     """Asks for a checkpoint and an end, by existing."""
     threads: int
+    on_gpu: bool
+    """Whether a share of a GPU was set aside for it."""
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -38,9 +40,11 @@ def run_trial(config: dict[str, Any]) -> None:
         _run(TrialTask(**config["task"]))
     except UserError as error:
         tune.report({"state": "failed", "reason": str(error)})
-    except Exception as error:  # whatever it is, it belongs into the report of this trial
-        reason = f"{type(error).__name__}: {error}"
-        tune.report({"state": "failed", "reason": reason, "traceback": traceback.format_exc()})
+    except Exception as error:  # our own mistake: the trial's directory keeps the traceback
+        file = Path(config["task"]["directory"]) / "error.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(traceback.format_exc())
+        tune.report({"state": "failed", "reason": f"{type(error).__name__}: {error} ({file})"})
 
 
 def _run(task: TrialTask) -> None:
@@ -49,10 +53,10 @@ def _run(task: TrialTask) -> None:
     import torch
 
     from gan.data import load
-    from gan.trainer import Progress, Trainer, pick_device
+    from gan.trainer import Progress, Trainer
 
     def report(progress: Progress) -> None:
-        tune.report({"state": "running", "pid": os.getpid(), **asdict(progress)})
+        tune.report({"state": "running", **asdict(progress)})
 
     torch.set_num_threads(task.threads)
     stop_file = Path(task.stop_file)
@@ -61,6 +65,6 @@ def _run(task: TrialTask) -> None:
         return
     config = TrainConfig.model_validate(task.config)
     dataset = load(config, Path(task.dataset_root))
-    trainer = Trainer(config, dataset, pick_device())
+    trainer = Trainer(config, dataset, torch.device("cuda" if task.on_gpu else "cpu"))
     finished = trainer.fit(Path(task.directory), on_progress=report, should_stop=stop_file.exists)
     tune.report({"state": "finished" if finished else "stopped"})

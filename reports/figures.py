@@ -12,7 +12,6 @@ from gan import samples
 from reports.compare import Row
 
 mpl.use("agg")
-COLOURS = {"saturation": "C1", "hue": "C4", "red": "C3", "green": "C2", "blue": "C0"}
 
 
 def strips(grids: Sequence[tuple[str, bytes]]) -> list[tuple[str, Image.Image]]:
@@ -92,7 +91,7 @@ def _plot_control(axes: Axes, control: str, table: Sequence[Row]) -> None:
         [row.achieved or 0.0 for row in table],
         yerr=[row.error or 0.0 for row in table],
         fmt="o",
-        color=COLOURS[control],
+        color="C0",
         capsize=3,
         zorder=3,
         label="achieved, ± mean error per image",

@@ -11,7 +11,7 @@ from gan import samples
 from gan.errors import UserError
 from reports.compare import SYMBOLS, Row, rows, to_csv
 from reports.figures import achieved_against_wanted, overview, strips
-from reports.tracking import TrialRun, connect, newest_sample, read_sweep
+from reports.tracking import AWAY, TrialRun, connect, newest_sample, read_sweep
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -49,7 +49,11 @@ def write_report(uri: str, sweep: str, out: Path) -> Path:
         UserError: there is no such sweep, it has no trials, or ``out`` cannot be written.
     """
     client = connect(uri, to_read=True)
-    runs = read_sweep(client, sweep)
+    try:
+        runs = read_sweep(client, sweep)
+        grids_of = {run.key: newest_sample(client, run) for run in runs}
+    except AWAY as error:
+        raise UserError(f"MLFLOW_TRACKING_URI: {sweep} cannot be read ({error})") from None
     if not runs:
         raise UserError(f"{sweep}: no trial has started yet")
     table = rows(runs)
@@ -58,14 +62,14 @@ def write_report(uri: str, sweep: str, out: Path) -> Path:
             run,
             [row for row in table if row.key == run.key],
             f"{index:02}-{_slug(run.name)}.png",
-            newest_sample(client, run),
+            grids_of[run.key],
         )
         for index, run in enumerate(runs)
     ]
-    grids = [(s.run.name, s.grid) for s in sections if s.grid is not None]
     pictures = {s.file: s.grid for s in sections if s.grid is not None}
-    if grids:
-        pictures["overview.png"] = overview(grids)
+    groups = _groups(sections)
+    for index, grids in enumerate(groups):
+        pictures[_overview_file(index)] = overview(grids)
     if (plot := achieved_against_wanted(table, _uncontrolled(runs))) is not None:
         pictures["achieved.png"] = plot
     environment = Environment(
@@ -81,10 +85,14 @@ def write_report(uri: str, sweep: str, out: Path) -> Path:
         "sections": sections,
         "rows": table,
         "pictures": pictures,
-        "config": runs[0].config,
+        "settings": _shared_settings(runs),
+        "overviews": [_overview_file(index) for index in range(len(groups))],
         "finished": sum(run.status == "FINISHED" for run in runs),
         "data_uri": lambda name: data_uri(pictures[name]),
-        "strips": [(name, data_uri(samples.to_png(strip))) for name, strip in strips(grids)],
+        "groups": [
+            [(name, data_uri(samples.to_png(strip))) for name, strip in strips(grids)]
+            for grids in groups
+        ],
     }
     texts = {
         "index.html": environment.get_template("index.html.j2").render(context),
@@ -100,6 +108,35 @@ def write_report(uri: str, sweep: str, out: Path) -> Path:
     except OSError as error:
         raise UserError(f"--out: cannot write to {out} ({error.strerror})") from None
     return out / "index.html"
+
+
+def _groups(sections: list[Section]) -> list[list[tuple[str, bytes]]]:
+    """Gather the grids over the same held-out images: (trial name, PNG)."""
+    groups: dict[tuple[object, ...], list[tuple[str, bytes]]] = {}
+    for section in sections:
+        config = section.run.config
+        if section.grid is not None:
+            images = (config.dataset, config.dataset_path, config.image_size, config.eval_images)
+            groups.setdefault(images, []).append((section.run.name, section.grid))
+    return list(groups.values())
+
+
+def _overview_file(index: int) -> str:
+    return "overview.png" if index == 0 else f"overview-{index + 1}.png"
+
+
+def _shared_settings(runs: list[TrialRun]) -> str:
+    """Say what all trials have in common."""
+    lines = {
+        (
+            f"dataset {run.config.dataset}",
+            f"{run.config.image_size}×{run.config.image_size} pixels",
+            f"{run.config.base_channels} base channels",
+            f"batch {run.config.batch_size}",
+        )
+        for run in runs
+    }
+    return ", ".join(each[0] for each in zip(*lines, strict=True) if len(set(each)) == 1)
 
 
 def _uncontrolled(runs: list[TrialRun]) -> dict[str, float]:

@@ -116,6 +116,8 @@ class SweepTracker:
         local = runs.absolute() / "mlartifacts" / sweep if uri.startswith("sqlite:") else None
         try:
             experiment = self.client.get_experiment_by_name(sweep)
+            if experiment is not None and experiment.lifecycle_stage == "deleted":
+                raise OSError("it was deleted; restore or remove it in MLflow")
             if experiment is None:
                 location = None if local is None else local.as_uri()
                 self.experiment_id = self.client.create_experiment(sweep, location)
@@ -162,7 +164,8 @@ class SweepTracker:
             before, name=name, index=index, status=status, reason=reason, config=config
         )
         history = []
-        if (newest := checkpoint.newest(directory, digests=False)) is not None:
+        exporting = status == "FINISHED" and before.status != "FINISHED"
+        if (newest := checkpoint.newest(directory, digests=exporting)) is not None:
             trial = checkpoint.read_trial(newest)
             history = [point for point in trial["history"] if point["step"] > before.step]
             wanted = replace(
