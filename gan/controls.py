@@ -20,7 +20,6 @@ from gan.config import ControlName
 class Statistic:
     """A number in [0, 1] for each image, differentiable with respect to its pixels."""
 
-    definition: str
     measure: Callable[[Tensor], Tensor]
     """rgb (N, 3, H, W) in [0, 1] -> (N,) in [0, 1]."""
     pixelwise: Callable[[Tensor], Tensor] | None
@@ -101,20 +100,11 @@ def _channel(index: int) -> Callable[[Tensor], Tensor]:
 _red, _green, _blue = (_channel(i) for i in range(3))
 
 STATISTICS: dict[ControlName, Statistic] = {
-    "saturation": Statistic(
-        "mean HSV saturation, (max - min) / max of R, G, B",
-        _mean_of(saturation_of_pixels),
-        saturation_of_pixels,
-    ),
-    "hue": Statistic(
-        "circular mean hue in turns, weighted by chroma (0 red, 1/3 green, 2/3 blue)",
-        mean_hue,
-        None,
-        circular=True,
-    ),
-    "red": Statistic("mean of the red channel of sRGB", _mean_of(_red), _red),
-    "green": Statistic("mean of the green channel of sRGB", _mean_of(_green), _green),
-    "blue": Statistic("mean of the blue channel of sRGB", _mean_of(_blue), _blue),
+    "saturation": Statistic(_mean_of(saturation_of_pixels), saturation_of_pixels),
+    "hue": Statistic(mean_hue, None, circular=True),
+    "red": Statistic(_mean_of(_red), _red),
+    "green": Statistic(_mean_of(_green), _green),
+    "blue": Statistic(_mean_of(_blue), _blue),
 }
 
 

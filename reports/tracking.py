@@ -60,7 +60,7 @@ class TrialRun:
     total_steps: int
     epoch: float
     seconds: float
-    """Time spent on steps that counted."""
+    """Time spent on steps that counted, with their evaluations and checkpoints."""
     device: str
     metrics: dict[str, float]
     """The newest value of each."""
