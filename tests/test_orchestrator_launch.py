@@ -30,7 +30,7 @@ settings:
   dataset: photos
   base_channels: 4
   batch_size: 8
-  steps: 400
+  steps: 240
   log_every: 7
   evaluate_every: 20
   eval_images: 12
@@ -167,7 +167,7 @@ def test_ctrl_c_takes_checkpoints_and_says_how_to_go_on(story: Story) -> None:
     assert story.stopped.returncode == 1, story.stopped.stderr
     assert "To go on: colorsweep launch" in story.stopped.stdout
     assert set(story.statuses_when_stopped.values()) == {"KILLED"}
-    assert all(20 <= step < 400 for step in story.steps_when_stopped.values())
+    assert all(20 <= step < 240 for step in story.steps_when_stopped.values())
 
 
 def test_the_same_command_goes_on_from_the_checkpoints(story: Story) -> None:
@@ -218,7 +218,7 @@ def test_sample_grids_and_generator_are_in_the_run(story: Story) -> None:
     client = MlflowClient(f"sqlite:///{story.runs}/mlflow.db")
     run = story.run_of(story.trials[1])
     samples = {file.path for file in client.list_artifacts(run.info.run_id, "samples")}
-    assert samples == {f"samples/step-{step:08}.png" for step in range(20, 401, 20)}
+    assert samples == {f"samples/step-{step:08}.png" for step in range(20, 241, 20)}
     generator = {file.path for file in client.list_artifacts(run.info.run_id, "generator")}
     assert generator == {"generator/generator.safetensors", "generator/config.json"}
 
@@ -249,7 +249,7 @@ def test_the_terminal_shows_addresses_and_progress_but_none_of_rays_chatter(stor
     out = story.killed.stdout
     assert re.search(r"Dashboard  http://127.0.0.1:\d+", out)
     assert re.search(r"Tracking   sqlite:///", out)
-    assert re.search(r"saturation=0.75:  running  step \d+ of 400, epoch [\d.]+", out)
+    assert re.search(r"saturation=0.75:  running  step \d+ of 240, epoch [\d.]+", out)
     assert re.search(r"achieved 0\.\d\d of 0\.75", out)
     assert not re.search(r"tune_controller|Trial name|Logical resource|WARNING|INFO", out)
     assert story.killed.stderr == ""
