@@ -94,6 +94,7 @@ def train(
 @contextmanager
 def _ray(console: Console) -> Iterator[None]:
     """Join the cluster of RAY_ADDRESS or of ``ray start``, else start Ray here."""
+    console.print("Starting Ray and the workers takes half a minute or so ...")
     try:
         context = ray.init(logging_level=logging.CRITICAL, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:

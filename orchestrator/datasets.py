@@ -5,8 +5,11 @@ from rich.console import Console
 from orchestrator.plan import Trial
 
 
-def check_datasets(trials: list[Trial], console: Console) -> dict[str, int]:
-    """Load every dataset that the trials name, once; returns training images by trial key.
+def check_datasets(trials: list[Trial], console: Console) -> dict[str, tuple[int, int]]:
+    """Load every dataset that the trials name, once.
+
+    Returns:
+        How many images each trial trains on, and how many are held out, by trial key.
 
     Raises:
         UserError: one of them cannot be used.
@@ -16,11 +19,11 @@ def check_datasets(trials: list[Trial], console: Console) -> dict[str, int]:
     # torch takes seconds to import.
     from gan.data import load
 
-    counts: dict[str, int] = {}
+    counts: dict[str, tuple[int, int]] = {}
     skipped: set[str] = set()
     for trial in trials:
         dataset = load(trial.config)
-        counts[trial.key] = len(dataset.train)
+        counts[trial.key] = len(dataset.train), len(dataset.test)
         skipped |= set(dataset.skipped)
     for line in sorted(skipped):
         console.print(f"skipped {line}", style="yellow", soft_wrap=True)

@@ -18,11 +18,11 @@ def print_plan(spec: SweepSpec, trials: list[Trial], runs: Path, console: Consol
     table.add_column("Trial", overflow="fold")
     table.add_column("Key", no_wrap=True)
     table.add_column("State", no_wrap=True)
-    for heading in ("Steps", "Epochs", "Batch", "Channels", "Data"):
+    for heading in ("Steps", "Epochs", "Batch", "Base", "Px", "Data"):
         table.add_column(heading, justify="right", no_wrap=True)
     for trial in trials:
         state = state_of(trial, trial_directory(runs, spec.name, trial))
-        config, count = trial.config, images[trial.key]
+        config, (count, held_out) = trial.config, images[trial.key]
         steps = config.total_steps(count)
         done = "new" if state.step == 0 else f"step {state.step}"
         table.add_row(
@@ -33,9 +33,11 @@ def print_plan(spec: SweepSpec, trials: list[Trial], runs: Path, console: Consol
             f"{steps * config.batch_size / count:.1f}",
             str(config.batch_size),
             str(config.base_channels),
-            f"{config.dataset} {config.image_size} px",
+            str(config.image_size),
+            f"{config.dataset} {count}+{held_out}",
         )
     console.print(table)
+    console.print("Base: base channels; Px: image size; Data: training + held-out images")
     resources = spec.resources
     gpus = "1 GPU (if there is one)"
     if resources.gpus_per_trial is not None:

@@ -79,7 +79,7 @@ def find_sweep(name: str) -> Path:
     shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
     if name in shipped:
         return shipped[name]
-    beside = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+    beside = sorted(str(p) for p in path.parent.glob("*.yaml"))
     known = [*beside, *shipped]
     raise UserError(f"{name}: no such sweep file{nearest(name, known)}; there are: {listed(known)}")
 

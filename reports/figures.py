@@ -72,14 +72,16 @@ def achieved_against_wanted(
     controls = list(dict.fromkeys(row.control for row in measured if row.control))
     if not controls:
         return None
-    figure = Figure(figsize=(3.6 * len(controls) + 0.6, 3.9), dpi=110, layout="constrained")
+    figure = Figure(figsize=(3.6 * len(controls) + 0.6, 4.7), dpi=110, layout="constrained")
     for axes, control in zip(
         figure.subplots(1, len(controls), squeeze=False)[0], controls, strict=True
     ):
         _plot_control(axes, control, [row for row in measured if row.control == control])
         if (value := uncontrolled.get(control)) is not None:
             axes.axhline(value, color="0.4", linestyle=":", linewidth=1.2, label="without control")
-        axes.legend(fontsize=7, loc="upper left")
+    figure.legend(
+        *axes.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2
+    )
     return to_png(figure)
 
 
