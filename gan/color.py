@@ -14,8 +14,8 @@ L_SCALE = 50.0
 AB_SCALE = 110.0
 """Covers sRGB, which reaches a in [-86, 98] and b in [-108, 94]."""
 
-# Y of linear sRGB: the weights of kornia's rgb_to_xyz.
-_LUMINANCE = (0.212671, 0.715160, 0.072169)
+LUMINANCE = (0.212671, 0.715160, 0.072169)
+"""Y of linear sRGB: the weights of kornia's rgb_to_xyz."""
 
 
 def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -28,7 +28,7 @@ def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
         L (N, 1, H, W) as L*/50 - 1 in [-1, 1], and ab (N, 2, H, W) as (a*, b*)/110 in [-1, 1].
     """
     with torch.autocast(rgb.device.type, enabled=False):
-        lab = rgb_to_lab(rgb.float())
+        lab = rgb_to_lab(_full(rgb))
     return lab[:, :1] / L_SCALE - 1, lab[:, 1:] / AB_SCALE
 
 
@@ -46,8 +46,13 @@ def l_ab_to_rgb(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741 - the field's na
         (N, 3, H, W), sRGB in [0, 1].
     """
     with torch.autocast(l.device.type, enabled=False):
-        lab = torch.cat([(l.float() + 1) * L_SCALE, ab.float() * AB_SCALE], dim=1)
+        lab = torch.cat([(_full(l) + 1) * L_SCALE, _full(ab) * AB_SCALE], dim=1)
         return into_gamut(_lab_to_rgb(lab))
+
+
+def _full(x: Tensor) -> Tensor:
+    """At least float32."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _lab_to_rgb(lab: Tensor) -> Tensor:
@@ -78,7 +83,7 @@ def into_gamut(rgb: Tensor) -> Tensor:
         (N, 3, H, W), sRGB in [0, 1].
     """
     linear = rgb_to_linear_rgb(rgb)
-    weights = torch.tensor(_LUMINANCE, device=rgb.device, dtype=rgb.dtype).view(1, 3, 1, 1)
+    weights = torch.tensor(LUMINANCE, device=rgb.device, dtype=rgb.dtype).view(1, 3, 1, 1)
     grey = (linear * weights).sum(dim=1, keepdim=True).clamp(0, 1)
     offset = linear - grey
     room = torch.where(offset > 0, 1 - grey, grey)

@@ -1,17 +1,19 @@
 """What a generator achieves on held-out images, in numbers and in pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from gan import samples
-from gan.color import l_ab_to_rgb, rgb_to_l_ab
-from gan.config import TrainConfig
+from gan import metrics, samples
+from gan.color import AB_SCALE, L_SCALE, l_ab_to_rgb, rgb_to_l_ab
+from gan.config import ControlName, TrainConfig
 from gan.controls import STATISTICS
 
+_IMAGES_AT_A_TIME = 100
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class HeldOut:
     """The held-out images of a trial with all of it that no training changes."""
 
@@ -19,15 +21,39 @@ class HeldOut:
     """(n, 3, H, W) in [0, 1]."""
     l: Tensor  # noqa: E741
     """(n, 1, H, W), scaled lightness in [-1, 1]."""
+    ab: Tensor
+    """(n, 2, H, W), scaled colour in [-1, 1]."""
+    statistics: dict[ControlName, Tensor]
+    """Every statistic of every image: (n,), on the CPU."""
     columns: Tensor
     """Indices of the images in the sample grid."""
+    _reachable: dict[tuple[ControlName, float], Tensor] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def of(cls, rgb: Tensor, pictures: int) -> "HeldOut":
         """Prepare images; the grid shows an even choice of the first ``pictures`` of them."""
         last = min(pictures, len(rgb)) - 1
         columns = torch.linspace(0, last, min(samples.COLUMNS, last + 1)).round().long()
-        return cls(rgb, rgb_to_l_ab(rgb)[0], columns)
+        parts = torch.split(rgb, _IMAGES_AT_A_TIME)
+        l, ab = (torch.cat(x) for x in zip(*map(rgb_to_l_ab, parts), strict=True))  # noqa: E741
+        statistics = {
+            name: torch.cat([statistic.measure(part) for part in parts]).cpu()
+            for name, statistic in STATISTICS.items()
+        }
+        return cls(rgb, l, ab, statistics, columns)
+
+    def reachable(self, name: ControlName, target: float) -> Tensor:
+        """Nearest value to a target that any colouring of each image can have: (n,), on the CPU.
+
+        Looked up pixel by pixel, once for each target.
+        """
+        if (found := self._reachable.get((name, target))) is None:
+            parts = torch.split(self.l, _IMAGES_AT_A_TIME)
+            found = torch.cat([STATISTICS[name].reachable(part, target).cpu() for part in parts])
+            self._reachable[name, target] = found
+        return found
 
 
 def colorize_batch(generator: nn.Module, l: Tensor, batch_size: int) -> Tensor:  # noqa: E741
@@ -53,7 +79,7 @@ def colorize_batch(generator: nn.Module, l: Tensor, batch_size: int) -> Tensor: 
 
 
 def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, float]:
-    """Measure colorized images.
+    """Measure colorized images, all of them in sRGB as they are shown.
 
     Args:
         rgb: (n, 3, H, W) in [0, 1], the held-out images as colorized.
@@ -61,21 +87,73 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
         config: its controls are what was wanted.
 
     Returns:
-        ``<statistic>``: mean over the images, circular for hue, of every statistic;
-        ``<statistic>_error``: mean over the images of |achieved - target|, for each control;
-        ``<statistic>_reachable``: mean over the images of the nearest value to the target that
-        any colouring of that lightness can have;
-        ``mae``: mean absolute difference from the originals' RGB, in [0, 1].
+        Means over the images, beside their originals:
+        ``mae``: mean absolute difference of RGB, in [0, 1];
+        ``psnr`` (dB), ``ssim``, ``ciede2000``, ``accuracy_2``, ``accuracy_5`` (shares): see
+        ``gan.metrics``.
+
+        Of the colorized images alone:
+        ``hue_resultant``: mean of the resultant length of the hue;
+        ``<statistic>``: mean of every statistic, circular for hue.
+
+        For each control:
+        ``<statistic>_error``, ``<statistic>_error_p90``: mean and 90th percentile over the images
+        of the distance of the statistic from the target;
+        ``<statistic>_reachable``: mean of the nearest value to the target that any colouring of
+        that lightness can have;
+        ``<statistic>_reachable_error``, ``<statistic>_reachable_error_p90``: mean and 90th
+        percentile of the distance from each image's own nearest value.
+
+        For every other statistic:
+        ``<statistic>_crosstalk``: mean distance from the original's statistic: what steering did
+        to what was not asked for. A trial without control has it too, as the floor.
+
+        Statistics and their distances are in the statistic's own unit.
     """
-    metrics = {"mae": (rgb - images.rgb).abs().mean().item()}
+    measured = _measure(rgb, images, config.batch_size)
+    result = {name: values.mean().item() for name, values in measured.items()}
     for name, statistic in STATISTICS.items():
-        values = statistic.measure(rgb)
-        metrics[name] = statistic.average(values)
+        values = measured[name]
+        result[name] = statistic.average(values)
         if control := config.controls.get(name):
-            reachable = statistic.reachable(images.l, control.target)
-            metrics[f"{name}_error"] = statistic.distance(values, control.target).mean().item()
-            metrics[f"{name}_reachable"] = statistic.average(reachable)
-    return metrics
+            reachable = images.reachable(name, control.target)
+            result[f"{name}_reachable"] = statistic.average(reachable)
+            for key, wanted in (("error", control.target), ("reachable_error", reachable)):
+                distance = statistic.distance(values, wanted)
+                result[f"{name}_{key}"] = distance.mean().item()
+                result[f"{name}_{key}_p90"] = distance.quantile(0.9).item()
+        else:
+            distance = statistic.distance(values, images.statistics[name])
+            result[f"{name}_crosstalk"] = distance.mean().item()
+    return result
+
+
+def _measure(rgb: Tensor, images: HeldOut, batch_size: int) -> dict[str, Tensor]:
+    """Every number that is measured of each image by itself: (n,) by name, on the CPU."""
+    columns: dict[str, list[Tensor]] = {}
+    batches = (torch.split(x, batch_size) for x in (rgb, images.rgb, images.l, images.ab))
+    for made, real, *real_l_ab in zip(*batches, strict=True):
+        lab, real_lab = _lab(*rgb_to_l_ab(made)), _lab(*real_l_ab)
+        batch: dict[str, Tensor] = {
+            "mae": (made - real).abs().mean(dim=(1, 2, 3)),
+            "psnr": metrics.psnr(made, real),
+            "ssim": metrics.ssim(made, real),
+            "ciede2000": metrics.ciede2000(lab, real_lab),
+            "accuracy_2": metrics.accuracy(lab, real_lab, 2),
+            "accuracy_5": metrics.accuracy(lab, real_lab, 5),
+            "hue_resultant": metrics.hue_resultant(made),
+            **{name: statistic.measure(made) for name, statistic in STATISTICS.items()},
+        }
+        for name, values in batch.items():
+            columns.setdefault(name, []).append(values)
+    # One transfer: each one makes the GPU and the CPU wait for each other.
+    table = torch.stack([torch.cat(values) for values in columns.values()]).cpu()
+    return dict(zip(columns, table, strict=True))
+
+
+def _lab(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+    """CIE L*, a*, b* from what the networks see: (N, 3, H, W)."""
+    return torch.cat([(l + 1) * L_SCALE, ab * AB_SCALE], dim=1)
 
 
 def sample_grid(rgb: Tensor, images: HeldOut) -> bytes:

@@ -26,8 +26,16 @@ def discriminator_loss(real: Tensor, fake: Tensor, label_smoothing: float) -> Te
     return on_real + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
 
 
-def adversarial_loss(fake: Tensor) -> Tensor:
-    """-log D(G(x)|x), the heuristic non-saturating cost (Goodfellow 2016, arXiv 1701.00160)."""
+def adversarial_loss(fake: Tensor, kind: str) -> Tensor:
+    """What the generator minimises against the discriminator (Goodfellow 2016, arXiv 1701.00160).
+
+    Args:
+        fake: logits of generated images.
+        kind: ``non_saturating``, the heuristic cost -log D(G(x)|x), or ``minimax``,
+            log(1 - D(G(x)|x)).
+    """
+    if kind == "minimax":
+        return -binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
     return binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
@@ -37,7 +45,7 @@ def colour_loss(ab: Tensor, wanted: Tensor) -> Tensor:
 
 
 def control_losses(rgb: Tensor, controls: Mapping[ControlName, Control]) -> dict[str, Tensor]:
-    """lambda * |mean - sigma| of each control, for each image, averaged over the batch.
+    """lambda * |value - sigma| / span of each control, for each image, averaged over the batch.
 
     Args:
         rgb: (N, 3, H, W), generated images in [0, 1].
@@ -48,5 +56,5 @@ def control_losses(rgb: Tensor, controls: Mapping[ControlName, Control]) -> dict
         if control.weight > 0:
             statistic = STATISTICS[name]
             error = statistic.distance(statistic.measure(rgb), control.target)
-            losses[name] = control.weight * error.mean()
+            losses[name] = control.weight / statistic.span * error.mean()
     return losses

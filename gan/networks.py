@@ -17,13 +17,22 @@ from gan.config import TrainConfig
 from gan.errors import UserError
 
 
-def _down(c_in: int, c_out: int, stride: int, *, norm: bool = True) -> nn.Sequential:
-    """4x4 convolution, batch normalisation, LeakyReLU 0.2; size / stride."""
-    conv = nn.Conv2d(c_in, c_out, 4, stride, padding=stride - 1, bias=not norm)
-    layers: list[nn.Module] = [conv] if stride == 2 else [_same(), conv]
+def _down(
+    config: TrainConfig, c_in: int, c_out: int, stride: int, *, norm: bool = True
+) -> nn.Sequential:
+    """4x4 convolution, batch normalisation, LeakyReLU; size / stride."""
+    norm = norm and config.batch_norm
+    pooled = stride == 2 and config.downsampling == "pooling"
+    if stride == 2 and not pooled:
+        layers: list[nn.Module] = [nn.Conv2d(c_in, c_out, 4, 2, padding=1, bias=not norm)]
+    else:
+        layers = [_same(), nn.Conv2d(c_in, c_out, 4, bias=not norm)]
     if norm:
         layers.append(nn.BatchNorm2d(c_out))
-    return nn.Sequential(*layers, nn.LeakyReLU(0.2))
+    layers.append(nn.LeakyReLU(config.leaky_slope))
+    if pooled:
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
 
 
 def _same() -> nn.ZeroPad2d:
@@ -31,11 +40,12 @@ def _same() -> nn.ZeroPad2d:
     return nn.ZeroPad2d((1, 2, 1, 2))
 
 
-def _up(c_in: int, c_out: int, *, dropout: bool) -> nn.Sequential:
+def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequential:
     """4x4 transposed convolution, batch normalisation, ReLU, dropout 0.5; size * 2."""
+    norm = config.batch_norm
     return nn.Sequential(
-        nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, bias=False),
-        nn.BatchNorm2d(c_out),
+        nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, bias=not norm),
+        nn.BatchNorm2d(c_out) if norm else nn.Identity(),
         nn.ReLU(),
         nn.Dropout(0.5 if dropout else 0.0),
     )
@@ -47,33 +57,39 @@ def _widths(base: int, levels: int, *, thin_start: bool) -> list[int]:
 
 
 class UNetGenerator(nn.Module):
-    """Lightness in, colour out.
+    """Lightness in, colour out."""
 
-    Args:
-        image_size: side of the images it is trained on, a power of 2 of at least 8 pixels.
-        base_channels: channels of the first layer.
-    """
-
-    def __init__(self, image_size: int, base_channels: int) -> None:
-        """Build the layers for one image size; weights are drawn by ``initialize``."""
+    def __init__(self, config: TrainConfig) -> None:
+        """Build the layers that a config describes; weights are drawn by ``initialize``."""
         super().__init__()
-        large = image_size > 32
-        widths = _widths(base_channels, int(math.log2(image_size)), thin_start=large)
+        large = config.image_size > 32
+        levels = int(math.log2(config.image_size))
+        widths = _widths(config.base_channels, levels, thin_start=large)
+        self.stride = 2 ** (levels - 1)
         self.encoder = nn.ModuleList(
-            _down(c_in, c_out, stride=1 if i == 0 else 2)
+            _down(config, c_in, c_out, stride=1 if i == 0 else 2)
             for i, (c_in, c_out) in enumerate(zip([1, *widths], widths, strict=False))
         )
         mirrored = widths[-2::-1]
         inputs = [widths[-1], *(2 * c for c in mirrored)]
         dropouts = 3 if large else 2
         self.decoder = nn.ModuleList(
-            _up(c_in, c_out, dropout=i < dropouts)
+            _up(config, c_in, c_out, dropout=i < dropouts)
             for i, (c_in, c_out) in enumerate(zip(inputs, mirrored, strict=False))
         )
         self.head = nn.Conv2d(2 * widths[0], 2, 1)
 
     def forward(self, l: Tensor) -> Tensor:  # noqa: E741
-        """L (N, 1, H, W) in [-1, 1] -> ab (N, 2, H, W) in (-1, 1)."""
+        """L (N, 1, H, W) in [-1, 1] -> ab (N, 2, H, W) in (-1, 1).
+
+        Raises:
+            UserError: H or W is not a multiple of ``stride``.
+        """
+        if l.shape[2] % self.stride or l.shape[3] % self.stride:
+            raise UserError(
+                f"{l.shape[3]}x{l.shape[2]} pixels: this generator needs sides that are multiples "
+                f"of {self.stride}"
+            )
         maps = []
         x = l
         for block in self.encoder:
@@ -85,24 +101,20 @@ class UNetGenerator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Is this colour real for this lightness? One logit for each of 4x4 patches.
+    """Is this colour real for this lightness? One logit for each of 4x4 patches."""
 
-    Args:
-        image_size: side of the images, a power of 2 of at least 8 pixels.
-        base_channels: channels of the first layer.
-    """
-
-    def __init__(self, image_size: int, base_channels: int) -> None:
-        """Build the layers for one image size; weights are drawn by ``initialize``."""
+    def __init__(self, config: TrainConfig) -> None:
+        """Build the layers that a config describes; weights are drawn by ``initialize``."""
         super().__init__()
-        widths = _widths(base_channels, int(math.log2(image_size)) - 2, thin_start=False)
-        last = 8 * base_channels
+        levels = int(math.log2(config.image_size)) - 2
+        widths = _widths(config.base_channels, levels, thin_start=False)
+        last = 8 * config.base_channels
         self.layers = nn.Sequential(
             *(
-                _down(c_in, c_out, stride=2, norm=i > 0)
+                _down(config, c_in, c_out, stride=2, norm=i > 0)
                 for i, (c_in, c_out) in enumerate(zip([3, *widths], widths, strict=False))
             ),
-            _down(widths[-1], last, stride=1),
+            _down(config, widths[-1], last, stride=1),
             _same(),
             nn.Conv2d(last, 1, 4),
         )
@@ -113,27 +125,31 @@ class Discriminator(nn.Module):
         return logits
 
 
-def initialize(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw every convolution's weights from He's normal distribution; biases are 0.
+def initialize(network: nn.Module, config: TrainConfig, random: torch.Generator) -> None:
+    """Draw every convolution's weights; biases are 0.
 
-    He et al., "Delving Deep into Rectifiers" (arXiv 1502.01852), for LeakyReLU 0.2.
+    ``he``: He et al., "Delving Deep into Rectifiers" (arXiv 1502.01852), for the config's
+    LeakyReLU. ``normal``: deviation 0.02, Radford et al., DCGAN (arXiv 1511.06434).
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_normal_(module.weight, a=0.2, generator=generator)
+            if config.initialization == "he":
+                nn.init.kaiming_normal_(module.weight, config.leaky_slope, generator=random)
+            else:
+                nn.init.normal_(module.weight, std=0.02, generator=random)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    if isinstance(network, UNetGenerator):
+        with torch.no_grad():
+            network.head.weight.mul_(config.head_gain)
 
 
 def build(config: TrainConfig) -> tuple[UNetGenerator, Discriminator]:
     """Both networks of a trial, initialised from its seed, on the CPU."""
-    networks = (
-        UNetGenerator(config.image_size, config.base_channels),
-        Discriminator(config.image_size, config.base_channels),
-    )
+    networks = UNetGenerator(config), Discriminator(config)
     random = torch.Generator().manual_seed(config.seed)
     for network in networks:
-        initialize(network, random)
+        initialize(network, config, random)
     return networks
 
 
@@ -148,7 +164,7 @@ def load_generator(directory: Path) -> UNetGenerator:
     """
     try:
         config = TrainConfig.model_validate_json((directory / checkpoint.CONFIG).read_bytes())
-        network = UNetGenerator(config.image_size, config.base_channels)
+        network = UNetGenerator(config)
         network.load_state_dict(checkpoint.unpack((directory / checkpoint.GENERATOR).read_bytes()))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{directory}: no generator to load ({error})") from None

@@ -1,6 +1,7 @@
 """One trial: a training whose every bit follows from its config, however often it is stopped."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +12,11 @@ import torch
 from torch import Tensor
 
 from gan import checkpoint
-from gan.color import l_ab_to_rgb, rgb_to_l_ab
 from gan.config import TrainConfig
-from gan.data import Dataset, held_out, mix, training_batch
+from gan.data import Batches, Dataset, held_out, mix
 from gan.errors import TrainingError
 from gan.evaluate import HeldOut, colorize_batch, evaluate, sample_grid
-from gan.losses import adversarial_loss, colour_loss, control_losses, discriminator_loss
-from gan.networks import build
+from gan.step import GanStep
 
 KEEP_CHECKPOINTS = 2
 CHECKPOINT_SECONDS = 30.0
@@ -43,29 +42,25 @@ class Trainer:
     """Networks, optimizers and history of one trial; ``state`` and ``restore`` are all of it."""
 
     def __init__(self, config: TrainConfig, dataset: Dataset, device: torch.device) -> None:
-        """Start at step 0, from the weights that the config's seed gives."""
+        """Start at step 0, from the weights that the config's seed gives.
+
+        Raises:
+            UserError: there are fewer training images than a batch needs.
+        """
         self.config = config
         self.device = device
         self.images = dataset.train.to(device)
+        self.batches = Batches(self.images, config)
         self.held_out = HeldOut.of(
             held_out(dataset.test, config).to(device), pictures=len(dataset.test)
         )
         self.total_steps = config.total_steps(len(dataset.train))
-        generator, discriminator = build(config)
-        self.generator = generator.to(device).to(memory_format=torch.channels_last)
-        self.discriminator = discriminator.to(device).to(memory_format=torch.channels_last)
-        betas = (config.beta1, 0.999)
-        self.generator_optimizer = torch.optim.Adam(
-            self.generator.parameters(), config.generator_lr, betas, fused=True
-        )
-        self.discriminator_optimizer = torch.optim.Adam(
-            self.discriminator.parameters(), config.discriminator_lr, betas, fused=True
-        )
-        self.autocast = uses_bfloat16(config, device)
+        self.gan = GanStep(config, device)
         self.step = 0
+        self.logged_step = 0
         self.history: list[dict[str, Any]] = []
+        self.plateaus = 0
         self.seconds = 0.0
-        self.loss_sums: dict[str, Tensor] = {}
 
     @property
     def epoch(self) -> float:
@@ -76,68 +71,40 @@ class Trainer:
         """Update the discriminator, then the generator, on the step's batch."""
         # Dropout draws from the global generator: seeded by the step, it is part of no state.
         torch.manual_seed(mix(self.config.seed, 2, self.step))
-        real_rgb = training_batch(self.images, self.config, self.step)
-        l, real_ab = rgb_to_l_ab(real_rgb)  # noqa: E741
-        with self._autocast():
-            fake_ab = self.generator(l).float()
-
-        self.discriminator.requires_grad_(True)
-        with self._autocast():
-            real = self.discriminator(l, real_ab).float()
-            fake = self.discriminator(l, fake_ab.detach()).float()
-        d_loss = discriminator_loss(real, fake, self.config.label_smoothing)
-        decay = self.lr_decay()
-        _descend(self.discriminator_optimizer, d_loss, self.config.discriminator_lr * decay)
-
-        self.discriminator.requires_grad_(False)
-        with self._autocast():
-            fake = self.discriminator(l, fake_ab).float()
-        losses: dict[str, Tensor] = {
-            "adversarial": adversarial_loss(fake),
-            "l1": self.config.l1_weight * colour_loss(fake_ab, real_ab),
-        }
-        if self.config.controls:
-            losses.update(control_losses(l_ab_to_rgb(l, fake_ab), self.config.controls))
-        total = torch.stack(list(losses.values())).sum()
-        _descend(self.generator_optimizer, total, self.config.generator_lr * decay)
-
+        self.gan(self.batches.at(self.step), self.step, self.lr_factor())
         self.step += 1
-        for name, loss in {"discriminator": d_loss, **losses}.items():
-            before = self.loss_sums.get(name)
-            self.loss_sums[name] = loss.detach() if before is None else before + loss.detach()
 
-    def lr_decay(self) -> float:
-        """Return the factor of both learning rates at this step, a function of the step alone."""
-        if self.config.lr_decay_steps is None:
-            return 1.0
-        return float(self.config.lr_decay_rate ** (self.step / self.config.lr_decay_steps))
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
+    def lr_factor(self) -> float:
+        """Return the factor of both learning rates: a function of the step and the history."""
+        config = self.config
+        exponent = float(self.plateaus)
+        if config.lr_decay_steps is not None:
+            exponent += self.step / config.lr_decay_steps
+        return float(config.lr_decay_rate**exponent)
 
     def log_losses(self) -> None:
         """Add the mean losses since the last point to the history.
 
         Raises:
-            TrainingError: one of them is not finite.
+            TrainingError: one of them is not finite, or exploded.
         """
-        self._require_finite()
-        logged = [p["step"] for p in self.history if "loss/l1" in p["metrics"]]
-        count = self.step - (logged[-1] if logged else 0)
-        means = {f"loss/{k}": total.item() / count for k, total in self.loss_sums.items()}
-        self.loss_sums = {}
-        self._record(means)
+        self._require_health()
+        means = self.gan.take_means(self.step, self.logged_step)
+        self.logged_step = self.step
+        self._record({f"loss/{name}": mean for name, mean in means.items()})
+        self.plateaus = self._plateaus()
 
-    def _require_finite(self) -> None:
-        for name, total in self.loss_sums.items():
-            if not torch.isfinite(total):
-                raise TrainingError(
-                    f"loss/{name} became {total.item()} at or before step {self.step}"
-                )
+    def _plateaus(self) -> int:
+        patience = self.config.lr_plateau_steps
+        return 0 if patience is None else plateaus(self.history, patience)
+
+    def _require_health(self) -> None:
+        if (failure := self.gan.failure()) is not None:
+            raise TrainingError(failure)
 
     def evaluate(self) -> bytes:
         """Add the metrics on held-out images to the history and return the sample grid (PNG)."""
-        rgb = colorize_batch(self.generator, self.held_out.l, self.config.batch_size)
+        rgb = colorize_batch(self.gan.generator, self.held_out.l, self.config.batch_size)
         metrics = evaluate(rgb, self.held_out, self.config)
         self._record({f"eval/{name}": value for name, value in metrics.items()})
         return sample_grid(rgb, self.held_out)
@@ -178,7 +145,7 @@ class Trainer:
             if ended or self.step % self.config.log_every == 0:
                 self.log_losses()
             if evaluated := ended or self.step % self.config.evaluate_every == 0:
-                self._require_finite()
+                self._require_health()
                 checkpoint.write_file(checkpoint.sample_file(trial, self.step), self.evaluate())
             now = time.monotonic()
             self.seconds += now - before
@@ -210,9 +177,9 @@ class Trainer:
         """Write a checkpoint, then remove those that are no longer needed.
 
         Raises:
-            TrainingError: a loss is not finite, so that this state is not worth keeping.
+            TrainingError: a loss or a weight is not finite: this state is not worth keeping.
         """
-        self._require_finite()
+        self._require_health()
         checkpoint.write(trial, self.step, self.state())
         checkpoint.prune(trial, KEEP_CHECKPOINTS)
 
@@ -220,15 +187,23 @@ class Trainer:
         """Everything to go on with, as files: networks, optimizers, step, history, config.
 
         Sample order, crops, flips and dropout follow from seed and step and need no state.
+
+        Raises:
+            TrainingError: a tensor of it is not finite.
         """
-        training = {f"discriminator.{k}": v for k, v in self.discriminator.state_dict().items()}
-        for name, optimizer in self._optimizers().items():
-            for index, entry in optimizer.state_dict()["state"].items():
-                training |= {f"{name}.{index}.{k}": v for k, v in entry.items()}
-        training |= {f"loss_sums.{k}": v for k, v in self.loss_sums.items()}
+        tensors = {
+            f"{part}.{name}": tensor.cpu()
+            for part, entries in self.gan.state().items()
+            for name, tensor in entries.items()
+        }
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise TrainingError(f"{name} was not finite at step {self.step}")
+        generator = _below("generator", tensors)
         trial = {
             "config": self.config.model_dump(mode="json"),
             "step": self.step,
+            "logged_step": self.logged_step,
             "total_steps": self.total_steps,
             "images": len(self.images),
             "epoch": self.epoch,
@@ -237,9 +212,11 @@ class Trainer:
             "history": self.history,
         }
         return {
-            checkpoint.GENERATOR: checkpoint.pack(self.generator.state_dict()),
+            checkpoint.GENERATOR: checkpoint.pack(generator),
             checkpoint.CONFIG: self.config.model_dump_json(indent=1).encode(),
-            checkpoint.TRAINING: checkpoint.pack(training),
+            checkpoint.TRAINING: checkpoint.pack(
+                {k: t for k, t in tensors.items() if not k.startswith("generator.")}
+            ),
             checkpoint.TRIAL: json.dumps(trial, indent=1).encode(),
         }
 
@@ -247,7 +224,7 @@ class Trainer:
         """Go back to a checkpoint's state, bit for bit.
 
         Raises:
-            TrainingError: it was trained on another number of images.
+            TrainingError: it was trained on another number of images, or is of other networks.
         """
         trial = checkpoint.read_trial(path)
         if trial["images"] != len(self.images):
@@ -256,58 +233,45 @@ class Trainer:
                 "trial began; give the changed dataset another dataset_path"
             )
         tensors = checkpoint.unpack((path / checkpoint.TRAINING).read_bytes())
-        self.generator.load_state_dict(
-            checkpoint.unpack((path / checkpoint.GENERATOR).read_bytes())
-        )
-        self.discriminator.load_state_dict(_below("discriminator", tensors))
-        for name, optimizer in self._optimizers().items():
-            state: dict[int, dict[str, Tensor]] = {}
-            parameters = optimizer.param_groups[0]["params"]
-            for key, tensor in _below(name, tensors).items():
-                index, field = key.split(".")
-                parameter = parameters[int(index)]
-                if tensor.shape == parameter.shape:
-                    # Fused Adam pairs elements by memory order: same layout, or wrong moments.
-                    tensor = torch.empty_like(parameter).copy_(tensor)
-                state.setdefault(int(index), {})[field] = tensor
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": state, "param_groups": groups})
-        sums = _below("loss_sums", tensors)
-        self.loss_sums = {k: v.to(self.device) for k, v in sums.items()}
+        state = {part: _below(part, tensors) for part in {name.split(".")[0] for name in tensors}}
+        state["generator"] = checkpoint.unpack((path / checkpoint.GENERATOR).read_bytes())
+        try:
+            self.gan.restore(state)
+        except (RuntimeError, KeyError, IndexError, ValueError) as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise TrainingError(f"{path}: a checkpoint of other networks ({reason})") from None
         self.step = trial["step"]
+        self.logged_step = trial["logged_step"]
         self.seconds = trial["seconds"]
         self.history = trial["history"]
-
-    def _optimizers(self) -> dict[str, torch.optim.Adam]:
-        return {
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
+        self.plateaus = self._plateaus()
 
 
-def _descend(optimizer: torch.optim.Adam, loss: Tensor, lr: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+def plateaus(history: list[dict[str, Any]], patience: int) -> int:
+    """Count how often the generator's loss had not fallen for ``patience`` steps.
+
+    As PyTorch's ReduceLROnPlateau, with a relative threshold of 1e-4 and the patience in steps.
+
+    Args:
+        history: points with the mean losses since the point before.
+        patience: in steps.
+    """
+    count, best, since = 0, math.inf, 0
+    for point in history:
+        losses = {k: v for k, v in point["metrics"].items() if k.startswith("loss/")}
+        if not losses:
+            continue
+        loss = sum(v for k, v in losses.items() if k != "loss/discriminator")
+        if loss < best - 1e-4 * abs(loss):
+            best, since = loss, point["step"]
+        elif point["step"] - since >= patience:
+            count, since = count + 1, point["step"]
+    return count
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     start = f"{prefix}."
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-
-
-def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
-    """Whether the convolutions run in bfloat16: as configured, or where the device has it.
-
-    Where it has not, bfloat16 is emulated: 10 times slower than float32 on an AVX2 processor.
-    """
-    if config.precision != "auto":
-        return config.precision == "bfloat16"
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def device_name(device: torch.device) -> str:

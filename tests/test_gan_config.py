@@ -18,8 +18,16 @@ OTHERS: dict[str, Any] = {
     "lr_decay_steps": 1e4,
     "lr_decay_rate": 0.5,
     "beta1": 0.0,
-    "l1_weight": 100.0,
+    "l1_weight": 10.0,
     "label_smoothing": 0.0,
+    "lr_plateau_steps": 500,
+    "discriminator_every": 2,
+    "generator_loss": "minimax",
+    "initialization": "normal",
+    "head_gain": 1.0,
+    "batch_norm": False,
+    "downsampling": "pooling",
+    "leaky_slope": 0.0,
     "augment": False,
     "controls": {"hue": {"target": 0.5}},
     "log_every": 10,
@@ -85,7 +93,13 @@ def test_datasets_that_are_named_as_they_should_be_are_accepted(fields: dict[str
         {"controls": {"hue": {"target": 0.5, "weight": -1}}},
         {"controls": {"hue": {"target": 0.5, "weight": float("inf")}}},
         {"controls": {"hue": {"weight": 1}}},
-        {"controls": {"chroma": {"target": 0.5}}},
+        {"controls": {"value": {"target": 0.5}}},
+        {"controls": {"saturation": {"target": 1.01}}},
+        {"controls": {"a": {"target": -87}}},
+        {"controls": {"chroma": {"target": 135}}},
+        {"preset": "grandparent"},
+        {"discriminator_every": 0},
+        {"generator_loss": "wasserstein"},
         {"dataset": "imagenet"},
         {"learning_rate": 1e-4},
     ],
@@ -130,8 +144,8 @@ def test_the_key_is_ten_hex_digits() -> None:
 
 def test_the_key_is_the_same_in_every_process_and_release() -> None:
     # A change here makes finished trials train again: raise KEY_SCHEMA when that is meant.
-    assert config().key() == "7674a781fc"
-    assert config(seed=1, controls={"hue": {"target": 0.5}}).key() == "3014138922"
+    assert config().key() == "4a1779511a"
+    assert config(seed=1, controls={"hue": {"target": 0.5}}).key() == "ba7cfb0003"
 
 
 def test_the_length_is_no_part_of_the_key() -> None:
@@ -184,3 +198,23 @@ def test_a_config_survives_json() -> None:
     settings = {k: v for k, v in OTHERS.items() if k not in ("dataset", "dataset_path")}
     original = config(**settings)
     assert TrainConfig.model_validate_json(original.model_dump_json()) == original
+
+
+def test_a_preset_sets_what_is_not_given() -> None:
+    parent = config(preset="parent", beta1=0.3)
+    assert (parent.discriminator_every, parent.beta1) == (2, 0.3)
+    assert parent.discriminator_lr == pytest.approx(parent.generator_lr / 10)
+    assert parent.key() == TrainConfig.model_validate(parent.model_dump()).key()
+    assert len({config().key(), config(preset="seed").key(), parent.key()}) == 3
+
+
+def test_the_seeds_recipe_is_what_its_document_says() -> None:
+    seed = config(preset="seed")
+    assert seed.generator_lr == seed.discriminator_lr == 2e-4
+    assert (seed.l1_weight, seed.lr_decay_rate) == (100, 0.1)
+    assert seed.lr_plateau_steps is not None
+    assert (seed.initialization, seed.head_gain, seed.leaky_slope) == ("he", 1, 0.2)
+    assert (seed.generator_loss, seed.downsampling) == ("non_saturating", "stride")
+    assert seed.batch_norm
+    assert 0 < seed.label_smoothing < 1
+    assert seed.beta1 < 0.9

@@ -1,7 +1,9 @@
 import math
 
+import numpy as np
 import pytest
 import torch
+from skimage.color import rgb2lab
 from torch import Tensor
 
 from gan.config import Control, ControlName
@@ -40,13 +42,18 @@ def test_smoothing_moves_the_label_of_real_images_only() -> None:
 
 
 def test_the_generator_wants_its_images_taken_for_real() -> None:
-    assert adversarial_loss(FAKE).item() == pytest.approx(cross_entropy(FAKE, 1))
+    loss = adversarial_loss(FAKE, "non_saturating").item()
+    assert loss == pytest.approx(cross_entropy(FAKE, 1))
+
+
+def test_in_the_minimax_game_the_generator_gains_what_the_discriminator_loses() -> None:
+    assert adversarial_loss(FAKE, "minimax").item() == pytest.approx(-cross_entropy(FAKE, 0))
 
 
 @pytest.mark.parametrize("logit", [-1000.0, 1000.0])
 def test_losses_of_the_surest_judgement_are_finite_and_still_teach(logit: float) -> None:
     sure = torch.full((2, 2), logit, requires_grad=True)
-    loss = discriminator_loss(sure, sure, 0.1) + adversarial_loss(sure)
+    loss = discriminator_loss(sure, sure, 0.1) + adversarial_loss(sure, "non_saturating")
     (grad,) = torch.autograd.grad(loss, sure)
     assert torch.isfinite(loss)
     assert grad.abs().max() > 0
@@ -100,3 +107,11 @@ def test_weight_0_gives_no_term() -> None:
         "red": Control(target=0.6, weight=1),
     }
     assert control_losses(torch.full((1, 3, 4, 4), 0.5), controls).keys() == {"red"}
+
+
+def test_differences_are_counted_in_parts_of_the_range_of_targets() -> None:
+    rgb = picture((0.9, 0.2, 0.1), (0.2, 0.4, 0.4))
+    lab = rgb2lab(rgb[0].permute(1, 2, 0).numpy())
+    chroma = np.hypot(lab[..., 1], lab[..., 2]).mean()
+    losses = control_losses(rgb, {"chroma": Control(target=10, weight=5)})
+    assert losses["chroma"].item() == pytest.approx(5 * (chroma - 10) / 134, rel=1e-3)

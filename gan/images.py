@@ -1,0 +1,214 @@
+"""Pictures as numbers: decoding, the scales that training cuts from, sets held in memory."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from gan.errors import UserError
+
+# Short sides a photograph is stored at, in multiples of the image size: crops of varied scale
+# are then plain windows, without resampling in the training loop.
+SCALES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+# A colour cast that no eye sees and JPEG adds by itself, of 255.
+GREY_TOLERANCE = 4
+"""Largest |R - G|, |G - B|, |R - B| of a picture that counts as grayscale."""
+
+Pixels = NDArray[np.uint8]
+
+
+class UnusablePicture(UserError):
+    """A picture whose content does not serve, however often it is read."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Pictures of any size, each at several scales, as one flat run of pixels."""
+
+    pixels: Tensor
+    """(P, 3) uint8, sRGB."""
+    offsets: Tensor
+    """(N, K): where the pixels of image n at scale k start."""
+    heights: Tensor
+    """(N, K), pixels."""
+    widths: Tensor
+    """(N, K), pixels."""
+    scales: Tensor
+    """(N,): how many of the K scales the image has."""
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.scales)
+
+    @property
+    def one_window(self) -> bool:
+        """Whether there is one way to cut each image: all are squares of just the right size."""
+        square = (self.heights[:, 0] == self.widths[:, 0]).all()
+        return bool(square and self.scales.max() == 1)
+
+    def crops(self, image: Tensor, scale: Tensor, place: Tensor, flip: Tensor, size: int) -> Tensor:
+        """Cut square windows.
+
+        Args:
+            image: (B,) indices, on any device, like the rest.
+            scale: (B,) in [0, 1), spread over the scales that the image has.
+            place: (B, 2) in [0, 1), of the top and the left edge among the possible ones.
+            flip: (B,) booleans, left to right.
+            size: side of the window in pixels.
+
+        Returns:
+            (B, 3, size, size) float32 in [0, 1].
+        """
+        device = self.pixels.device
+        image, scale, place, flip = (x.to(device) for x in (image, scale, place, flip))
+        level = (scale * self.scales[image]).long()
+        width = self.widths[image, level]
+        top = (place[:, 0] * (self.heights[image, level] - size + 1)).long()
+        left = (place[:, 1] * (width - size + 1)).long()
+        along = torch.arange(size, device=device)
+        rows = top[:, None] + along
+        columns = torch.where(flip[:, None], left[:, None] + along.flip(0), left[:, None] + along)
+        index = self.offsets[image, level][:, None, None] + (
+            rows[:, :, None] * width[:, None, None] + columns[:, None, :]
+        )
+        return as_rgb(self.pixels[index])
+
+    def subset(self, rows: Tensor) -> "ImageSet":
+        """Choose images by index; the pixels are shared."""
+        tables = (self.offsets, self.heights, self.widths, self.scales)
+        return ImageSet(self.pixels, *(table[rows] for table in tables))
+
+    def to(self, device: torch.device) -> "ImageSet":
+        """Copy to a device."""
+        return ImageSet(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+def as_rgb(windows: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in [0, 1]."""
+    return windows.permute(0, 3, 1, 2).float() / 255
+
+
+def read_photograph(file: Path, size: int) -> Pixels:
+    """Decode the picture in a file, like ``decode``."""
+    return decode(partial(Image.open, file), str(file), size)
+
+
+def decode(opening: Callable[[], Image.Image], name: str, size: int) -> Pixels:
+    """Decode a colour picture, upright, reduced to the largest scale that training cuts from.
+
+    Args:
+        opening: opens the picture.
+        name: what to call it in a message.
+        size: least short side, pixels.
+
+    Returns:
+        (H, W, 3) uint8, sRGB, with a short side from ``size`` to 6 times ``size``.
+
+    Raises:
+        UnusablePicture: it cannot be decoded, is grayscale, or smaller than ``size``.
+        UserError: it cannot be read: missing, forbidden, a failing disk.
+    """
+    try:
+        with opening() as opened:
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file raises whatever its decoder does
+        # Only the system's errors have a number; Pillow's, of the content, have none.
+        failed = isinstance(error, OSError) and error.errno is not None
+        kind = UserError if failed else UnusablePicture
+        raise kind(f"{name}: cannot be read as an image ({error})") from None
+    require_size(image.size, name, size)
+    pixels = np.asarray(_reduced(image, decoded_sides(image.size, size)))
+    if int((pixels.max(axis=2) - pixels.min(axis=2)).max()) <= GREY_TOLERANCE:
+        raise UnusablePicture(f"{name}: is grayscale; training needs colour")
+    return pixels
+
+
+def require_size(sides: tuple[int, int], name: str, size: int) -> None:
+    """Refuse a picture of ``sides`` (width, height) in which no window of ``size`` fits.
+
+    Raises:
+        UnusablePicture: it is smaller.
+    """
+    if min(sides) < size:
+        raise UnusablePicture(f"{name}: {sides[0]}x{sides[1]} is smaller than image_size {size}")
+
+
+def level_sides(short: int, size: int) -> list[int]:
+    """Short sides, ascending, at which a picture of short side ``short`` is cut."""
+    return sorted({int(s * size) for s in SCALES if s * size <= short})
+
+
+def at_level(pixels: Pixels, side: int) -> Pixels:
+    """Reduce a picture (H, W, 3) to a short side."""
+    image = Image.fromarray(pixels)
+    return np.asarray(_reduced(image, _sides_with_short(image.size, side)))
+
+
+def decoded_sides(sides: tuple[int, int], size: int) -> tuple[int, int]:
+    """Width and height that ``decode`` reduces a picture of ``sides`` to."""
+    return _sides_with_short(sides, min(*sides, int(SCALES[-1] * size)))
+
+
+@lru_cache(maxsize=4096)
+def pyramid_pixels(sides: tuple[int, int], size: int) -> int:
+    """Count the pixels, over all scales, of a picture of ``sides`` (width, height)."""
+    levels = [_sides_with_short(sides, side) for side in level_sides(min(sides), size)]
+    return sum(width * height for width, height in levels)
+
+
+def _reduced(image: Image.Image, sides: tuple[int, int]) -> Image.Image:
+    return image if sides == image.size else image.resize(sides, Image.Resampling.LANCZOS)
+
+
+def _sides_with_short(sides: tuple[int, int], side: int) -> tuple[int, int]:
+    ratio = side / min(sides)
+    return (round(sides[0] * ratio), round(sides[1] * ratio))
+
+
+def image_set(pictures: Iterable[Pixels], size: int, capacity: int) -> ImageSet:
+    """Lay pictures out at every scale that their short side allows.
+
+    Args:
+        pictures: (H, W, 3) uint8 each, taken one at a time.
+        size: least short side, pixels.
+        capacity: pixels of all pictures at all scales, at most.
+    """
+    # Reserved, not filled: what is left over takes no memory.
+    pixels = np.empty((capacity, 3), dtype=np.uint8)
+    tables: list[list[tuple[int, int, int]]] = []
+    end = 0
+    for picture in pictures:
+        tables.append([])
+        for side in level_sides(min(picture.shape[:2]), size):
+            level = at_level(picture, side)
+            height, width = level.shape[:2]
+            tables[-1].append((end, height, width))
+            pixels[end : end + height * width] = level.reshape(-1, 3)
+            end += height * width
+    table = np.zeros((3, len(tables), len(SCALES)), dtype=np.int64)
+    for n, rows in enumerate(tables):
+        table[:, n, : len(rows)] = np.transpose(rows)
+    offsets, heights, widths = torch.from_numpy(table).unbind(0)
+    scales = torch.tensor([len(rows) for rows in tables])
+    return ImageSet(torch.from_numpy(pixels[:end]), offsets, heights, widths, scales)
+
+
+def image_set_of_squares(pictures: Pixels) -> ImageSet:
+    """Take pictures (N, size, size, 3) of just the right size as they are, uncopied."""
+    count, size = pictures.shape[:2]
+    full = torch.full((count, 1), size)
+    return ImageSet(
+        torch.from_numpy(np.ascontiguousarray(pictures)).reshape(-1, 3),
+        (torch.arange(count) * size * size)[:, None],
+        full,
+        full,
+        torch.ones(count, dtype=torch.long),
+    )

@@ -1,0 +1,219 @@
+"""One update of both networks: what the device does, without waiting for it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan.color import l_ab_to_rgb, rgb_to_l_ab
+from gan.config import TrainConfig
+from gan.losses import adversarial_loss, colour_loss, control_losses, discriminator_loss
+from gan.networks import build
+
+LOGIT_LIMIT = 1e4
+"""A mean adversarial loss beyond it has exploded: the logits' own size, where 10 is certainty."""
+EAGER_STEPS = 3
+"""Updates before a CUDA graph is recorded: cuDNN and the optimizers set themselves up in them."""
+
+
+class GanStep:
+    """Both networks with their optimizers; called with a batch, it updates them.
+
+    On a GPU the work of an update is recorded as a CUDA graph and replayed: launching its
+    kernels one by one would take the CPU longer than the GPU needs to run them.
+    """
+
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
+        """Start from the weights that the config's seed gives."""
+        self.config = config
+        self.device = device
+        generator, discriminator = build(config)
+        self.generator = generator.to(device).to(memory_format=torch.channels_last)
+        self.discriminator = discriminator.to(device).to(memory_format=torch.channels_last)
+        self.optimizers = {
+            "generator": self._adam(self.generator, config.generator_lr),
+            "discriminator": self._adam(self.discriminator, config.discriminator_lr),
+        }
+        self.autocast = uses_bfloat16(config, device)
+        weighted = [name for name, control in config.controls.items() if control.weight > 0]
+        self.terms = ("discriminator", "adversarial", "l1", *weighted)
+        self.sums = torch.zeros(len(self.terms), device=device)
+        """Of each term since the last ``take_means``."""
+        self.failed_at = torch.full((len(self.terms),), -1, device=device)
+        """Step at which each term was first not finite, or exploded; -1 if never."""
+        largest = torch.finfo(torch.float32).max
+        self._limits = torch.full((len(self.terms),), largest, device=device)
+        self._limits[:2] = LOGIT_LIMIT
+        self._step = torch.zeros((), dtype=torch.long, device=device)
+        self.forget_graphs()
+
+    def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
+        on_gpu = self.device.type == "cuda"
+        # A graph reads the rate from memory, where the next step's can be put.
+        rate = torch.tensor(lr, device=self.device) if on_gpu else lr
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(network.parameters(), rate, betas, fused=True, capturable=on_gpu)
+
+    def forget_graphs(self) -> None:
+        """Record anew: tensors that the graphs work on were replaced."""
+        self._eager_left = EAGER_STEPS * self.config.discriminator_every
+        self._graphs: dict[bool, torch.cuda.CUDAGraph] = {}
+        self._batch = torch.empty(0)
+
+    def __call__(self, rgb: Tensor, step: int, lr_factor: float) -> None:
+        """Update the discriminator, where it is its turn, then the generator.
+
+        Args:
+            rgb: (B, 3, H, W) in [0, 1], on the device.
+            step: number of the update, from 0.
+            lr_factor: of both learning rates.
+        """
+        discriminates = step % self.config.discriminator_every == 0
+        self._step.fill_(step)
+        for name, lr in (
+            ("generator", self.config.generator_lr),
+            ("discriminator", self.config.discriminator_lr),
+        ):
+            for group in self.optimizers[name].param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(lr * lr_factor)
+                else:
+                    group["lr"] = lr * lr_factor
+        if self.device.type != "cuda":
+            self._update(rgb, discriminates)
+        elif self._eager_left > 0:
+            self._eager_left -= 1
+            self._on_side_stream(rgb, discriminates)
+        else:
+            if not self._graphs:
+                self._batch = rgb.clone()
+            if discriminates not in self._graphs:
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph):
+                    self._update(self._batch, discriminates)
+                self._graphs[discriminates] = graph
+            self._batch.copy_(rgb)
+            self._graphs[discriminates].replay()
+
+    def _on_side_stream(self, rgb: Tensor, discriminates: bool) -> None:
+        # As PyTorch asks of what is to be recorded afterwards.
+        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(stream):
+            self._update(rgb, discriminates)
+        torch.cuda.current_stream(self.device).wait_stream(stream)
+
+    def _update(self, real_rgb: Tensor, discriminates: bool) -> None:
+        config = self.config
+        l, real_ab = rgb_to_l_ab(real_rgb)  # noqa: E741
+        with self._autocast():
+            fake_ab = self.generator(l).float()
+
+        d_loss = torch.zeros((), device=self.device)
+        if discriminates:
+            self.discriminator.requires_grad_(True)
+            with self._autocast():
+                real = self.discriminator(l, real_ab).float()
+                fake = self.discriminator(l, fake_ab.detach()).float()
+            d_loss = discriminator_loss(real, fake, config.label_smoothing)
+            _descend(self.optimizers["discriminator"], d_loss)
+
+        self.discriminator.requires_grad_(False)
+        with self._autocast():
+            fake = self.discriminator(l, fake_ab).float()
+        losses = {
+            "adversarial": adversarial_loss(fake, config.generator_loss),
+            "l1": config.l1_weight * colour_loss(fake_ab, real_ab),
+        }
+        if len(self.terms) > 3:
+            losses |= control_losses(l_ab_to_rgb(l, fake_ab), config.controls)
+        parts = torch.stack(list(losses.values()))
+        _descend(self.optimizers["generator"], parts.sum())
+
+        values = torch.cat([d_loss.detach()[None], parts.detach()])
+        self.sums += values
+        # Also false for NaN.
+        good = values.abs() <= self._limits
+        keep = good | (self.failed_at >= 0)
+        self.failed_at.copy_(torch.where(keep, self.failed_at, self._step))
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
+
+    def failure(self) -> str | None:
+        """Say which term failed first, and at which step; waits for the device."""
+        failed = {n: s for n, s in zip(self.terms, self.failed_at.tolist(), strict=True) if s >= 0}
+        if not failed:
+            return None
+        term = min(failed, key=lambda name: failed[name])
+        return f"loss/{term} was not finite, or exploded, at step {failed[term] + 1}"
+
+    def take_means(self, step: int, since: int) -> dict[str, float]:
+        """Return each term's mean over the updates from ``since`` to ``step``, and start anew."""
+        every = self.config.discriminator_every
+        turns = -(-step // every) - -(-since // every)
+        counts = [turns] + [step - since] * (len(self.terms) - 1)
+        means = {
+            name: total / count
+            for name, total, count in zip(self.terms, self.sums.tolist(), counts, strict=True)
+            if count
+        }
+        self.sums.zero_()
+        return means
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """Every tensor to go on with, by what it belongs to."""
+        state = {
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "losses": {"sums": self.sums},
+        }
+        for name, optimizer in self.optimizers.items():
+            state[f"{name}_optimizer"] = {
+                f"{index}.{field}": tensor
+                for index, entry in optimizer.state_dict()["state"].items()
+                for field, tensor in entry.items()
+            }
+        return state
+
+    def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
+        """Go back to a ``state``, bit for bit."""
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        for name, optimizer in self.optimizers.items():
+            _restore(optimizer, state.get(f"{name}_optimizer", {}))
+        self.sums.copy_(state["losses"]["sums"])
+        self.failed_at.fill_(-1)
+        self.forget_graphs()
+
+
+def _descend(optimizer: torch.optim.Adam, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def _restore(optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    parameters = optimizer.param_groups[0]["params"]
+    for key, tensor in tensors.items():
+        index, field = key.split(".")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:
+            # Fused Adam pairs elements by memory order: same layout, or wrong moments.
+            tensor = torch.empty_like(parameter).copy_(tensor)
+        state.setdefault(int(index), {})[field] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether the convolutions run in bfloat16: as configured, or where the device has it.
+
+    Where it has not, bfloat16 is emulated: 10 times slower than float32 on an AVX2 processor.
+    """
+    if config.precision != "auto":
+        return config.precision == "bfloat16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())
