@@ -136,6 +136,9 @@ class TrainConfig(_Frozen):
     """Flip every other training image, at random, left to right."""
     controls: dict[ControlName, Control] = {}
     """The colour statistics to steer, by name; several may act at once."""
+    recolour: bool = False
+    """Train without control, and move the outputs to the controls' targets afterwards (chroma
+    scaled, hue rotated): what steering in training is compared with. Weights must be 0."""
     log_every: int = Field(default=50, ge=1)
     """Steps between two points of the loss curves."""
     evaluate_every: int = Field(default=1000, ge=1)
@@ -178,6 +181,22 @@ class TrainConfig(_Frozen):
         if self.dataset in ("folder", "npz") and self.dataset_path is None:
             raise ValueError(f"dataset {self.dataset} needs a dataset_path")
         return self
+
+    @model_validator(mode="after")
+    def _recolour_is_no_loss(self) -> Self:
+        weighted = [name for name, control in self.controls.items() if control.weight > 0]
+        if self.recolour and (weighted or not self.controls):
+            raise ValueError("recolour wants controls, of weight 0")
+        return self
+
+    def without_control(self) -> Self:
+        """Return the same trial without control: its baseline."""
+        return self.model_copy(update={"controls": {}, "recolour": False})
+
+    def recoloured_to(self, controls: dict[ControlName, Control]) -> Self:
+        """Return the trial that meets the controls' targets after the training of this one."""
+        aims = {name: Control(target=c.target, weight=0) for name, c in controls.items()}
+        return self.model_copy(update={"controls": aims, "recolour": True})
 
     def key(self) -> str:
         """Name the trial by what it sets, its length aside: 10 hex digits.

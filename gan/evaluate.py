@@ -1,5 +1,6 @@
 """What a generator achieves on held-out images, in numbers and in pictures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -7,8 +8,9 @@ from torch import Tensor, nn
 
 from gan import metrics, samples
 from gan.color import AB_SCALE, L_SCALE, l_ab_to_rgb, rgb_to_l_ab
-from gan.config import ControlName, TrainConfig
+from gan.config import Control, ControlName, TrainConfig
 from gan.controls import STATISTICS
+from gan.recolour import recolour
 
 _IMAGES_AT_A_TIME = 100
 
@@ -56,24 +58,30 @@ class HeldOut:
         return found
 
 
-def colorize_batch(generator: nn.Module, l: Tensor, batch_size: int) -> Tensor:  # noqa: E741
+def colorize_batch(
+    generator: nn.Module,
+    l: Tensor,  # noqa: E741
+    batch_size: int,
+    recolour_to: Mapping[ControlName, Control] | None = None,
+) -> Tensor:
     """Colour images with a generator in inference mode: batch statistics frozen, no dropout.
 
     Args:
         generator: L -> ab.
         l: (n, 1, H, W), scaled lightness in [-1, 1].
         batch_size: images at a time.
+        recolour_to: targets to move the colours to afterwards (``gan.recolour``).
 
     Returns:
         (n, 3, H, W), sRGB in [0, 1].
     """
     was_training = generator.training
     generator.eval()
+    parts = []
     with torch.inference_mode():
-        parts = [
-            l_ab_to_rgb(part, generator(part.contiguous(memory_format=torch.channels_last)))
-            for part in torch.split(l, batch_size)
-        ]
+        for part in torch.split(l, batch_size):
+            ab = generator(part.contiguous(memory_format=torch.channels_last))
+            parts.append(l_ab_to_rgb(part, recolour(part, ab, recolour_to) if recolour_to else ab))
     generator.train(was_training)
     return torch.cat(parts)
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan.color import l_ab_to_rgb
 from gan.config import Control, ControlName
@@ -84,8 +84,8 @@ def _rotate(ab: Tensor, angle: Tensor) -> Tensor:
 
 def _direction(statistic: Statistic) -> Tensor:
     """Unit vector in ab along which the statistic of a mid-grey picture grows: (1, 2, 1, 1)."""
-    with torch.enable_grad():
+    with torch.inference_mode(mode=False), torch.enable_grad():
         ab = torch.zeros(1, 2, 1, 1).requires_grad_(True)
         value = statistic.measure(l_ab_to_rgb(torch.zeros(1, 1, 1, 1), ab))
         (gradient,) = torch.autograd.grad(value.sum(), ab)
-    return gradient / gradient.norm()
+    return nn.functional.normalize(gradient, dim=1)

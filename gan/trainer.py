@@ -16,6 +16,7 @@ from gan.config import TrainConfig
 from gan.data import Batches, Dataset, held_out, mix
 from gan.errors import TrainingError
 from gan.evaluate import HeldOut, colorize_batch, evaluate, sample_grid
+from gan.fid import fid
 from gan.step import GanStep
 
 KEEP_CHECKPOINTS = 2
@@ -103,9 +104,17 @@ class Trainer:
             raise TrainingError(failure)
 
     def evaluate(self) -> bytes:
-        """Add the metrics on held-out images to the history and return the sample grid (PNG)."""
-        rgb = colorize_batch(self.gan.generator, self.held_out.l, self.config.batch_size)
-        metrics = evaluate(rgb, self.held_out, self.config)
+        """Add the metrics on held-out images to the history and return the sample grid (PNG).
+
+        FID takes long, and is added at the end of the training alone.
+        """
+        config = self.config
+        aims = config.controls if config.recolour else None
+        rgb = colorize_batch(self.gan.generator, self.held_out.l, config.batch_size, aims)
+        metrics = evaluate(rgb, self.held_out, config)
+        if self.step >= self.total_steps:
+            distance = fid(rgb, self.held_out.rgb, self.device)
+            metrics |= {} if distance is None else {"fid": distance}
         self._record({f"eval/{name}": value for name, value in metrics.items()})
         return sample_grid(rgb, self.held_out)
 
@@ -118,6 +127,7 @@ class Trainer:
         self,
         trial: Path,
         *,
+        baseline: Path | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> bool:
@@ -125,6 +135,8 @@ class Trainer:
 
         Args:
             trial: the trial's directory; checkpoints and sample grids go there.
+            baseline: directory of the trial without control, whose training is also that of one
+                that recolours; it is gone on from where this one has no checkpoint.
             on_progress: called about once a second and after each checkpoint.
             should_stop: asked about once a second; if so, a checkpoint is taken and ``fit`` ends.
 
@@ -136,6 +148,12 @@ class Trainer:
         """
         if (found := checkpoint.newest(trial)) is not None:
             self.restore(found)
+        elif baseline is not None and (found := checkpoint.newest(baseline)) is not None:
+            self.restore(found)
+            self.history = []
+            if self.step >= self.total_steps:
+                self._keep_evaluation(trial)
+                self.save(trial)
         durable = self.step
         saved = shown = before = time.monotonic()
         shown_step = self.step
@@ -145,8 +163,7 @@ class Trainer:
             if ended or self.step % self.config.log_every == 0:
                 self.log_losses()
             if evaluated := ended or self.step % self.config.evaluate_every == 0:
-                self._require_health()
-                checkpoint.write_file(checkpoint.sample_file(trial, self.step), self.evaluate())
+                self._keep_evaluation(trial)
             now = time.monotonic()
             self.seconds += now - before
             before = now
@@ -165,6 +182,10 @@ class Trainer:
             if stopping:
                 break
         return self.step >= self.total_steps
+
+    def _keep_evaluation(self, trial: Path) -> None:
+        self._require_health()
+        checkpoint.write_file(checkpoint.sample_file(trial, self.step), self.evaluate())
 
     def progress(self, images_per_second: float, durable_step: int) -> Progress:
         """Describe where the trial is."""

@@ -40,6 +40,8 @@ def train(
 ) -> None:
     """Run trials in parallel on what the cluster has, until all have ended.
 
+    Those that recolour come last, and take their baseline's training from its directory.
+
     Args:
         spec: the sweep.
         trials: those that are not finished.
@@ -52,43 +54,59 @@ def train(
     """
     stop_file = sweep / "stop"
     stop_file.unlink(missing_ok=True)
+    with _ray(console):
+        share = _share(spec.resources)
+        try:
+            with watch.progress, _graceful_stop(stop_file, watch.progress.say):
+                for recolouring in (False, True):
+                    part = [t for t in trials if t.config.recolour == recolouring]
+                    if part and not stop_file.exists():
+                        _tune(spec, part, sweep, stop_file, share, watch)
+        finally:
+            stop_file.unlink(missing_ok=True)
+
+
+def _tune(
+    spec: SweepSpec,
+    trials: list[Trial],
+    sweep: Path,
+    stop_file: Path,
+    share: dict[str, float],
+    watch: SweepWatch,
+) -> None:
     # Tune's own record of the experiment; ours is the trials' directories.
     scratch = sweep / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
-    with _ray(console):
-        share = _share(spec.resources)
-        tasks = [
-            asdict(
-                TrialTask(
-                    key=trial.key,
-                    config=trial.config.model_dump(mode="json"),
-                    directory=str(sweep / trial.key),
-                    dataset_root=str(Path.cwd()),
-                    stop_file=str(stop_file),
-                    threads=spec.resources.cpus_per_trial,
-                    on_gpu=share["gpu"] > 0,
-                )
+    tasks = [
+        asdict(
+            TrialTask(
+                key=trial.key,
+                config=trial.config.model_dump(mode="json"),
+                directory=str(sweep / trial.key),
+                dataset_root=str(Path.cwd()),
+                stop_file=str(stop_file),
+                threads=spec.resources.cpus_per_trial,
+                on_gpu=share["gpu"] > 0,
             )
-            for trial in trials
-        ]
-        tuner = Tuner(
-            tune.with_resources(run_trial, share),
-            param_space={"task": tune.grid_search(tasks)},
-            tune_config=TuneConfig(reuse_actors=True, trial_dirname_creator=_key_of),
-            run_config=RunConfig(
-                name=spec.name,
-                storage_path=str(scratch),
-                failure_config=FailureConfig(max_failures=MAX_DEATHS),
-                callbacks=[_Callback(watch)],
-                verbose=0,
-            ),
         )
-        try:
-            with watch.progress, _graceful_stop(stop_file, watch.progress.say):
-                tuner.fit()
-        finally:
-            stop_file.unlink(missing_ok=True)
-            shutil.rmtree(scratch, ignore_errors=True)
+        for trial in trials
+    ]
+    tuner = Tuner(
+        tune.with_resources(run_trial, share),
+        param_space={"task": tune.grid_search(tasks)},
+        tune_config=TuneConfig(reuse_actors=True, trial_dirname_creator=_key_of),
+        run_config=RunConfig(
+            name=spec.name,
+            storage_path=str(scratch),
+            failure_config=FailureConfig(max_failures=MAX_DEATHS),
+            callbacks=[_Callback(watch)],
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager

@@ -24,7 +24,10 @@ class Trial:
 
 
 def expand(spec: SweepSpec) -> list[Trial]:
-    """List the trials of a sweep: the grid of its axes, then its points.
+    """List the trials of a sweep: the grid of its axes, then its points, then comparisons.
+
+    Where the sweep has a trial without control, a trial is added for each combination of targets
+    of those that differ from it in nothing else: its outputs, recoloured after training.
 
     Raises:
         UserError: a value is out of range, two trials are the same, or there is none.
@@ -39,7 +42,29 @@ def expand(spec: SweepSpec) -> list[Trial]:
             )
         origins[trial.key] = origin
         trials.append(trial)
-    return trials
+    return trials + [trial for trial in _recoloured(trials) if trial.key not in origins]
+
+
+def _recoloured(trials: list[Trial]) -> list[Trial]:
+    baselines = {trial.key: trial for trial in trials if not trial.config.controls}
+    found: dict[str, Trial] = {}
+    for trial in trials:
+        if not trial.config.controls:
+            continue
+        if (baseline := baselines.get(trial.config.without_control().key())) is not None:
+            config = baseline.config.recoloured_to(trial.config.controls)
+            # Differences beside the targets, as the baseline's name has them.
+            beside = baseline.name.removeprefix("baseline")
+            found.setdefault(
+                config.key(),
+                Trial(f"recoloured, {_targets(trial.config)}{beside}", config.key(), config),
+            )
+    return list(found.values())
+
+
+def _targets(config: TrainConfig) -> str:
+    targets = {str(name): control.target for name, control in config.controls.items()}
+    return ", ".join(f"{name}={targets[name]:g}" for name in CONTROLS if name in targets)
 
 
 def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:

@@ -31,7 +31,8 @@ from gan.config import Control, ControlName, TrainConfig
 from gan.errors import UserError
 
 CONTROLS: tuple[str, ...] = get_args(ControlName)
-FIELDS = tuple(name for name in TrainConfig.model_fields if name != "controls")
+FIELDS = ("preset", *(name for name in TrainConfig.model_fields if name != "controls"))
+LIGHTNESS = ("value", "brightness", "lightness", "luminance")
 SHIPPED = Path(__file__).parent.parent / "sweeps"
 
 Settings = dict[str, Any]
@@ -164,6 +165,8 @@ def _expanded(path: Path, where: str, key: str, value: Any) -> Settings:
     """Resolve one key of the file to dotted names; unknown names are errors."""
     name, dot, field = key.partition(".")
     if name not in CONTROLS:
+        if name in LIGHTNESS:
+            raise UserError(f"{path}: {where}: {name} is no control: the photograph's L fixes it")
         if key not in FIELDS:
             raise UserError(f"{path}: {where}: {unknown('key', key, (*CONTROLS, *FIELDS))}")
         return {key: value}

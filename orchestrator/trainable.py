@@ -66,5 +66,11 @@ def _run(task: TrialTask) -> None:
     config = TrainConfig.model_validate(task.config)
     dataset = load(config, Path(task.dataset_root))
     trainer = Trainer(config, dataset, torch.device("cuda" if task.on_gpu else "cpu"))
-    finished = trainer.fit(Path(task.directory), on_progress=report, should_stop=stop_file.exists)
+    directory = Path(task.directory)
+    finished = trainer.fit(
+        directory,
+        baseline=directory.parent / config.without_control().key() if config.recolour else None,
+        on_progress=report,
+        should_stop=stop_file.exists,
+    )
     tune.report({"state": "finished" if finished else "stopped"})

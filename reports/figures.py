@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan import samples
+from gan.config import TARGETS, ControlName
 from reports.compare import Row
 
 mpl.use("agg")
@@ -85,21 +86,31 @@ def achieved_against_wanted(
     return to_png(figure)
 
 
-def _plot_control(axes: Axes, control: str, table: Sequence[Row]) -> None:
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, zorder=1, label="achieved = wanted")
-    targets = [row.target or 0.0 for row in table]
-    axes.errorbar(
-        targets,
-        [row.achieved or 0.0 for row in table],
-        yerr=[row.error or 0.0 for row in table],
-        fmt="o",
-        color="C0",
-        capsize=3,
-        zorder=3,
-        label="achieved, ± mean error per image",
-    )
+def _plot_control(axes: Axes, control: ControlName, table: Sequence[Row]) -> None:
+    low, high = TARGETS[control]
+    margin = 0.03 * (high - low)
     axes.plot(
-        targets,
+        [low, high], [low, high], color="0.6", linewidth=1, zorder=1, label="achieved = wanted"
+    )
+    for recoloured, colour, marker, label in (
+        (False, "C0", "o", "steered, ± mean error per image"),
+        (True, "C1", "s", "recoloured after training"),
+    ):
+        part = [row for row in table if row.recoloured == recoloured]
+        axes.errorbar(
+            # Beside each other, so that both are seen where they agree.
+            [(row.target or 0.0) + margin * (0.4 if recoloured else -0.4) for row in part],
+            [row.achieved or 0.0 for row in part],
+            yerr=[row.error or 0.0 for row in part],
+            fmt=marker,
+            markersize=5,
+            color=colour,
+            capsize=3,
+            zorder=3,
+            label=label,
+        )
+    axes.plot(
+        [row.target or 0.0 for row in table],
         [row.reachable or 0.0 for row in table],
         "_",
         color="0.25",
@@ -107,13 +118,13 @@ def _plot_control(axes: Axes, control: str, table: Sequence[Row]) -> None:
         zorder=2,
         label="nearest reachable",
     )
-    unit = " (turns)" if control == "hue" else ""
+    unit = {"hue": " (turns)", "chroma": " (C*)", "a": " (a*)", "b": " (b*)"}.get(control, "")
     axes.set(
         title=control,
         xlabel=f"wanted{unit}",
         ylabel=f"achieved{unit}",
-        xlim=(-0.03, 1.03),
-        ylim=(-0.03, 1.03),
+        xlim=(low - margin, high + margin),
+        ylim=(low - margin, high + margin),
         aspect="equal",
     )
     axes.grid(alpha=0.25)

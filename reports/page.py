@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from gan import samples
 from gan.errors import UserError
-from reports.compare import SYMBOLS, Row, rows, to_csv
+from reports.compare import SYMBOLS, Row, crosstalk, in_order, rows, to_csv
 from reports.figures import achieved_against_wanted, overview, strips
 from reports.tracking import AWAY, TrialRun, connect, newest_sample, read_sweep
 
@@ -32,6 +32,11 @@ class Section:
         return [(SYMBOLS[name], c.target) for name, c in self.run.config.controls.items()]
 
     @property
+    def quality(self) -> Row:
+        """A row with what the trial has beside its controls."""
+        return self.rows[0]
+
+    @property
     def length(self) -> str:
         """How long it trained, like the seed's results: (N steps = M epochs)."""
         return f"({self.run.step} steps = {self.run.epoch:.0f} epochs)"
@@ -50,7 +55,7 @@ def write_report(uri: str, sweep: str, out: Path) -> Path:
     """
     client = connect(uri, to_read=True)
     try:
-        runs = read_sweep(client, sweep)
+        runs = in_order(read_sweep(client, sweep))
         grids_of = {run.key: newest_sample(client, run) for run in runs}
     except AWAY as error:
         raise UserError(f"MLFLOW_TRACKING_URI: {sweep} cannot be read ({error})") from None
@@ -84,6 +89,10 @@ def write_report(uri: str, sweep: str, out: Path) -> Path:
         "sweep": sweep,
         "sections": sections,
         "rows": table,
+        "symbols": SYMBOLS,
+        "crosstalk": crosstalk(runs),
+        "has_fid": any(row.fid is not None for row in table),
+        "recoloured": any(row.recoloured for row in table),
         "pictures": pictures,
         "settings": _shared_settings(runs),
         "overviews": [_overview_file(index) for index in range(len(groups))],

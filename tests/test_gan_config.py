@@ -28,6 +28,7 @@ OTHERS: dict[str, Any] = {
     "batch_norm": False,
     "downsampling": "pooling",
     "leaky_slope": 0.0,
+    "recolour": True,
     "augment": False,
     "controls": {"hue": {"target": 0.5}},
     "log_every": 10,
@@ -168,6 +169,8 @@ def test_spelling_out_a_controls_default_weight_changes_no_key() -> None:
 @pytest.mark.parametrize("field", sorted(set(TrainConfig.model_fields) - {"steps", "epochs"}))
 def test_every_other_field_is_part_of_the_key(field: str) -> None:
     base: dict[str, Any] = {"dataset": "cifar100"} if field == "dataset_path" else {}
+    if field == "recolour":
+        base = {"controls": {"hue": {"target": 0.5, "weight": 0}}}
     assert config(**base, **{field: OTHERS[field]}).key() != config(**base).key()
 
 
@@ -195,7 +198,7 @@ def test_the_key_depends_on_values_not_on_how_they_are_written() -> None:
 
 
 def test_a_config_survives_json() -> None:
-    settings = {k: v for k, v in OTHERS.items() if k not in ("dataset", "dataset_path")}
+    settings = {k: v for k, v in OTHERS.items() if k not in ("dataset", "dataset_path", "recolour")}
     original = config(**settings)
     assert TrainConfig.model_validate_json(original.model_dump_json()) == original
 
@@ -206,6 +209,18 @@ def test_a_preset_sets_what_is_not_given() -> None:
     assert parent.discriminator_lr == pytest.approx(parent.generator_lr / 10)
     assert parent.key() == TrainConfig.model_validate(parent.model_dump()).key()
     assert len({config().key(), config(preset="seed").key(), parent.key()}) == 3
+
+
+def test_what_is_recoloured_has_targets_and_no_weights() -> None:
+    for controls in ({}, {"hue": {"target": 0.5}}):
+        with pytest.raises(ValidationError, match="recolour wants controls, of weight 0"):
+            config(recolour=True, controls=controls)
+    steered = config(controls={"hue": {"target": 0.5}})
+    baseline = steered.without_control()
+    assert baseline.key() == config().key()
+    recoloured = baseline.recoloured_to(steered.controls)
+    assert (recoloured.recolour, recoloured.controls["hue"].weight) == (True, 0)
+    assert recoloured.without_control().key() == baseline.key()
 
 
 def test_the_seeds_recipe_is_what_its_document_says() -> None:

@@ -462,6 +462,29 @@ def test_a_plateau_lowers_the_rates_also_after_a_restart(start: Start, tmp_path:
     assert again.lr_factor() == of.lr_factor()
 
 
+# What is recoloured after training
+
+
+def test_a_recoloured_trial_trains_as_its_baseline_and_meets_the_target(
+    start: Start, tmp_path: Path
+) -> None:
+    baseline = start(controls={}, steps=6, head_gain=1)
+    assert baseline.fit(tmp_path / "baseline")
+    aims = {"saturation": {"target": 0.3, "weight": 0}}
+    alone = start(controls=aims, steps=6, head_gain=1, recolour=True)
+    assert alone.fit(tmp_path / "alone")
+    behind = start(controls=aims, steps=6, head_gain=1, recolour=True)
+    assert behind.fit(tmp_path / "behind", baseline=tmp_path / "baseline")
+    assert torch.equal(weights(alone), weights(baseline))
+    assert torch.equal(weights(behind), weights(baseline))
+    assert points(behind)[-1][1]["eval/saturation"] == points(alone)[-1][1]["eval/saturation"]
+    assert points(behind)[-1][1]["eval/saturation_reachable_error"] < 0.01
+    assert abs(points(baseline)[-1][1]["eval/saturation"] - 0.3) > 0.02
+    again = start(controls=aims, steps=6, head_gain=1, recolour=True)
+    assert again.fit(tmp_path / "behind", baseline=tmp_path / "baseline")
+    assert points(again) == points(behind)
+
+
 # What a trial leaves
 
 

@@ -19,9 +19,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "mine.yaml"
 
 
-def trials(file: Path, text: str) -> list[Trial]:
+def written(file: Path, text: str) -> Path:
     file.write_text(text)
-    return expand(read_sweep(file))
+    return file
+
+
+def trials(file: Path, text: str) -> list[Trial]:
+    """The trials that a sweep file writes; not those that are added to compare them with."""
+    return [t for t in expand(read_sweep(written(file, text))) if not t.config.recolour]
 
 
 def refusal(file: Path, text: str) -> str:
@@ -76,6 +81,28 @@ def test_settings_give_way_to_axes_and_points(file: Path) -> None:
         (8, Control(target=0.1, weight=9), 0),
         (8, Control(target=0.1, weight=7), 3),
     ]
+
+
+def test_a_trial_without_control_is_also_recoloured_to_the_targets_of_those_like_it(
+    file: Path,
+) -> None:
+    text = """
+    settings: {steps: 5}
+    axes: {seed: [1, 2]}
+    points: [
+      {seed: 1, hue: 0.6}, {seed: 1, hue: {target: 0.6, weight: 9}},
+      {seed: 1, hue: 0.25, saturation: 1}, {seed: 2, hue: 0.6, batch_size: 8}]
+    """
+    added = [t for t in expand(read_sweep(written(file, text))) if t.config.recolour]
+    assert [t.name for t in added] == [
+        "recoloured, hue=0.6, seed=1",
+        "recoloured, saturation=1, hue=0.25, seed=1",
+    ]
+    assert {t.config.seed for t in added} == {1}
+    assert {c.weight for t in added for c in t.config.controls.values()} == {0}
+    assert {t.config.without_control().key() for t in added} == {
+        next(t.key for t in trials(file, text) if t.name == "baseline, seed=1")
+    }
 
 
 def test_a_weight_in_the_settings_waits_for_a_target(file: Path) -> None:
@@ -164,7 +191,7 @@ def test_a_key_is_the_hash_of_what_is_set_and_never_changes(file: Path) -> None:
     # Directories and runs of earlier launches have these names.
     (trial,) = trials(file, "settings: {steps: 5, batch_size: 8, saturation: 0.5, hue: 0}")
     controls = {"hue": {"target": 0.0}, "saturation": {"target": 0.5}}
-    content = json.dumps([1, {"batch_size": 8, "controls": controls}], sort_keys=True)
+    content = json.dumps([2, {"batch_size": 8, "controls": controls}], sort_keys=True)
     assert trial.key == hashlib.sha256(content.encode()).hexdigest()[:10]
 
 
@@ -217,10 +244,10 @@ def test_the_same_trial_twice_is_refused_with_both_places(
 @pytest.mark.parametrize(
     ("text", "key", "valid"),
     [
-        ("points: [{hue: 0}, {hue: 1.5}]", "points[1]: hue.target", "less than or equal to 1"),
-        ("points: [{hue: -0.1}]", "points[0]: hue.target", "greater than or equal to 0"),
+        ("points: [{hue: 0}, {hue: 1.5}]", "points[1]: hue.target", "is not in [0, 1]"),
+        ("points: [{hue: -0.1}]", "points[0]: hue.target", "is not in [0, 1]"),
         ("points: [{hue: .nan}]", "points[0]: hue.target", "not nan"),
-        ("axes: {hue: [0, 2]}", "axes (hue.target: 2): hue.target", "less than or equal to 1"),
+        ("axes: {hue: [0, 2]}", "axes (hue.target: 2): hue.target", "is not in [0, 1]"),
         ("points: [{hue: {target: 0, weight: -1}}]", "points[0]: hue.weight", "or equal to 0"),
         ("points: [{hue: red}]", "points[0]: hue.target", "valid number"),
         ("points: [{steps: 1.5}]", "points[0]: steps", "valid integer"),
@@ -266,7 +293,7 @@ def test_every_shipped_sweep_expands_to_the_trials_it_writes(path: Path) -> None
     for values in content.get("axes", {}).values():
         product *= len(values)
     count += product if "axes" in content else 0
-    found = expand(read_sweep(path))
+    found = [trial for trial in expand(read_sweep(path)) if not trial.config.recolour]
     assert len(found) == count
     assert len({trial.key for trial in found}) == len({trial.name for trial in found}) == count
     assert any(not trial.config.controls for trial in found), "a baseline to compare with"
@@ -286,7 +313,8 @@ def test_the_results_sweep_has_every_target_of_the_seed() -> None:
         {"saturation": 0.75, "hue": 0.6},
         {},
     ]
-    found = expand(read_sweep(REPOSITORY / "sweeps" / "results.yaml"))
+    everything = expand(read_sweep(REPOSITORY / "sweeps" / "results.yaml"))
+    found = [trial for trial in everything if not trial.config.recolour]
     targets = [{name: c.target for name, c in t.config.controls.items()} for t in found]
     assert sorted(map(str, targets)) == sorted(
         str({name: float(target) for name, target in sorted(point.items())}) for point in wanted

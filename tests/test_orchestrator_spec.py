@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from gan.errors import UserError
+from orchestrator.plan import expand
 from orchestrator.spec import SHIPPED, find_sweep, read_sweep
 
 
@@ -199,3 +200,25 @@ def test_an_unknown_path_is_answered_with_the_files_beside_it(tmp_path: Path) ->
     with pytest.raises(UserError) as raised:
         find_sweep(str(tmp_path / "hueg.yaml"))
     assert f"did you mean '{tmp_path / 'huge.yaml'}'?" in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["value", "brightness.weight", "lightness"])
+def test_what_the_lightness_fixes_is_no_control(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"settings: {{steps: 5, {key}: 0.5}}")
+    with pytest.raises(UserError, match="is no control: the photograph's L fixes it"):
+        read_sweep(file)
+
+
+def test_a_preset_is_a_setting_an_axis_or_a_points(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "settings: {steps: 5, beta1: 0.2}\naxes: {preset: [seed, parent]}\npoints: [{}]"
+    )
+    seed, parent, plain = expand(read_sweep(file))
+    assert [t.name for t in (seed, parent)] == ["baseline, preset=seed", "baseline, preset=parent"]
+    assert (seed.config.beta1, parent.config.beta1) == (0.2, 0.2), "what is given goes first"
+    assert (seed.config.lr_plateau_steps, plain.config.lr_plateau_steps) == (4000, None)
+    file.write_text("settings: {steps: 5, preset: sed}")
+    with pytest.raises(UserError, match="preset: 'sed'; valid: seed, parent"):
+        expand(read_sweep(file))

@@ -3,7 +3,7 @@ import io
 from dataclasses import fields
 
 from gan.config import Control, ControlName, TrainConfig
-from reports.compare import Row, rows, to_csv
+from reports.compare import Row, crosstalk, in_order, rows, to_csv
 from reports.tracking import TrialRun
 
 
@@ -13,8 +13,9 @@ def run(
     metrics: dict[str, float] | None = None,
     seconds: float = 8.0,
     status: str = "FINISHED",
+    recolour: bool = False,
 ) -> TrialRun:
-    config = TrainConfig(steps=100, batch_size=16, controls=controls or {})
+    config = TrainConfig(steps=100, batch_size=16, controls=controls or {}, recolour=recolour)
     return TrialRun(
         run_id="an id",
         key=config.key(),
@@ -39,8 +40,19 @@ SATURATION = run(
     {
         "eval/saturation": 0.7,
         "eval/saturation_error": 0.06,
+        "eval/saturation_error_p90": 0.14,
         "eval/saturation_reachable": 0.72,
+        "eval/saturation_reachable_error": 0.04,
+        "eval/saturation_reachable_error_p90": 0.1,
         "eval/hue": 0.2,
+        "eval/hue_crosstalk": 0.07,
+        "eval/psnr": 21.5,
+        "eval/ssim": 0.9,
+        "eval/ciede2000": 13.0,
+        "eval/accuracy_2": 0.2,
+        "eval/accuracy_5": 0.4,
+        "eval/colourfulness": 44.0,
+        "eval/hue_resultant": 0.6,
     },
 )
 PAIR = run(
@@ -63,13 +75,25 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             trial="saturation=0.75",
             key=SATURATION.config.key(),
             status="FINISHED",
+            recoloured=False,
             control="saturation",
             target=0.75,
             weight=20,
             achieved=0.7,
             error=0.06,
+            error_p90=0.14,
             reachable=0.72,
+            reachable_error=0.04,
+            reachable_error_p90=0.1,
             mae=0.125,
+            psnr=21.5,
+            ssim=0.9,
+            ciede2000=13,
+            accuracy_2=0.2,
+            accuracy_5=0.4,
+            fid=None,
+            colourfulness=44,
+            hue_resultant=0.6,
             steps=50,
             total_steps=100,
             epochs=3.96,
@@ -102,6 +126,24 @@ def test_rows_keep_the_order_of_the_sweep() -> None:
     assert names == [PAIR.name, PAIR.name, "baseline", "saturation=0.75"]
 
 
+def test_what_was_recoloured_stands_behind_what_was_steered_to_the_same_targets() -> None:
+    strong = run("weight 9", {"saturation": Control(target=0.75, weight=9)})
+    same = run("recoloured", {"saturation": Control(target=0.75, weight=0)}, recolour=True)
+    other = run("recoloured 1", {"saturation": Control(target=1, weight=0)}, recolour=True)
+    ordered = in_order([BASELINE, SATURATION, strong, PAIR, other, same])
+    assert [r.name for r in ordered] == [
+        *("baseline", "saturation=0.75", "weight 9", "recoloured", PAIR.name, "recoloured 1")
+    ]
+    assert [row.recoloured for row in rows([SATURATION, same])] == [False, True]
+
+
+def test_crosstalk_is_of_what_was_not_asked_for() -> None:
+    ((name, values),) = crosstalk([SATURATION])
+    assert name == "saturation=0.75"
+    assert values["hue"] == 0.07
+    assert values["saturation"] is None
+
+
 def test_what_is_not_measured_yet_is_absent() -> None:
     begun = run("hue=0", {"hue": Control(target=0)}, seconds=0, status="RUNNING")
     begun.metrics.clear()
@@ -129,4 +171,4 @@ def test_csv_gives_back_every_value() -> None:
             elif isinstance(value, str):
                 assert text == value
             else:
-                assert float(text) == value
+                assert (text == str(value)) if isinstance(value, bool) else float(text) == value
