@@ -11,7 +11,7 @@ quickstart: .venv/installed
 	@echo "Runs:   $(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db"
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,13 +1,15 @@
 """Colour spaces: sRGB in [0, 1], Lab scaled to [-1, 1], and the gamut between them.
 
 Always float32, also under autocast: d(hue)/d(rgb) grows as 1/chroma, so that half precision
-near grey is noise. Conversions are kornia's (D65, 2 degree observer, like scikit-image's).
+near grey is noise. Conversions are kornia's (D65, 2 degree observer, like scikit-image's), but for
+XYZ <-> Lab: kornia's copies the white point to the device at every call, which no CUDA graph can
+record, and clamps dark yellows on the way back.
 """
 
 from typing import Any
 
 import torch
-from kornia.color import linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb, xyz_to_rgb
+from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb, rgb_to_xyz, xyz_to_rgb
 from torch import Tensor
 
 L_SCALE = 50.0
@@ -16,6 +18,8 @@ AB_SCALE = 110.0
 
 LUMINANCE = (0.212671, 0.715160, 0.072169)
 """Y of linear sRGB: the weights of kornia's rgb_to_xyz."""
+_WHITE_X, _WHITE_Z = 0.95047, 1.08883
+_DELTA = 6 / 29
 
 
 def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -28,8 +32,13 @@ def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
         L (N, 1, H, W) as L*/50 - 1 in [-1, 1], and ab (N, 2, H, W) as (a*, b*)/110 in [-1, 1].
     """
     with torch.autocast(rgb.device.type, enabled=False):
-        lab = rgb_to_lab(_full(rgb))
-    return lab[:, :1] / L_SCALE - 1, lab[:, 1:] / AB_SCALE
+        x, y, z = rgb_to_xyz(rgb_to_linear_rgb(_full(rgb))).unbind(dim=1)
+        t = torch.stack([x / _WHITE_X, y, z / _WHITE_Z], dim=1)
+        root = t.clamp(min=_DELTA**3) ** (1 / 3)
+        fx, fy, fz = torch.where(t > _DELTA**3, root, t / (3 * _DELTA**2) + 4 / 29).unbind(dim=1)
+        l = (116 * fy - 16) / L_SCALE - 1  # noqa: E741
+        ab = torch.stack([500 * (fx - fy), 200 * (fy - fz)], dim=1) / AB_SCALE
+    return l[:, None], ab
 
 
 def l_ab_to_rgb(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741 - the field's name for it
@@ -56,14 +65,12 @@ def _full(x: Tensor) -> Tensor:
 
 
 def _lab_to_rgb(lab: Tensor) -> Tensor:
-    # As kornia's without clipping, which still clamps Z at 0: dark yellows had no way back.
     l, a, b = lab.unbind(dim=1)  # noqa: E741
     fy = (l + 16) / 116
     f = torch.stack([fy + a / 500, fy, fy - b / 200], dim=1)
-    delta = 6 / 29
-    xyz = torch.where(f > delta, f**3, 3 * delta**2 * (f - 4 / 29))
-    white = torch.tensor([0.95047, 1.0, 1.08883], device=lab.device, dtype=lab.dtype)
-    return linear_rgb_to_rgb(xyz_to_rgb(xyz * white.view(1, 3, 1, 1)))
+    x, y, z = torch.where(f > _DELTA, f**3, 3 * _DELTA**2 * (f - 4 / 29)).unbind(dim=1)
+    xyz = torch.stack([x * _WHITE_X, y, z * _WHITE_Z], dim=1)
+    return linear_rgb_to_rgb(xyz_to_rgb(xyz))
 
 
 def into_gamut(rgb: Tensor) -> Tensor:
@@ -83,8 +90,8 @@ def into_gamut(rgb: Tensor) -> Tensor:
         (N, 3, H, W), sRGB in [0, 1].
     """
     linear = rgb_to_linear_rgb(rgb)
-    weights = torch.tensor(LUMINANCE, device=rgb.device, dtype=rgb.dtype).view(1, 3, 1, 1)
-    grey = (linear * weights).sum(dim=1, keepdim=True).clamp(0, 1)
+    parts = (c * weight for c, weight in zip(linear.unbind(dim=1), LUMINANCE, strict=True))
+    grey = torch.stack(list(parts)).sum(dim=0)[:, None].clamp(0, 1)
     offset = linear - grey
     room = torch.where(offset > 0, 1 - grey, grey)
     t = (room / offset.abs().clamp(min=1e-6)).amin(dim=1, keepdim=True)

@@ -212,4 +212,5 @@ class TrainConfig(_Frozen):
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None, "the validator wants one of the two"
-        return max(1, math.ceil(self.epochs * images / self.batch_size))
+        # Rounded first: 1.1 epochs of 100 images are 110 images, not a little more.
+        return max(1, math.ceil(round(self.epochs * images, 6) / self.batch_size))

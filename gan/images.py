@@ -66,7 +66,10 @@ class ImageSet:
             (B, 3, size, size) float32 in [0, 1].
         """
         device = self.pixels.device
-        image, scale, place, flip = (x.to(device) for x in (image, scale, place, flip))
+        # Without waiting: the GPU is still at the step before.
+        image, scale, place, flip = (
+            x.to(device, non_blocking=True) for x in (image, scale, place, flip)
+        )
         level = (scale * self.scales[image]).long()
         width = self.widths[image, level]
         top = (place[:, 0] * (self.heights[image, level] - size + 1)).long()

@@ -167,5 +167,6 @@ def load_generator(directory: Path) -> UNetGenerator:
         network = UNetGenerator(config)
         network.load_state_dict(checkpoint.unpack((directory / checkpoint.GENERATOR).read_bytes()))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{directory}: no generator to load ({error})") from None
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{directory}: no generator to load ({reason})") from None
     return network.eval()

@@ -27,6 +27,8 @@ class GanStep:
         """Start from the weights that the config's seed gives."""
         self.config = config
         self.device = device
+        # Of cuDNN's algorithms, one that gives the same bits again; this is for the process.
+        torch.backends.cudnn.deterministic = True
         generator, discriminator = build(config)
         self.generator = generator.to(device).to(memory_format=torch.channels_last)
         self.discriminator = discriminator.to(device).to(memory_format=torch.channels_last)
@@ -104,8 +106,10 @@ class GanStep:
         torch.cuda.current_stream(self.device).wait_stream(stream)
 
     def _update(self, real_rgb: Tensor, discriminates: bool) -> None:
+        self._learn(*rgb_to_l_ab(real_rgb), discriminates)
+
+    def _learn(self, l: Tensor, real_ab: Tensor, discriminates: bool) -> None:  # noqa: E741
         config = self.config
-        l, real_ab = rgb_to_l_ab(real_rgb)  # noqa: E741
         with self._autocast():
             fake_ab = self.generator(l).float()
 

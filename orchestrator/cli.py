@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gan.errors import UserError
+from orchestrator.train_command import train
 
 
 class _Group(click.Group):
@@ -35,6 +36,9 @@ class _Group(click.Group):
 def main(ctx: click.Context, runs: Path) -> None:
     """Train colorization GANs whose output obeys numbers, and compare them."""
     ctx.obj = runs
+
+
+main.add_command(train)
 
 
 @main.command()
@@ -89,6 +93,35 @@ def report(runs: Path, sweep: str, out: Path | None) -> None:
 
     page = write_report(default_uri(runs), sweep, out or runs / "reports" / sweep)
     click.echo(page)
+
+
+@main.command()
+@click.argument("sweep", required=False)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="What to measure; auto: a GPU where there is one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+def bench(sweep: str | None, device: str, as_json: bool) -> None:
+    """Measure the speed of training here; with SWEEP, say how long that will take.
+
+    Trains the seed's CIFAR nets, or those of SWEEP, on random pictures, in turns with a plain
+    PyTorch loop (float32, NCHW, a DataLoader that converts each image to Lab on the CPU). Takes
+    a minute or two for each kind of nets. Time that decoding pictures from disk may add is not in
+    it.
+    """
+    from rich.console import Console
+
+    from orchestrator.bench import run_bench
+    from orchestrator.plan import expand
+    from orchestrator.spec import find_sweep, read_sweep
+
+    spec = None if sweep is None else read_sweep(find_sweep(sweep))
+    trials = [] if spec is None else expand(spec)
+    run_bench(spec, trials, device, as_json, Console(highlight=False, markup=False))
 
 
 if __name__ == "__main__":

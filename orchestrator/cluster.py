@@ -3,9 +3,7 @@
 import logging
 import os
 import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,17 +24,18 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from gan.errors import UserError
+from orchestrator.interrupt import graceful_stop
 from orchestrator.plan import Trial
 from orchestrator.spec import Resources, SweepSpec
 from orchestrator.trainable import TrialTask, run_trial
-from orchestrator.watch import SweepWatch
+from orchestrator.watch import Watch
 
 # Only a death of the process counts: an exception ends its trial at once (trainable.py).
 MAX_DEATHS = 100
 
 
 def train(
-    spec: SweepSpec, trials: list[Trial], sweep: Path, watch: SweepWatch, console: Console
+    spec: SweepSpec, trials: list[Trial], sweep: Path, watch: Watch, console: Console
 ) -> None:
     """Run trials in parallel on what the cluster has, until all have ended.
 
@@ -57,7 +56,7 @@ def train(
     with _ray(console):
         share = _share(spec.resources)
         try:
-            with watch.progress, _graceful_stop(stop_file, watch.progress.say):
+            with watch.progress, graceful_stop(stop_file.touch, watch.progress.say):
                 for recolouring in (False, True):
                     part = [t for t in trials if t.config.recolour == recolouring]
                     if part and not stop_file.exists():
@@ -72,7 +71,7 @@ def _tune(
     sweep: Path,
     stop_file: Path,
     share: dict[str, float],
-    watch: SweepWatch,
+    watch: Watch,
 ) -> None:
     # Tune's own record of the experiment; ours is the trials' directories.
     scratch = sweep / ".tune"
@@ -146,31 +145,6 @@ def _share(wanted: Resources) -> dict[str, float]:
     return {"cpu": float(wanted.cpus_per_trial), "gpu": gpus}
 
 
-@contextmanager
-def _graceful_stop(stop_file: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into a request for checkpoints; a second one ends at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_number: int, _frame: object) -> None:
-        stop_file.touch()
-        restore()
-        say("Stopping: each trial takes a checkpoint. Again to quit at once.")
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        restore()
-
-
 def _key_of(ray_trial: Any) -> str:
     key: str = ray_trial.config["task"]["key"]
     return key
@@ -179,7 +153,7 @@ def _key_of(ray_trial: Any) -> str:
 class _Callback(Callback):
     """Passes what Tune says of a trial on to the watch."""
 
-    def __init__(self, watch: SweepWatch) -> None:
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
     def __getstate__(self) -> dict[str, Any]:

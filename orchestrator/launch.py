@@ -1,19 +1,23 @@
 """Make it so: run what a sweep's trials lack, from wherever each of them is."""
 
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 
-from gan.errors import UserError
 from orchestrator.datasets import check_datasets
 from orchestrator.plan import Trial
 from orchestrator.progress import Progress
-from orchestrator.sender import Sender
+from orchestrator.sender import Sender, Transfer
 from orchestrator.spec import SweepSpec
-from orchestrator.state import TrialState, state_of, sweep_directory, trial_directory
-from orchestrator.watch import SweepWatch
+from orchestrator.state import (
+    TrialState,
+    make_writable,
+    state_of,
+    sweep_directory,
+    trial_directory,
+)
+from orchestrator.watch import Watch
 from reports.tracking import SweepTracker, connect, without_password
 
 
@@ -33,18 +37,23 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
     """
     states = {t.key: state_of(t, trial_directory(runs, spec.name, t)) for t in trials}
     todo = [trial for trial in trials if not states[trial.key].finished]
-    # The photographs that come along are known to be good; loading them takes seconds.
-    check_datasets([trial for trial in todo if trial.config.dataset != "photos"], console)
+    # The photographs that come along are known to be good, and 202; loading them takes seconds.
+    unsure = [t for t in todo if t.config.dataset != "photos" or t.config.batch_size > 202]
+    check_datasets(unsure, console)
     sweep = sweep_directory(runs, spec.name)
     if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
         connect(uri)  # an absent server is to be noticed before anything is written
-    _make_writable(sweep)
+    make_writable(sweep)
     tracker = SweepTracker(uri, spec.name, runs)
     _say_plan(spec, states, console)
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
     progress = Progress(console, trials)
     sender = Sender(tracker, progress.say)
-    watch = SweepWatch(spec, runs, trials, progress, sender)
+    transfers = [
+        Transfer(trial, index, trial_directory(runs, spec.name, trial), "RUNNING")
+        for index, trial in enumerate(trials)
+    ]
+    watch = Watch(transfers, progress, sender)
     for key, state in states.items():
         watch.starts_from(key, state)
     try:
@@ -61,15 +70,6 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
             style="yellow",
         )
     return _say_summary(spec, progress, console)
-
-
-def _make_writable(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise UserError(f"--runs: cannot write to {directory} ({error.strerror})") from None
 
 
 def _say_plan(spec: SweepSpec, states: dict[str, TrialState], console: Console) -> None:

@@ -1,9 +1,13 @@
 """How far each trial is, from its directory alone."""
 
+import tempfile
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan import checkpoint
+from gan.config import TrainConfig
+from gan.errors import UserError
 from orchestrator.plan import Trial
 
 
@@ -34,6 +38,19 @@ def trial_directory(runs: Path, sweep: str, trial: Trial) -> Path:
     return sweep_directory(runs, sweep) / trial.key
 
 
+def baseline_directory(directory: Path, config: TrainConfig) -> Path | None:
+    """Return where a recoloured trial's baseline is, beside its own directory."""
+    return directory.parent / config.without_control().key() if config.recolour else None
+
+
+def keep_traceback(directory: Path, error: Exception) -> str:
+    """Keep what our own mistake left in the trial's directory; returns the reason in one line."""
+    file = directory / "error.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(traceback.format_exception(error)))
+    return f"{type(error).__name__}: {error} ({file})"
+
+
 def state_of(trial: Trial, directory: Path) -> TrialState:
     """Look at a trial's newest sound checkpoint."""
     newest = checkpoint.newest(directory, digests=False)
@@ -46,3 +63,17 @@ def state_of(trial: Trial, directory: Path) -> TrialState:
         content["epoch"],
         checkpoint.newest_metrics(content["history"]),
     )
+
+
+def make_writable(directory: Path) -> None:
+    """Make a directory, and see that it can be written to.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise UserError(f"--runs: cannot write to {directory} ({error.strerror})") from None

@@ -1,7 +1,6 @@
 """What Ray Tune runs: one trial, from wherever its directory says it is."""
 
 import os
-import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from ray import tune
 
 from gan.config import TrainConfig
 from gan.errors import UserError
+from orchestrator.state import baseline_directory, keep_traceback
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,8 @@ def run_trial(config: dict[str, Any]) -> None:
     except UserError as error:
         tune.report({"state": "failed", "reason": str(error)})
     except Exception as error:  # our own mistake: the trial's directory keeps the traceback
-        file = Path(config["task"]["directory"]) / "error.txt"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(traceback.format_exc())
-        tune.report({"state": "failed", "reason": f"{type(error).__name__}: {error} ({file})"})
+        reason = keep_traceback(Path(config["task"]["directory"]), error)
+        tune.report({"state": "failed", "reason": reason})
 
 
 def _run(task: TrialTask) -> None:
@@ -69,7 +67,7 @@ def _run(task: TrialTask) -> None:
     directory = Path(task.directory)
     finished = trainer.fit(
         directory,
-        baseline=directory.parent / config.without_control().key() if config.recolour else None,
+        baseline=baseline_directory(directory, config),
         on_progress=report,
         should_stop=stop_file.exists,
     )

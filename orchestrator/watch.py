@@ -1,14 +1,12 @@
-"""Hears of every trial of a launch; tells the live view and the tracking store."""
+"""Hears of every trial; tells the live view and the tracking store."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from orchestrator.plan import Trial
 from orchestrator.progress import Progress, State
 from orchestrator.sender import Sender, Transfer
-from orchestrator.spec import SweepSpec
-from orchestrator.state import TrialState, trial_directory
+from orchestrator.state import TrialState
 from reports.tracking import Status
 
 STATUS: dict[State, Status] = {
@@ -21,19 +19,14 @@ STATUS: dict[State, Status] = {
 """A run's status in MLflow by the trial's state."""
 
 
-class SweepWatch:
-    """What is known of the trials of one launch, passed on as it changes."""
+class Watch:
+    """What is known of trials that may be running, passed on as it changes."""
 
-    def __init__(
-        self, spec: SweepSpec, runs: Path, trials: list[Trial], progress: Progress, sender: Sender
-    ) -> None:
-        """Watch the trials of one launch."""
+    def __init__(self, transfers: Sequence[Transfer], progress: Progress, sender: Sender) -> None:
+        """Watch the trials that the transfers are of."""
         self.progress = progress
         self._sender = sender
-        self._transfers = {
-            trial.key: Transfer(trial, index, trial_directory(runs, spec.name, trial), "RUNNING")
-            for index, trial in enumerate(trials)
-        }
+        self._transfers = {transfer.trial.key: transfer for transfer in transfers}
         self._durable: dict[str, int] = {}
 
     def starts_from(self, key: str, state: TrialState) -> None:

@@ -126,6 +126,7 @@ def test_a_config_is_not_changed_after_it_is_made() -> None:
         (0.5, 100, 10, 5),
         (0.001, 100, 10, 1),
         (3, 10, 128, 1),
+        (1.1, 100, 10, 11),
     ],
 )
 def test_epochs_are_as_many_steps_as_it_takes_to_see_every_image(

@@ -1,0 +1,168 @@
+"""What `colorsweep bench` prints: the speed here, and how long a sweep will take."""
+
+import heapq
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from gan.bench import Bench, bench, choose_device, lines, seeds_nets
+from gan.config import TrainConfig
+from orchestrator.datasets import check_datasets
+from orchestrator.plan import Trial
+from orchestrator.progress import duration
+from orchestrator.spec import Resources, SweepSpec
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a trial will take."""
+
+    name: str
+    key: str
+    steps: int
+    """0 for one that takes its training from another."""
+    seconds: float
+
+
+def run_bench(
+    spec: SweepSpec | None, trials: list[Trial], device_name: str, as_json: bool, console: Console
+) -> None:
+    """Measure the seed's nets, or those of a sweep, and print it.
+
+    Raises:
+        UserError: the device is not there, or a dataset of the sweep cannot be used.
+    """
+    device = choose_device(device_name)
+    if spec is None:
+        measured = _measure(seeds_nets(), device)
+        if as_json:
+            print(json.dumps(measured.figures(), indent=1))
+        else:
+            _print(measured, console)
+        return
+    quiet = Console(stderr=True, highlight=False, markup=False)
+    images = check_datasets(trials, quiet if as_json else console)
+    if device.type == "cpu":
+        torch.set_num_threads(spec.resources.cpus_per_trial)
+    benches: dict[tuple[object, ...], Bench] = {}
+    for kind, config in _kinds(trials).items():
+        benches[kind] = _measure(config, device)
+        if not as_json:
+            _print(benches[kind], console)
+    estimates = [_estimate(t, trials, images[t.key][0], benches[_kind(t.config)]) for t in trials]
+    slots = _slots(spec.resources, device)
+    if as_json:
+        print(json.dumps(_figures(spec, estimates, list(benches.values()), slots), indent=1))
+    else:
+        _print_estimates(spec, estimates, slots, device, console)
+
+
+def _measure(config: TrainConfig, device: torch.device) -> Bench:
+    with Console(stderr=True).status("") as status:
+        return bench(config, device, say=lambda line: status.update(f"measuring: {line}"))
+
+
+def _print(measured: Bench, console: Console) -> None:
+    for line in lines(measured):
+        console.print(line, soft_wrap=True)
+    console.print()
+
+
+def _kind(config: TrainConfig) -> tuple[object, ...]:
+    """Return what the speed depends on, controls aside: one more costs little."""
+    return (
+        config.image_size,
+        config.base_channels,
+        config.batch_size,
+        config.precision,
+        config.batch_norm,
+        config.downsampling,
+        config.discriminator_every,
+    )
+
+
+def _kinds(trials: Iterable[Trial]) -> dict[tuple[object, ...], TrainConfig]:
+    """Choose one config of each kind: that with the most controls, the slowest."""
+
+    def controls(config: TrainConfig) -> int:
+        return sum(control.weight > 0 for control in config.controls.values())
+
+    chosen: dict[tuple[object, ...], TrainConfig] = {}
+    for config in (trial.config for trial in trials):
+        kind = _kind(config)
+        if kind not in chosen or controls(config) > controls(chosen[kind]):
+            chosen[kind] = config
+    return chosen
+
+
+def _estimate(trial: Trial, trials: list[Trial], images: int, measured: Bench) -> Estimate:
+    config = trial.config
+    if config.recolour and any(t.key == config.without_control().key() for t in trials):
+        # Its baseline's training, and an evaluation of its own.
+        return Estimate(trial.name, trial.key, 0, measured.evaluation_ms / 1000)
+    steps = config.total_steps(images)
+    ms = steps * measured.whole_ms(config.log_every, config.evaluate_every)
+    return Estimate(trial.name, trial.key, steps, ms / 1000)
+
+
+def _slots(resources: Resources, device: torch.device) -> int:
+    """How many trials run at once, at full speed each, on this machine.
+
+    Those that share a GPU share its time: they count as one after another.
+    """
+    slots = (os.cpu_count() or 1) // resources.cpus_per_trial
+    if device.type == "cuda":
+        share = 1.0 if resources.gpus_per_trial is None else resources.gpus_per_trial
+        slots = min(slots, torch.cuda.device_count() // max(1, int(share)))
+    return max(1, slots)
+
+
+def _at_once(estimates: list[Estimate], slots: int) -> float:
+    """Seconds until the last trial ends, each started, in turn, where the first slot is free."""
+    free = [0.0] * slots
+    for estimate in estimates:
+        heapq.heappush(free, heapq.heappop(free) + estimate.seconds)
+    return max(free)
+
+
+def _figures(
+    spec: SweepSpec, estimates: list[Estimate], benches: list[Bench], slots: int
+) -> dict[str, object]:
+    return {
+        "sweep": spec.name,
+        "benches": [measured.figures() for measured in benches],
+        "trials": [vars(estimate) for estimate in estimates],
+        "seconds": sum(estimate.seconds for estimate in estimates),
+        "at_once": slots,
+        "seconds_at_once": _at_once(estimates, slots),
+    }
+
+
+def _print_estimates(
+    spec: SweepSpec,
+    estimates: list[Estimate],
+    slots: int,
+    device: torch.device,
+    console: Console,
+) -> None:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("Trial", overflow="fold")
+    for heading in ("Steps", "Time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for estimate in estimates:
+        table.add_row(estimate.name, str(estimate.steps), duration(estimate.seconds))
+    console.print(table)
+    console.print()
+    whole, at_once = sum(estimate.seconds for estimate in estimates), _at_once(estimates, slots)
+    where = f"{torch.cuda.device_count()} GPU" if device.type == "cuda" else f"{os.cpu_count()} CPU"
+    for line in (
+        f"{spec.name}: {len(estimates)} trials, estimated from the above",
+        f"{duration(whole):>12}  one after the other",
+        f"{duration(at_once):>12}  {slots} at once ({where})",
+    ):
+        console.print(line, soft_wrap=True)

@@ -1,0 +1,125 @@
+"""One trial in this process, without Ray: what ``colorsweep train`` runs."""
+
+import shlex
+import threading
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from gan.errors import UserError
+from orchestrator.datasets import check_datasets
+from orchestrator.interrupt import graceful_stop
+from orchestrator.plan import Trial
+from orchestrator.progress import Progress, Row
+from orchestrator.sender import Sender, Transfer
+from orchestrator.state import (
+    baseline_directory,
+    keep_traceback,
+    make_writable,
+    state_of,
+    trial_directory,
+)
+from orchestrator.watch import Watch
+from reports.tracking import SweepTracker, connect, read_sweep, without_password
+
+
+def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> bool:
+    """Train what the trial lacks, from its newest checkpoint; returns whether it is finished.
+
+    Ctrl-C and SIGTERM take a checkpoint and end it. A tracking store that goes away stops nothing.
+
+    Args:
+        sweep: name that the trial is tracked and reported under, with others.
+        trial: the trial.
+        runs: directory for everything that is written.
+        uri: of the tracking store.
+        console: for the live view and the summary.
+
+    Raises:
+        UserError: data, output or tracking store are not as they must be; nothing has been
+            started then.
+    """
+    directory = trial_directory(runs, sweep, trial)
+    state = state_of(trial, directory)
+    if not state.finished:
+        check_datasets([trial], console)
+    if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
+        connect(uri)  # an absent server is to be noticed before anything is written
+    make_writable(directory.parent)
+    tracker = SweepTracker(uri, sweep, runs)
+    console.print(f"Trial      {directory}", soft_wrap=True)
+    console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
+    progress = Progress(console, [trial])
+    index = _index(tracker, sweep, trial)
+    sender = Sender(tracker, progress.say)
+    watch = Watch([Transfer(trial, index, directory, "RUNNING")], progress, sender)
+    watch.starts_from(trial.key, state)
+    try:
+        if not state.finished:
+            with progress:
+                _fit(trial, directory, watch, console)
+    finally:
+        unsent = sender.close()
+    if unsent:
+        console.print("the tracking store misses news; run the same command again", style="yellow")
+    row = progress.rows[trial.key]
+    _say_summary(row, runs, sweep, console)
+    return row.state == "finished"
+
+
+def _index(tracker: SweepTracker, sweep: str, trial: Trial) -> int:
+    """Return the trial's position among those of its name: its own, or the next free one."""
+    if (run := tracker.run_of(trial.key)) is not None:
+        return run.index
+    return max((run.index for run in read_sweep(tracker.client, sweep)), default=-1) + 1
+
+
+def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
+    # torch takes seconds to import; a trial that is finished needs none of it.
+    import torch
+
+    from gan.data import load
+    from gan.trainer import Trainer, device_name
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    console.print(f"Device     {device_name(device)}")
+    heard = partial(watch.heard, trial.key)
+    heard("starting")
+    stopping = threading.Event()
+    try:
+        with graceful_stop(stopping.set, watch.progress.say):
+            finished = Trainer(trial.config, load(trial.config), device).fit(
+                directory,
+                baseline=baseline_directory(directory, trial.config),
+                on_progress=lambda progress: heard("running", **asdict(progress)),
+                should_stop=stopping.is_set,
+            )
+    except UserError as error:
+        heard("failed", str(error))
+    except Exception as error:  # our own mistake: the trial's directory keeps the traceback
+        heard("failed", keep_traceback(directory, error))
+    else:
+        heard("finished" if finished else "stopped")
+
+
+def _say_summary(row: Row, runs: Path, sweep: str, console: Console) -> None:
+    end = f"{row.state.capitalize()} at step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}"
+    if row.reason:
+        console.print(f"{end}: {row.reason}", style="red", soft_wrap=True)
+    else:
+        console.print(end)
+    for name, control in row.config.controls.items():
+        if (value := row.metrics.get(f"eval/{name}")) is not None:
+            error = row.metrics[f"eval/{name}_error"]
+            console.print(
+                f"{name}: {value:.3f} achieved, {control.target:g} wanted; "
+                f"error {error:.3f} an image"
+            )
+    if row.state == "finished":
+        options = [] if runs == Path("runs") else ["--runs", str(runs)]
+        command = shlex.join(["colorsweep", *options, "report", sweep])
+        console.print(f"Next: {command}", soft_wrap=True)
+        return
+    console.print("To go on: run the same command again")

@@ -1,0 +1,249 @@
+"""The command ``train``: every field of a trial's config as a flag, and the seed's own flags."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
+
+import click
+from pydantic import ValidationError
+
+from gan.config import PRESETS, TARGETS, Control, TrainConfig
+from gan.errors import UserError
+
+FIELDS = {name: f for name, f in TrainConfig.model_fields.items() if name != "controls"}
+EPOCHS = 200.0
+"""The seed's length, where none is given."""
+SEED_NAMES: dict[str, tuple[str, ...]] = {
+    "lr": ("generator_lr", "discriminator_lr"),
+    "log_interval": ("log_every",),
+    "sample_interval": ("evaluate_every",),
+    "validate_interval": ("evaluate_every",),
+}
+"""The fields that a flag of the seed sets."""
+UNUSED = {
+    "save_interval": "checkpoints are taken every 30 seconds and at each evaluation",
+    "sample_size": "sample grids show 12 held-out images",
+    "acc_thresh": "accuracy is given at 2 % and at 5 %",
+}
+"""Flags of the seed that mean nothing any more, and what is there instead."""
+
+
+def whole(text: str) -> int:
+    """Read a whole number; ``1e4`` is one too."""
+    try:
+        if (number := float(text)).is_integer():
+            return int(number)
+    except ValueError:
+        pass
+    raise click.BadParameter(f"{text!r} is not a whole number.")
+
+
+class _Command(click.Command):
+    """Tells a mistake in one line, and help in sections."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise UserError(error.format_message()) from None
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, options in SECTIONS.items():
+            with formatter.section(title):
+                records = (option.get_help_record(ctx) for option in options)
+                formatter.write_dl([record for record in records if record is not None])
+
+
+def flag(name: str) -> str:
+    """Return the flag of a parameter or field."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _option(name: str, kind: Any, text: str, metavar: str | None = None) -> click.Option:
+    if kind is whole:
+        metavar = metavar or "INTEGER"
+    return click.Option([flag(name)], type=kind, help=text, metavar=metavar)
+
+
+def _field_option(name: str) -> click.Option:
+    """Make a field's option; its bounds are left to the model."""
+    kind: Any = FIELDS[name].annotation
+    if isinstance(kind, UnionType):
+        (kind,) = (part for part in get_args(kind) if part is not NoneType)
+    metavar = "True|False" if kind is bool else None
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+        kind, metavar = type(choices[0]), "|".join(map(str, choices))
+        if len(metavar) > 30:
+            metavar = "NAME"
+    return _option(name, whole if kind is int else kind, _field_help(name), metavar)
+
+
+def _field_help(name: str) -> str:
+    text = " ".join((FIELDS[name].description or "").split())
+    sentence = re.split(r"(?<=\.) ", text, maxsplit=1)[0].replace("``", "")
+    if name == "label_smoothing":
+        sentence += " Above 0.5 it is that target itself, as in the seed: 0.9 means 0.1."
+    default = FIELDS[name].default
+    if name == "epochs":
+        default = f"{EPOCHS:g}, the seed's"
+    shown = f"{default:g}" if isinstance(default, float) else default
+    return sentence if default is None else f"{sentence}  [default: {shown}]"
+
+
+def _control_options() -> list[click.Option]:
+    options = []
+    weight = Control.model_fields["weight"].default
+    for name, (low, high) in TARGETS.items():
+        options += [
+            _option(f"desired_{name}", click.FLOAT, f"sigma, {low:g} to {high:g}."),
+            _option(f"{name}_weight", click.FLOAT, f"lambda of it.  [default: {weight:g}]"),
+        ]
+    return options
+
+
+SECTIONS = {
+    "Where": [
+        click.Option(
+            ["--checkpoints-path"],
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Directory for everything that is written.  [default: RUNS]",
+        ),
+        click.Option(
+            ["--name"],
+            default="train",
+            show_default=True,
+            help="What it is tracked and reported under, with others of that name.",
+        ),
+        _option("gpu_ids", click.STRING, "CUDA_VISIBLE_DEVICES; -1 for the CPU."),
+    ],
+    "Settings": [
+        _option(
+            "preset",
+            click.Choice(list(PRESETS)),
+            "Published recipe: its settings are the defaults.",
+        ),
+        *(_field_option(name) for name in FIELDS),
+    ],
+    "Colour statistics to steer": _control_options(),
+    "The seed's other flags": [
+        _option("lr", click.FLOAT, "Both learning rates."),
+        *(
+            _option(name, whole, f"Means {flag(SEED_NAMES[name][0])}.")
+            for name in SEED_NAMES
+            if name != "lr"
+        ),
+        _option(
+            "color_space", click.Choice(["LAB"], case_sensitive=False), "The only one there is."
+        ),
+        _option("kernel_size", click.Choice(["4"]), "The only one there is."),
+        *(_option(name, click.STRING, f"No longer used; {text}.") for name, text in UNUSED.items()),
+    ],
+}
+"""The options, by the headings that ``--help`` gives them."""
+
+
+def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
+    """Turn the flags that were given into a config.
+
+    Args:
+        given: values by parameter name, such as ``lr`` or ``desired_hue``.
+
+    Returns:
+        The config, and a line for each flag that does nothing.
+
+    Raises:
+        UserError: two flags contradict each other, or a value is out of bounds; names the flag.
+    """
+    notes = [f"{flag(name)}: no longer used; {UNUSED[name]}" for name in given if name in UNUSED]
+    fields: dict[str, Any] = {}
+    flags = {name: flag(name) for name in FIELDS}
+    for name, value in given.items():
+        for field in SEED_NAMES.get(name, (name,)):
+            if field not in FIELDS:
+                continue
+            if field in fields and fields[field] != value:
+                raise UserError(f"{flags[field]} with {flag(name)}: both set {field}; give one")
+            fields[field], flags[field] = value, flag(name)
+    if "steps" in fields and "epochs" in fields:
+        raise UserError("--steps with --epochs: each sets the length; give one of them")
+    if "steps" not in fields:
+        fields.setdefault("epochs", EPOCHS)
+    if 0.5 < (label := fields.get("label_smoothing", 0)) <= 1:
+        # Rounded, since 1 - 0.9 is not 0.1, and the trial's key is made from it.
+        fields["label_smoothing"] = round(1 - label, 9)
+    controls: dict[str, dict[str, float]] = {}
+    for name in TARGETS:
+        weight = given.get(f"{name}_weight")
+        if f"desired_{name}" in given:
+            controls[name] = {"target": given[f"desired_{name}"]}
+            controls[name] |= {} if weight is None else {"weight": weight}
+            flags |= {f"{name}.target": f"--desired-{name}", f"{name}.weight": f"--{name}-weight"}
+        elif weight is not None:
+            notes.append(f"--{name}-weight: no effect without --desired-{name}")
+    if "preset" in given:
+        fields["preset"] = given["preset"]
+    try:
+        config = TrainConfig.model_validate({**fields, "controls": controls})
+    except ValidationError as error:
+        from orchestrator.spec import explain
+
+        text = explain(error, TrainConfig)
+        named = re.sub(r"[a-z]\w*(\.[a-z]+)?", lambda m: flags.get(m[0], m[0]), text)
+        raise UserError(named) from None
+    return config, notes
+
+
+def name_of(config: TrainConfig) -> str:
+    """Name a trial for people: its controls, or baseline, then what else is not the default."""
+    controls = config.controls.items()
+    parts = [f"{name}={control.target:g}" for name, control in controls] or ["baseline"]
+    parts += [
+        f"{name}.weight={control.weight:g}"
+        for name, control in controls
+        if control.weight != Control.model_fields["weight"].default
+    ]
+    aside = {"controls", "steps", "epochs", "dataset_path"}
+    settings = config.model_dump(exclude_defaults=True, exclude=aside)
+    parts += [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in settings.items()]
+    return ", ".join(parts)
+
+
+@click.command(
+    cls=_Command,
+    params=[option for options in SECTIONS.values() for option in options],
+    context_settings={"max_content_width": 110},
+)
+@click.pass_obj
+def train(
+    runs: Path, /, checkpoints_path: Path | None, name: str, gpu_ids: str | None, **given: Any
+) -> None:
+    """Train one trial in this process, without Ray: takes the flags of the seed's train.py.
+
+    The same command goes on from the newest checkpoint after Ctrl-C, SIGTERM or a crash, and
+    trains further when more epochs are asked for. MLFLOW_TRACKING_URI names the tracking store.
+
+    Exits with 1 if the trial is not finished, 2 on bad input.
+    """
+    if not name.strip(".") or Path(name).name != name:
+        raise UserError(f"--name: {name!r} is no name for a directory")
+    config, notes = config_of({key: value for key, value in given.items() if value is not None})
+    for line in notes:
+        click.echo(line, err=True)
+    if gpu_ids is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu_ids  # torch reads it, and is imported below
+    from rich.console import Console
+
+    from orchestrator import train as training
+    from orchestrator.plan import Trial
+    from reports.tracking import default_uri
+
+    runs = checkpoints_path or runs
+    console = Console(highlight=False, markup=False)  # names may hold [brackets]
+    trial = Trial(name_of(config), config.key(), config)
+    if not training.train(name, trial, runs, default_uri(runs), console):
+        sys.exit(1)
