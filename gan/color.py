@@ -1,15 +1,17 @@
 """Colour spaces: sRGB in [0, 1], Lab scaled to [-1, 1], and the gamut between them.
 
 Always float32, also under autocast: d(hue)/d(rgb) grows as 1/chroma, so that half precision
-near grey is noise. Conversions are kornia's (D65, 2 degree observer, like scikit-image's), but for
-XYZ <-> Lab: kornia's copies the white point to the device at every call, which no CUDA graph can
-record, and clamps dark yellows on the way back.
+near grey is noise. Values are kornia's (D65, 2 degree observer, like scikit-image's), the way to
+XYZ and Lab is not: kornia copies matrices and white point to the device at every call, which no
+CUDA graph can record, multiplies them there as a convolution, which PyTorch does in TF32, and
+clamps dark yellows on the way back.
 """
 
+from functools import cache
 from typing import Any
 
 import torch
-from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb, rgb_to_xyz, xyz_to_rgb
+from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
 L_SCALE = 50.0
@@ -18,6 +20,13 @@ AB_SCALE = 110.0
 
 LUMINANCE = (0.212671, 0.715160, 0.072169)
 """Y of linear sRGB: the weights of kornia's rgb_to_xyz."""
+_Matrix = tuple[tuple[float, float, float], ...]
+_TO_XYZ: _Matrix = ((0.412453, 0.357580, 0.180423), LUMINANCE, (0.019334, 0.119193, 0.950227))
+_FROM_XYZ: _Matrix = (
+    (3.2404813432005266, -1.5371515162713185, -0.4985363261688878),
+    (-0.9692549499965682, 1.8759900014898907, 0.0415559265582928),
+    (0.0556466391351772, -0.2040413383665112, 1.0573110696453443),
+)
 _WHITE_X, _WHITE_Z = 0.95047, 1.08883
 _DELTA = 6 / 29
 
@@ -32,7 +41,7 @@ def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
         L (N, 1, H, W) as L*/50 - 1 in [-1, 1], and ab (N, 2, H, W) as (a*, b*)/110 in [-1, 1].
     """
     with torch.autocast(rgb.device.type, enabled=False):
-        x, y, z = rgb_to_xyz(rgb_to_linear_rgb(_full(rgb))).unbind(dim=1)
+        x, y, z = _mixed(_TO_XYZ, rgb_to_linear_rgb(_full(rgb))).unbind(dim=1)
         t = torch.stack([x / _WHITE_X, y, z / _WHITE_Z], dim=1)
         root = t.clamp(min=_DELTA**3) ** (1 / 3)
         fx, fy, fz = torch.where(t > _DELTA**3, root, t / (3 * _DELTA**2) + 4 / 29).unbind(dim=1)
@@ -59,6 +68,17 @@ def l_ab_to_rgb(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741 - the field's na
         return into_gamut(_lab_to_rgb(lab))
 
 
+def _mixed(matrix: _Matrix, x: Tensor) -> Tensor:
+    return torch.einsum("oi, nihw -> nohw", _on(matrix, x.device, x.dtype), x)
+
+
+@cache
+def _on(matrix: _Matrix, device: torch.device, dtype: torch.dtype) -> Tensor:
+    # An inference tensor could not be part of a later gradient.
+    with torch.inference_mode(False):
+        return torch.tensor(matrix, device=device, dtype=dtype)
+
+
 def _full(x: Tensor) -> Tensor:
     """At least float32."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
@@ -70,7 +90,7 @@ def _lab_to_rgb(lab: Tensor) -> Tensor:
     f = torch.stack([fy + a / 500, fy, fy - b / 200], dim=1)
     x, y, z = torch.where(f > _DELTA, f**3, 3 * _DELTA**2 * (f - 4 / 29)).unbind(dim=1)
     xyz = torch.stack([x * _WHITE_X, y, z * _WHITE_Z], dim=1)
-    return linear_rgb_to_rgb(xyz_to_rgb(xyz))
+    return linear_rgb_to_rgb(_mixed(_FROM_XYZ, xyz))
 
 
 def into_gamut(rgb: Tensor) -> Tensor:

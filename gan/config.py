@@ -147,7 +147,7 @@ class TrainConfig(_Frozen):
     """Held-out images an evaluation uses, at most."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the convolutions; colour arithmetic is always float32. ``auto``: bfloat16 where the
-    device has instructions for it."""
+    device has instructions for it. On a GPU float32 convolutions are PyTorch's, in TF32."""
 
     @model_validator(mode="before")
     @classmethod

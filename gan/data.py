@@ -73,8 +73,11 @@ class Batches:
         for soon in near:
             if soon not in self._pending:
                 self._pending[soon] = self._pool.submit(_windows, self._images, self._config, soon)
+        windows, device = self._pending.pop(step).result(), self._images.device
+        if device.type == "cuda":
+            windows = windows.pin_memory()
         # On the device by this thread: a copy from the other would wait for the step in progress.
-        return as_rgb(self._pending.pop(step).result().to(self._images.device, non_blocking=True))
+        return as_rgb(windows.to(device, non_blocking=True))
 
     def close(self) -> None:
         """End the background thread, within a batch's time; ``at`` is then over."""

@@ -21,6 +21,8 @@ from gan.step import GanStep
 
 KEEP_CHECKPOINTS = 2
 CHECKPOINT_SECONDS = 30.0
+CHECKPOINT_SHARE = 0.03
+"""Of the time, at most, that checkpoints take: where one is slow, fewer are taken."""
 PROGRESS_SECONDS = 1.0
 
 
@@ -156,6 +158,7 @@ class Trainer:
                 self.save(trial)
         durable = self.step
         saved = shown = before = time.monotonic()
+        cost = 0.0
         shown_step = self.step
         while self.step < self.total_steps:
             self.train_step()
@@ -170,10 +173,12 @@ class Trainer:
             stopping = False
             if showing := now - shown > PROGRESS_SECONDS:
                 stopping = should_stop()
-            if evaluated or stopping or now - saved > CHECKPOINT_SECONDS:
+            due = evaluated or now - saved > CHECKPOINT_SECONDS
+            if stopping or ended or (due and now - saved > cost / CHECKPOINT_SHARE):
                 self.save(trial)
                 durable = self.step
                 saved = time.monotonic()
+                cost = saved - now
                 showing = True
             if showing:
                 images = (self.step - shown_step) * self.config.batch_size

@@ -4,6 +4,7 @@ import math
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
 
 Start = Callable[..., Trainer]
+
+
+@pytest.fixture(autouse=True)
+def _a_checkpoint_at_every_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow it is: what is there does not depend on the disk then."""
+    monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", math.inf)
 
 
 @pytest.fixture
@@ -156,6 +163,7 @@ from gan.data import load
 
 torch.set_num_threads(1)
 trainer.PROGRESS_SECONDS = 0
+trainer.CHECKPOINT_SHARE = float("inf")
 config = TrainConfig.model_validate_json(sys.argv[1])
 of = trainer.Trainer(config, load(config), torch.device("cpu"))
 
@@ -499,6 +507,30 @@ def test_a_trial_leaves_two_checkpoints_and_a_grid_of_each_evaluation(
     assert grids == [f"step-{step:08d}.png" for step in (4, 8, 12, 14)]
     assert list(series(of, "eval/mae")) == [4, 8, 12, 14]
     assert list(series(of, "loss/l1")) == [5, 10, 14]
+
+
+def test_checkpoints_take_no_more_than_their_share_of_the_time(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", 0.1)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0)
+    spent = []
+
+    class Slow(Trainer):
+        def save(self, trial: Path) -> None:
+            before = time.monotonic()
+            super().save(trial)
+            time.sleep(0.2)
+            spent.append(time.monotonic() - before)
+
+    config = start(steps=120).config
+    of = Slow(config, load(config), CPU)
+    before = time.monotonic()
+    assert of.fit(tmp_path)
+    whole = time.monotonic() - before
+    # The first comes at once and the last at the end, whatever they cost.
+    assert sum(spent[1:-1]) < 0.1 * whole
+    assert len(spent) < 10
 
 
 def test_the_grid_shows_grayscale_original_and_colorized(start: Start, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ IN_A_FILE = {
     "misspelt control": ("axes: {huw: [0]}", ["axes.huw", "did you mean 'hue'?"]),
     "target out of range": (
         f"{TEXT}points: [{{}}, {{saturation: 1.5}}]",
-        ["points[1]", "saturation.target", "less than or equal to 1", "1.5"],
+        ["points[1]", "saturation.target", "is not in [0, 1]", "1.5"],
     ),
     "wrong type": ("settings: {steps: many}", ["settings: steps", "integer", "'many'"]),
     "no list": ("axes: {hue: 0.5}", ["axes.hue", "a list of values", "0.5"]),

@@ -1,0 +1,126 @@
+"""The same training as a plain PyTorch loop: what the engine's speed and numbers are held against.
+
+Float32, NCHW, PyTorch's default Adam, and a DataLoader that converts one image at a time to Lab
+on the CPU, as tutorials write it. It shares the networks and the losses with the engine, and
+nothing of how they are run.
+"""
+
+import os
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import Dataset as TorchDataset
+
+from gan.color import l_ab_to_rgb, rgb_to_l_ab
+from gan.config import TrainConfig
+from gan.losses import adversarial_loss, colour_loss, control_losses, discriminator_loss
+from gan.networks import build
+
+MAX_WORKERS = 8
+"""Processes that load for a GPU, at most; none for the CPU, whose cores they would take."""
+_ENDLESS = 2**40
+
+
+class LabPictures(TorchDataset[tuple[Tensor, Tensor]]):
+    """Pictures, each converted when it is asked for."""
+
+    def __init__(self, pictures: Tensor, augment: bool) -> None:
+        """Take pictures (N, H, W, 3), uint8 sRGB; flip every other one, at random, to augment."""
+        self._pictures = pictures
+        self._augment = augment
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self._pictures)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return L (1, H, W) and ab (2, H, W) of a picture, float32 in [-1, 1]."""
+        rgb = self._pictures[index].permute(2, 0, 1).float() / 255
+        if self._augment and torch.rand(()) < 0.5:
+            rgb = rgb.flip(2)
+        l, ab = rgb_to_l_ab(rgb[None])  # noqa: E741
+        return l[0], ab[0]
+
+
+class PlainLoop:
+    """Both networks with their optimizers, and the loader that feeds them."""
+
+    def __init__(self, config: TrainConfig, pictures: Tensor, device: torch.device) -> None:
+        """Start from the weights that the config's seed gives.
+
+        Args:
+            config: ``precision`` aside, all of it counts; learning rates stay as they start.
+            pictures: (N, image_size, image_size, 3), uint8 sRGB, on the CPU.
+            device: where to train.
+        """
+        self.config = config
+        self.device = device
+        self.generator, self.discriminator = (network.to(device) for network in build(config))
+        betas = (config.beta1, 0.999)
+        self.generator_optimizer = torch.optim.Adam(
+            self.generator.parameters(), config.generator_lr, betas
+        )
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), config.discriminator_lr, betas
+        )
+        self.steps = 0
+        on_gpu = device.type == "cuda"
+        dataset = LabPictures(pictures, config.augment)
+        self.loader = DataLoader(
+            dataset,
+            batch_size=config.batch_size,
+            # One permutation after another, as epochs are, without a pause between them.
+            sampler=RandomSampler(dataset, num_samples=_ENDLESS),
+            num_workers=min(MAX_WORKERS, os.cpu_count() or 1) if on_gpu else 0,
+            pin_memory=on_gpu,
+        )
+        self._batches = self._loaded()
+
+    def _loaded(self) -> Iterator[tuple[Tensor, Tensor]]:
+        # The loader's processes start with the first batch that is asked for.
+        yield from self.loader
+
+    def step(self) -> dict[str, float]:
+        """Load a batch and update on it; returns the losses."""
+        l, ab = next(self._batches)  # noqa: E741
+        return self.update(
+            l.to(self.device, non_blocking=True), ab.to(self.device, non_blocking=True)
+        )
+
+    def update(self, l: Tensor, ab: Tensor) -> dict[str, float]:  # noqa: E741
+        """Update the discriminator, where it is its turn, then the generator.
+
+        Args:
+            l: (B, 1, H, W), scaled lightness in [-1, 1], on the device.
+            ab: (B, 2, H, W), scaled colour in [-1, 1], on the device.
+
+        Returns:
+            The losses by name; that of the discriminator only where it had its turn.
+        """
+        config = self.config
+        losses: dict[str, Tensor] = {}
+        fake_ab = self.generator(l)
+
+        if self.steps % config.discriminator_every == 0:
+            self.discriminator.requires_grad_(True)
+            real, fake = self.discriminator(l, ab), self.discriminator(l, fake_ab.detach())
+            losses["discriminator"] = discriminator_loss(real, fake, config.label_smoothing)
+            self.discriminator_optimizer.zero_grad()
+            losses["discriminator"].backward()  # type: ignore[no-untyped-call]
+            self.discriminator_optimizer.step()
+
+        self.discriminator.requires_grad_(False)
+        terms = {
+            "adversarial": adversarial_loss(self.discriminator(l, fake_ab), config.generator_loss),
+            "l1": config.l1_weight * colour_loss(fake_ab, ab),
+        }
+        if any(control.weight > 0 for control in config.controls.values()):
+            terms |= control_losses(l_ab_to_rgb(l, fake_ab), config.controls)
+        self.generator_optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        self.generator_optimizer.step()
+
+        self.steps += 1
+        return {name: loss.item() for name, loss in (losses | terms).items()}

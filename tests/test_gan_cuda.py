@@ -1,0 +1,244 @@
+"""What only a GPU can show; these run wherever there is one."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gan import checkpoint
+from gan import step as stepping
+from gan.bench import Bench, bench, seeds_nets
+from gan.color import l_ab_to_rgb, rgb_to_l_ab
+from gan.config import TrainConfig
+from gan.data import load
+from gan.evaluate import HeldOut, colorize_batch, evaluate
+from gan.plain import PlainLoop
+from gan.step import EAGER_STEPS
+from gan.trainer import Trainer
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+NEVER = 10**9
+CONVOLUTIONS = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+
+Start = Callable[..., Trainer]
+
+
+@pytest.fixture(autouse=True)
+def exact_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Float32 in full: TF32, which PyTorch lets convolutions use, has 10 bits."""
+    monkeypatch.setattr(CONVOLUTIONS, "fp32_precision", "ieee")
+
+
+@pytest.fixture
+def start(small_npz: Path) -> Start:
+    """Start a small training on the GPU; every option can be set."""
+
+    def start(**fields: Any) -> Trainer:
+        config = TrainConfig.model_validate(
+            {
+                "dataset": "npz",
+                "dataset_path": str(small_npz),
+                "base_channels": 8,
+                "batch_size": 16,
+                "steps": 40,
+                "log_every": 5,
+                "evaluate_every": 10,
+                "eval_images": 12,
+                "controls": {"saturation": {"target": 0.75}, "hue": {"target": 0.6}},
+                **fields,
+            }
+        )
+        return Trainer(config, load(config), CUDA)
+
+    return start
+
+
+def train(of: Trainer, steps: int) -> Trainer:
+    for _ in range(steps):
+        of.train_step()
+    return of
+
+
+def everything(of: Trainer) -> dict[str, Tensor]:
+    """Weights, batch statistics, moments, sums of the losses."""
+    parts = of.gan.state().items()
+    return {f"{part}.{name}": t.cpu().clone() for part, ts in parts for name, t in ts.items()}
+
+
+def assert_same(first: Trainer, second: Trainer) -> None:
+    ours, theirs = everything(first), everything(second)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+def step_losses(of: Trainer) -> dict[str, float]:
+    before = of.step
+    of.gan.sums.zero_()
+    of.train_step()
+    return of.gan.take_means(of.step, before)
+
+
+# What is recorded is what would have been done
+
+
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_recorded_steps_are_the_steps_taken_one_by_one_bit_for_bit(
+    start: Start, monkeypatch: pytest.MonkeyPatch, every: int, precision: str
+) -> None:
+    fields = {"discriminator_every": every, "precision": precision}
+    recorded = train(start(**fields), 20)
+    assert len(recorded.gan._graphs) == every, "one with the discriminator's turn, one without"
+    monkeypatch.setattr(stepping, "EAGER_STEPS", NEVER)
+    one_by_one = train(start(**fields), 20)
+    assert not one_by_one.gan._graphs
+    assert_same(recorded, one_by_one)
+
+
+def test_the_same_config_trains_the_same_generator_bit_for_bit(start: Start) -> None:
+    first, second = train(start(), 20), train(start(), 20)
+    assert_same(first, second)
+    other = everything(train(start(seed=1), 20))
+    assert not torch.equal(
+        other["generator.head.weight"], everything(first)["generator.head.weight"]
+    )
+
+
+def test_dropout_is_drawn_anew_by_each_replay(start: Start) -> None:
+    # The pictures of every step are the same ones, and nothing is learnt.
+    trainer = train(start(), EAGER_STEPS + 1)
+    assert trainer.gan._graphs
+    rgb = trainer.batches.at(0)
+    losses = []
+    for seed in (1, 2, 1):
+        torch.manual_seed(seed)
+        trainer.gan.sums.zero_()
+        trainer.gan(rgb, trainer.step, 0.0)
+        losses.append(trainer.gan.take_means(1, 0)["l1"])
+    assert losses[0] != losses[1], "another seed"
+    assert losses[0] == losses[2], "the same seed"
+
+
+def test_the_learning_rate_reaches_the_recording(start: Start) -> None:
+    trainer = train(start(batch_norm=False), EAGER_STEPS + 2)
+    rgb = trainer.batches.at(0)
+
+    def moved(factor: float) -> float:
+        before = trainer.gan.generator.head.weight.detach().clone()
+        trainer.gan(rgb, trainer.step, factor)
+        return float((trainer.gan.generator.head.weight.detach() - before).norm())
+
+    assert trainer.gan._graphs
+    assert moved(0.0) == 0
+    assert moved(1.0) > 0
+    assert moved(0.0) == 0
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_training_restored_midway_ends_as_if_never_stopped(
+    start: Start, tmp_path: Path, every: int
+) -> None:
+    whole = train(start(discriminator_every=every), 40)
+    first = train(start(discriminator_every=every), 15)
+    first.save(tmp_path)
+    # Into a fresh one, and into one that has recorded its steps.
+    for second in (start(discriminator_every=every), train(start(discriminator_every=every), 20)):
+        found = checkpoint.newest(tmp_path)
+        assert found is not None
+        second.restore(found)
+        assert second.step == 15
+        assert_same(train(second, 25), whole)
+
+
+def test_a_step_does_not_wait_for_the_gpu(start: Start) -> None:
+    trainer = train(start(lr_decay_steps=10), 2 * (EAGER_STEPS + 1))
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        train(trainer, 5)
+        with pytest.raises(RuntimeError, match="synchroniz"):
+            trainer.gan.sums.tolist()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_eager_steps_do_not_wait_for_the_gpu_either(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What waits cannot be recorded; here the call that waits is in the traceback.
+    monkeypatch.setattr(stepping, "EAGER_STEPS", NEVER)
+    trainer = train(start(), 2)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        train(trainer, 2)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+# The GPU's numbers are the CPU's
+
+
+def test_colours_are_those_of_the_cpu_also_where_convolutions_use_tf32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(CONVOLUTIONS, "fp32_precision", "tf32")
+    rgb = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    wanted, found = rgb_to_l_ab(rgb), rgb_to_l_ab(rgb.to(CUDA))
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours.cpu(), theirs, atol=5e-5, rtol=0)  # TF32: 7e-4
+    back = l_ab_to_rgb(*found).cpu()
+    torch.testing.assert_close(back, rgb, atol=1e-3, rtol=0)
+    torch.testing.assert_close(back, l_ab_to_rgb(*wanted), atol=1e-4, rtol=0)
+
+
+def test_an_evaluation_is_that_of_the_cpu(start: Start) -> None:
+    trainer = train(start(), 10)
+    config, on_gpu = trainer.config, trainer.held_out
+    on_cpu = HeldOut.of(on_gpu.rgb.cpu(), pictures=len(on_gpu.rgb))
+    rgb = colorize_batch(trainer.gan.generator, on_gpu.l, config.batch_size)
+    found = evaluate(rgb, on_gpu, config)
+    generator = trainer.gan.generator.to(CPU)
+    wanted = evaluate(colorize_batch(generator, on_cpu.l, config.batch_size), on_cpu, config)
+    # Shares of pixels within a colour difference step by a pixel of 12 * 32 * 32.
+    assert found == pytest.approx(wanted, rel=1e-3, abs=1e-3)
+
+
+def test_50_recorded_steps_have_the_losses_of_the_plain_loop(start: Start) -> None:
+    # Without dropout, which draws in memory order, and control (see test_gan_bench).
+    trainer = start(precision="float32", controls={})
+    plain = PlainLoop(trainer.config, torch.zeros(16, 32, 32, 3, dtype=torch.uint8), CUDA)
+    for module in itertools.chain(trainer.gan.generator.modules(), plain.generator.modules()):
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    for number in range(50):
+        l, ab = rgb_to_l_ab(trainer.batches.at(number))  # noqa: E741
+        wanted = plain.update(l.contiguous(), ab.contiguous())
+        assert step_losses(trainer) == pytest.approx(wanted, rel=3e-3)
+
+
+# Speed
+
+
+@pytest.fixture(scope="module")
+def measured() -> Bench:
+    if not any(name in torch.cuda.get_device_name() for name in ("H100", "H200")):
+        pytest.skip("the limits are those of an H100 or H200")
+    return bench(seeds_nets(), CUDA, rounds=3, seconds=1.0)
+
+
+# The plain loop's workers are forked from a process with threads, as they are by default.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_step_of_the_seeds_nets_takes_at_most_3_ms(measured: Bench) -> None:
+    assert measured.fast_ms <= 3
+    assert measured.ratio > 1
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_at_most_a_tenth_of_the_time_is_spent_outside_the_networks(measured: Bench) -> None:
+    assert measured.outside_share <= 0.1

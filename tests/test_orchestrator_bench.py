@@ -1,0 +1,132 @@
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner, Result
+
+from gan import bench as measuring
+from orchestrator import bench
+from orchestrator.bench import Estimate
+from orchestrator.cli import main
+from orchestrator.spec import Resources
+
+TINY = {"base_channels": 2, "batch_size": 8, "eval_images": 12, "log_every": 5}
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two rounds of a moment each, in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        bench, "bench", lambda *given, say: measuring.bench(*given, rounds=2, seconds=0.05, say=say)
+    )
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["bench", *arguments, "--device", "cpu"])
+
+
+def write(npz: Path, **sections: Any) -> None:
+    settings = {"dataset": "npz", "dataset_path": str(npz), **TINY, **sections.pop("settings")}
+    Path("mine.yaml").write_text(yaml.safe_dump({"settings": settings, **sections}))
+
+
+def test_a_sweep_is_measured_once_for_each_kind_of_nets_and_estimated_trial_by_trial(
+    small_npz: Path,
+) -> None:
+    write(
+        small_npz,
+        settings={"steps": 1000},
+        axes={"base_channels": [2, 3], "saturation": [0.25, 0.75]},
+        points=[{}, {"epochs": 500, "seed": 1}],
+    )
+    result = call("mine.yaml", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = json.loads(result.stdout)
+    assert [measured["base_channels"] for measured in found["benches"]] == [2, 3]
+    named = {trial["name"]: trial for trial in found["trials"]}
+    assert named["baseline"]["steps"] == 1000
+    assert named["baseline, epochs=500, seed=1"]["steps"] == 500 * 64 / 8
+    seconds = {name: trial["seconds"] for name, trial in named.items()}
+    assert seconds["baseline, epochs=500, seed=1"] == pytest.approx(4 * seconds["baseline"])
+    for measured, kind in zip(
+        found["benches"], ("base_channels=2", "base_channels=3"), strict=True
+    ):
+        at_least = measured["fast_ms"] + measured["evaluation_ms"] / 1000 + measured["log_ms"] / 5
+        took = seconds[f"saturation=0.25, {kind}"]
+        assert at_least < took < 2 * at_least, "seconds of 1,000 steps: ms of one"
+    assert found["seconds"] == pytest.approx(sum(seconds.values()))
+    assert max(seconds.values()) <= found["seconds_at_once"] <= found["seconds"]
+
+
+def test_the_print_is_readable_at_80_columns(small_npz: Path) -> None:
+    write(small_npz, settings={"steps": 3600}, points=[{}, {"hue": 0.6}])
+    result = call("mine.yaml")
+    assert (result.exit_code, result.stderr) == (0, "")
+    printed = result.stdout.splitlines()
+    assert max(map(len, printed)) <= 80
+    assert printed[0].startswith("32 px, 2 base channels, batch 8, on CPU")
+    for word in ("images/s", "plain loop, float32", "ratio", "memory", "outside the networks"):
+        assert word in result.stdout
+    rows = [line.split() for line in printed if line.split()[-2:-1] == ["3600"]]
+    assert [row[0] for row in rows] == ["baseline", "hue=0.6"]
+    assert "one after the other" in printed[-2]
+    assert "at once" in printed[-1]
+
+
+def test_without_a_sweep_the_seeds_nets_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = measuring.seeds_nets()
+    assert (seeds.image_size, seeds.base_channels, seeds.batch_size) == (32, 64, 128)
+    assert list(seeds.controls) == ["saturation"]
+    monkeypatch.setattr(bench, "seeds_nets", lambda: seeds.model_copy(update=TINY))
+    figures = json.loads(call("--json").stdout)
+    assert figures["batch_size"] == 8
+    assert figures["ratio"] > 0
+
+
+def test_a_trial_that_recolours_its_baseline_takes_an_evaluation(small_npz: Path) -> None:
+    write(small_npz, settings={"steps": 1000}, points=[{}, {"saturation": 0.5}])
+    found = json.loads(call("mine.yaml", "--json").stdout)
+    (recoloured,) = (trial for trial in found["trials"] if trial["name"].startswith("recoloured"))
+    assert recoloured["steps"] == 0
+    (measured,) = found["benches"]
+    assert recoloured["seconds"] == pytest.approx(measured["evaluation_ms"] / 1000)
+
+
+def test_trials_at_once_end_with_the_last_of_them() -> None:
+    estimates = [Estimate("", "", 1, seconds) for seconds in (5, 1, 1, 4, 2)]
+    assert bench._at_once(estimates, 1) == 13
+    assert bench._at_once(estimates, 2) == 7, "5 + 2 beside 1 + 1 + 4"
+    assert bench._at_once(estimates, 9) == 5
+
+
+@pytest.mark.parametrize(
+    ("resources", "gpus", "slots"),
+    [
+        ({"cpus_per_trial": 2}, 0, 4),
+        ({"cpus_per_trial": 3}, 0, 2),
+        ({"cpus_per_trial": 16}, 0, 1),
+        ({}, 3, 3),
+        ({"gpus_per_trial": 0.25}, 3, 3),
+        ({"gpus_per_trial": 2}, 3, 1),
+        ({"cpus_per_trial": 4}, 3, 2),
+    ],
+)
+def test_as_many_run_at_once_as_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch, resources: dict[str, float], gpus: int, slots: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    device = torch.device("cuda" if gpus else "cpu")
+    assert bench._slots(Resources.model_validate(resources), device) == slots
+
+
+def test_a_bad_sweep_is_refused_in_one_line() -> None:
+    result = call("nowhere")
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert "no such sweep file" in line
