@@ -1,11 +1,16 @@
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from trainings import Start, small
 
+from gan import trainer
 from gan.config import TrainConfig
 from gan.data import Dataset, held_out, load, training_batch
+from gan.trainer import Trainer
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
 torch.set_num_threads(1)
@@ -25,3 +30,18 @@ def small_npz(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path
     arrays = [(x * 255).round().byte().permute(0, 2, 3, 1).numpy() for x in (train, test)]
     np.savez(path, train=arrays[0], test=arrays[1])
     return path
+
+
+@pytest.fixture
+def start(small_npz: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Start a small training at step 0; every option can be set.
+
+    It takes a checkpoint at every evaluation, so that what is there does not depend on the disk.
+    """
+    monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", math.inf)
+
+    def start(**fields: Any) -> Trainer:
+        config = small(small_npz, **fields)
+        return Trainer(config, load(config), torch.device("cpu"))
+
+    return start

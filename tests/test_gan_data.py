@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from pictures import as_bytes, in_memory, levels
 from PIL import Image
-from torch import Tensor
 
 from gan.config import TrainConfig
 from gan.data import PHOTOS, Dataset, held_out, load
 from gan.data import training_batch as batch
-from gan.datasets import Images
 from gan.images import SCALES, ImageSet
 
 Pixels = NDArray[np.uint8]
@@ -30,32 +29,6 @@ def noise(count: int, height: int = 32, width: int = 32, seed: int = 0) -> Pixel
 def write_npz(path: Path, **arrays: Any) -> TrainConfig:
     np.savez(path, **arrays)
     return config(dataset="npz", dataset_path=str(path), batch_size=2)
-
-
-def as_bytes(rgb: Tensor) -> Pixels:
-    """(N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8, exactly."""
-    scaled = rgb.double() * 255
-    assert (scaled - scaled.round()).abs().max() < 1e-4
-    array: Pixels = scaled.round().byte().permute(0, 2, 3, 1).numpy()
-    return array
-
-
-def in_memory(images: Images) -> ImageSet:
-    assert isinstance(images, ImageSet)
-    return images
-
-
-def levels(images: Images, n: int) -> list[Pixels]:
-    """Picture n as stored, at each of its scales."""
-    images = in_memory(images)
-    found = []
-    for k in range(int(images.scales[n])):
-        start, height, width = (
-            int(table[n, k]) for table in (images.offsets, images.heights, images.widths)
-        )
-        flat = images.pixels[start : start + height * width].numpy()
-        found.append(flat.reshape(height, width, 3))
-    return found
 
 
 # The photographs that are carried along

@@ -1,0 +1,56 @@
+"""What tests of trainings share."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan.config import TrainConfig
+from gan.trainer import Trainer
+
+Start = Callable[..., Trainer]
+
+
+def small(npz: Path, **fields: Any) -> TrainConfig:
+    defaults = {
+        "dataset": "npz",
+        "dataset_path": str(npz),
+        "base_channels": 4,
+        "batch_size": 8,
+        "steps": 40,
+        "log_every": 5,
+        "evaluate_every": 10,
+        "eval_images": 12,
+        "lr_decay_steps": 50,
+        "controls": {"saturation": {"target": 0.75}, "hue": {"target": 0.6}},
+    }
+    return TrainConfig.model_validate({**defaults, **fields})
+
+
+def weights(of: Trainer) -> Tensor:
+    """Every number of the generator, batch statistics included."""
+    return torch.cat([t.double().flatten() for t in of.gan.generator.state_dict().values()])
+
+
+def everything(of: Trainer) -> dict[str, bytes]:
+    """The complete state, without the time that it took."""
+    state = of.state()
+    trial = json.loads(state.pop("trial.json"))
+    del trial["seconds"]
+    for point in trial["history"]:
+        del point["time"]
+    return {**state, "trial.json": json.dumps(trial, sort_keys=True).encode()}
+
+
+def points(of: Trainer) -> list[tuple[int, dict[str, float]]]:
+    return [(point["step"], point["metrics"]) for point in of.history]
+
+
+def series(of: Trainer, name: str) -> dict[int, float]:
+    """One metric by step; no step has two values."""
+    found = [(step, metrics[name]) for step, metrics in points(of) if name in metrics]
+    assert len(dict(found)) == len(found)
+    return dict(found)
