@@ -60,6 +60,8 @@ class Row:
         lines = []
         for name, control in self.config.controls.items():
             value = self.metrics.get(f"eval/{name}")
+            if value is not None and name == "hue":
+                value = round(value, 2) % 1  # 0.998 of a turn is 0.00, not 1.00
             shown = "   ?" if value is None else f"{value:.2f}"
             lines.append(f"{shown} of {control.target:.2f}")
         return "\n".join(lines)
