@@ -152,12 +152,14 @@ class TrainConfig(_Frozen):
     @model_validator(mode="before")
     @classmethod
     def _preset(cls, settings: Any) -> Any:
-        if not isinstance(settings, dict) or settings.get("preset") is None:
+        if not isinstance(settings, dict):
             return settings
         given = {k: v for k, v in settings.items() if k != "preset"}
-        if settings["preset"] not in PRESETS:
-            raise ValueError(f"preset: {settings['preset']!r}; valid: {', '.join(PRESETS)}")
-        return PRESETS[settings["preset"]] | given
+        if (name := settings.get("preset")) is None:
+            return given
+        if not isinstance(name, str) or name not in PRESETS:
+            raise ValueError(f"preset: {name!r}; valid: {', '.join(PRESETS)}")
+        return PRESETS[name] | given
 
     @field_validator("controls")
     @classmethod

@@ -157,6 +157,8 @@ class Trainer:
                 self._keep_evaluation(trial)
                 self.save(trial)
         durable = self.step
+        if self.step >= self.total_steps:
+            on_progress(self.progress(0.0, durable))
         saved = shown = before = time.monotonic()
         cost = 0.0
         shown_step = self.step
