@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.plan import Trial
-from reports.tracking import Status, SweepTracker
+from reports.tracking import AWAY, Status, SweepTracker
 
 RETRY_SECONDS = 10.0
 
@@ -73,10 +73,11 @@ class Sender:
                 transfer = self._waiting.pop(key)
             try:
                 transfer.send(self._tracker)
-            except Exception as error:  # whatever a store, or storage, raises: try again
+            except Exception as error:  # a mistake of ours must not end the training either
                 if not self._away:
                     reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-                    self._warn(f"tracking store is away ({reason}); training goes on, sent later")
+                    what = "store is away" if isinstance(error, AWAY) else "fails by our mistake"
+                    self._warn(f"tracking {what} ({reason}); training goes on, sent later")
                 self._away = True
                 with self._changed:
                     self._waiting.setdefault(key, transfer)

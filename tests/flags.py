@@ -2,7 +2,10 @@
 
 import shlex
 
+from click.testing import CliRunner, Result
+
 from gan.config import TrainConfig
+from orchestrator.cli import main
 from orchestrator.train_command import config_of, train
 
 
@@ -16,3 +19,8 @@ def config(arguments: str) -> TrainConfig:
     found, notes = parse(arguments)
     assert notes == []
     return found
+
+
+def call(*arguments: str) -> Result:
+    """Run the program in this process."""
+    return CliRunner().invoke(main, arguments)

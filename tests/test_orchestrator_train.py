@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
-from flags import config, parse
+from click.testing import Result
+from flags import call, config, parse
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -23,7 +23,6 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.data import load
 from gan.trainer import Trainer
-from orchestrator.cli import main
 from orchestrator.train_command import name_of
 
 
@@ -35,10 +34,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # is put back, should a flag have set it
     return tmp_path
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
 
 
 SMALL = "--base-channels 4 --batch-size 8 --eval-images 12 --log-interval 7 --sample-interval 20"

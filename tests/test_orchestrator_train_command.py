@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
-from click.testing import CliRunner, Result
-from flags import config, parse
+from click.testing import CliRunner
+from flags import call, config, parse
 
 from gan.config import TARGETS, Control, TrainConfig
 from gan.samples import COLUMNS
@@ -197,10 +197,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # is put back, should a flag have set it
     return tmp_path
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
 
 
 @pytest.mark.parametrize(
