@@ -40,7 +40,7 @@ class GanStep:
         weighted = [name for name, control in config.controls.items() if control.weight > 0]
         self.terms = ("discriminator", "adversarial", "l1", *weighted)
         self.sums = torch.zeros(len(self.terms), device=device)
-        """Of each term since the last ``take_means``."""
+        """Of each term, until the caller sets them to zero."""
         self.failed_at = torch.full((len(self.terms),), -1, device=device)
         """Step at which each term was first not finite, or exploded; -1 if never."""
         largest = torch.finfo(torch.float32).max
@@ -152,18 +152,13 @@ class GanStep:
         term = min(failed, key=lambda name: failed[name])
         return f"loss/{term} was not finite, or exploded, at step {failed[term] + 1}"
 
-    def take_means(self, step: int, since: int) -> dict[str, float]:
-        """Return each term's mean over the updates from ``since`` to ``step``, and start anew."""
+    def means(self, step: int, since: int) -> dict[str, float]:
+        """Return each term's mean over the updates in the sums: ``since`` to ``step``."""
         every = self.config.discriminator_every
         turns = -(-step // every) - -(-since // every)
         counts = [turns] + [step - since] * (len(self.terms) - 1)
-        means = {
-            name: total / count
-            for name, total, count in zip(self.terms, self.sums.tolist(), counts, strict=True)
-            if count
-        }
-        self.sums.zero_()
-        return means
+        sums = self.sums.tolist()
+        return {n: s / count for n, s, count in zip(self.terms, sums, counts, strict=True) if count}
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Every tensor to go on with, by what it belongs to."""

@@ -1,10 +1,9 @@
 """One trial: a training whose every bit follows from its config, however often it is stopped."""
 
 import json
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,24 @@ class Progress:
     """Step of the newest checkpoint: what a kill now would leave."""
 
 
+@dataclass(frozen=True)
+class Plateaus:
+    """How often a loss had not fallen for some steps: PyTorch's ReduceLROnPlateau, step by step."""
+
+    count: int = 0
+    best: float | None = None
+    since: int = 0
+    """Step of the best loss, or of the last plateau."""
+
+    def after(self, loss: float, step: int, patience: int) -> "Plateaus":
+        """Count on: a loss has fallen if it is below the best by a ten-thousandth of its size."""
+        if self.best is None or loss < self.best - 1e-4 * abs(loss):
+            return Plateaus(self.count, loss, step)
+        if step - self.since >= patience:
+            return Plateaus(self.count + 1, self.best, step)
+        return self
+
+
 class Trainer:
     """Networks, optimizers and history of one trial; ``state`` and ``restore`` are all of it."""
 
@@ -62,7 +79,7 @@ class Trainer:
         self.step = 0
         self.logged_step = 0
         self.history: list[dict[str, Any]] = []
-        self.plateaus = 0
+        self.plateaus = Plateaus()
         self.seconds = 0.0
 
     @property
@@ -78,9 +95,9 @@ class Trainer:
         self.step += 1
 
     def lr_factor(self) -> float:
-        """Return the factor of both learning rates: a function of the step and the history."""
+        """Return the factor of both learning rates: a function of the step and the plateaus."""
         config = self.config
-        exponent = float(self.plateaus)
+        exponent = float(self.plateaus.count)
         if config.lr_decay_steps is not None:
             exponent += self.step / config.lr_decay_steps
         return float(config.lr_decay_rate**exponent)
@@ -92,14 +109,15 @@ class Trainer:
             TrainingError: one of them is not finite, or exploded.
         """
         self._require_health()
-        means = self.gan.take_means(self.step, self.logged_step)
-        self.logged_step = self.step
+        means = self.gan.means(self.step, self.logged_step)
         self._record({f"loss/{name}": mean for name, mean in means.items()})
-        self.plateaus = self._plateaus()
-
-    def _plateaus(self) -> int:
-        patience = self.config.lr_plateau_steps
-        return 0 if patience is None else plateaus(self.history, patience)
+        if self.step % self.config.log_every != 0:
+            return  # A training that is made longer goes on as if it had not ended here.
+        self.gan.sums.zero_()
+        self.logged_step = self.step
+        if (patience := self.config.lr_plateau_steps) is not None:
+            loss = sum(mean for name, mean in means.items() if name != "discriminator")
+            self.plateaus = self.plateaus.after(loss, self.step, patience)
 
     def _require_health(self) -> None:
         if (failure := self.gan.failure()) is not None:
@@ -138,7 +156,7 @@ class Trainer:
         Args:
             trial: the trial's directory; checkpoints and sample grids go there.
             baseline: directory of the trial without control, whose training is also that of one
-                that recolours; it is gone on from where this one has no checkpoint.
+                that recolours; it is gone on from where it is further than this one.
             on_progress: called about once a second and after each checkpoint.
             should_stop: asked about once a second; if so, a checkpoint is taken and ``fit`` ends.
 
@@ -150,12 +168,8 @@ class Trainer:
         """
         if (found := checkpoint.newest(trial)) is not None:
             self.restore(found)
-        elif baseline is not None and (found := checkpoint.newest(baseline)) is not None:
-            self.restore(found)
-            self.history = []
-            if self.step >= self.total_steps:
-                self._keep_evaluation(trial)
-                self.save(trial)
+        if baseline is not None:
+            self._take_over(baseline, trial)
         durable = self.step
         if self.step >= self.total_steps:
             on_progress(self.progress(0.0, durable))
@@ -189,6 +203,18 @@ class Trainer:
             if stopping:
                 break
         return self.step >= self.total_steps
+
+    def _take_over(self, baseline: Path, trial: Path) -> None:
+        """Go on from the baseline's newest checkpoint, where it is further; keep the history."""
+        found = checkpoint.newest(baseline)
+        if found is None or checkpoint.read_trial(found)["step"] <= self.step:
+            return
+        history = self.history
+        self.restore(found)
+        self.history = history
+        if self.step >= self.total_steps:
+            self._keep_evaluation(trial)
+            self.save(trial)
 
     def _keep_evaluation(self, trial: Path) -> None:
         self._require_health()
@@ -232,6 +258,7 @@ class Trainer:
             "config": self.config.model_dump(mode="json"),
             "step": self.step,
             "logged_step": self.logged_step,
+            "plateaus": asdict(self.plateaus),
             "total_steps": self.total_steps,
             "images": len(self.images),
             "epoch": self.epoch,
@@ -272,29 +299,7 @@ class Trainer:
         self.logged_step = trial["logged_step"]
         self.seconds = trial["seconds"]
         self.history = trial["history"]
-        self.plateaus = self._plateaus()
-
-
-def plateaus(history: list[dict[str, Any]], patience: int) -> int:
-    """Count how often the generator's loss had not fallen for ``patience`` steps.
-
-    As PyTorch's ReduceLROnPlateau, with a relative threshold of 1e-4 and the patience in steps.
-
-    Args:
-        history: points with the mean losses since the point before.
-        patience: in steps.
-    """
-    count, best, since = 0, math.inf, 0
-    for point in history:
-        losses = {k: v for k, v in point["metrics"].items() if k.startswith("loss/")}
-        if not losses:
-            continue
-        loss = sum(v for k, v in losses.items() if k != "loss/discriminator")
-        if loss < best - 1e-4 * abs(loss):
-            best, since = loss, point["step"]
-        elif point["step"] - since >= patience:
-            count, since = count + 1, point["step"]
-    return count
+        self.plateaus = Plateaus(**trial["plateaus"])
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -24,8 +24,10 @@ SEED_NAMES: dict[str, tuple[str, ...]] = {
     "validate_interval": ("evaluate_every",),
 }
 """The fields that a flag of the seed sets."""
+INTERVALS = [name for name in SEED_NAMES if name.endswith("interval")]
+"""Flags of the seed that count steps; 0 is none of its own."""
 UNUSED = {
-    "save_interval": "checkpoints are taken every 30 seconds and at each evaluation",
+    "save_interval": "checkpoints are taken by the clock, and where training stops",
     "sample_size": "sample grids show 12 held-out images",
     "acc_thresh": "accuracy is given at 2 % and at 5 %",
 }
@@ -42,6 +44,17 @@ def whole(text: str) -> int:
     raise click.BadParameter(f"{text!r} is not a whole number.")
 
 
+def smoothing(text: str) -> float:
+    """Read label smoothing; the seed gives the label of real images, such as 0.9, or a boolean."""
+    known = {"true": TrainConfig.model_fields["label_smoothing"].default, "false": 0.0}
+    try:
+        value = float(known.get(text.lower(), text))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a number nor a boolean.") from None
+    # Rounded, since 1 - 0.9 is not 0.1, and the trial's key is made from it.
+    return round(1 - value, 9) if 0.5 < value <= 1 else value
+
+
 class _Command(click.Command):
     """Tells a mistake in one line, and help in sections."""
 
@@ -52,9 +65,9 @@ class _Command(click.Command):
             raise UserError(error.format_message()) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, options in SECTIONS.items():
+        for title, options in (SECTIONS | {"Help": [self.get_help_option(ctx)]}).items():
             with formatter.section(title):
-                records = (option.get_help_record(ctx) for option in options)
+                records = (option.get_help_record(ctx) for option in options if option)
                 formatter.write_dl([record for record in records if record is not None])
 
 
@@ -80,6 +93,8 @@ def _field_option(name: str) -> click.Option:
         kind, metavar = type(choices[0]), "|".join(map(str, choices))
         if len(metavar) > 30:
             metavar = "NAME"
+    if name == "label_smoothing":
+        kind, metavar = smoothing, "FLOAT"
     return _option(name, whole if kind is int else kind, _field_help(name), metavar)
 
 
@@ -166,16 +181,20 @@ def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
         for field in SEED_NAMES.get(name, (name,)):
             if field not in FIELDS:
                 continue
+            if name in INTERVALS and value == 0:
+                notes.append(f"{flag(name)} 0: as if it were not given")
+                continue
             if field in fields and fields[field] != value:
-                raise UserError(f"{flags[field]} with {flag(name)}: both set {field}; give one")
+                if name not in INTERVALS or flags[field] not in map(flag, INTERVALS):
+                    raise UserError(f"{flags[field]} with {flag(name)}: both set {field}; give one")
+                # One evaluation does what the seed's two intervals were for.
+                value = min(value, fields[field])
+                notes.append(f"{flags[field]} and {flag(name)}: both every {value} steps")
             fields[field], flags[field] = value, flag(name)
     if "steps" in fields and "epochs" in fields:
         raise UserError("--steps with --epochs: each sets the length; give one of them")
     if "steps" not in fields:
         fields.setdefault("epochs", EPOCHS)
-    if 0.5 < (label := fields.get("label_smoothing", 0)) <= 1:
-        # Rounded, since 1 - 0.9 is not 0.1, and the trial's key is made from it.
-        fields["label_smoothing"] = round(1 - label, 9)
     controls: dict[str, dict[str, float]] = {}
     for name in TARGETS:
         weight = given.get(f"{name}_weight")

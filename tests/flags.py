@@ -1,7 +1,9 @@
 """What tests of the flags of ``colorsweep train`` share."""
 
 import shlex
+from typing import Any
 
+import click
 from click.testing import CliRunner, Result
 
 from gan.config import TrainConfig
@@ -11,8 +13,13 @@ from orchestrator.train_command import config_of, train
 
 def parse(arguments: str) -> tuple[TrainConfig, list[str]]:
     """The config that a command line means, and what it is told."""
-    context = train.make_context("train", shlex.split(arguments))
-    return config_of({k: v for k, v in context.params.items() if v is not None})
+    return config_of({k: v for k, v in values(arguments).items() if v is not None})
+
+
+def values(arguments: str) -> dict[str, Any]:
+    """What click makes of a command line, by parameter."""
+    program = click.Context(main, **main.context_settings)
+    return train.make_context("train", shlex.split(arguments), parent=program).params
 
 
 def config(arguments: str) -> TrainConfig:

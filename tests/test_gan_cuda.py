@@ -81,7 +81,7 @@ def step_losses(of: Trainer) -> dict[str, float]:
     before = of.step
     of.gan.sums.zero_()
     of.train_step()
-    return of.gan.take_means(of.step, before)
+    return of.gan.means(of.step, before)
 
 
 # What is recorded is what would have been done
@@ -120,7 +120,7 @@ def test_dropout_is_drawn_anew_by_each_replay(start: Start) -> None:
         torch.manual_seed(seed)
         trainer.gan.sums.zero_()
         trainer.gan(rgb, trainer.step, 0.0)
-        losses.append(trainer.gan.take_means(1, 0)["l1"])
+        losses.append(trainer.gan.means(1, 0)["l1"])
     assert losses[0] != losses[1], "another seed"
     assert losses[0] == losses[2], "the same seed"
 

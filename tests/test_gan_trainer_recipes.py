@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from trainings import Start, points, series, weights
 
-from gan import checkpoint, trainer
+from gan import checkpoint
 from gan.config import TrainConfig
 from gan.data import Dataset
-from gan.trainer import Trainer
+from gan.trainer import Plateaus, Trainer
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -102,13 +102,12 @@ def test_plateaus_are_those_of_pytorchs_scheduler(patience: int) -> None:
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=0.1, patience=patience - 1
     )
-    history, factors, wanted = [], [], []
+    plateaus, factors, wanted = Plateaus(), [], []
     for step, loss in enumerate(losses, start=1):
         scheduler.step(float(loss))
         wanted.append(optimizer.param_groups[0]["lr"])
-        metrics = {"loss/l1": float(loss) - 1, "loss/hue": 1.0, "loss/discriminator": 100 / step}
-        history += [{"step": step, "metrics": metrics}, {"step": step, "metrics": {"eval/mae": 0}}]
-        factors.append(0.1 ** trainer.plateaus(history, patience))
+        plateaus = plateaus.after(float(loss), step, patience)
+        factors.append(0.1**plateaus.count)
     assert min(wanted) < 0.05
     np.testing.assert_allclose(np.maximum(factors, 1e-8), np.maximum(wanted, 1e-8))
 
@@ -124,6 +123,21 @@ def test_a_plateau_lowers_the_rates_also_after_a_restart(start: Start, tmp_path:
     again = start(**fields, lr_plateau_steps=15, steps=40)
     again.restore(newest)
     assert again.lr_factor() == of.lr_factor()
+
+
+def test_a_training_made_longer_is_one_that_was_so_long(start: Start, tmp_path: Path) -> None:
+    # It ended between two points of the loss curve, and plateaus lower its rates.
+    fields = {"generator_lr": 1e-3, "lr_plateau_steps": 5}
+    whole = start(**fields, steps=33)
+    assert whole.fit(tmp_path / "whole")
+    for steps in (7, 18, 33):
+        longer = start(**fields, steps=steps)
+        assert longer.fit(tmp_path / "longer")
+    assert whole.plateaus.count > 0
+    assert longer.plateaus == whole.plateaus
+    assert torch.equal(weights(longer), weights(whole))
+    of_whole = series(whole, "loss/l1")
+    assert {step: series(longer, "loss/l1")[step] for step in of_whole} == of_whole
 
 
 # What is recoloured after training
@@ -147,3 +161,21 @@ def test_a_recoloured_trial_trains_as_its_baseline_and_meets_the_target(
     again = start(controls=aims, steps=6, head_gain=1, recolour=True)
     assert again.fit(tmp_path / "behind", baseline=tmp_path / "baseline")
     assert points(again) == points(behind)
+
+
+def test_a_recoloured_trial_follows_a_baseline_that_trained_further(
+    start: Start, tmp_path: Path
+) -> None:
+    fields = {"lr_plateau_steps": 5}
+    aims = {"saturation": {"target": 0.3, "weight": 0}}
+    for steps in (6, 12):
+        baseline = start(controls={}, steps=steps, **fields)
+        assert baseline.fit(tmp_path / "baseline")
+        behind = start(controls=aims, steps=steps, recolour=True, **fields)
+        taken = len(list((tmp_path / "behind").rglob("step-*.png")))
+        behind.train_step = None  # type: ignore[method-assign, assignment]
+        assert behind.fit(tmp_path / "behind", baseline=tmp_path / "baseline")
+        assert len(list((tmp_path / "behind").rglob("step-*.png"))) == taken + 1
+    assert list(series(behind, "eval/saturation")) == [6, 12]
+    assert behind.plateaus == baseline.plateaus
+    assert torch.equal(weights(behind), weights(baseline))

@@ -8,11 +8,10 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from click.testing import CliRunner
-from flags import call, config, parse
+from flags import call, config, parse, values
 
 from gan.config import TARGETS, Control, TrainConfig
 from gan.samples import COLUMNS
-from gan.trainer import CHECKPOINT_SECONDS
 from orchestrator.cli import main
 from orchestrator.train_command import FIELDS, flag, name_of, train
 
@@ -52,9 +51,7 @@ def test_the_seeds_command_word_for_word_is_a_config() -> None:
         lr_decay_steps=10_000,
         augment=True,
     )
-    assert train.make_context("train", shlex.split(SEEDS_COMMAND)).params["checkpoints_path"] == (
-        Path("checkpoints")
-    )
+    assert values(SEEDS_COMMAND)["checkpoints_path"] == Path("checkpoints")
 
 
 def test_the_seeds_other_flags_can_follow() -> None:
@@ -93,6 +90,8 @@ def test_every_flag_of_the_seed_is_known(name: str) -> None:
         ("--label-smoothing 1", {"label_smoothing": 0.0}),
         ("--label-smoothing 0", {"label_smoothing": 0.0}),
         ("--label-smoothing 0.5", {"label_smoothing": 0.5}),
+        ("--label-smoothing True", {"label_smoothing": 0.1}),
+        ("--label-smoothing False", {"label_smoothing": 0.0}),
     ],
 )
 def test_a_flag_sets_its_fields(flags: str, fields: dict[str, Any]) -> None:
@@ -150,8 +149,8 @@ def test_every_field_has_a_flag_and_help(name: str) -> None:
     [
         (
             "--save-interval 1000",
-            f"--save-interval: no longer used; checkpoints are taken every {CHECKPOINT_SECONDS:g} "
-            "seconds and at each evaluation",
+            "--save-interval: no longer used; checkpoints are taken by the clock, and where training "
+            "stops",
         ),
         (
             "--sample-size 8",
@@ -165,6 +164,21 @@ def test_a_flag_that_does_nothing_says_so_in_one_line(flags: str, line: str) -> 
     found, notes = parse(flags)
     assert notes == [line]
     assert found == TrainConfig(epochs=200)
+
+
+@pytest.mark.parametrize(
+    ("flags", "every", "line"),
+    [
+        ("--sample-interval 300 --validate-interval 500", 300, "both every 300 steps"),
+        ("--validate-interval 500 --sample-interval 300", 300, "both every 300 steps"),
+        ("--sample-interval 300 --validate-interval 0", 300, "--validate-interval 0: as if it"),
+        ("--validate-interval 0", 1000, "--validate-interval 0: as if it were not given"),
+    ],
+)
+def test_the_seeds_two_intervals_are_one(flags: str, every: int, line: str) -> None:
+    found, (note,) = parse(flags)
+    assert found.evaluate_every == every
+    assert line in note
 
 
 def test_help_fits_80_columns() -> None:
@@ -205,8 +219,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("--lr 1e-3 --generator-lr 1e-4", ["--lr", " with ", "both set generator_lr"]),
         ("--discriminator-lr 1e-4 --lr 1e-3", ["--lr", " with ", "both set discriminator_lr"]),
         (
-            "--sample-interval 10 --validate-interval 20",
-            ["--sample-interval", " with ", "--validate-interval"],
+            "--evaluate-every 10 --validate-interval 20",
+            ["--evaluate-every", " with ", "--validate-interval"],
         ),
         ("--steps 10 --epochs 2", ["--steps with --epochs"]),
         ("--batch-size many", ["--batch-size", "'many' is not a whole number"]),
@@ -217,6 +231,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("--lr -1", ["--lr: ", "greater than 0", "not -1"]),
         ("--lr nan", ["--lr: ", "finite"]),
         ("--augment maybe", ["--augment", "'maybe' is not a valid boolean"]),
+        ("--label-smoothing soft", ["--label-smoothing", "'soft' is neither a number nor"]),
         ("--label-smoothing 1.5", ["--label-smoothing: ", "less than 1", "not 1.5"]),
         ("--dataset cifar", ["--dataset: ", "did you mean 'cifar10'?", "photos, folder, npz"]),
         ("--dataset folder", ["--dataset folder needs a --dataset-path"]),
