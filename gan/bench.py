@@ -21,11 +21,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gan.color import l_ab_to_rgb
 from gan.config import Control, TrainConfig
-from gan.data import Dataset
+from gan.data import Batches
+from gan.datasets import Dataset
 from gan.errors import UserError
-from gan.evaluate import HeldOut
 from gan.images import image_set_of_squares
+from gan.losses import colour_loss, control_losses
 from gan.plain import PlainLoop
 from gan.step import EAGER_STEPS, GanStep, uses_bfloat16
 from gan.trainer import CHECKPOINT_SECONDS, CHECKPOINT_SHARE, Trainer, device_name
@@ -46,8 +48,8 @@ class Round:
 
     fast: float
     """The engine as it trains: batch, colour maths, networks, controls."""
-    networks: float
-    """Both networks with L1 and adversarial loss, given L and ab on the device."""
+    colours: float
+    """Of it: batch, colour maths and controls, with their gradients, without the networks."""
     plain: float
     """``PlainLoop``."""
 
@@ -114,16 +116,15 @@ class Bench:
             log_every: steps between two points of the loss curves.
             evaluate_every: steps between two evaluations, each followed by a checkpoint.
         """
-        inside = statistics.median(min(1.0, r.networks / r.fast) for r in self.rounds)
-        parts = {
-            "colours": (1 - inside) * self.fast_ms,
-            "evaluation": self.evaluation_ms / evaluate_every,
-            "logging": self.log_ms / log_every,
-            "checkpoints": self.checkpoint_ms / evaluate_every,
-        }  # and more of them by the clock
-        between = inside * self.fast_ms + sum(parts.values())
-        parts["checkpoints"] += between * self.checkpoint_ms / (CHECKPOINT_SECONDS * 1000)
-        return parts
+        evaluation, logging = self.evaluation_ms / evaluate_every, self.log_ms / log_every
+        step = self.fast_ms + evaluation + logging
+        checkpoints_a_ms = 1 / (CHECKPOINT_SECONDS * 1000) + 1 / (evaluate_every * step)
+        return {
+            "colours": statistics.median(r.colours for r in self.rounds),
+            "evaluation": evaluation,
+            "logging": logging,
+            "checkpoints": step * min(self.checkpoint_ms * checkpoints_a_ms, CHECKPOINT_SHARE),
+        }
 
     def whole_ms(self, log_every: int, evaluate_every: int) -> float:
         """Milliseconds a step of a long training takes, with its part of ``parts_ms``."""
@@ -158,11 +159,15 @@ _DERIVED = (
 )
 
 
-class _NetworksOnly(GanStep):
-    """A step that is given L and ab, as one (B, 3, H, W), in place of RGB."""
+class _ColoursOnly(GanStep):
+    """A step whose generator is given the colours: what is left are the losses of colour."""
 
-    def _update(self, l_ab: Tensor, discriminates: bool) -> None:
-        self._learn(l_ab[:, :1], l_ab[:, 1:], discriminates)
+    def _learn(self, l: Tensor, real_ab: Tensor, discriminates: bool) -> None:  # noqa: E741
+        ab = real_ab.clone().requires_grad_(True)
+        losses = {"l1": colour_loss(ab, real_ab)}
+        if self.config.controls:
+            losses |= control_losses(l_ab_to_rgb(l, ab), self.config.controls)
+        torch.autograd.grad(torch.stack(list(losses.values())).sum(), ab)
 
 
 def bench(
@@ -178,7 +183,7 @@ def bench(
     Args:
         config: what to train; its dataset and length do not matter.
         device: where.
-        rounds: turns of engine, networks alone, plain loop.
+        rounds: turns of engine, colours alone, plain loop.
         seconds: length of each part of a turn, unless a step takes longer.
         say: hears what is being done.
 
@@ -202,9 +207,9 @@ def bench(
         checkpoint_ms = _ms(lambda: trainer.save(Path(trial)), device, seconds)
     memory_mb = _peak_memory(device) / 1e6
 
-    say("the networks alone and the plain loop: first steps")
-    networks = _networks_alone(config, trainer.held_out, device)
-    networks_steps = _prepare(networks, cycle, device, seconds)
+    say("the colours alone and the plain loop: first steps")
+    colours = _colours_alone(config, trainer.batches, device)
+    colours_steps = _prepare(colours, cycle, device, seconds)
     # As a plain loop leaves it; what the engine chose is in its graphs by now. Its loader comes
     # after them: CUDA calls of another thread would spoil a recording.
     torch.backends.cudnn.deterministic = False
@@ -215,9 +220,9 @@ def bench(
     for turn in range(rounds):
         say(f"round {turn + 1} of {rounds}")
         fast_ms = _ms_a_step(trainer.train_step, steps, device)
-        networks_ms = _ms_a_step(networks, networks_steps, device)
+        colours_ms = _ms_a_step(colours, colours_steps, device)
         plain_ms = _ms_a_step(plain.step, plain_steps, device)
-        measured.append(Round(fast_ms, networks_ms, plain_ms))
+        measured.append(Round(fast_ms, colours_ms, plain_ms))
     return Bench(
         device=device_name(device),
         precision="bfloat16" if uses_bfloat16(config, device) else "float32",
@@ -242,15 +247,18 @@ def _random_pictures(config: TrainConfig) -> Tensor:
     return torch.randint(256, (count, size, size, 3), dtype=torch.uint8, generator=random)
 
 
-def _networks_alone(
-    config: TrainConfig, images: HeldOut, device: torch.device
+def _colours_alone(
+    config: TrainConfig, batches: Batches, device: torch.device
 ) -> Callable[[], None]:
-    """Return what updates both networks, on a batch in Lab that lies on the device."""
-    gan = _NetworksOnly(config.model_copy(update={"controls": {}, "recolour": False}), device)
-    rows = torch.arange(config.batch_size, device=device) % len(images.l)
-    l_ab = torch.cat([images.l[rows], images.ab[rows]], dim=1)
+    """Return what makes a batch and does all of a step but the networks."""
+    gan = _ColoursOnly(config, device)
     steps = itertools.count()
-    return lambda: gan(l_ab, next(steps), 1.0)
+
+    def step() -> None:
+        number = next(steps)
+        gan(batches.at(number), number, 1.0)
+
+    return step
 
 
 def _prepare(step: Callable[[], object], cycle: int, device: torch.device, seconds: float) -> int:

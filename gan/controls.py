@@ -1,7 +1,7 @@
 """The colour statistics that can be steered: definition, range, distance, what is reachable.
 
-To add one, write its function and its line in ``STATISTICS``, and its name and bounds in
-``config``; loss, evaluation, recolouring, tracking and report follow.
+To add one, write its function and its line in ``STATISTICS``, its name and bounds in ``config``
+and its symbol in ``reports.compare``; loss, evaluation, recolouring and tracking follow.
 
 Value, brightness and lightness are no controls: the generator is given L and keeps it.
 """
@@ -19,8 +19,8 @@ from torch import Tensor
 from gan.color import AB_SCALE, LUMINANCE, rgb_to_l_ab
 from gan.config import TARGETS, ControlName
 
-LEVELS = 201
-"""Lightnesses at which the range of a statistic is tabulated: L* = 0, 0.5, ..., 100."""
+LEVELS = 1001
+"""Lightnesses at which the range of a statistic is tabulated: L* = 0, 0.1, ..., 100."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,6 @@ class Statistic:
     """A number for each image, differentiable with respect to its pixels."""
 
     name: ControlName
-    unit: str
-    """For people; empty where it is a share."""
     measure: Callable[[Tensor], Tensor]
     """rgb (N, 3, H, W) in [0, 1] -> (N,)."""
     per_pixel: Callable[[Tensor], Tensor] | None
@@ -168,28 +166,24 @@ def _mean(
     name: ControlName,
     per_pixel: Callable[[Tensor], Tensor],
     moves: Literal["scale", "shift"],
-    unit: str = "",
 ) -> Statistic:
-    return Statistic(
-        name, unit, lambda rgb: per_pixel(rgb).mean(dim=(1, 2)), per_pixel, moves=moves
-    )
+    return Statistic(name, lambda rgb: per_pixel(rgb).mean(dim=(1, 2)), per_pixel, moves)
 
 
 STATISTICS: dict[ControlName, Statistic] = {
     statistic.name: statistic
     for statistic in (
         _mean("saturation", saturation_of_pixels, "scale"),
-        Statistic("hue", "turn", mean_hue, None, "rotate", circular=True),
+        Statistic("hue", mean_hue, None, "rotate", circular=True),
         _mean("red", lambda rgb: rgb[:, 0], "shift"),
         _mean("green", lambda rgb: rgb[:, 1], "shift"),
         _mean("blue", lambda rgb: rgb[:, 2], "shift"),
-        _mean("chroma", chroma_of_pixels, "scale", "C*"),
-        _mean("a", lambda rgb: _ab(rgb)[0], "shift", "a*"),
-        _mean("b", lambda rgb: _ab(rgb)[1], "shift", "b*"),
-        _mean("warmth", warmth_of_pixels, "shift", "WC"),
+        _mean("chroma", chroma_of_pixels, "scale"),
+        _mean("a", lambda rgb: _ab(rgb)[0], "shift"),
+        _mean("b", lambda rgb: _ab(rgb)[1], "shift"),
+        _mean("warmth", warmth_of_pixels, "shift"),
         Statistic(
             "colourfulness",
-            "M",
             colourfulness,
             lambda rgb: _opponent(rgb).square().sum(dim=1),
             "scale",
@@ -210,7 +204,7 @@ def _range_by_lightness(per_pixel: Callable[[Tensor], Tensor]) -> tuple[Tensor, 
     l = torch.linspace(0, 100, LEVELS)  # noqa: E741
     f = (l + 16) / 116
     grey = torch.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)).clamp(0, 1)
-    angle = torch.linspace(0, 2 * math.pi, 3601)
+    angle = torch.linspace(0, 2 * math.pi, 1801)
     red, blue = angle.cos(), angle.sin()
     green = -(LUMINANCE[0] * red + LUMINANCE[2] * blue) / LUMINANCE[1]
     direction = torch.stack([red, green, blue])[:, None, :]

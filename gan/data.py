@@ -8,23 +8,9 @@ import torch
 from torch import Tensor
 
 from gan.config import TrainConfig
-from gan.datasets import PHOTOS, Dataset, Images, load
-from gan.images import SCALES, ImageSet, as_rgb, read_photograph
+from gan.datasets import Images
+from gan.images import ImageSet, as_rgb
 from gan.streaming import StreamedImages
-
-__all__ = [
-    "PHOTOS",
-    "SCALES",
-    "Batches",
-    "Dataset",
-    "ImageSet",
-    "StreamedImages",
-    "held_out",
-    "load",
-    "mix",
-    "read_photograph",
-    "training_batch",
-]
 
 AHEAD = 3
 """Batches that are decoded before they are asked for; of 128 images of 256 px each holds 25 MB."""

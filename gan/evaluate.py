@@ -12,7 +12,8 @@ from gan.config import Control, ControlName, TrainConfig
 from gan.controls import STATISTICS
 from gan.recolour import recolour
 
-_IMAGES_AT_A_TIME = 100
+_PIXELS_AT_A_TIME = 2**18
+"""At 32 pixels 256 images. More take memory, and are no quicker."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class HeldOut:
         """Prepare images; the grid shows an even choice of the first ``pictures`` of them."""
         last = min(pictures, len(rgb)) - 1
         columns = torch.linspace(0, last, min(samples.COLUMNS, last + 1)).round().long()
-        parts = torch.split(rgb, _IMAGES_AT_A_TIME)
+        parts = torch.split(rgb, _at_a_time(rgb))
         l, ab = (torch.cat(x) for x in zip(*map(rgb_to_l_ab, parts), strict=True))  # noqa: E741
         statistics = {
             name: torch.cat([statistic.measure(part) for part in parts]).cpu()
@@ -52,7 +53,7 @@ class HeldOut:
         Looked up pixel by pixel, once for each target.
         """
         if (found := self._reachable.get((name, target))) is None:
-            parts = torch.split(self.l, _IMAGES_AT_A_TIME)
+            parts = torch.split(self.l, _at_a_time(self.l))
             found = torch.cat([STATISTICS[name].reachable(part, target).cpu() for part in parts])
             self._reachable[name, target] = found
         return found
@@ -69,7 +70,7 @@ def colorize_batch(
     Args:
         generator: L -> ab.
         l: (n, 1, H, W), scaled lightness in [-1, 1].
-        batch_size: images at a time.
+        batch_size: images at a time, at most.
         recolour_to: targets to move the colours to afterwards (``gan.recolour``).
 
     Returns:
@@ -79,7 +80,7 @@ def colorize_batch(
     generator.eval()
     parts = []
     with torch.inference_mode():
-        for part in torch.split(l, batch_size):
+        for part in torch.split(l, _at_a_time(l, batch_size)):
             ab = generator(part.contiguous(memory_format=torch.channels_last))
             parts.append(l_ab_to_rgb(part, recolour(part, ab, recolour_to) if recolour_to else ab))
     generator.train(was_training)
@@ -139,7 +140,8 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
 def _measure(rgb: Tensor, images: HeldOut, batch_size: int) -> dict[str, Tensor]:
     """Every number that is measured of each image by itself: (n,) by name, on the CPU."""
     columns: dict[str, list[Tensor]] = {}
-    batches = (torch.split(x, batch_size) for x in (rgb, images.rgb, images.l, images.ab))
+    size = _at_a_time(rgb, batch_size)
+    batches = (torch.split(x, size) for x in (rgb, images.rgb, images.l, images.ab))
     for made, real, *real_l_ab in zip(*batches, strict=True):
         lab, real_lab = _lab(*rgb_to_l_ab(made)), _lab(*real_l_ab)
         batch: dict[str, Tensor] = {
@@ -157,6 +159,10 @@ def _measure(rgb: Tensor, images: HeldOut, batch_size: int) -> dict[str, Tensor]
     # One transfer: each one makes the GPU and the CPU wait for each other.
     table = torch.stack([torch.cat(values) for values in columns.values()]).cpu()
     return dict(zip(columns, table, strict=True))
+
+
+def _at_a_time(images: Tensor, batch_size: int = 128) -> int:
+    return max(1, min(batch_size, _PIXELS_AT_A_TIME // images[0, 0].numel()))
 
 
 def _lab(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741

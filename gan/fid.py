@@ -19,20 +19,20 @@ def _weights() -> Path:
 
 
 def fid_unavailable() -> str | None:
-    """Say in one line why ``fid`` cannot be computed here and what to do, or None if it can."""
+    """Say why ``fid`` cannot be computed here, and what to do; None if it can."""
     for package in ("torchmetrics", "torch_fidelity"):
         if find_spec(package) is None:
-            return f"FID: {package} is not installed; install colorsweep[fid]"
+            return f"{package} is not installed (pip install torchmetrics torch-fidelity)"
     path = _weights()
     if not path.is_file():
-        return f"FID: no Inception weights; put {_WEIGHTS} ({_SOURCE}) at {path}"
+        return f"no Inception weights; put {_WEIGHTS} ({_SOURCE}) at {path}"
     try:
         # torch-fidelity unpickles whatever is there: first see that it is nothing but tensors.
         state = torch.load(path, map_location="cpu", weights_only=True)
         right = state["fc.weight"].shape == (1008, 2048)  # torchvision's Inception has 1,000
     except Exception:  # bytes of any kind fail in any way
         right = False
-    return None if right else f"FID: {path} is not Inception's weights of {_SOURCE}; replace it"
+    return None if right else f"{path} is not Inception's weights of {_SOURCE}; replace it"
 
 
 def fid(rgb: Tensor, real: Tensor, device: torch.device) -> float | None:

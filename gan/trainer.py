@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.data import Batches, Dataset, held_out, mix
+from gan.data import Batches, held_out, mix
+from gan.datasets import Dataset
 from gan.errors import TrainingError
 from gan.evaluate import HeldOut, colorize_batch, evaluate, sample_grid
 from gan.fid import fid
@@ -20,7 +21,7 @@ from gan.step import GanStep
 
 KEEP_CHECKPOINTS = 2
 CHECKPOINT_SECONDS = 30.0
-CHECKPOINT_SHARE = 0.03
+CHECKPOINT_SHARE = 0.02
 """Of the time, at most, that checkpoints take: where one is slow, fewer are taken."""
 PROGRESS_SECONDS = 1.0
 

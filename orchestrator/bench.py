@@ -83,6 +83,7 @@ def _kind(config: TrainConfig) -> tuple[object, ...]:
         config.batch_norm,
         config.downsampling,
         config.discriminator_every,
+        config.eval_images,
     )
 
 

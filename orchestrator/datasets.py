@@ -17,7 +17,7 @@ def check_datasets(trials: list[Trial], console: Console) -> dict[str, tuple[int
     if not trials:
         return {}
     # torch takes seconds to import.
-    from gan.data import load
+    from gan.datasets import load
 
     counts: dict[str, tuple[int, int]] = {}
     skipped: set[str] = set()

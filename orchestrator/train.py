@@ -80,11 +80,14 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
     # torch takes seconds to import; a trial that is finished needs none of it.
     import torch
 
-    from gan.data import load
+    from gan.datasets import load
+    from gan.fid import fid_unavailable
     from gan.trainer import Trainer, device_name
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     console.print(f"Device     {device_name(device)}")
+    if (reason := fid_unavailable()) is not None:
+        console.print(f"FID        not measured: {reason}", soft_wrap=True)
     heard = partial(watch.heard, trial.key)
     heard("starting")
     stopping = threading.Event()

@@ -50,7 +50,7 @@ def _run(task: TrialTask) -> None:
     # torch is imported here, in the worker: the driver needs none of it.
     import torch
 
-    from gan.data import load
+    from gan.datasets import load
     from gan.trainer import Progress, Trainer
 
     def report(progress: Progress) -> None:

@@ -9,7 +9,8 @@ from trainings import Start, small
 
 from gan import trainer
 from gan.config import TrainConfig
-from gan.data import Dataset, held_out, load, training_batch
+from gan.data import held_out, training_batch
+from gan.datasets import Dataset, load
 from gan.trainer import Trainer
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.

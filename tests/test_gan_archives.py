@@ -20,8 +20,8 @@ from PIL import Image
 from torchvision import datasets
 
 from gan.config import TrainConfig
-from gan.data import held_out, load, training_batch
-from gan.datasets import Dataset
+from gan.data import held_out, training_batch
+from gan.datasets import Dataset, load
 from gan.errors import UserError
 from gan.streaming import StreamedImages
 

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from gan.bench import Bench, Round, bench, choose_device, lines
 from gan.color import rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.controls import STATISTICS
-from gan.data import Batches, load
+from gan.data import Batches
+from gan.datasets import load
 from gan.errors import UserError
 from gan.images import ImageSet
 from gan.plain import LabPictures, PlainLoop
 from gan.step import GanStep
+from gan.trainer import CHECKPOINT_SHARE
 
 CPU = torch.device("cpu")
 STEPS = 50
@@ -238,32 +241,34 @@ def test_an_update_makes_no_gpu_wait(small_npz: Path) -> None:
 # What a measurement says
 
 
+MADE = Bench(
+    device="CPU, 1 thread(s)",
+    precision="float32",
+    image_size=32,
+    base_channels=64,
+    batch_size=50,
+    rounds=(Round(100, 20, 300), Round(110, 30, 300), Round(90, 9, 100)),
+    evaluation_ms=4000,
+    log_ms=10,
+    checkpoint_ms=60,
+    evaluate_every=200,
+    log_every=20,
+    memory_mb=123,
+)
+
+
 def test_the_figures_of_a_measurement_are_those_computed_by_hand() -> None:
-    rounds = (Round(100, 80, 300), Round(110, 80, 300), Round(90, 81, 100))
-    made = Bench(
-        device="CPU, 1 thread(s)",
-        precision="float32",
-        image_size=32,
-        base_channels=64,
-        batch_size=50,
-        rounds=rounds,
-        evaluation_ms=4000,
-        log_ms=10,
-        checkpoint_ms=600,
-        evaluate_every=200,
-        log_every=20,
-        memory_mb=123,
-    )
+    made = MADE
     assert (made.fast_ms, made.plain_ms) == (100, 300)
     assert made.fast_images_per_second == 500
     assert made.plain_images_per_second == pytest.approx(50 / 0.3)
     # 3, 2.73 and 1.11 times as fast.
     assert made.ratio == pytest.approx(300 / 110)
-    # A step with its 20th of a log point, its 200th of evaluation and checkpoint, and the
-    # checkpoint of every 30 seconds.
-    whole = (100 + 0.5 + 20 + 3) * (1 + 0.6 / 30)
+    # A step with its 20th of a log point and its 200th of an evaluation and of a checkpoint, and
+    # the checkpoint of every 30 seconds.
+    checkpoints = 60 / 200 + 120.5 * 0.06 / 30
+    whole = 100 + 0.5 + 20 + checkpoints
     assert made.whole_ms(20, 200) == pytest.approx(whole)
-    checkpoints = 3 + 123.5 * 0.6 / 30
     assert made.outside == pytest.approx(
         {
             "colours": 20 / whole,
@@ -274,15 +279,13 @@ def test_the_figures_of_a_measurement_are_those_computed_by_hand() -> None:
     )
     assert made.outside_share == pytest.approx(1 - 80 / whole)
     shown = "\n".join(lines(made))
-    for figure in ("500.0", "166.7", "100.00", "300.00", "2.73", "1.11 to 3.00", "123 MB", "36.5%"):
+    for figure in ("500.0", "166.7", "100.00", "300.00", "2.73", "1.11 to 3.00", "123 MB", "33.9%"):
         assert figure in shown
 
 
-def test_networks_that_took_longer_alone_leave_nothing_outside() -> None:
-    made = Bench(
-        "CPU", "float32", 32, 64, 50, (Round(100, 101, 300),), 0, 0, 0, 200, 20, memory_mb=123
-    )
-    assert made.outside_share == 0
+def test_slow_checkpoints_are_fewer() -> None:
+    slow = replace(MADE, checkpoint_ms=3000)
+    assert slow.parts_ms(20, 200)["checkpoints"] == pytest.approx(120.5 * CHECKPOINT_SHARE)
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +298,7 @@ def test_a_measurement_is_of_the_config_given(measured: Bench) -> None:
     assert (measured.image_size, measured.base_channels, measured.batch_size) == (32, 4, 8)
     assert len(measured.rounds) == 3
     assert measured.precision == "float32"
-    assert all(min(r.fast, r.networks, r.plain) > 0 for r in measured.rounds)
+    assert all(min(r.fast, r.colours, r.plain) > 0 for r in measured.rounds)
     assert min(measured.evaluation_ms, measured.log_ms, measured.checkpoint_ms) > 0
     assert all(0 <= share <= 1 for share in measured.outside.values())
     assert 0 < measured.outside_share < 1

@@ -14,7 +14,7 @@ from gan import step as stepping
 from gan.bench import Bench, bench, seeds_nets
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
 from gan.config import TrainConfig
-from gan.data import load
+from gan.datasets import load
 from gan.evaluate import HeldOut, colorize_batch, evaluate
 from gan.plain import PlainLoop
 from gan.step import EAGER_STEPS

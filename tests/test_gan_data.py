@@ -11,8 +11,9 @@ from pictures import as_bytes, in_memory, levels
 from PIL import Image
 
 from gan.config import TrainConfig
-from gan.data import PHOTOS, Dataset, held_out, load
+from gan.data import held_out
 from gan.data import training_batch as batch
+from gan.datasets import PHOTOS, Dataset, load
 from gan.images import SCALES, ImageSet
 
 Pixels = NDArray[np.uint8]

@@ -10,8 +10,8 @@ from pictures import as_bytes, in_memory, levels
 from PIL import Image
 
 from gan.config import TrainConfig
-from gan.data import PHOTOS, Dataset, held_out, load
-from gan.datasets import Images
+from gan.data import held_out
+from gan.datasets import PHOTOS, Dataset, Images, load
 from gan.errors import UserError
 
 CIFAR = Path(__file__).parents[2] / "shared" / "data" / "cifar10_subset.npz"

@@ -14,7 +14,8 @@ from gan import metrics
 from gan.color import l_ab_to_rgb
 from gan.config import TrainConfig
 from gan.controls import STATISTICS, Statistic
-from gan.data import Dataset, held_out
+from gan.data import held_out
+from gan.datasets import Dataset
 from gan.evaluate import HeldOut, evaluate
 
 Array = NDArray[np.float64]

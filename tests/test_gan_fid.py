@@ -49,7 +49,7 @@ def test_without_a_package_one_line_names_it(
     assert reason is not None
     assert "\n" not in reason
     assert f"{package} is not installed" in reason
-    assert "colorsweep[fid]" in reason
+    assert "pip install torchmetrics torch-fidelity" in reason
     assert fid(pictures(), pictures(seed=1), CPU) is None
 
 

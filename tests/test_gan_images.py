@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from gan.data import PHOTOS
+from gan.datasets import PHOTOS
 from gan.errors import UserError
 from gan.images import Pixels, read_photograph
 

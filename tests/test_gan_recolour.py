@@ -9,7 +9,8 @@ from torch import Tensor
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
 from gan.config import Control, ControlName, TrainConfig
 from gan.controls import STATISTICS
-from gan.data import Dataset, held_out
+from gan.data import held_out
+from gan.datasets import Dataset
 from gan.recolour import recolour
 
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from gan import datasets
 from gan.config import TrainConfig
-from gan.data import AHEAD, PHOTOS, Batches, Dataset, held_out, load, training_batch
+from gan.data import AHEAD, Batches, held_out, training_batch
+from gan.datasets import PHOTOS, Dataset, load
 from gan.errors import UserError
 from gan.images import ImageSet
 from gan.streaming import Files, StreamedImages, Strings
@@ -232,7 +233,8 @@ def test_an_interpreter_with_batches_under_way_ends(mixed: Path) -> None:
         import sys
         from gan import datasets
         from gan.config import TrainConfig
-        from gan.data import Batches, load
+        from gan.data import Batches
+        from gan.datasets import load
         datasets.STREAM_BYTES = 0
         config = TrainConfig(dataset="folder", dataset_path=sys.argv[1], steps=1, batch_size=20)
         batches = Batches(load(config).train, config)
@@ -347,7 +349,8 @@ def test_a_hundred_thousand_pictures_take_less_than_a_gibibyte(many: Path) -> No
         import torch
         torch.set_num_threads(2)
         from gan.config import TrainConfig
-        from gan.data import Batches, held_out, load
+        from gan.data import Batches, held_out
+        from gan.datasets import load
         config = TrainConfig(dataset="folder", dataset_path=sys.argv[1], image_size=64, steps=1)
         dataset = load(config)
         batches = Batches(dataset.train, config)

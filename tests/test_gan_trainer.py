@@ -10,7 +10,7 @@ import torch
 from trainings import Start, everything, points, series, small, weights
 
 from gan import checkpoint, trainer
-from gan.data import load
+from gan.datasets import load
 from gan.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
@@ -72,7 +72,7 @@ from pathlib import Path
 import torch
 from gan import trainer
 from gan.config import TrainConfig
-from gan.data import load
+from gan.datasets import load
 
 torch.set_num_threads(1)
 trainer.PROGRESS_SECONDS = 0

@@ -10,7 +10,7 @@ from PIL import Image
 from trainings import Start, points, series, weights
 
 from gan import checkpoint, samples, trainer
-from gan.data import load
+from gan.datasets import load
 from gan.evaluate import colorize_batch
 from gan.networks import load_generator
 from gan.trainer import Progress, Trainer

@@ -9,7 +9,7 @@ from trainings import Start, points, series, weights
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.data import Dataset
+from gan.datasets import Dataset
 from gan.trainer import Plateaus, Trainer
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from gan.data import PHOTOS, load
+from gan.datasets import PHOTOS, load
 from gan.trainer import Trainer
 from orchestrator.cli import main
 from orchestrator.plan import expand

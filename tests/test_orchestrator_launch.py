@@ -18,7 +18,7 @@ from mlflow.entities import Run
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.data import load
+from gan.datasets import load
 from gan.trainer import Trainer
 from orchestrator.plan import Trial, expand
 from orchestrator.spec import read_sweep

@@ -149,8 +149,8 @@ def test_every_field_has_a_flag_and_help(name: str) -> None:
     [
         (
             "--save-interval 1000",
-            "--save-interval: no longer used; checkpoints are taken by the clock, and where training "
-            "stops",
+            "--save-interval: no longer used; checkpoints are taken by the clock, and where "
+            "training stops",
         ),
         (
             "--sample-size 8",

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from gan.config import Control, TrainConfig
-from gan.data import Dataset
+from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.trainer import Trainer
 from reports.page import write_report

@@ -22,7 +22,7 @@ from mlflow.entities import Run
 
 from gan import checkpoint
 from gan.config import Control, TrainConfig
-from gan.data import Dataset
+from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.networks import load_generator
 from gan.trainer import Trainer
