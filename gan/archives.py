@@ -95,7 +95,7 @@ def celeba(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
             download_file(partition)
             if not pictures.is_dir():
                 download_file(archive)
-                _unpack(utils.extract_archive, archive, pictures)
+                _unpack(utils.extract_archive, archive, pictures, pictures.name)
         _require(utils.check_integrity(partition, drive[partition.name][1]), partition)
         _require(pictures.is_dir(), pictures)
         rows = [line.split() for line in partition.read_text().splitlines()]
@@ -117,10 +117,18 @@ def places365(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
     from torchvision.datasets import Places365, utils
 
     def get(download: bool) -> list[StreamedImages]:
-        images = []
-        for split, name in (("train-standard", "data_256_standard"), ("val", "val_256")):
-            if download:
-                Places365(path, split, small=True, download=True)
+        meta, images = Places365._IMAGES_META, []
+        if download:
+            lists, md5 = Places365._DEVKIT_META["standard"]
+            utils.download_and_extract_archive(f"{Places365._BASE_URL}{lists}", path, md5=md5)
+        for split, inside, name in (
+            ("train-standard", "data_256", "data_256_standard"),
+            ("val", "val_256", "val_256"),
+        ):
+            if download and not (path / name).is_dir():
+                archive, md5 = meta[split, True]
+                utils.download_url(f"{Places365._BASE_URL}{archive}", path, archive, md5)
+                _unpack(utils.extract_archive, path / archive, path / name, inside)
             # torchvision's class takes 20 s and 470 MB for the list of 1.8 million files.
             file, md5 = Places365._FILE_LIST_META[split]
             _require(utils.check_integrity(path / file, md5), path / file)
@@ -178,12 +186,14 @@ def _require_at_most(title: str, size: int, largest: int, sides: str) -> None:
         )
 
 
-def _unpack(extract: Callable[[Path, Path], object], archive: Path, directory: Path) -> None:
-    """Unpack an archive that holds a directory of that name: whole, or not at all."""
+def _unpack(
+    extract: Callable[[Path, Path], object], archive: Path, directory: Path, inside: str
+) -> None:
+    """Unpack an archive's directory ``inside``: whole, or not at all."""
     partial = directory.with_name(f"{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     extract(archive, partial)
-    (partial / directory.name).replace(directory)
+    (partial / inside).replace(directory)
     partial.rmdir()
 
 

@@ -1,10 +1,16 @@
 import math
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tracking import CONFIG
 from trainings import Start, small
 
 from gan import trainer
@@ -46,3 +52,58 @@ def start(small_npz: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
         return Trainer(config, load(config), torch.device("cpu"))
 
     return start
+
+
+@pytest.fixture
+def web_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    """A web server on this machine: its address, and the directory that it serves."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    served = tmp_path / "served"
+    served.mkdir()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
+    # torchvision asks for a file's address by a request that it breaks off.
+    monkeypatch.setattr(server, "handle_error", lambda *_: None)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/", served
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def finished(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a trial of 6 steps."""
+    directory = tmp_path_factory.mktemp("finished") / CONFIG.key()
+    assert Trainer(CONFIG, photos, torch.device("cpu")).fit(directory)
+    return directory
+
+
+@pytest.fixture
+def trial(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, to change."""
+    return Path(shutil.copytree(finished, tmp_path / finished.name))
+
+
+@pytest.fixture
+def sweep(request: pytest.FixtureRequest) -> str:
+    """A sweep of the test's own."""
+    return str(request.node.name)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory; Ray would leave its session in it too."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("RAY_TMPDIR", str(here / "ray"))
+    for name in ("MLFLOW_TRACKING_URI", "COLORSWEEP_RUNS", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # is put back, should a flag have set it
+    return here

@@ -25,16 +25,7 @@ TEXT = f"settings: {{steps: 6, {TINY}}}\n"
 Files = dict[str, tuple[int, int]]
 
 
-@pytest.fixture(autouse=True)
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory; Ray would leave its session in it too."""
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    monkeypatch.setenv("RAY_TMPDIR", str(here / "ray"))
-    for name in ("MLFLOW_TRACKING_URI", "COLORSWEEP_RUNS", "RAY_ADDRESS"):
-        monkeypatch.delenv(name, raising=False)
-    return here
+pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def tiny(npz: Path, steps: int) -> str:

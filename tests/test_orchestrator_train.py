@@ -25,17 +25,6 @@ from gan.datasets import load
 from gan.trainer import Trainer
 from orchestrator.train_command import name_of
 
-
-@pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "COLORSWEEP_RUNS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # is put back, should a flag have set it
-    return tmp_path
-
-
 SMALL = "--base-channels 4 --batch-size 8 --eval-images 12 --log-interval 7 --sample-interval 20"
 
 

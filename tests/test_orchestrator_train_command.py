@@ -203,16 +203,6 @@ def test_a_trial_is_named_by_its_controls_and_what_else_is_set(flags: str, name:
 # Mistakes
 
 
-@pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "COLORSWEEP_RUNS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # is put back, should a flag have set it
-    return tmp_path
-
-
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
