@@ -106,7 +106,13 @@ def test_a_dry_run_of_the_quickstart_prints_its_five_trials_and_their_steps(
 ) -> None:
     content = yaml.safe_load((REPOSITORY / "sweeps" / "quickstart.yaml").read_text())
     steps = str(content["settings"]["steps"])
-    names = ["baseline", "saturation=0.25", "saturation=0.5", "saturation=0.75", "saturation=0.35, hue=0.6"]
+    names = [
+        "baseline",
+        "saturation=0.25",
+        "saturation=0.5",
+        "saturation=0.75",
+        "saturation=0.35, hue=0.6",
+    ]
     result = call("launch", "quickstart", "--dry-run")
     assert (result.exit_code, result.stderr) == (0, "")
     rows = [line.split() for line in result.stdout.splitlines()[1:6]]

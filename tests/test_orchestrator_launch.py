@@ -15,6 +15,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from trainings import assert_sent_once
 
 from gan import checkpoint
 from gan.config import TrainConfig
@@ -199,20 +200,7 @@ def test_an_interrupted_trial_equals_one_left_alone(
     weights = checkpoint.unpack((story.checkpoint_of(trial) / checkpoint.GENERATOR).read_bytes())
     for name, tensor in alone.gan.generator.state_dict().items():
         assert torch.equal(weights[name], tensor), name
-    wanted = {
-        (name, point["step"]): value
-        for point in alone.history
-        for name, value in point["metrics"].items()
-    }
-    client = MlflowClient(f"sqlite:///{story.runs}/mlflow.db")
-    run = story.run_of(trial)
-    sent = [
-        (name, metric.step, metric.value)
-        for name in run.data.metrics
-        for metric in client.get_metric_history(run.info.run_id, name)
-    ]
-    assert len(sent) == len(wanted), "a gap or a duplicate"
-    assert {(name, step): value for name, step, value in sent} == wanted
+    assert_sent_once(story.runs, story.run_of(trial), alone)
 
 
 def test_the_baseline_is_recoloured_without_another_training(story: Story) -> None:

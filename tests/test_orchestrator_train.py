@@ -18,6 +18,7 @@ from click.testing import Result
 from flags import call, config, parse
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from trainings import assert_sent_once
 
 from gan import checkpoint
 from gan.config import TrainConfig
@@ -162,21 +163,9 @@ def test_a_killed_training_equals_one_left_alone(story: Story, tmp_path: Path) -
         return str(manifest[checkpoint.GENERATOR]["sha256"])
 
     assert digest(story.directory) == digest(tmp_path)
-    wanted = {
-        (name, point["step"]): value
-        for point in alone.history
-        for name, value in point["metrics"].items()
-    }
     (run,) = (r for r in runs_of(story.runs, "train") if r.info.run_name == name_of(story.config))
     assert run.info.status == "FINISHED"
-    client = MlflowClient(f"sqlite:///{story.runs}/mlflow.db")
-    sent = [
-        (name, metric.step, metric.value)
-        for name in run.data.metrics
-        for metric in client.get_metric_history(run.info.run_id, name)
-    ]
-    assert len(sent) == len(wanted), "a gap or a duplicate"
-    assert {(name, step): value for name, step, value in sent} == wanted
+    assert_sent_once(story.runs, run, alone)
 
 
 def test_a_finished_trial_has_nothing_to_do(story: Story) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mlflow import MlflowClient
+from mlflow.entities import Run
 from torch import Tensor
 
 from gan.config import TrainConfig
@@ -43,6 +45,21 @@ def everything(of: Trainer) -> dict[str, bytes]:
     for point in trial["history"]:
         del point["time"]
     return {**state, "trial.json": json.dumps(trial, sort_keys=True).encode()}
+
+
+def assert_sent_once(runs: Path, run: Run, of: Trainer) -> None:
+    """Assert that a run of the store below ``runs`` has the history's points, each once."""
+    wanted = {
+        (name, step): value for step, metrics in points(of) for name, value in metrics.items()
+    }
+    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
+    sent = [
+        (name, metric.step, metric.value)
+        for name in run.data.metrics
+        for metric in client.get_metric_history(run.info.run_id, name)
+    ]
+    assert len(sent) == len(wanted), "a gap or a duplicate"
+    assert {(name, step): value for name, step, value in sent} == wanted
 
 
 def points(of: Trainer) -> list[tuple[int, dict[str, float]]]:
