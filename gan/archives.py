@@ -118,20 +118,20 @@ def places365(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
 
     def get(download: bool) -> list[StreamedImages]:
         meta, images = Places365._IMAGES_META, []
-        if download:
-            lists, md5 = Places365._DEVKIT_META["standard"]
-            utils.download_and_extract_archive(f"{Places365._BASE_URL}{lists}", path, md5=md5)
         for split, inside, name in (
             ("train-standard", "data_256", "data_256_standard"),
             ("val", "val_256", "val_256"),
         ):
+            file, list_md5 = Places365._FILE_LIST_META[split]
+            if download and not utils.check_integrity(path / file, list_md5):
+                lists, md5 = Places365._DEVKIT_META["standard"]
+                utils.download_and_extract_archive(f"{Places365._BASE_URL}{lists}", path, md5=md5)
             if download and not (path / name).is_dir():
                 archive, md5 = meta[split, True]
                 utils.download_url(f"{Places365._BASE_URL}{archive}", path, archive, md5)
                 _unpack(utils.extract_archive, path / archive, path / name, inside)
             # torchvision's class takes 20 s and 470 MB for the list of 1.8 million files.
-            file, md5 = Places365._FILE_LIST_META[split]
-            _require(utils.check_integrity(path / file, md5), path / file)
+            _require(utils.check_integrity(path / file, list_md5), path / file)
             _require((path / name).is_dir(), path / name)
             with (path / file).open() as lines:
                 files = Files.of(str(path / name), (x.split()[0].lstrip("/") for x in lines))
@@ -194,7 +194,7 @@ def _unpack(
     shutil.rmtree(partial, ignore_errors=True)
     extract(archive, partial)
     (partial / inside).replace(directory)
-    partial.rmdir()
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 @dataclass(frozen=True)

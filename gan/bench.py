@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,11 +26,13 @@ from gan.config import Control, TrainConfig
 from gan.data import Batches
 from gan.datasets import Dataset
 from gan.errors import UserError
+from gan.evaluate import colorize_batch, evaluate, sample_grid
 from gan.images import image_set_of_squares
 from gan.losses import colour_loss, control_losses
 from gan.plain import PlainLoop
+from gan.speed import Bench, Round, lines
 from gan.step import EAGER_STEPS, GanStep, uses_bfloat16
-from gan.trainer import CHECKPOINT_SECONDS, CHECKPOINT_SHARE, Trainer, device_name
+from gan.trainer import Trainer, device_name
 
 ROUNDS = 5
 SECONDS = 3.0
@@ -42,130 +44,13 @@ def seeds_nets() -> TrainConfig:
     return TrainConfig(steps=1, controls={"saturation": Control(target=0.75)})
 
 
-@dataclass(frozen=True)
-class Round:
-    """Milliseconds a step of each, measured one after the other."""
-
-    fast: float
-    """The engine as it trains: batch, colour maths, networks, controls."""
-    colours: float
-    """Of it: batch, colour maths and controls, with their gradients, without the networks."""
-    plain: float
-    """``PlainLoop``."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What was measured of one config on one device."""
-
-    device: str
-    precision: str
-    """Of the engine's convolutions; the plain loop's are float32."""
-    image_size: int
-    base_channels: int
-    batch_size: int
-    rounds: tuple[Round, ...]
-    evaluation_ms: float
-    """Metrics on the held-out images and the sample grid."""
-    log_ms: float
-    checkpoint_ms: float
-    evaluate_every: int
-    """Steps."""
-    log_every: int
-    """Steps."""
-    memory_mb: float
-    """Peak of the engine's training, in 1e6 bytes: allocated on a GPU, else of the process."""
-
-    @property
-    def fast_ms(self) -> float:
-        """Milliseconds a step of the engine, evaluation, logging and checkpoints aside."""
-        return statistics.median(r.fast for r in self.rounds)
-
-    @property
-    def plain_ms(self) -> float:
-        """Milliseconds a step of the plain loop."""
-        return statistics.median(r.plain for r in self.rounds)
-
-    @property
-    def ratio(self) -> float:
-        """How many times as fast as the plain loop: median over the rounds."""
-        return statistics.median(self.ratios)
-
-    @property
-    def ratios(self) -> tuple[float, ...]:
-        """How many times as fast as the plain loop, in each round."""
-        return tuple(r.plain / r.fast for r in self.rounds)
-
-    @property
-    def fast_images_per_second(self) -> float:
-        """Images a second of the engine."""
-        return self.batch_size / self.fast_ms * 1000
-
-    @property
-    def plain_images_per_second(self) -> float:
-        """Images a second of the plain loop."""
-        return self.batch_size / self.plain_ms * 1000
-
-    def parts_ms(self, log_every: int, evaluate_every: int) -> dict[str, float]:
-        """Milliseconds of a step outside the networks, by what they go to.
-
-        ``colours``: batch, colour maths and controls; ``evaluation``, ``logging`` and
-        ``checkpoints``: spread over the steps between two of them.
-
-        Args:
-            log_every: steps between two points of the loss curves.
-            evaluate_every: steps between two evaluations, each followed by a checkpoint.
-        """
-        evaluation, logging = self.evaluation_ms / evaluate_every, self.log_ms / log_every
-        step = self.fast_ms + evaluation + logging
-        checkpoints_a_ms = 1 / (CHECKPOINT_SECONDS * 1000) + 1 / (evaluate_every * step)
-        return {
-            "colours": statistics.median(r.colours for r in self.rounds),
-            "evaluation": evaluation,
-            "logging": logging,
-            "checkpoints": step * min(self.checkpoint_ms * checkpoints_a_ms, CHECKPOINT_SHARE),
-        }
-
-    def whole_ms(self, log_every: int, evaluate_every: int) -> float:
-        """Milliseconds a step of a long training takes, with its part of ``parts_ms``."""
-        parts = self.parts_ms(log_every, evaluate_every)
-        return self.fast_ms + sum(parts.values()) - parts["colours"]
-
-    @property
-    def outside(self) -> dict[str, float]:
-        """Shares, in [0, 1], of a training's time outside the networks: see ``parts_ms``."""
-        whole = self.whole_ms(self.log_every, self.evaluate_every)
-        parts = self.parts_ms(self.log_every, self.evaluate_every)
-        return {name: ms / whole for name, ms in parts.items()}
-
-    @property
-    def outside_share(self) -> float:
-        """Share of a training's time outside the networks, in [0, 1]."""
-        return sum(self.outside.values())
-
-    def figures(self) -> dict[str, object]:
-        """Everything, measured and derived, ready for JSON."""
-        return asdict(self) | {name: getattr(self, name) for name in _DERIVED}
-
-
-_DERIVED = (
-    "fast_ms",
-    "plain_ms",
-    "fast_images_per_second",
-    "plain_images_per_second",
-    "ratio",
-    "outside",
-    "outside_share",
-)
-
-
 class _ColoursOnly(GanStep):
     """A step whose generator is given the colours: what is left are the losses of colour."""
 
     def _learn(self, l: Tensor, real_ab: Tensor, discriminates: bool) -> None:  # noqa: E741
         ab = real_ab.clone().requires_grad_(True)
         losses = {"l1": colour_loss(ab, real_ab)}
-        if self.config.controls:
+        if len(self.terms) > 3:
             losses |= control_losses(l_ab_to_rgb(l, ab), self.config.controls)
         torch.autograd.grad(torch.stack(list(losses.values())).sum(), ab)
 
@@ -174,6 +59,7 @@ def bench(
     config: TrainConfig,
     device: torch.device,
     *,
+    recolouring: bool = False,
     rounds: int = ROUNDS,
     seconds: float = SECONDS,
     say: Callable[[str], None] = lambda line: None,
@@ -183,6 +69,7 @@ def bench(
     Args:
         config: what to train; its dataset and length do not matter.
         device: where.
+        recolouring: whether to measure that too.
         rounds: turns of engine, colours alone, plain loop.
         seconds: length of each part of a turn, unless a step takes longer.
         say: hears what is being done.
@@ -202,6 +89,7 @@ def bench(
     cycle = config.discriminator_every
     steps = _prepare(trainer.train_step, cycle, device, seconds)
     evaluation_ms = _ms(trainer.evaluate, device, seconds)
+    recolouring_ms = _ms(partial(_recolour, trainer), device, seconds) if recolouring else None
     log_ms = _ms(trainer.log_losses, device, seconds)
     with tempfile.TemporaryDirectory() as trial:
         checkpoint_ms = _ms(lambda: trainer.save(Path(trial)), device, seconds)
@@ -231,6 +119,7 @@ def bench(
         batch_size=config.batch_size,
         rounds=tuple(measured),
         evaluation_ms=evaluation_ms,
+        recolouring_ms=recolouring_ms,
         log_ms=log_ms,
         checkpoint_ms=checkpoint_ms,
         evaluate_every=config.evaluate_every,
@@ -247,18 +136,22 @@ def _random_pictures(config: TrainConfig) -> Tensor:
     return torch.randint(256, (count, size, size, 3), dtype=torch.uint8, generator=random)
 
 
+def _recolour(trainer: Trainer) -> None:
+    rgb = colorize_batch(trainer.gan.generator, trainer.held_out.l, trainer.config.controls)
+    evaluate(rgb, trainer.held_out, trainer.config)
+    sample_grid(rgb, trainer.held_out)
+
+
 def _colours_alone(
     config: TrainConfig, batches: Batches, device: torch.device
 ) -> Callable[[], None]:
     """Return what makes a batch and does all of a step but the networks."""
     gan = _ColoursOnly(config, device)
     steps = itertools.count()
-
-    def step() -> None:
-        number = next(steps)
-        gan(batches.at(number), number, 1.0)
-
-    return step
+    if device.type == "cuda":
+        rgb = batches.at(0)
+        return lambda: gan(rgb, next(steps), 1.0)
+    return lambda: gan(batches.at(number := next(steps)), number, 1.0)
 
 
 def _prepare(step: Callable[[], object], cycle: int, device: torch.device, seconds: float) -> int:
@@ -299,31 +192,6 @@ def _peak_memory(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return resident if sys.platform == "darwin" else resident * 1024
-
-
-def lines(bench: Bench) -> list[str]:
-    """Describe a measurement for people, in lines of at most 80 characters."""
-    b = bench
-    fast, plain = [r.fast for r in b.rounds], [r.plain for r in b.rounds]
-    outside = {name: f"{share:.1%}" for name, share in b.outside.items()}
-    kind = "resident" if b.device.startswith("CPU") else "allocated"
-    return [
-        f"{b.image_size} px, {b.base_channels} base channels, batch {b.batch_size}, on {b.device}",
-        f"{'':22}{'images/s':>10}{'ms a step':>11}   over {len(b.rounds)} rounds",
-        f"{'colorsweep, ' + b.precision:22}{b.fast_images_per_second:10.1f}{b.fast_ms:11.2f}"
-        f"   {min(fast):.2f} to {max(fast):.2f}",
-        f"{'plain loop, float32':22}{b.plain_images_per_second:10.1f}{b.plain_ms:11.2f}"
-        f"   {min(plain):.2f} to {max(plain):.2f}",
-        f"{'ratio':22}{b.ratio:10.2f}{'':11}   {min(b.ratios):.2f} to {max(b.ratios):.2f}",
-        f"{'memory':22}{b.memory_mb:10.0f} MB {kind}, at most",
-        f"{'outside the networks':22}{b.outside_share:10.1%} of the time:",
-        f"{outside['colours']:>12}  batches, colour maths, controls",
-        f"{outside['evaluation']:>12}  evaluation: {b.evaluation_ms:.0f} ms every"
-        f" {b.evaluate_every} steps",
-        f"{outside['logging']:>12}  logging: {b.log_ms:.1f} ms every {b.log_every} steps",
-        f"{outside['checkpoints']:>12}  checkpoints: {b.checkpoint_ms:.0f} ms each, "
-        f"{CHECKPOINT_SHARE:.0%} of the time at most",
-    ]
 
 
 def choose_device(name: str) -> torch.device:

@@ -212,5 +212,11 @@ def _range_by_lightness(per_pixel: Callable[[Tensor], Tensor]) -> tuple[Tensor, 
     t = (room / direction.abs().clamp(min=1e-9)).amin(dim=0)
     rim = (grey[:, None] + t * direction).clamp(0, 1)
     colours = torch.cat([rim, grey.expand(3, -1)[:, :, None]], dim=2)
-    values = per_pixel(linear_rgb_to_rgb(colours[None]))[0]
-    return values.amin(dim=1), values.amax(dim=1)
+    # A hundred levels at a time: all of them would be the peak of a training's memory.
+    values = [
+        per_pixel(linear_rgb_to_rgb(part[None]))[0] for part in torch.split(colours, 100, dim=1)
+    ]
+    return (
+        torch.cat([value.amin(dim=1) for value in values]),
+        torch.cat([value.amax(dim=1) for value in values]),
+    )

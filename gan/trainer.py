@@ -131,7 +131,7 @@ class Trainer:
         """
         config = self.config
         aims = config.controls if config.recolour else None
-        rgb = colorize_batch(self.gan.generator, self.held_out.l, config.batch_size, aims)
+        rgb = colorize_batch(self.gan.generator, self.held_out.l, aims)
         metrics = evaluate(rgb, self.held_out, config)
         if self.step >= self.total_steps:
             distance = fid(rgb, self.held_out.rgb, self.device)

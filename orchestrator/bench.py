@@ -10,8 +10,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gan.bench import Bench, bench, choose_device, lines, seeds_nets
+from gan.bench import bench, choose_device, seeds_nets
 from gan.config import TrainConfig
+from gan.speed import Bench, lines
 from orchestrator.datasets import check_datasets
 from orchestrator.plan import Trial
 from orchestrator.progress import duration
@@ -51,7 +52,8 @@ def run_bench(
         torch.set_num_threads(spec.resources.cpus_per_trial)
     benches: dict[tuple[object, ...], Bench] = {}
     for kind, config in _kinds(trials).items():
-        benches[kind] = _measure(config, device)
+        recolouring = any(t.config.recolour and _kind(t.config) == kind for t in trials)
+        benches[kind] = _measure(config, device, recolouring)
         if not as_json:
             _print(benches[kind], console)
     estimates = [_estimate(t, trials, images[t.key][0], benches[_kind(t.config)]) for t in trials]
@@ -62,9 +64,14 @@ def run_bench(
         _print_estimates(spec, estimates, slots, device, console)
 
 
-def _measure(config: TrainConfig, device: torch.device) -> Bench:
+def _measure(config: TrainConfig, device: torch.device, recolouring: bool = False) -> Bench:
     with Console(stderr=True).status("") as status:
-        return bench(config, device, say=lambda line: status.update(f"measuring: {line}"))
+        return bench(
+            config,
+            device,
+            recolouring=recolouring,
+            say=lambda line: status.update(f"measuring: {line}"),
+        )
 
 
 def _print(measured: Bench, console: Console) -> None:
@@ -105,7 +112,7 @@ def _estimate(trial: Trial, trials: list[Trial], images: int, measured: Bench) -
     config = trial.config
     if config.recolour and any(t.key == config.without_control().key() for t in trials):
         # Its baseline's training, and an evaluation of its own.
-        return Estimate(trial.name, trial.key, 0, measured.evaluation_ms / 1000)
+        return Estimate(trial.name, trial.key, 0, (measured.recolouring_ms or 0) / 1000)
     steps = config.total_steps(images)
     ms = steps * measured.whole_ms(config.log_every, config.evaluate_every)
     return Estimate(trial.name, trial.key, steps, ms / 1000)

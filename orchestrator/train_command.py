@@ -175,21 +175,15 @@ def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
         UserError: two flags contradict each other, or a value is out of bounds; names the flag.
     """
     notes = [f"{flag(name)}: no longer used; {UNUSED[name]}" for name in given if name in UNUSED]
+    given = _one_interval(given, notes)
     fields: dict[str, Any] = {}
     flags = {name: flag(name) for name in FIELDS}
     for name, value in given.items():
         for field in SEED_NAMES.get(name, (name,)):
             if field not in FIELDS:
                 continue
-            if name in INTERVALS and value == 0:
-                notes.append(f"{flag(name)} 0: as if it were not given")
-                continue
             if field in fields and fields[field] != value:
-                if name not in INTERVALS or flags[field] not in map(flag, INTERVALS):
-                    raise UserError(f"{flags[field]} with {flag(name)}: both set {field}; give one")
-                # One evaluation does what the seed's two intervals were for.
-                value = min(value, fields[field])
-                notes.append(f"{flags[field]} and {flag(name)}: both every {value} steps")
+                raise UserError(f"{flags[field]} with {flag(name)}: both set {field}; give one")
             fields[field], flags[field] = value, flag(name)
     if "steps" in fields and "epochs" in fields:
         raise UserError("--steps with --epochs: each sets the length; give one of them")
@@ -215,6 +209,18 @@ def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
         named = re.sub(r"[a-z]\w*(\.[a-z]+)?", lambda m: flags.get(m[0], m[0]), text)
         raise UserError(named) from None
     return config, notes
+
+
+def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """Do both of the seed's intervals by one evaluation, the more frequent; 0 is none given."""
+    notes += [f"{flag(n)} 0: as if it were not given" for n in INTERVALS if given.get(n) == 0]
+    kept = {n: v for n, v in given.items() if n not in INTERVALS or v != 0}
+    both = [n for n in ("sample_interval", "validate_interval") if n in kept]
+    if len({kept[n] for n in both}) > 1:
+        first, last = sorted(both, key=lambda n: int(kept[n]))
+        notes.append(f"{flag(first)} and {flag(last)}: both every {kept[first]} steps")
+        del kept[last]
+    return kept
 
 
 def name_of(config: TrainConfig) -> str:

@@ -13,7 +13,7 @@ from skimage.color import rgb2lab
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan.bench import Bench, Round, bench, choose_device, lines
+from gan.bench import bench, choose_device
 from gan.color import rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.controls import STATISTICS
@@ -22,6 +22,7 @@ from gan.datasets import load
 from gan.errors import UserError
 from gan.images import ImageSet
 from gan.plain import LabPictures, PlainLoop
+from gan.speed import Bench, Round, lines
 from gan.step import GanStep
 from gan.trainer import CHECKPOINT_SHARE
 
@@ -249,6 +250,7 @@ MADE = Bench(
     batch_size=50,
     rounds=(Round(100, 20, 300), Round(110, 30, 300), Round(90, 9, 100)),
     evaluation_ms=4000,
+    recolouring_ms=None,
     log_ms=10,
     checkpoint_ms=60,
     evaluate_every=200,
@@ -264,9 +266,9 @@ def test_the_figures_of_a_measurement_are_those_computed_by_hand() -> None:
     assert made.plain_images_per_second == pytest.approx(50 / 0.3)
     # 3, 2.73 and 1.11 times as fast.
     assert made.ratio == pytest.approx(300 / 110)
-    # A step with its 20th of a log point and its 200th of an evaluation and of a checkpoint, and
-    # the checkpoint of every 30 seconds.
-    checkpoints = 60 / 200 + 120.5 * 0.06 / 30
+    # A step with its 20th of a log point and its 200th of an evaluation; that is 24.1 seconds
+    # from one to the next, with one checkpoint.
+    checkpoints = 60 / 200
     whole = 100 + 0.5 + 20 + checkpoints
     assert made.whole_ms(20, 200) == pytest.approx(whole)
     assert made.outside == pytest.approx(
@@ -279,11 +281,13 @@ def test_the_figures_of_a_measurement_are_those_computed_by_hand() -> None:
     )
     assert made.outside_share == pytest.approx(1 - 80 / whole)
     shown = "\n".join(lines(made))
-    for figure in ("500.0", "166.7", "100.00", "300.00", "2.73", "1.11 to 3.00", "123 MB", "33.9%"):
+    for figure in ("500.0", "166.7", "100.00", "300.00", "2.73", "1.11 to 3.00", "123 MB", "33.8%"):
         assert figure in shown
 
 
 def test_slow_checkpoints_are_fewer() -> None:
+    # 84.4 seconds from one evaluation to the next, with two more checkpoints on the way.
+    assert MADE.parts_ms(20, 800)["checkpoints"] == pytest.approx(60 * 3 / 800)
     slow = replace(MADE, checkpoint_ms=3000)
     assert slow.parts_ms(20, 200)["checkpoints"] == pytest.approx(120.5 * CHECKPOINT_SHARE)
 

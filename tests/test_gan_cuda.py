@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from gan import checkpoint
 from gan import step as stepping
-from gan.bench import Bench, bench, seeds_nets
+from gan.bench import bench, seeds_nets
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.datasets import load
 from gan.evaluate import HeldOut, colorize_batch, evaluate
 from gan.plain import PlainLoop
+from gan.speed import Bench
 from gan.step import EAGER_STEPS
 from gan.trainer import Trainer
 
@@ -201,10 +202,10 @@ def test_an_evaluation_is_that_of_the_cpu(start: Start) -> None:
     trainer = train(start(), 10)
     config, on_gpu = trainer.config, trainer.held_out
     on_cpu = HeldOut.of(on_gpu.rgb.cpu(), pictures=len(on_gpu.rgb))
-    rgb = colorize_batch(trainer.gan.generator, on_gpu.l, config.batch_size)
+    rgb = colorize_batch(trainer.gan.generator, on_gpu.l)
     found = evaluate(rgb, on_gpu, config)
     generator = trainer.gan.generator.to(CPU)
-    wanted = evaluate(colorize_batch(generator, on_cpu.l, config.batch_size), on_cpu, config)
+    wanted = evaluate(colorize_batch(generator, on_cpu.l), on_cpu, config)
     # Shares of pixels within a colour difference step by a pixel of 12 * 32 * 32.
     assert found == pytest.approx(wanted, rel=1e-3, abs=1e-3)
 

@@ -10,6 +10,7 @@ from skimage.color import deltaE_ciede2000, rgb2hsv, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
+from gan import evaluate as evaluation
 from gan import metrics
 from gan.color import l_ab_to_rgb
 from gan.config import TrainConfig
@@ -21,9 +22,9 @@ from gan.evaluate import HeldOut, evaluate
 Array = NDArray[np.float64]
 
 
-def wanting(batch_size: int = 16, **targets: float) -> TrainConfig:
+def wanting(**targets: float) -> TrainConfig:
     controls = {name: {"target": target} for name, target in targets.items()}
-    fields = {"steps": 1, "batch_size": batch_size, "controls": controls}
+    fields = {"steps": 1, "controls": controls}
     return TrainConfig.model_validate(fields)
 
 
@@ -165,9 +166,9 @@ def test_what_no_colouring_can_reach_is_an_error_against_the_target_only() -> No
     assert grey["saturation_reachable_error"] == pytest.approx(0.5, abs=0.02), "it could have been"
 
 
-@pytest.mark.parametrize("batch_size", [2, 36, 500])
-def test_the_batch_size_bounds_what_is_measured_at_once_and_changes_no_number(
-    images: HeldOut, colorized: Tensor, batch_size: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("count", [1, 2, 36, 500])
+def test_how_much_is_measured_at_once_is_bounded_and_changes_no_number(
+    images: HeldOut, colorized: Tensor, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
 
@@ -177,9 +178,10 @@ def test_the_batch_size_bounds_what_is_measured_at_once_and_changes_no_number(
 
     wanted = evaluate(colorized, images, wanting(saturation=0.6))
     monkeypatch.setattr(metrics, "psnr", seen)
-    found = evaluate(colorized, images, wanting(batch_size, saturation=0.6))
+    monkeypatch.setitem(evaluation._PIXELS_AT_A_TIME, "cpu", count * 32 * 32)
+    found = evaluate(colorized, images, wanting(saturation=0.6))
     assert found == pytest.approx(wanted, rel=1e-5)
-    assert max(sizes) == min(batch_size, 37)
+    assert max(sizes) == min(count, 37)
     assert sum(sizes) == 37
 
 

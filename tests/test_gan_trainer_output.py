@@ -92,7 +92,7 @@ def test_the_metrics_are_those_of_the_pictures_made(start: Start) -> None:
     of.train_step()
     of.evaluate()
     ((_, metrics),) = points(of)
-    made = colorize_batch(of.gan.generator, of.held_out.l, 8).double().permute(0, 2, 3, 1).numpy()
+    made = colorize_batch(of.gan.generator, of.held_out.l).double().permute(0, 2, 3, 1).numpy()
     with np.load(str(of.config.dataset_path)) as archive:
         original = archive["test"][:12] / 255
     high, low = made.max(axis=-1), made.min(axis=-1)

@@ -212,6 +212,10 @@ def test_a_trial_is_named_by_its_controls_and_what_else_is_set(flags: str, name:
             "--evaluate-every 10 --validate-interval 20",
             ["--evaluate-every", " with ", "--validate-interval"],
         ),
+        (
+            "--sample-interval 10 --evaluate-every 10 --validate-interval 5",
+            ["--evaluate-every", " with ", "--validate-interval"],
+        ),
         ("--steps 10 --epochs 2", ["--steps with --epochs"]),
         ("--batch-size many", ["--batch-size", "'many' is not a whole number"]),
         ("--batch-size 1.5", ["--batch-size", "'1.5' is not a whole number"]),
