@@ -43,7 +43,7 @@ class Training:
         )
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 400
         while not condition():
             assert self.process.poll() is None, self.end().stderr
             assert time.monotonic() < deadline, "nothing happened"
