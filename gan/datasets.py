@@ -222,13 +222,18 @@ def _read(found: _Scan, path: Path, size: int) -> tuple[ImageSet, list[str]]:
 
 
 def _load_npz(path: Path, size: int) -> Dataset:
+    wanted = "is not a sound .npz archive with numeric arrays train and test"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             parts = [archive[name] for name in ("train", "test")]
-    except Exception as error:  # a damaged archive raises whatever its decoders do
-        raise UserError(
-            f"dataset_path: {path} is not an .npz archive with arrays train and test ({error})"
-        ) from None
+    except OSError as error:
+        if error.errno is None:  # of the content
+            raise UserError(f"dataset_path: {path} {wanted}") from None
+        raise UserError(f"dataset_path: {path} cannot be read ({error.strerror})") from None
+    except KeyError as error:
+        raise UserError(f"dataset_path: {path} {wanted} ({error.args[0]})") from None
+    except Exception:  # a damaged archive raises whatever its decoders do
+        raise UserError(f"dataset_path: {path} {wanted}") from None
     for name, part in zip(("train", "test"), parts, strict=True):
         shape = part.shape
         if part.dtype != np.uint8 or part.ndim != 4 or shape[3] != 3 or not len(part):

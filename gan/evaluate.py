@@ -95,6 +95,8 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
         config: its controls are what was wanted.
 
     Returns:
+        ``images``: how many there are.
+
         Means over the images, beside their originals:
         ``mae``: mean absolute difference of RGB, in [0, 1];
         ``psnr`` (dB), ``ssim``, ``ciede2000``, ``accuracy_2``, ``accuracy_5`` (shares): see
@@ -120,6 +122,7 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
     """
     measured = _measure(rgb, images)
     result = {name: values.mean().item() for name, values in measured.items()}
+    result["images"] = float(len(rgb))
     for name, statistic in STATISTICS.items():
         values = measured[name]
         result[name] = statistic.average(values)

@@ -10,6 +10,8 @@ from gan.config import TrainConfig
 from gan.losses import adversarial_loss, colour_loss, control_losses, discriminator_loss
 from gan.networks import build
 
+COLOUR_LIMIT = 0.9
+"""A mean L1 of ab beyond it has exploded: tanh is at its ends, where 0.1 is usual."""
 LOGIT_LIMIT = 1e4
 """A mean adversarial loss beyond it has exploded: the logits' own size, where 10 is certainty."""
 EAGER_STEPS = 3
@@ -46,6 +48,8 @@ class GanStep:
         largest = torch.finfo(torch.float32).max
         self._limits = torch.full((len(self.terms),), largest, device=device)
         self._limits[:2] = LOGIT_LIMIT
+        if config.l1_weight > 0:
+            self._limits[2] = COLOUR_LIMIT * config.l1_weight
         self._step = torch.zeros((), dtype=torch.long, device=device)
         self.forget_graphs()
 
@@ -150,7 +154,10 @@ class GanStep:
         if not failed:
             return None
         term = min(failed, key=lambda name: failed[name])
-        return f"loss/{term} was not finite, or exploded, at step {failed[term] + 1}"
+        return (
+            f"loss/{term} was not finite, or exploded, at step {failed[term] + 1}; lower learning "
+            "rates may help"
+        )
 
     def means(self, step: int, since: int) -> dict[str, float]:
         """Return each term's mean over the updates in the sums: ``since`` to ``step``."""

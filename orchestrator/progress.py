@@ -58,12 +58,13 @@ class Row:
     def achieved(self) -> str:
         """Return the last evaluation beside what was wanted, a line for each control."""
         lines = []
+        several = len(self.config.controls) > 1
         for name, control in self.config.controls.items():
             value = self.metrics.get(f"eval/{name}")
             if value is not None and name == "hue":
                 value = round(value, 2) % 1  # 0.998 of a turn is 0.00, not 1.00
             shown = "   ?" if value is None else f"{value:.2f}"
-            lines.append(f"{shown} of {control.target:.2f}")
+            lines.append(f"{name} " * several + f"{shown} of {control.target:.2f}")
         return "\n".join(lines)
 
 

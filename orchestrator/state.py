@@ -76,4 +76,4 @@ def make_writable(directory: Path) -> None:
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        raise UserError(f"--runs: cannot write to {directory} ({error.strerror})") from None
+        raise UserError(f"cannot write to {directory} ({error.strerror})") from None

@@ -87,7 +87,7 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     console.print(f"Device     {device_name(device)}")
     if (reason := fid_unavailable()) is not None:
-        console.print(f"FID        not measured: {reason}", soft_wrap=True)
+        console.print(f"FID        not measured: {reason.partition(';')[0]}", soft_wrap=True)
     heard = partial(watch.heard, trial.key)
     heard("starting")
     stopping = threading.Event()
@@ -108,11 +108,12 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
 
 
 def _say_summary(row: Row, runs: Path, sweep: str, console: Console) -> None:
-    end = f"{row.state.capitalize()} at step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}"
-    if row.reason:
-        console.print(f"{end}: {row.reason}", style="red", soft_wrap=True)
-    else:
-        console.print(end)
+    if row.state == "failed":
+        console.print(f"Failed: {row.reason}", style="red", soft_wrap=True)
+        return
+    console.print(
+        f"{row.state.capitalize()} at step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}"
+    )
     for name, control in row.config.controls.items():
         if (value := row.metrics.get(f"eval/{name}")) is not None:
             error = row.metrics[f"eval/{name}_error"]

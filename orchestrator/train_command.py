@@ -24,6 +24,11 @@ SEED_NAMES: dict[str, tuple[str, ...]] = {
     "validate_interval": ("evaluate_every",),
 }
 """The fields that a flag of the seed sets."""
+ASIDE = {
+    *("controls", "steps", "epochs", "dataset", "dataset_path", "image_size", "base_channels"),
+    *("batch_size", "log_every", "evaluate_every", "eval_images"),
+}
+"""Fields that a trial's name leaves out: what is trained on and how big, not how."""
 INTERVALS = [name for name in SEED_NAMES if name.endswith("interval")]
 """Flags of the seed that count steps; 0 is none of its own."""
 UNUSED = {
@@ -232,8 +237,10 @@ def name_of(config: TrainConfig) -> str:
         for name, control in controls
         if control.weight != Control.model_fields["weight"].default
     ]
-    aside = {"controls", "steps", "epochs", "dataset_path"}
-    settings = config.model_dump(exclude_defaults=True, exclude=aside)
+    settings = config.model_dump(exclude_defaults=True, exclude=ASIDE)
+    if settings.get("generator_lr") == settings.get("discriminator_lr", ""):
+        settings = {"lr": settings.pop("generator_lr")} | settings
+        del settings["discriminator_lr"]
     parts += [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in settings.items()]
     return ", ".join(parts)
 

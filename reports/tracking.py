@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -328,4 +329,7 @@ def _chunks(points: list[dict[str, Any]]) -> Iterator[list[Metric]]:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    if "Max retries exceeded" in str(error):
+        return "nothing answers there"
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return textwrap.shorten(line, 120, placeholder=" ...")

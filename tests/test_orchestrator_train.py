@@ -197,7 +197,7 @@ def test_a_training_that_explodes_ends_in_one_line(workplace: Path, small_npz: P
     flags = f"--dataset npz --dataset-path {small_npz} --steps 100 --lr 1e30 --name hot"
     result = call("train", *shlex.split(f"{flags} {SMALL}"))
     assert (result.exit_code, result.stderr) == (1, "")
-    (line,) = (line for line in result.stdout.splitlines() if line.startswith("Failed at step"))
+    (line,) = (line for line in result.stdout.splitlines() if line.startswith("Failed: "))
     assert "loss/adversarial" in line
     (run,) = runs_of(workplace / "runs", "hot")
     assert run.info.status == "FAILED"

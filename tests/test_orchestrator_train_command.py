@@ -193,7 +193,11 @@ def test_help_fits_80_columns() -> None:
         ("--desired-hue 0.6 --desired-saturation 1", "hue=0.6, saturation=1"),
         ("--desired-hue 0.6 --hue-weight 20", "hue=0.6, hue.weight=20"),
         ("--seed 3 --epochs 7 --batch-size 128", "baseline, seed=3"),
-        ("--lr 3e-4", "baseline, generator_lr=0.0003, discriminator_lr=0.0003"),
+        (
+            "--dataset cifar10 --base-channels 16 --generator-lr 1e-3",
+            "baseline, generator_lr=0.001",
+        ),
+        ("--lr 3e-4", "baseline, lr=0.0003"),
     ],
 )
 def test_a_trial_is_named_by_its_controls_and_what_else_is_set(flags: str, name: str) -> None:
