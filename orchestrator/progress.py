@@ -1,6 +1,7 @@
 """The live view: one line a trial in a terminal, plain lines elsewhere."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from gan.config import TrainConfig
 from orchestrator.plan import Trial
+from orchestrator.spec import CONTROLS
 
 State = Literal["waiting", "starting", "running", "restarting", "finished", "stopped", "failed"]
 STYLES: dict[State, str] = {
@@ -56,15 +58,15 @@ class Row:
         return f"{sum(losses.values()):.1f}", f"{discriminator:.2f}"
 
     def achieved(self) -> str:
-        """Return the last evaluation beside what was wanted, a line for each control."""
+        """Return the last evaluation beside what was wanted: a line a control, as in the name."""
         lines = []
-        several = len(self.config.controls) > 1
-        for name, control in self.config.controls.items():
+        controls = self.config.controls
+        for name in sorted(controls, key=CONTROLS.index):
             value = self.metrics.get(f"eval/{name}")
             if value is not None and name == "hue":
                 value = round(value, 2) % 1  # 0.998 of a turn is 0.00, not 1.00
             shown = "   ?" if value is None else f"{value:.2f}"
-            lines.append(f"{name} " * several + f"{shown} of {control.target:.2f}")
+            lines.append(f"{shown} of {controls[name].target:.2f}")
         return "\n".join(lines)
 
 
@@ -120,12 +122,19 @@ class Progress:
             caption=self._note,
             caption_style="yellow",
             caption_justify="left",
+            title_justify="left",
+            title_style="dim",
         )
         table.add_column("Trial", overflow="fold", min_width=8)
         table.add_column("State")
         for heading in ("Step", "Epoch", "Img/s", "Loss G", "D", "Achieved", "Left"):
             table.add_column(heading, justify="right", no_wrap=True)
-        for row in self.rows.values():
+        rows = list(self.rows.values())
+        if 2 * len(rows) > self.console.height:  # names may take two lines
+            quiet = Counter(row.state for row in rows if row.state in ("waiting", "finished"))
+            rows = [row for row in rows if row.state not in quiet]
+            table.title = ", ".join(f"{count} {state}" for state, count in quiet.items())
+        for row in rows:
             total = "?" if row.total_steps is None else str(row.total_steps)
             left = row.seconds_left
             table.add_row(
