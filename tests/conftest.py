@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from streams import noise
 from tracking import CONFIG
 from trainings import Start, small
 
 from gan import trainer
 from gan.config import TrainConfig
 from gan.data import held_out, training_batch
-from gan.datasets import Dataset, load
+from gan.datasets import PHOTOS, Dataset, load
 from gan.trainer import Trainer
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
@@ -37,6 +39,21 @@ def small_npz(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path
     arrays = [(x * 255).round().byte().permute(0, 2, 3, 1).numpy() for x in (train, test)]
     np.savez(path, train=arrays[0], test=arrays[1])
     return path
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of many shapes: photographs, noise from 64 to 900 pixels, one lying on its side."""
+    folder = tmp_path_factory.mktemp("mixed")
+    for file in sorted((PHOTOS / "test").iterdir())[:20]:
+        shutil.copy(file, folder)
+    (folder / "below").mkdir()
+    for n, sides in enumerate([(64, 64), (64, 97), (131, 129), (257, 640), (900, 400), (32, 32)]):
+        noise(*sides, seed=n).save(folder / "below" / f"{n}.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise(70, 130).save(folder / "lying.jpg", exif=exif)
+    return folder
 
 
 @pytest.fixture

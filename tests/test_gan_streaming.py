@@ -2,68 +2,25 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from streams import config, noise, of_folder, streamed
 from torch import Tensor
 
 from gan import datasets
-from gan.config import TrainConfig
-from gan.data import AHEAD, Batches, held_out, training_batch
-from gan.datasets import PHOTOS, Dataset, load
+from gan.data import Batches, held_out, training_batch
+from gan.datasets import load
 from gan.errors import UserError
 from gan.images import ImageSet
 from gan.streaming import Files, StreamedImages, Strings
 
 Pixels = NDArray[np.uint8]
-
-
-def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"steps": 1, "batch_size": 8, **fields})
-
-
-def noise(height: int, width: int, seed: int = 0) -> Image.Image:
-    random = np.random.default_rng(seed)
-    return Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-
-def of_folder(folder: Path, **fields: Any) -> TrainConfig:
-    return config(dataset="folder", dataset_path=str(folder), **fields)
-
-
-def streamed(settings: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    """Load a folder as if it were too large for the memory."""
-    datasets._load.cache_clear()
-    with monkeypatch.context() as patch:
-        patch.setattr(datasets, "STREAM_BYTES", 0)
-        dataset = load(settings)
-    datasets._load.cache_clear()
-    assert isinstance(dataset.train, StreamedImages)
-    assert isinstance(dataset.test, StreamedImages)
-    return dataset
-
-
-@pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of many shapes: photographs, noise from 64 to 900 pixels, one lying on its side."""
-    folder = tmp_path_factory.mktemp("mixed")
-    for file in sorted((PHOTOS / "test").iterdir())[:20]:
-        shutil.copy(file, folder)
-    (folder / "below").mkdir()
-    for n, sides in enumerate([(64, 64), (64, 97), (131, 129), (257, 640), (900, 400), (32, 32)]):
-        noise(*sides, seed=n).save(folder / "below" / f"{n}.png")
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    noise(70, 130).save(folder / "lying.jpg", exif=exif)
-    return folder
 
 
 # The same pictures, bit for bit
@@ -166,84 +123,6 @@ def test_packed_strings_are_those_put_in() -> None:
     packed = Strings.of(strings)
     assert len(packed) == 5
     assert [packed[n] for n in range(5)] == strings
-
-
-# Batches ahead of time
-
-
-class Numbered:
-    """Pictures of 40x48 whose noise is their number; counts how often each is opened."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.opened: Counter[int] = Counter()
-
-    def __len__(self) -> int:
-        return self.count
-
-    def open(self, index: int) -> Image.Image:
-        self.opened[index] += 1
-        return noise(40, 48, seed=index)
-
-    def name(self, index: int) -> str:
-        return f"number {index}"
-
-
-@pytest.fixture
-def numbered() -> Numbered:
-    return Numbered(1000)
-
-
-def test_batches_come_as_asked_for_in_any_order(mixed: Path, numbered: Numbered) -> None:
-    for images in (load(of_folder(mixed)).train, StreamedImages(numbered, 32)):
-        batches = Batches(images, config())
-        for step in (5, 6, 7, 7, 0, 1, 30, 29, 5):
-            assert torch.equal(batches.at(step), training_batch(images, config(), step))
-        batches.close()
-
-
-def test_no_more_is_decoded_than_the_next_batches(numbered: Numbered) -> None:
-    batches = Batches(StreamedImages(numbered, 32), config())
-    assert not numbered.opened
-    for step in range(20):
-        batches.at(step)
-        assert numbered.opened.total() <= (step + 1 + AHEAD) * 8
-    batches.close()
-    assert max(numbered.opened.values()) == 1, "1,000 pictures: none comes twice in 23 batches"
-
-
-def test_held_out_crops_decode_only_what_they_show(numbered: Numbered) -> None:
-    held_out(StreamedImages(numbered, 32), config(eval_images=20))
-    assert numbered.opened.total() == 20
-
-
-def test_the_background_thread_ends_with_close(numbered: Numbered) -> None:
-    def running() -> list[threading.Thread]:
-        return [t for t in threading.enumerate() if t.name.startswith("batches")]
-
-    batches = Batches(StreamedImages(numbered, 32), config())
-    batches.at(0)
-    assert len(running()) == 1
-    batches.close()
-    assert running() == []
-
-
-def test_an_interpreter_with_batches_under_way_ends(mixed: Path) -> None:
-    script = """if True:
-        import sys
-        from gan import datasets
-        from gan.config import TrainConfig
-        from gan.data import Batches
-        from gan.datasets import load
-        datasets.STREAM_BYTES = 0
-        config = TrainConfig(dataset="folder", dataset_path=sys.argv[1], steps=1, batch_size=20)
-        batches = Batches(load(config).train, config)
-        batches.at(0)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(mixed)], capture_output=True, text=True, timeout=120
-    )
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 # Pictures that turn out to be bad
