@@ -207,8 +207,14 @@ class Trainer:
 
     def _take_over(self, baseline: Path, trial: Path) -> None:
         """Go on from the baseline's newest checkpoint, where it is further; keep the history."""
-        found = checkpoint.newest(baseline)
-        if found is None or checkpoint.read_trial(found)["step"] <= self.step:
+
+        def further(*, digests: bool) -> Path | None:
+            found = checkpoint.newest(baseline, digests=digests)
+            ahead = found is not None and checkpoint.read_trial(found)["step"] > self.step
+            return found if ahead else None
+
+        # Every byte is read only where there is something to take over.
+        if further(digests=False) is None or (found := further(digests=True)) is None:
             return
         history = self.history
         self.restore(found)

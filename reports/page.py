@@ -146,7 +146,7 @@ def _shared_settings(runs: list[TrialRun]) -> str:
         for run in runs
     }
     counts = {run.metrics["eval/images"] for run in runs if "eval/images" in run.metrics}
-    measured = [f"measured on {count:.0f} held-out crops" for count in counts]
+    measured = [f"measured on {count:.0f} held-out images" for count in counts]
     same = [each[0] for each in zip(*lines, strict=True) if len(set(each)) == 1]
     return ", ".join(same + (measured if len(measured) == 1 else []))
 
