@@ -39,6 +39,10 @@ class Progress:
     """The newest value of every metric of the history."""
     durable_step: int
     """Step of the newest checkpoint: what a kill now would leave."""
+    seconds: float
+    """Time spent on the trial's steps and evaluations, by all processes, as far as they counted."""
+    checkpoint_seconds: float
+    """Time that this process spent on checkpoints, beside it."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.plateaus = Plateaus()
         self.seconds = 0.0
+        self.checkpoint_seconds = 0.0
 
     @property
     def epoch(self) -> float:
@@ -172,8 +177,7 @@ class Trainer:
         if baseline is not None:
             self._take_over(baseline, trial)
         durable = self.step
-        if self.step >= self.total_steps:
-            on_progress(self.progress(0.0, durable))
+        on_progress(self.progress(0.0, durable))
         saved = shown = before = time.monotonic()
         cost = 0.0
         shown_step = self.step
@@ -194,8 +198,9 @@ class Trainer:
             if stopping or ended or (due and now - saved > cost / CHECKPOINT_SHARE):
                 self.save(trial)
                 durable = self.step
-                saved = time.monotonic()
+                saved = before = time.monotonic()
                 cost = saved - now
+                self.checkpoint_seconds += cost
                 showing = True
             if showing:
                 images = (self.step - shown_step) * self.config.batch_size
@@ -231,7 +236,14 @@ class Trainer:
         """Describe where the trial is."""
         metrics = checkpoint.newest_metrics(self.history)
         return Progress(
-            self.step, self.total_steps, self.epoch, images_per_second, metrics, durable_step
+            self.step,
+            self.total_steps,
+            self.epoch,
+            images_per_second,
+            metrics,
+            durable_step,
+            self.seconds,
+            self.checkpoint_seconds,
         )
 
     def save(self, trial: Path) -> None:

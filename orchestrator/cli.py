@@ -1,5 +1,6 @@
 """The command line: parse, call, print. Heavy imports are inside the commands."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,13 +78,50 @@ def launch(runs: Path, sweep: str, dry_run: bool) -> None:
 
 @main.command()
 @click.argument("sweep")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.pass_obj
+def status(runs: Path, sweep: str, as_json: bool) -> None:
+    """Say how each trial of SWEEP (its name) is, from its directory alone.
+
+    Also while it runs elsewhere, and after everything has died. Goodput: the share of the time
+    on workers that went into steps that counted.
+    """
+    from rich.console import Console
+
+    from orchestrator.status import print_status, status_json
+
+    if as_json:
+        click.echo(status_json(runs, sweep))
+    else:
+        print_status(runs, sweep, Console(highlight=False, markup=False))
+
+
+@main.command()
+@click.argument("sweep")
+@click.argument("trial", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the trials that were asked as JSON.")
+@click.pass_obj
+def stop(runs: Path, sweep: str, trial: str | None, as_json: bool) -> None:
+    """Ask SWEEP, or one TRIAL of it (name or key), for a checkpoint and an end.
+
+    The launch that runs it hears it within about a second; launch it again to go on.
+    """
+    from orchestrator.stop import stop as ask
+
+    asked = [found.name for found in ask(runs, sweep, trial)]
+    click.echo(json.dumps({"sweep": sweep, "asked": asked}) if as_json else "\n".join(asked))
+
+
+@main.command()
+@click.argument("sweep")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory to write into.  [default: RUNS/reports/SWEEP]",
 )
+@click.option("--all", "left_out", is_flag=True, help="Show trials that left the file, too.")
 @click.pass_obj
-def report(runs: Path, sweep: str, out: Path | None) -> None:
+def report(runs: Path, sweep: str, out: Path | None, left_out: bool) -> None:
     """Compare the trials of SWEEP (its name) on a page: index.html, README.md, rows.csv.
 
     Reads the tracking store alone, also while trials still run.
@@ -91,7 +129,8 @@ def report(runs: Path, sweep: str, out: Path | None) -> None:
     from reports.page import write_report
     from reports.tracking import default_uri
 
-    page = write_report(default_uri(runs), sweep, out or runs / "reports" / sweep)
+    out = out or runs / "reports" / sweep
+    page = write_report(default_uri(runs), sweep, out, left_out=left_out)
     click.echo(page)
 
 

@@ -27,6 +27,7 @@ from gan.errors import UserError
 from orchestrator.interrupt import graceful_stop
 from orchestrator.plan import Trial
 from orchestrator.spec import Resources, SweepSpec
+from orchestrator.state import stop_file
 from orchestrator.trainable import TrialTask, run_trial
 from orchestrator.watch import Watch
 
@@ -51,25 +52,25 @@ def train(
     Raises:
         UserError: the cluster has not what a single trial needs.
     """
-    stop_file = sweep / "stop"
-    stop_file.unlink(missing_ok=True)
+    stop = stop_file(sweep)
+    for file in (stop, *(stop_file(sweep / trial.key) for trial in trials)):
+        file.unlink(missing_ok=True)
     with _ray(console):
         share = _share(spec.resources)
         try:
-            with watch.progress, graceful_stop(stop_file.touch, watch.progress.say):
+            with watch.progress, graceful_stop(stop.touch, watch.progress.say):
                 for recolouring in (False, True):
                     part = [t for t in trials if t.config.recolour == recolouring]
-                    if part and not stop_file.exists():
-                        _tune(spec, part, sweep, stop_file, share, watch)
+                    if part and not stop.exists():
+                        _tune(spec, part, sweep, share, watch)
         finally:
-            stop_file.unlink(missing_ok=True)
+            stop.unlink(missing_ok=True)
 
 
 def _tune(
     spec: SweepSpec,
     trials: list[Trial],
     sweep: Path,
-    stop_file: Path,
     share: dict[str, float],
     watch: Watch,
 ) -> None:
@@ -83,7 +84,6 @@ def _tune(
                 config=trial.config.model_dump(mode="json"),
                 directory=str(sweep / trial.key),
                 dataset_root=str(Path.cwd()),
-                stop_file=str(stop_file),
                 threads=spec.resources.cpus_per_trial,
                 on_gpu=share["gpu"] > 0,
             )
@@ -176,4 +176,7 @@ class _Callback(Callback):
         self._watch.heard(_key_of(trial), result["state"], result.get("reason", ""), **reported)
 
 
-REPORTED = ("step", "total_steps", "epoch", "images_per_second", "metrics", "durable_step")
+REPORTED = (
+    *("step", "total_steps", "epoch", "images_per_second", "metrics"),
+    *("durable_step", "seconds", "checkpoint_seconds"),
+)

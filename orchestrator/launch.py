@@ -1,14 +1,17 @@
 """Make it so: run what a sweep's trials lack, from wherever each of them is."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.claim import claim
 from orchestrator.datasets import check_datasets
 from orchestrator.plan import Trial
 from orchestrator.progress import Progress
-from orchestrator.sender import Sender, Transfer
+from orchestrator.record import changes, read_record, write_record
+from orchestrator.sender import Removal, Sender, Transfer
 from orchestrator.spec import SweepSpec
 from orchestrator.state import (
     TrialState,
@@ -44,8 +47,21 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
     if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
         connect(uri)  # an absent server is to be noticed before anything is written
     make_writable(sweep)
+    with claim(sweep, f"{spec.name} is launched"):
+        return _launch(spec, trials, runs, uri, console)
+
+
+def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: Console) -> bool:
+    sweep = sweep_directory(runs, spec.name)
+    # Once more: another launch may have trained until now.
+    states = {t.key: state_of(t, trial_directory(runs, spec.name, t)) for t in trials}
+    todo = [trial for trial in trials if not states[trial.key].finished]
     tracker = SweepTracker(uri, spec.name, runs)
     _say_plan(spec, states, console)
+    if before := read_record(sweep):
+        for line in changes(before, trials):
+            console.print(line, soft_wrap=True)
+    write_record(sweep, trials)
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
     progress = Progress(console, trials)
     sender = Sender(tracker, progress.say)
@@ -53,6 +69,13 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
         Transfer(trial, index, trial_directory(runs, spec.name, trial), "RUNNING")
         for index, trial in enumerate(trials)
     ]
+    for run in tracker.runs():
+        if run.key not in states:
+            sender.put(Removal(run.key))
+        elif run.status == "RUNNING" and not states[run.key].finished:
+            # Nothing of this sweep runs: whatever said so is dead.
+            transfer = next(t for t in transfers if t.trial.key == run.key)
+            sender.put(replace(transfer, status="KILLED"))
     watch = Watch(transfers, progress, sender)
     for key, state in states.items():
         watch.starts_from(key, state)

@@ -39,6 +39,8 @@ class Row:
     epoch: float = 0.0
     images_per_second: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    checkpoint_seconds: float = 0.0
     reason: str = ""
 
     @property

@@ -21,6 +21,11 @@ class Transfer:
     status: Status
     reason: str = ""
 
+    @property
+    def key(self) -> str:
+        """Of the trial."""
+        return self.trial.key
+
     def send(self, tracker: SweepTracker) -> None:
         """Bring the run up to the trial's newest checkpoint."""
         tracker.sync(
@@ -34,24 +39,35 @@ class Transfer:
         )
 
 
+@dataclass(frozen=True)
+class Removal:
+    """A trial is no longer in the sweep."""
+
+    key: str
+
+    def send(self, tracker: SweepTracker) -> None:
+        """Say so in its run."""
+        tracker.leave_out(self.key)
+
+
 class Sender:
-    """A thread that sends the newest transfer of each trial, again and again until it arrives."""
+    """A thread that sends the newest news of each trial, again and again until they arrive."""
 
     def __init__(self, tracker: SweepTracker, warn: Callable[[str], None]) -> None:
         """Start the thread; ``warn`` is told once when the store is away, and when it is back."""
         self._tracker = tracker
         self._warn = warn
-        self._waiting: dict[str, Transfer] = {}
+        self._waiting: dict[str, Transfer | Removal] = {}
         self._changed = threading.Condition()
         self._closing = False
         self._away = False
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
-    def put(self, transfer: Transfer) -> None:
-        """Ask for a transfer; it replaces an unsent one of the same trial."""
+    def put(self, news: Transfer | Removal) -> None:
+        """Ask for news to be sent; they replace unsent ones of the same trial."""
         with self._changed:
-            self._waiting[transfer.trial.key] = transfer
+            self._waiting[news.key] = news
             self._changed.notify_all()
 
     def close(self) -> int:
@@ -70,9 +86,9 @@ class Sender:
                 if not self._waiting:
                     return
                 key = next(iter(self._waiting))
-                transfer = self._waiting.pop(key)
+                news = self._waiting.pop(key)
             try:
-                transfer.send(self._tracker)
+                news.send(self._tracker)
             except Exception as error:  # a mistake of ours must not end the training either
                 if not self._away:
                     reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
@@ -80,7 +96,7 @@ class Sender:
                     self._warn(f"tracking {what} ({reason}); training goes on, sent later")
                 self._away = True
                 with self._changed:
-                    self._waiting.setdefault(key, transfer)
+                    self._waiting.setdefault(key, news)
                     if self._closing:
                         return
                     self._changed.wait(RETRY_SECONDS)

@@ -38,6 +38,11 @@ def trial_directory(runs: Path, sweep: str, trial: Trial) -> Path:
     return sweep_directory(runs, sweep) / trial.key
 
 
+def stop_file(directory: Path) -> Path:
+    """Return what asks a sweep, or a trial, to stop by existing in its directory."""
+    return directory / "stop"
+
+
 def baseline_directory(directory: Path, config: TrainConfig) -> Path | None:
     """Return where a recoloured trial's baseline is, beside its own directory."""
     return directory.parent / config.without_control().key() if config.recolour else None

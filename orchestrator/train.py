@@ -8,20 +8,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gan.errors import UserError
 from orchestrator.datasets import check_datasets
 from orchestrator.interrupt import graceful_stop
 from orchestrator.plan import Trial
 from orchestrator.progress import Progress, Row
 from orchestrator.sender import Sender, Transfer
-from orchestrator.state import (
-    baseline_directory,
-    keep_traceback,
-    make_writable,
-    state_of,
-    trial_directory,
-)
+from orchestrator.state import make_writable, state_of, trial_directory
 from orchestrator.watch import Watch
+from orchestrator.worker import train_trial
 from reports.tracking import SweepTracker, connect, read_sweep, without_password
 
 
@@ -80,9 +74,8 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
     # torch takes seconds to import; a trial that is finished needs none of it.
     import torch
 
-    from gan.datasets import load
     from gan.fid import fid_unavailable
-    from gan.trainer import Trainer, device_name
+    from gan.trainer import device_name
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     console.print(f"Device     {device_name(device)}")
@@ -91,20 +84,16 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
     heard = partial(watch.heard, trial.key)
     heard("starting")
     stopping = threading.Event()
-    try:
-        with graceful_stop(stopping.set, watch.progress.say):
-            finished = Trainer(trial.config, load(trial.config), device).fit(
-                directory,
-                baseline=baseline_directory(directory, trial.config),
-                on_progress=lambda progress: heard("running", **asdict(progress)),
-                should_stop=stopping.is_set,
-            )
-    except UserError as error:
-        heard("failed", str(error))
-    except Exception as error:  # our own mistake: the trial's directory keeps the traceback
-        heard("failed", keep_traceback(directory, error))
-    else:
-        heard("finished" if finished else "stopped")
+    with graceful_stop(stopping.set, watch.progress.say):
+        state, reason = train_trial(
+            trial.config,
+            directory,
+            Path(),
+            device,
+            on_progress=lambda progress: heard("running", **asdict(progress)),
+            should_stop=stopping.is_set,
+        )
+    heard(state, reason)
 
 
 def _say_summary(row: Row, runs: Path, sweep: str, console: Console) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from ray import tune
 
 from gan.config import TrainConfig
-from gan.errors import UserError
-from orchestrator.state import baseline_directory, keep_traceback
+from orchestrator.state import stop_file
+from orchestrator.worker import train_trial
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,6 @@ class TrialTask:
     """Of the trial, on storage that every node sees."""
     dataset_root: str
     """Directory that a relative ``dataset_path`` starts from."""
-    stop_file: str
-    """Asks for a checkpoint and an end, by existing."""
     threads: int
     on_gpu: bool
     """Whether a share of a GPU was set aside for it."""
@@ -36,39 +34,32 @@ def run_trial(config: dict[str, Any]) -> None:
     killed worker or a new launch. An exception would come again, so it is reported as the
     trial's end; only a death of the process lets Ray try again.
     """
-    try:
-        _run(TrialTask(**config["task"]))
-    except UserError as error:
-        tune.report({"state": "failed", "reason": str(error)})
-    except Exception as error:  # our own mistake: the trial's directory keeps the traceback
-        reason = keep_traceback(Path(config["task"]["directory"]), error)
-        tune.report({"state": "failed", "reason": reason})
-
-
-def _run(task: TrialTask) -> None:
+    task = TrialTask(**config["task"])
     os.environ["OMP_NUM_THREADS"] = str(task.threads)
     # torch is imported here, in the worker: the driver needs none of it.
     import torch
 
-    from gan.datasets import load
-    from gan.trainer import Progress, Trainer
+    from gan.trainer import Progress
 
     def report(progress: Progress) -> None:
         tune.report({"state": "running", **asdict(progress)})
 
     torch.set_num_threads(task.threads)
-    stop_file = Path(task.stop_file)
-    if stop_file.exists():
+    directory = Path(task.directory)
+    stops = (stop_file(directory.parent), stop_file(directory))
+
+    def should_stop() -> bool:
+        return any(file.exists() for file in stops)
+
+    if should_stop():
         tune.report({"state": "stopped"})
         return
-    config = TrainConfig.model_validate(task.config)
-    dataset = load(config, Path(task.dataset_root))
-    trainer = Trainer(config, dataset, torch.device("cuda" if task.on_gpu else "cpu"))
-    directory = Path(task.directory)
-    finished = trainer.fit(
+    state, reason = train_trial(
+        TrainConfig.model_validate(task.config),
         directory,
-        baseline=baseline_directory(directory, config),
+        Path(task.dataset_root),
+        torch.device("cuda" if task.on_gpu else "cpu"),
         on_progress=report,
-        should_stop=stop_file.exists,
+        should_stop=should_stop,
     )
-    tune.report({"state": "finished" if finished else "stopped"})
+    tune.report({"state": state, "reason": reason})

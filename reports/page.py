@@ -42,20 +42,21 @@ class Section:
         return f"({self.run.step} steps = {self.run.epoch:.0f} epochs)"
 
 
-def write_report(uri: str, sweep: str, out: Path) -> Path:
+def write_report(uri: str, sweep: str, out: Path, *, left_out: bool = False) -> Path:
     """Write ``index.html``, ``README.md``, ``rows.csv`` and the pictures; returns the page.
 
     Args:
         uri: of the tracking store, the only source.
         sweep: name of the sweep.
         out: directory, made if need be.
+        left_out: whether to show trials too that the sweep's file no longer has.
 
     Raises:
         UserError: there is no such sweep, it has no trials, or ``out`` cannot be written.
     """
     client = connect(uri, to_read=True)
     try:
-        runs = in_order(read_sweep(client, sweep))
+        runs = in_order(read_sweep(client, sweep, left_out=left_out))
         grids_of = {run.key: newest_sample(client, run) for run in runs}
     except AWAY as error:
         raise UserError(f"MLFLOW_TRACKING_URI: {sweep} cannot be read ({error})") from None

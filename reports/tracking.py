@@ -39,6 +39,7 @@ AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 PREFIX = "colorsweep."
 METRICS_PER_CALL = 1000
+LEFT_OUT = -1
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -52,7 +53,7 @@ class TrialRun:
     key: str
     name: str
     index: int
-    """Position in the sweep."""
+    """Position in the sweep; ``LEFT_OUT`` where the sweep's file no longer has it."""
     status: str
     reason: str
     """Why it failed, or nothing."""
@@ -133,6 +134,26 @@ class SweepTracker:
     def run_of(self, key: str) -> TrialRun | None:
         """Return what was last written of a trial."""
         return self._runs.get(key)
+
+    def runs(self) -> list[TrialRun]:
+        """Return what was last written of every trial that the sweep ever had."""
+        return list(self._runs.values())
+
+    def leave_out(self, key: str) -> None:
+        """Note that the sweep no longer has a trial, and that nothing trains it.
+
+        Raises:
+            One of AWAY: the store failed; the same call goes on later.
+        """
+        before = self._runs[key]
+        status = "KILLED" if before.status == "RUNNING" else before.status
+        wanted = replace(before, index=LEFT_OUT, status=status)
+        if wanted == before:
+            return
+        self.client.log_batch(before.run_id, tags=_tags(wanted))
+        if status != before.status:
+            self.client.set_terminated(before.run_id, status)
+        self._runs[key] = wanted
 
     def sync(
         self,
@@ -222,8 +243,13 @@ class SweepTracker:
                 self.client.log_artifact(run.run_id, str(newest / file), "generator")
 
 
-def read_sweep(client: MlflowClient, sweep: str) -> list[TrialRun]:
+def read_sweep(client: MlflowClient, sweep: str, *, left_out: bool = False) -> list[TrialRun]:
     """Read the trials of a sweep, in its order.
+
+    Args:
+        client: of the store.
+        sweep: name of the sweep.
+        left_out: whether those come too, at the end, that the sweep's file no longer has.
 
     Raises:
         UserError: there is no such sweep; the message lists those that are.
@@ -231,7 +257,9 @@ def read_sweep(client: MlflowClient, sweep: str) -> list[TrialRun]:
     experiment = client.get_experiment_by_name(sweep)
     if experiment is None:
         raise UserError(f"{sweep}: no such sweep; there are: {', '.join(sweeps(client)) or 'none'}")
-    return sorted(_search(client, experiment.experiment_id), key=lambda run: run.index)
+    found = sorted(_search(client, experiment.experiment_id), key=lambda run: run.index)
+    gone = [run for run in found if run.index == LEFT_OUT]
+    return [run for run in found if run.index != LEFT_OUT] + (gone if left_out else [])
 
 
 def sweeps(client: MlflowClient) -> list[str]:

@@ -1,0 +1,158 @@
+"""How a sweep is, from its directory alone: also while it runs elsewhere, or after all has died."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gan.errors import UserError
+from orchestrator.attempts import Attempt, attempts, goodput, restarts, wasted_steps
+from orchestrator.plan import Trial
+from orchestrator.progress import duration
+from orchestrator.record import read_record
+from orchestrator.spec import listed, nearest
+from orchestrator.state import state_of, sweep_directory, trial_directory
+
+SILENT_SECONDS = 60.0
+"""After so long without a sign of life an attempt that never ended is taken for dead."""
+
+State = Literal["waiting", "running", "stopped", "failed", "died", "finished"]
+STYLES: dict[State, str] = {
+    "waiting": "dim",
+    "running": "cyan",
+    "stopped": "yellow",
+    "failed": "red",
+    "died": "red",
+    "finished": "green",
+}
+
+
+@dataclass(frozen=True)
+class TrialStatus:
+    """How a trial is."""
+
+    name: str
+    key: str
+    state: State
+    step: int
+    """The newest that anybody has seen."""
+    durable_step: int
+    """Of the newest checkpoint."""
+    total_steps: int | None
+    seen: float | None
+    """Seconds since the epoch."""
+    restarts: int
+    """After deaths."""
+    wasted_steps: int
+    """Taken, lost and taken again."""
+    goodput: float | None
+    """Share of its time on workers that went into steps that counted."""
+    checkpoint_share: float | None
+    """Share of its training time that checkpoints took."""
+    reason: str
+    """Why it failed."""
+
+
+def known_sweeps(runs: Path) -> list[str]:
+    """List the sweeps below a directory by name."""
+    return sorted(p.name for p in (runs / "sweeps").glob("*") if read_record(p))
+
+
+def status_of(runs: Path, sweep: str) -> tuple[list[TrialStatus], float | None]:
+    """Look at every trial of a sweep's last launch.
+
+    Returns:
+        The trials, and the goodput of them all.
+
+    Raises:
+        UserError: there is no such sweep; the message lists those that are.
+    """
+    trials = trials_of(runs, sweep)
+    histories = [attempts(trial_directory(runs, sweep, trial)) for trial in trials]
+    found = [_status(runs, sweep, *pair) for pair in zip(trials, histories, strict=True)]
+    return found, goodput(histories)
+
+
+def trials_of(runs: Path, sweep: str) -> list[Trial]:
+    """Return the trials of a sweep's last launch.
+
+    Raises:
+        UserError: there is no such sweep; the message lists those that are.
+    """
+    if not (trials := read_record(sweep_directory(runs, sweep))):
+        known = known_sweeps(runs)
+        raise UserError(
+            f"{sweep}: no such sweep below {runs}{nearest(sweep, known)}; "
+            f"there are: {listed(known) if known else 'none'}"
+        )
+    return trials
+
+
+def _status(runs: Path, sweep: str, trial: Trial, history: list[Attempt]) -> TrialStatus:
+    durable = state_of(trial, trial_directory(runs, sweep, trial))
+    last = history[-1] if history else None
+    training = sum(attempt.counted + attempt.checkpoints for attempt in history)
+    return TrialStatus(
+        name=trial.name,
+        key=trial.key,
+        state="finished" if durable.finished else _state(last),
+        step=max(durable.step, last.step if last else 0),
+        durable_step=durable.step,
+        total_steps=durable.total_steps or (last.total_steps if last else None),
+        seen=last.seen if last else None,
+        restarts=restarts(history),
+        wasted_steps=sum(wasted_steps(history)),
+        goodput=goodput([history]),
+        checkpoint_share=sum(a.checkpoints for a in history) / training if training else None,
+        reason=last.reason if last and not durable.finished else "",
+    )
+
+
+def _state(last: Attempt | None) -> State:
+    if last is None:
+        return "waiting"
+    if last.ended in ("failed", "stopped"):
+        return last.ended
+    return "died" if time.time() - last.seen > SILENT_SECONDS else "running"
+
+
+def print_status(runs: Path, sweep: str, console: Console) -> None:
+    """Print a line for each trial, and the goodput of the sweep; fits 80 columns."""
+    found, of_all = status_of(runs, sweep)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("Trial", overflow="fold", min_width=8)
+    table.add_column("State")
+    for heading in ("Step", "Seen", "Restarts", "Wasted", "Goodput"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in found:
+        total = "?" if row.total_steps is None else str(row.total_steps)
+        table.add_row(
+            row.name,
+            Text(row.state, STYLES[row.state]),
+            f"{row.step}/{total}",
+            "" if row.seen is None else f"{duration(max(0, time.time() - row.seen))} ago",
+            str(row.restarts or ""),
+            str(row.wasted_steps or ""),
+            "" if row.goodput is None else f"{row.goodput:.0%}",
+        )
+    console.print(table)
+    for row in found:
+        if row.reason:
+            console.print(f"{row.name}: {row.reason}", style="red", soft_wrap=True)
+    finished = sum(row.state == "finished" for row in found)
+    line = f"{sweep}: {finished} of {len(found)} trials finished"
+    if of_all is not None:
+        line += f"; goodput {of_all:.1%}: time in steps that counted, of the time on workers"
+    console.print(line, soft_wrap=True)
+
+
+def status_json(runs: Path, sweep: str) -> str:
+    """Return all of it as JSON."""
+    found, of_all = status_of(runs, sweep)
+    trials = [asdict(row) for row in found]
+    return json.dumps({"sweep": sweep, "goodput": of_all, "trials": trials}, indent=1)

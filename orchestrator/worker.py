@@ -1,0 +1,75 @@
+"""One trial in this process: alone with its directory, and with a diary of its time."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan.config import TrainConfig
+from gan.errors import UserError
+from orchestrator.attempts import Diary, Ending
+from orchestrator.claim import claim
+from orchestrator.state import baseline_directory, keep_traceback, make_writable
+
+if TYPE_CHECKING:
+    import torch
+
+    from gan.trainer import Progress
+
+PATIENCE = 60.0
+"""Seconds to wait for a process that trained the trial before, and whose launch is dead."""
+
+
+def train_trial(
+    config: TrainConfig,
+    directory: Path,
+    dataset_root: Path,
+    device: "torch.device",
+    *,
+    on_progress: Callable[["Progress"], None],
+    should_stop: Callable[[], bool],
+) -> tuple[Ending, str]:
+    """Train what the trial lacks, from its newest sound checkpoint.
+
+    Args:
+        config: the trial's.
+        directory: the trial's.
+        dataset_root: where a relative ``dataset_path`` starts from.
+        device: where to train.
+        on_progress: called about once a second.
+        should_stop: asked about once a second.
+
+    Returns:
+        How it ended, and why it failed.
+    """
+    from gan.datasets import load
+    from gan.trainer import Trainer
+
+    try:
+        make_writable(directory)
+        with claim(directory, "this trial is trained", patience=PATIENCE):
+            diary = Diary(directory)
+
+            def report(progress: "Progress") -> None:
+                diary.beat(progress)
+                on_progress(progress)
+
+            try:
+                trainer = Trainer(config, load(config, dataset_root), device)
+                finished = trainer.fit(
+                    directory,
+                    baseline=baseline_directory(directory, config),
+                    on_progress=report,
+                    should_stop=should_stop,
+                )
+            except UserError as error:
+                diary.end("failed", str(error))
+                return "failed", str(error)
+            except Exception as error:  # our own mistake: the directory keeps the traceback
+                reason = keep_traceback(directory, error)
+                diary.end("failed", reason)
+                return "failed", reason
+            ending: Ending = "finished" if finished else "stopped"
+            diary.end(ending)
+            return ending, ""
+    except UserError as error:
+        return "failed", str(error)
