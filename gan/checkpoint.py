@@ -128,10 +128,13 @@ def _sound(trial: Path, *, digests: bool) -> Iterator[Path]:
 
 
 def prune(trial: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` sound checkpoints, and what dead processes left."""
+    """Remove all but the newest ``keep`` sound checkpoints, and what dead processes left.
+
+    The newest is verified byte by byte before any older one goes.
+    """
     kept = 0
     for _, path in _steps(trial):
-        if kept >= keep or not _is_sound(path, digests=False):
+        if kept >= keep or not _is_sound(path, digests=kept == 0):
             shutil.rmtree(path, ignore_errors=True)
         else:
             kept += 1

@@ -1,6 +1,8 @@
 """One trial: a training whose every bit follows from its config, however often it is stopped."""
 
+import errno
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -24,6 +26,12 @@ CHECKPOINT_SECONDS = 30.0
 CHECKPOINT_SHARE = 0.02
 """Of the time, at most, that checkpoints take: where one is slow, fewer are taken."""
 PROGRESS_SECONDS = 1.0
+RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0)
+"""Waits between tries where storage fails for a while."""
+REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+"""Errors of storage that trying again does not mend: no room, or no permission."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -230,7 +238,8 @@ class Trainer:
 
     def _keep_evaluation(self, trial: Path) -> None:
         self._require_health()
-        checkpoint.write_file(checkpoint.sample_file(trial, self.step), self.evaluate())
+        file, sample = checkpoint.sample_file(trial, self.step), self.evaluate()
+        _persist(lambda: checkpoint.write_file(file, sample), file)
 
     def progress(self, images_per_second: float, durable_step: int) -> Progress:
         """Describe where the trial is."""
@@ -250,10 +259,12 @@ class Trainer:
         """Write a checkpoint, then remove those that are no longer needed.
 
         Raises:
-            TrainingError: a loss or a weight is not finite: this state is not worth keeping.
+            TrainingError: a loss or a weight is not finite: this state is not worth keeping. Or
+                storage refuses it, or fails for longer than ``RETRY_SECONDS``.
         """
         self._require_health()
-        checkpoint.write(trial, self.step, self.state())
+        state = self.state()
+        _persist(lambda: checkpoint.write(trial, self.step, state), trial)
         checkpoint.prune(trial, KEEP_CHECKPOINTS)
 
     def state(self) -> dict[str, bytes]:
@@ -319,6 +330,22 @@ class Trainer:
         self.seconds = trial["seconds"]
         self.history = trial["history"]
         self.plateaus = Plateaus(**trial["plateaus"])
+
+
+def _persist(write: Callable[[], object], target: Path) -> None:
+    for pause in (*RETRY_SECONDS, None):
+        try:
+            write()
+        except OSError as error:
+            if pause is None or error.errno in REFUSED:
+                raise TrainingError(
+                    f"{target}: cannot be written ({error.strerror}); the checkpoint before is "
+                    "kept; launch again once it can"
+                ) from None
+            log.warning("%s: cannot be written (%s); again in %g s", target, error, pause)
+            time.sleep(pause)
+        else:
+            return
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
