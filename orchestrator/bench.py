@@ -1,6 +1,5 @@
 """What `colorsweep bench` prints: the speed here, and how long a sweep will take."""
 
-import heapq
 import json
 import os
 from collections.abc import Iterable
@@ -14,9 +13,10 @@ from gan.bench import bench, choose_device, seeds_nets
 from gan.config import TrainConfig
 from gan.speed import Bench, lines
 from orchestrator.datasets import check_datasets
+from orchestrator.estimate import at_once, kind_of, slots_here
 from orchestrator.plan import Trial
 from orchestrator.progress import duration
-from orchestrator.spec import Resources, SweepSpec
+from orchestrator.spec import SweepSpec
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ def run_bench(
         torch.set_num_threads(spec.resources.cpus_per_trial)
     benches: dict[tuple[object, ...], Bench] = {}
     for kind, config in _kinds(trials).items():
-        recolouring = any(t.config.recolour and _kind(t.config) == kind for t in trials)
+        recolouring = any(t.config.recolour and kind_of(t.config) == kind for t in trials)
         benches[kind] = _measure(config, device, recolouring)
         if not as_json:
             _print(benches[kind], console)
-    estimates = [_estimate(t, trials, images[t.key][0], benches[_kind(t.config)]) for t in trials]
-    slots = _slots(spec.resources, device)
+    estimates = [_estimate(t, trials, images[t.key][0], benches[kind_of(t.config)]) for t in trials]
+    slots = slots_here(spec.resources, device)
     if as_json:
         print(json.dumps(_figures(spec, estimates, list(benches.values()), slots), indent=1))
     else:
@@ -80,20 +80,6 @@ def _print(measured: Bench, console: Console) -> None:
     console.print()
 
 
-def _kind(config: TrainConfig) -> tuple[object, ...]:
-    """Return what the speed depends on, controls aside: one more costs little."""
-    return (
-        config.image_size,
-        config.base_channels,
-        config.batch_size,
-        config.precision,
-        config.batch_norm,
-        config.downsampling,
-        config.discriminator_every,
-        config.eval_images,
-    )
-
-
 def _kinds(trials: Iterable[Trial]) -> dict[tuple[object, ...], TrainConfig]:
     """Choose one config of each kind: that with the most controls, the slowest."""
 
@@ -102,7 +88,7 @@ def _kinds(trials: Iterable[Trial]) -> dict[tuple[object, ...], TrainConfig]:
 
     chosen: dict[tuple[object, ...], TrainConfig] = {}
     for config in (trial.config for trial in trials):
-        kind = _kind(config)
+        kind = kind_of(config)
         if kind not in chosen or controls(config) > controls(chosen[kind]):
             chosen[kind] = config
     return chosen
@@ -118,26 +104,6 @@ def _estimate(trial: Trial, trials: list[Trial], images: int, measured: Bench) -
     return Estimate(trial.name, trial.key, steps, ms / 1000)
 
 
-def _slots(resources: Resources, device: torch.device) -> int:
-    """How many trials run at once, at full speed each, on this machine.
-
-    Those that share a GPU share its time: they count as one after another.
-    """
-    slots = (os.cpu_count() or 1) // resources.cpus_per_trial
-    if device.type == "cuda":
-        share = 1.0 if resources.gpus_per_trial is None else resources.gpus_per_trial
-        slots = min(slots, torch.cuda.device_count() // max(1, int(share)))
-    return max(1, slots)
-
-
-def _at_once(estimates: list[Estimate], slots: int) -> float:
-    """Seconds until the last trial ends, each started, in turn, where the first slot is free."""
-    free = [0.0] * slots
-    for estimate in estimates:
-        heapq.heappush(free, heapq.heappop(free) + estimate.seconds)
-    return max(free)
-
-
 def _figures(
     spec: SweepSpec, estimates: list[Estimate], benches: list[Bench], slots: int
 ) -> dict[str, object]:
@@ -147,7 +113,7 @@ def _figures(
         "trials": [vars(estimate) for estimate in estimates],
         "seconds": sum(estimate.seconds for estimate in estimates),
         "at_once": slots,
-        "seconds_at_once": _at_once(estimates, slots),
+        "seconds_at_once": at_once([estimate.seconds for estimate in estimates], slots),
     }
 
 
@@ -166,11 +132,11 @@ def _print_estimates(
         table.add_row(estimate.name, str(estimate.steps), duration(estimate.seconds))
     console.print(table)
     console.print()
-    whole, at_once = sum(estimate.seconds for estimate in estimates), _at_once(estimates, slots)
+    seconds = [estimate.seconds for estimate in estimates]
     where = f"{torch.cuda.device_count()} GPU" if device.type == "cuda" else f"{os.cpu_count()} CPU"
     for line in (
         f"{spec.name}: {len(estimates)} trials, estimated from the above",
-        f"{duration(whole):>12}  one after the other",
-        f"{duration(at_once):>12}  {slots} at once ({where})",
+        f"{duration(sum(seconds)):>12}  one after the other",
+        f"{duration(at_once(seconds, slots)):>12}  {slots} at once ({where})",
     ):
         console.print(line, soft_wrap=True)

@@ -44,9 +44,11 @@ main.add_command(train)
 
 @main.command()
 @click.argument("sweep")
-@click.option("--dry-run", is_flag=True, help="Print the trials and what each will use; no more.")
+@click.option("--dry-run", is_flag=True, help="Print the trials, time and cost left; no more.")
+@click.option("--price", type=click.FloatRange(min=0), help="Of one trial's hour, for --dry-run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @click.pass_obj
-def launch(runs: Path, sweep: str, dry_run: bool) -> None:
+def launch(runs: Path, sweep: str, dry_run: bool, price: float | None, as_json: bool) -> None:
     """Run, or go on with, the sweep in the file SWEEP (or the shipped one of that name).
 
     Finished trials are skipped, begun ones go on from their newest checkpoint, the rest start.
@@ -65,10 +67,17 @@ def launch(runs: Path, sweep: str, dry_run: bool) -> None:
     trials = expand(spec)
     console = Console(highlight=False, markup=False)  # names may hold [brackets]
     if dry_run:
-        from orchestrator.dryrun import print_plan
+        from orchestrator.dryrun import plan_json, plan_launch, print_plan
 
-        print_plan(spec, trials, runs, console)
+        quiet = Console(stderr=True, highlight=False, markup=False)
+        plan = plan_launch(spec, trials, runs, price, quiet if as_json else console)
+        if as_json:
+            click.echo(plan_json(plan))
+        else:
+            print_plan(plan, spec, console)
         return
+    if price is not None or as_json:
+        raise UserError("--price and --json go with --dry-run")
     from orchestrator import launch as launching
     from reports.tracking import default_uri
 

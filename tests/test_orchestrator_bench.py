@@ -1,19 +1,15 @@
 import json
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from click.testing import CliRunner, Result
 
 from gan import bench as measuring
 from orchestrator import bench
-from orchestrator.bench import Estimate
 from orchestrator.cli import main
-from orchestrator.spec import Resources
 
 TINY = {"base_channels": 2, "batch_size": 8, "eval_images": 12, "log_every": 5}
 
@@ -95,34 +91,6 @@ def test_a_trial_that_recolours_its_baseline_takes_an_evaluation(small_npz: Path
     (measured,) = found["benches"]
     assert recoloured["seconds"] == pytest.approx(measured["recolouring_ms"] / 1000)
     assert measured["recolouring_ms"] > 0
-
-
-def test_trials_at_once_end_with_the_last_of_them() -> None:
-    estimates = [Estimate("", "", 1, seconds) for seconds in (5, 1, 1, 4, 2)]
-    assert bench._at_once(estimates, 1) == 13
-    assert bench._at_once(estimates, 2) == 7, "5 + 2 beside 1 + 1 + 4"
-    assert bench._at_once(estimates, 9) == 5
-
-
-@pytest.mark.parametrize(
-    ("resources", "gpus", "slots"),
-    [
-        ({"cpus_per_trial": 2}, 0, 4),
-        ({"cpus_per_trial": 3}, 0, 2),
-        ({"cpus_per_trial": 16}, 0, 1),
-        ({}, 3, 3),
-        ({"gpus_per_trial": 0.25}, 3, 3),
-        ({"gpus_per_trial": 2}, 3, 1),
-        ({"cpus_per_trial": 4}, 3, 2),
-    ],
-)
-def test_as_many_run_at_once_as_there_is_room_for(
-    monkeypatch: pytest.MonkeyPatch, resources: dict[str, float], gpus: int, slots: int
-) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    device = torch.device("cuda" if gpus else "cpu")
-    assert bench._slots(Resources.model_validate(resources), device) == slots
 
 
 def test_a_bad_sweep_is_refused_in_one_line() -> None:
