@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
 from gan.config import TrainConfig
@@ -25,6 +26,17 @@ class TrialTask:
     threads: int
     on_gpu: bool
     """Whether a share of a GPU was set aside for it."""
+
+
+class NodeIsGoing(Exception):
+    """This node will be taken away; a checkpoint is taken."""
+
+
+def _node_is_going() -> bool:
+    """Whether Ray drains this node: a preemption with notice, or ``ray drain-node``."""
+    # Ray Train's own watcher for preemptions asks here; there is no public way.
+    draining = ray._private.state.state.get_draining_nodes()
+    return ray.get_runtime_context().get_node_id() in draining
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -48,10 +60,10 @@ def run_trial(config: dict[str, Any]) -> None:
     directory = Path(task.directory)
     stops = (stop_file(directory.parent), stop_file(directory))
 
-    def should_stop() -> bool:
+    def asked() -> bool:
         return any(file.exists() for file in stops)
 
-    if should_stop():
+    if asked():
         tune.report({"state": "stopped"})
         return
     state, reason = train_trial(
@@ -60,6 +72,8 @@ def run_trial(config: dict[str, Any]) -> None:
         Path(task.dataset_root),
         torch.device("cuda" if task.on_gpu else "cpu"),
         on_progress=report,
-        should_stop=should_stop,
+        should_stop=lambda: asked() or _node_is_going(),
     )
+    if state == "stopped" and not asked():
+        raise NodeIsGoing  # Tune goes on with the trial on another node
     tune.report({"state": state, "reason": reason})
