@@ -147,7 +147,7 @@ def print_status(runs: Path, sweep: str, console: Console) -> None:
     finished = sum(row.state == "finished" for row in found)
     line = f"{sweep}: {finished} of {len(found)} trials finished"
     if of_all is not None:
-        line += f"; goodput {of_all:.1%}: time in steps that counted, of the time on workers"
+        line += f"\ngoodput {of_all:.1%}: time in steps that counted, of the time on workers"
     console.print(line, soft_wrap=True)
 
 

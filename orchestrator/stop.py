@@ -33,7 +33,9 @@ def stop(runs: Path, sweep: str, wanted: str | None) -> list[Trial]:
         return trials
     for trial in trials:
         if wanted in (trial.name, trial.key):
-            stop_file(trial_directory(runs, sweep, trial)).touch()
+            file = stop_file(trial_directory(runs, sweep, trial))
+            file.parent.mkdir(exist_ok=True)  # it may wait for its turn yet
+            file.touch()
             return [trial]
     names = [trial.name for trial in trials]
     raise UserError(

@@ -1,0 +1,118 @@
+"""A sweep that was launched in this process, looked at, edited and launched again."""
+
+import json
+from pathlib import Path
+
+import pytest
+from flags import call
+
+from orchestrator.claim import claim
+from orchestrator.plan import expand
+from orchestrator.record import read_record, write_record
+from orchestrator.spec import read_sweep
+from orchestrator.worker import train_trial
+
+pytestmark = pytest.mark.usefixtures("workplace")
+TINY = "base_channels: 4, batch_size: 8, eval_images: 12, log_every: 2, evaluate_every: 3"
+
+
+@pytest.fixture
+def sweep(workplace: Path, small_npz: Path) -> Path:
+    """A sweep of two trials on record, the first of which is trained, and its directory."""
+    Path("tiny.yaml").write_text(
+        f"settings: {{steps: 6, {TINY}, dataset: npz, dataset_path: {small_npz}}}\n"
+        "points: [{seed: 1}, {seed: 2}]\n"
+    )
+    directory = workplace / "runs" / "sweeps" / "tiny"
+    directory.mkdir(parents=True)
+    trials = expand(read_sweep(Path("tiny.yaml")))
+    write_record(directory, trials)
+    train(directory, 0)
+    return directory
+
+
+def train(directory: Path, index: int, **fields: int) -> None:
+    import torch
+
+    trial = read_record(directory)[index]
+    ended = train_trial(
+        trial.config.model_copy(update=fields),
+        directory / trial.key,
+        Path(),
+        torch.device("cpu"),
+        on_progress=lambda progress: None,
+        should_stop=lambda: False,
+    )
+    assert ended == ("finished", "")
+
+
+def test_status_says_how_each_trial_is_from_the_directory_alone(sweep: Path) -> None:
+    result = call("status", "tiny")
+    assert (result.exit_code, result.stderr) == (0, "")
+    _, first, second, finished, goodput = result.stdout.splitlines()
+    assert first.split()[:4] == ["baseline,", "seed=1", "finished", "6/6"]
+    assert second.split() == ["baseline,", "seed=2", "waiting", "0/6"]
+    assert finished == "tiny: 1 of 2 trials finished"
+    assert goodput.startswith("goodput ")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
+    key = read_record(sweep)[1].key
+    train(sweep, 1, steps=3)
+    (file,) = (sweep / key / "attempts").iterdir()
+    # As if it had gone on to step 5, and died an hour ago.
+    attempt = json.loads(file.read_text()) | {"ended": None, "step": 5}
+    attempt["seen"] -= 3600
+    attempt["started"] -= 3600
+    file.write_text(json.dumps(attempt))
+    (_, died) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
+    assert (died["state"], died["step"], died["durable_step"]) == ("died", 5, 3)
+    train(sweep, 1)
+    found = json.loads(call("status", "tiny", "--json").stdout)
+    (_, after) = found["trials"]
+    assert (after["state"], after["restarts"], after["wasted_steps"]) == ("finished", 1, 2)
+    assert 0 < found["goodput"] < 1
+
+
+def test_what_is_unknown_is_refused_in_one_line(sweep: Path) -> None:
+    for command in ("status", "stop"):
+        result = call(command, "tinny")
+        assert (result.exit_code, result.stdout) == (2, "")
+        (line,) = result.stderr.splitlines()
+        assert "did you mean 'tiny'?" in line
+    with claim(sweep, "it is launched"):
+        (line,) = call("stop", "tiny", "baseline, seed=3").stderr.splitlines()
+    assert "baseline, seed=1" in line
+
+
+def test_a_stop_is_asked_of_what_runs(sweep: Path) -> None:
+    assert "nothing runs it" in call("stop", "tiny").stderr
+    with claim(sweep, "it is launched"):
+        one = call("stop", "tiny", "baseline, seed=2", "--json")
+        assert one.exit_code == 0, one.output
+        assert json.loads(one.stdout) == {"sweep": "tiny", "asked": ["baseline, seed=2"]}
+        assert (sweep / read_record(sweep)[1].key / "stop").exists()
+        assert not (sweep / "stop").exists()
+        assert call("stop", "tiny").stdout.splitlines() == ["baseline, seed=1", "baseline, seed=2"]
+        assert (sweep / "stop").exists()
+
+
+def test_a_second_launch_is_refused_while_the_first_lives(sweep: Path) -> None:
+    with claim(sweep, "tiny is launched"):
+        result = call("launch", "tiny.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "tiny is launched already: process " in result.stderr
+
+
+def test_a_dry_run_tells_the_time_and_the_cost_left(sweep: Path) -> None:
+    plan = json.loads(call("launch", "tiny.yaml", "--dry-run", "--json", "--price", "3.6").stdout)
+    first, second = plan["trials"]
+    assert (first["state"], second["state"]) == ("finished", "new")
+    assert (first["seconds"], second["steps"]) == (0, 6)
+    assert second["seconds"] == plan["seconds"] == plan["seconds_at_once"] > 0
+    assert plan["cost"] == pytest.approx(plan["seconds"] / 1000)
+    shown = call("launch", "tiny.yaml", "--dry-run").stdout
+    assert "1 new, 0 resumed, 1 finished" in shown
+    assert "time left: " in shown
+    assert "--dry-run" in call("launch", "tiny.yaml", "--json").stderr
