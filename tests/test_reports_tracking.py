@@ -261,3 +261,17 @@ def test_a_store_is_below_the_runs_unless_the_environment_names_one(
     assert default_uri(Path("runs")) == f"sqlite:///{tmp_path}/runs/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
     assert default_uri(Path("runs")) == "http://tracking:5000"
+
+
+def test_a_trial_that_left_the_sweep_is_read_on_demand_and_not_left_running(
+    tracker: SweepTracker, sweep: str, trial: Path, store: tuple[str, Path]
+) -> None:
+    sync(tracker, trial, "RUNNING")
+    tracker.leave_out(CONFIG.key())
+    assert only_run(tracker.client, sweep).info.status == "KILLED"
+    assert read_sweep(tracker.client, sweep) == []
+    (run,) = read_sweep(tracker.client, sweep, left_out=True)
+    assert run.key == CONFIG.key()
+    sync(again(tracker, sweep, store[1]), trial, "FINISHED")
+    (run,) = read_sweep(tracker.client, sweep)
+    assert (run.index, run.status) == (0, "FINISHED")
