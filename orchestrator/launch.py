@@ -58,10 +58,11 @@ def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console:
     todo = [trial for trial in trials if not states[trial.key].finished]
     tracker = SweepTracker(uri, spec.name, runs)
     _say_plan(spec, states, console)
-    if before := read_record(sweep):
-        for line in changes(before, trials):
-            console.print(line, soft_wrap=True)
-    write_record(sweep, trials)
+    before = read_record(sweep)
+    for line in changes(before, trials) if before else ():
+        console.print(line, soft_wrap=True)
+    if before != trials:
+        write_record(sweep, trials)
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
     progress = Progress(console, trials)
     sender = Sender(tracker, progress.say)
