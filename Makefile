@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python .venv --constraint constraints.txt
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint kills benchmark clean
 
 quickstart: .venv/installed
 	$(BIN)/colorsweep launch sweeps/quickstart.yaml
@@ -12,6 +12,17 @@ quickstart: .venv/installed
 
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# 500 kills instead of the 20 of make test.
+kills: .venv/installed-dev
+	COLORSWEEP_KILLS=500 $(BIN)/pytest tests/test_orchestrator_kills.py
+
+# What deaths and orchestration cost, as lines of a Markdown table. Takes 40 minutes.
+benchmark: .venv/installed-dev
+	$(BIN)/python tests/benchmark_restart.py
+	$(BIN)/python tests/benchmark_checkpoints.py
+	$(BIN)/python tests/benchmark_orchestration.py
+	$(BIN)/python tests/benchmark_goodput.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -39,5 +39,5 @@ def split(png: bytes) -> list[Image.Image]:
 def to_png(picture: Image.Image) -> bytes:
     """Encode a picture."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG")  # optimize=True: 12 times as long, 1 % smaller
     return buffer.getvalue()

@@ -22,7 +22,7 @@ from gan.fid import fid
 from gan.step import GanStep
 
 KEEP_CHECKPOINTS = 2
-CHECKPOINT_SECONDS = 30.0
+CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02
 """Of the time, at most, that checkpoints take: where one is slow, fewer are taken."""
 PROGRESS_SECONDS = 1.0

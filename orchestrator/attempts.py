@@ -29,7 +29,7 @@ class Attempt:
     host: str
     process: int
     started: float
-    """Seconds since the epoch, like ``seen``."""
+    """Seconds since the epoch, like ``seen``; before anything heavy is imported."""
     seen: float
     from_step: int = 0
     step: int = 0
@@ -52,11 +52,10 @@ class Attempt:
 class Diary:
     """Writes this process's attempt."""
 
-    def __init__(self, trial: Path) -> None:
-        """Begin now."""
-        now = time.time()
-        self._attempt = Attempt(socket.gethostname(), os.getpid(), now, now)
-        name = f"{int(now * 1000)}-{self._attempt.host}-{self._attempt.process}.json"
+    def __init__(self, trial: Path, started: float) -> None:
+        """Begin now with what ``started`` a while ago."""
+        self._attempt = Attempt(socket.gethostname(), os.getpid(), started, time.time())
+        name = f"{int(self._attempt.seen * 1000)}-{self._attempt.host}-{self._attempt.process}.json"
         self._file = trial / "attempts" / name
         self._before: float | None = None
         self._write()

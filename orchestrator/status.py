@@ -63,11 +63,19 @@ def known_sweeps(runs: Path) -> list[str]:
     return sorted(p.name for p in (runs / "sweeps").glob("*") if read_record(p))
 
 
-def status_of(runs: Path, sweep: str) -> tuple[list[TrialStatus], float | None]:
-    """Look at every trial of a sweep's last launch.
+@dataclass(frozen=True)
+class SweepStatus:
+    """How a sweep is."""
 
-    Returns:
-        The trials, and the goodput of them all.
+    sweep: str
+    goodput: float | None
+    """Of all trials."""
+    checkpoint_share: float | None
+    trials: list[TrialStatus]
+
+
+def status_of(runs: Path, sweep: str) -> SweepStatus:
+    """Look at every trial of a sweep's last launch.
 
     Raises:
         UserError: there is no such sweep; the message lists those that are.
@@ -75,7 +83,13 @@ def status_of(runs: Path, sweep: str) -> tuple[list[TrialStatus], float | None]:
     trials = trials_of(runs, sweep)
     histories = [attempts(trial_directory(runs, sweep, trial)) for trial in trials]
     found = [_status(runs, sweep, *pair) for pair in zip(trials, histories, strict=True)]
-    return found, goodput(histories)
+    every = [attempt for history in histories for attempt in history]
+    return SweepStatus(sweep, goodput(histories), _checkpoint_share(every), found)
+
+
+def _checkpoint_share(of: list[Attempt]) -> float | None:
+    training = sum(attempt.counted + attempt.checkpoints for attempt in of)
+    return sum(attempt.checkpoints for attempt in of) / training if training else None
 
 
 def trials_of(runs: Path, sweep: str) -> list[Trial]:
@@ -96,7 +110,6 @@ def trials_of(runs: Path, sweep: str) -> list[Trial]:
 def _status(runs: Path, sweep: str, trial: Trial, history: list[Attempt]) -> TrialStatus:
     durable = state_of(trial, trial_directory(runs, sweep, trial))
     last = history[-1] if history else None
-    training = sum(attempt.counted + attempt.checkpoints for attempt in history)
     return TrialStatus(
         name=trial.name,
         key=trial.key,
@@ -108,7 +121,7 @@ def _status(runs: Path, sweep: str, trial: Trial, history: list[Attempt]) -> Tri
         restarts=restarts(history),
         wasted_steps=sum(wasted_steps(history)),
         goodput=goodput([history]),
-        checkpoint_share=sum(a.checkpoints for a in history) / training if training else None,
+        checkpoint_share=_checkpoint_share(history),
         reason=last.reason if last and not durable.finished else "",
     )
 
@@ -123,13 +136,13 @@ def _state(last: Attempt | None) -> State:
 
 def print_status(runs: Path, sweep: str, console: Console) -> None:
     """Print a line for each trial, and the goodput of the sweep; fits 80 columns."""
-    found, of_all = status_of(runs, sweep)
+    found = status_of(runs, sweep)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Trial", overflow="fold", min_width=8)
     table.add_column("State")
     for heading in ("Step", "Seen", "Restarts", "Wasted", "Goodput"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in found:
+    for row in found.trials:
         total = "?" if row.total_steps is None else str(row.total_steps)
         table.add_row(
             row.name,
@@ -141,18 +154,17 @@ def print_status(runs: Path, sweep: str, console: Console) -> None:
             "" if row.goodput is None else f"{row.goodput:.0%}",
         )
     console.print(table)
-    for row in found:
+    for row in found.trials:
         if row.reason:
             console.print(f"{row.name}: {row.reason}", style="red", soft_wrap=True)
-    finished = sum(row.state == "finished" for row in found)
-    line = f"{sweep}: {finished} of {len(found)} trials finished"
-    if of_all is not None:
-        line += f"\ngoodput {of_all:.1%}: time in steps that counted, of the time on workers"
-    console.print(line, soft_wrap=True)
+    finished = sum(row.state == "finished" for row in found.trials)
+    console.print(f"{sweep}: {finished} of {len(found.trials)} trials finished", soft_wrap=True)
+    if found.goodput is not None:
+        console.print(f"goodput {found.goodput:.1%}: steps that counted, of the time on workers")
+    if found.checkpoint_share is not None:
+        console.print(f"checkpoints took {found.checkpoint_share:.1%} of the training time")
 
 
 def status_json(runs: Path, sweep: str) -> str:
     """Return all of it as JSON."""
-    found, of_all = status_of(runs, sweep)
-    trials = [asdict(row) for row in found]
-    return json.dumps({"sweep": sweep, "goodput": of_all, "trials": trials}, indent=1)
+    return json.dumps(asdict(status_of(runs, sweep)), indent=1)

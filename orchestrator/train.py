@@ -2,6 +2,7 @@
 
 import shlex
 import threading
+import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,7 @@ def _index(tracker: SweepTracker, sweep: str, trial: Trial) -> int:
 
 
 def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
+    started = time.time()
     # torch takes seconds to import; a trial that is finished needs none of it.
     import torch
 
@@ -90,6 +92,7 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
             directory,
             Path(),
             device,
+            started=started,
             on_progress=lambda progress: heard("running", **asdict(progress)),
             should_stop=stopping.is_set,
         )

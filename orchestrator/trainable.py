@@ -1,6 +1,7 @@
 """What Ray Tune runs: one trial, from wherever its directory says it is."""
 
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def run_trial(config: dict[str, Any]) -> None:
     killed worker or a new launch. An exception would come again, so it is reported as the
     trial's end; only a death of the process lets Ray try again.
     """
+    started = time.time()
     task = TrialTask(**config["task"])
     os.environ["OMP_NUM_THREADS"] = str(task.threads)
     # torch is imported here, in the worker: the driver needs none of it.
@@ -71,6 +73,7 @@ def run_trial(config: dict[str, Any]) -> None:
         directory,
         Path(task.dataset_root),
         torch.device("cuda" if task.on_gpu else "cpu"),
+        started=started,
         on_progress=report,
         should_stop=lambda: asked() or _node_is_going(),
     )

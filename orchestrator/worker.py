@@ -25,6 +25,7 @@ def train_trial(
     dataset_root: Path,
     device: "torch.device",
     *,
+    started: float,
     on_progress: Callable[["Progress"], None],
     should_stop: Callable[[], bool],
 ) -> tuple[Ending, str]:
@@ -35,6 +36,7 @@ def train_trial(
         directory: the trial's.
         dataset_root: where a relative ``dataset_path`` starts from.
         device: where to train.
+        started: when this worker began with the trial, in seconds since the epoch.
         on_progress: called about once a second.
         should_stop: asked about once a second.
 
@@ -47,7 +49,7 @@ def train_trial(
     try:
         make_writable(directory)
         with claim(directory, "this trial is trained", patience=PATIENCE):
-            diary = Diary(directory)
+            diary = Diary(directory, started)
 
             def report(progress: "Progress") -> None:
                 diary.beat(progress)

@@ -21,7 +21,7 @@ def progress(step: int, seconds: float, durable: int = 0) -> Progress:
 
 
 def test_a_diary_says_where_its_process_began_and_how_far_it_came(tmp_path: Path) -> None:
-    diary = Diary(tmp_path)
+    diary = Diary(tmp_path, 1000.0)
     (begun,) = attempts(tmp_path)
     assert (begun.host, begun.process) == (socket.gethostname(), os.getpid())
     assert (begun.step, begun.ended) == (0, None)
@@ -31,7 +31,8 @@ def test_a_diary_says_where_its_process_began_and_how_far_it_came(tmp_path: Path
     assert (running.from_step, running.step, running.total_steps) == (60, 90, 400)
     assert (running.counted, running.checkpoints) == (12.0, 0.5)
     assert running.ended is None
-    assert running.seen > begun.started
+    assert running.started == 1000
+    assert running.seen > begun.seen
     diary.end("failed", "no room")
     (ended,) = attempts(tmp_path)
     assert (ended.ended, ended.reason, ended.step) == ("failed", "no room", 90)

@@ -1,18 +1,15 @@
 """The main job with nothing replaced: real Ray, real MLflow, processes that are really killed."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
+from launches import Launch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from trainings import assert_sent_once
@@ -72,41 +69,6 @@ class Story:
         newest = checkpoint.newest(self.runs / "sweeps" / self.sweep.stem / trial.key)
         assert newest is not None
         return newest
-
-
-class Launch:
-    """A launch in a process of its own."""
-
-    def __init__(self, runs: Path, sweep: Path) -> None:
-        environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-        self.directory = runs / "sweeps" / sweep.stem
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli", "--runs", runs, "launch", sweep],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment | {"COLUMNS": "120"},
-        )
-
-    def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 400
-        while not condition():
-            assert self.process.poll() is None, self.end().stderr
-            assert time.monotonic() < deadline, "nothing happened"
-            time.sleep(0.2)
-
-    def step_of(self, trial: Trial) -> int:
-        newest = checkpoint.newest(self.directory / trial.key, digests=False)
-        return checkpoint.read_trial(newest)["step"] if newest else 0
-
-    def workers(self) -> list[psutil.Process]:
-        """The processes that train: descendants of this launch that Ray named so."""
-        below = psutil.Process(self.process.pid).children(recursive=True)
-        return [p for p in below if "".join(p.cmdline()).startswith("ray::ImplicitFunc")]
-
-    def end(self) -> subprocess.CompletedProcess[str]:
-        out, err = self.process.communicate(timeout=300)
-        return subprocess.CompletedProcess([], self.process.returncode, out, err)
 
 
 def _runs(runs: Path) -> list[Run]:
@@ -201,7 +163,7 @@ def test_an_interrupted_trial_equals_one_left_alone(
     weights = checkpoint.unpack((story.checkpoint_of(trial) / checkpoint.GENERATOR).read_bytes())
     for name, tensor in alone.gan.generator.state_dict().items():
         assert torch.equal(weights[name], tensor), name
-    assert_sent_once(story.runs, story.run_of(trial), alone)
+    assert_sent_once(MlflowClient(f"sqlite:///{story.runs}/mlflow.db"), story.run_of(trial), alone)
 
 
 def test_the_baseline_is_recoloured_without_another_training(story: Story) -> None:

@@ -1,6 +1,7 @@
 """A sweep that was launched in this process, looked at, edited and launched again."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def train(directory: Path, index: int, **fields: int) -> None:
         directory / trial.key,
         Path(),
         torch.device("cpu"),
+        started=time.time(),
         on_progress=lambda progress: None,
         should_stop=lambda: False,
     )
@@ -49,11 +51,12 @@ def train(directory: Path, index: int, **fields: int) -> None:
 def test_status_says_how_each_trial_is_from_the_directory_alone(sweep: Path) -> None:
     result = call("status", "tiny")
     assert (result.exit_code, result.stderr) == (0, "")
-    _, first, second, finished, goodput = result.stdout.splitlines()
+    _, first, second, finished, goodput, checkpoints = result.stdout.splitlines()
     assert first.split()[:4] == ["baseline,", "seed=1", "finished", "6/6"]
     assert second.split() == ["baseline,", "seed=2", "waiting", "0/6"]
     assert finished == "tiny: 1 of 2 trials finished"
     assert goodput.startswith("goodput ")
+    assert checkpoints.startswith("checkpoints took ")
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 

@@ -165,7 +165,7 @@ def test_a_killed_training_equals_one_left_alone(story: Story, tmp_path: Path) -
     assert digest(story.directory) == digest(tmp_path)
     (run,) = (r for r in runs_of(story.runs, "train") if r.info.run_name == name_of(story.config))
     assert run.info.status == "FINISHED"
-    assert_sent_once(story.runs, run, alone)
+    assert_sent_once(MlflowClient(f"sqlite:///{story.runs}/mlflow.db"), run, alone)
 
 
 def test_a_finished_trial_has_nothing_to_do(story: Story) -> None:

@@ -1,21 +1,14 @@
 """A tracking server, and a wire to it that fails."""
 
 import http.client
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import pytest
+from servers import TrackingServer
 from tracking import (
     LONGER,
     again,
@@ -91,45 +84,18 @@ class _Request(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """The port of an MLflow server, and its log: started first, since it takes a while."""
-    directory = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{directory}/mlflow.db"]
-    command += ["--artifacts-destination", str(directory / "artifacts")]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (directory / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
-    try:
-        yield port, directory / "log"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+    """An MLflow server: started first, since it takes a while."""
+    server = TrackingServer(tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="module")
-def server(starting: tuple[int, Path]) -> int:
+def server(starting: TrackingServer) -> int:
     """The port of the server, which answers."""
-    port, log = starting
-    until = time.monotonic() + 180
-    while not answers(port):
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.2)
-    return port
-
-
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
+    starting.wait()
+    return starting.port
 
 
 @pytest.fixture

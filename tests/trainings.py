@@ -47,12 +47,11 @@ def everything(of: Trainer) -> dict[str, bytes]:
     return {**state, "trial.json": json.dumps(trial, sort_keys=True).encode()}
 
 
-def assert_sent_once(runs: Path, run: Run, of: Trainer) -> None:
-    """Assert that a run of the store below ``runs`` has the history's points, each once."""
+def assert_sent_once(client: MlflowClient, run: Run, of: Trainer) -> None:
+    """Assert that a run of a store has the history's points, each once."""
     wanted = {
         (name, step): value for step, metrics in points(of) for name, value in metrics.items()
     }
-    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
     sent = [
         (name, metric.step, metric.value)
         for name in run.data.metrics

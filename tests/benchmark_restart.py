@@ -1,0 +1,71 @@
+"""How long after a trial's process is killed its next step is taken: ``make benchmark``.
+
+A sweep of two trials of the laptop sweep's nets on two CPUs; one worker at a time is killed with
+SIGKILL, and the next step waited for: death noticed, process started, everything imported,
+pictures and checkpoint loaded.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from launches import Launch
+
+from orchestrator.attempts import Attempt, attempts
+from orchestrator.plan import expand
+from orchestrator.spec import read_sweep
+
+SWEEP = """
+settings: {steps: 100000, base_channels: 16, batch_size: 16, log_every: 10, evaluate_every: 1000}
+points: [{seed: 1}, {seed: 2}]
+"""
+
+
+def main(kills: int) -> None:
+    """Print a line of Markdown."""
+    with tempfile.TemporaryDirectory() as scratch:
+        sweep = Path(scratch) / "restart.yaml"
+        sweep.write_text(SWEEP)
+        directories = [
+            Path(scratch) / "sweeps" / "restart" / trial.key for trial in expand(read_sweep(sweep))
+        ]
+        launch = Launch(Path(scratch), sweep)
+        try:
+            for directory in directories:
+                _first_step(directory, after=0.0)
+            seconds = [_restart(launch, directories) for _ in range(kills)]
+        finally:
+            launch.process.terminate()
+            launch.end()
+    middle, worst = statistics.median(seconds), max(seconds)
+    print(f"| kill to next step, {kills} kills | median {middle:.1f} s, longest {worst:.1f} s |")
+
+
+def _restart(launch: Launch, directories: list[Path]) -> float:
+    time.sleep(15)  # trains on; a checkpoint is taken
+    before = {directory: len(attempts(directory)) for directory in directories}
+    killed = time.time()
+    launch.workers()[0].kill()
+    while all(len(attempts(d)) == before[d] for d in directories):
+        time.sleep(0.05)
+    (directory,) = (d for d in directories if len(attempts(d)) > before[d])
+    return _first_step(directory, after=killed) - killed
+
+
+def _first_step(directory: Path, after: float) -> float:
+    """Wait for the end of the first step of the attempt that began after a time; say when."""
+
+    def begun() -> Attempt | None:
+        found = [attempt for attempt in attempts(directory) if attempt.started > after]
+        return found[-1] if found and found[-1].step > found[-1].from_step else None
+
+    while (attempt := begun()) is None:
+        time.sleep(0.02)
+    steps = attempt.step - attempt.from_step
+    return attempt.seen - attempt.counted * (steps - 1) / steps
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

@@ -1,0 +1,132 @@
+"""A Ray cluster of several nodes on this machine, each of which can be killed as a whole."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.core.generated.gcs_pb2 import GcsNodeInfo  # type: ignore[attr-defined]
+from ray.exceptions import RaySystemError, RpcError
+from servers import free_port
+
+ENVIRONMENT = {"RAY_AUTH_MODE": "disabled"}
+"""Else Ray would keep a token in the home directory."""
+RAY = Path(sys.executable).with_name("ray")
+
+
+def trains(process: psutil.Process) -> bool:
+    """Whether a process is one that Ray named as a trial's."""
+    with suppress(psutil.NoSuchProcess):
+        return "".join(process.cmdline()).startswith("ray::ImplicitFunc")
+    return False
+
+
+class Node:
+    """What ``ray start --block`` starts."""
+
+    def __init__(self, *options: str) -> None:
+        self._process = subprocess.Popen(
+            [RAY, "start", "--block", "--disable-usage-stats", *options],
+            env=os.environ | ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def processes(self) -> list[psutil.Process]:
+        with suppress(psutil.NoSuchProcess):
+            root = psutil.Process(self._process.pid)
+            return [root, *root.children(recursive=True)]
+        return []
+
+    def trains(self) -> bool:
+        """Whether a trial's process is on it."""
+        return any(trains(process) for process in self.processes())
+
+    def kill(self) -> None:
+        """As when the machine is gone: every process at once."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait(30)
+
+    def terminate(self) -> None:
+        """Give notice, as a cloud does."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+
+class Cluster:
+    """A head that trains nothing, and nodes that do."""
+
+    def __init__(self) -> None:
+        # Ray's sockets are below it: their paths must be short.
+        self._directory = tempfile.mkdtemp(prefix="cs", dir="/tmp")
+        self.address = f"127.0.0.1:{free_port()}"
+        self.nodes: list[Node] = []
+        port = self.address.partition(":")[2]
+        self._head = Node(
+            *("--head", "--port", port, "--num-cpus=0", "--include-dashboard=false"),
+            "--node-ip-address=127.0.0.1",
+            f"--temp-dir={self._directory}",
+        )
+        until = time.monotonic() + 120
+        while not self._answers():
+            assert time.monotonic() < until, "no head"
+
+    def add(self) -> Node:
+        """Start a node of one CPU and wait until it has joined.
+
+        Ray gives one up that has not started in 30 s: on a busy machine it takes another try.
+        """
+        before = set(self.ids())
+        options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
+        for _ in range(5):
+            node = Node(*options, "--node-ip-address=127.0.0.1")
+            self.nodes.append(node)
+            while node.alive():
+                if set(self.ids()) - before:
+                    return node
+                time.sleep(0.2)
+        raise AssertionError("no node can be started")
+
+    def ids(self) -> list[str]:
+        """Of the nodes that are alive and train."""
+        return [
+            node_id.hex()
+            for node_id, node in self._gcs().get_all_node_info(timeout=30).items()
+            if node.state == GcsNodeInfo.ALIVE and node.resources_total.get("CPU", 0)
+        ]
+
+    def _answers(self) -> bool:
+        try:
+            self.ids()
+        except (RaySystemError, RpcError):
+            return False
+        return True
+
+    def _gcs(self) -> GcsClient:
+        return GcsClient(address=self.address)
+
+    def drain(self, node_id: str, seconds: int) -> None:
+        """Give notice that a node will be taken away."""
+        command = [str(RAY), "drain-node", "--address", self.address, "--node-id", node_id]
+        command += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "a test"]
+        command += ["--deadline-remaining-seconds", str(seconds)]
+        environment = os.environ | ENVIRONMENT
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+
+    def kill(self) -> None:
+        """All of it."""
+        for node in [self._head, *self.nodes]:
+            node.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)

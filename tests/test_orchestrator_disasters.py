@@ -1,0 +1,153 @@
+"""One trial through the death of everything: nodes, driver, tracking server, cluster."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from clusters import ENVIRONMENT, Cluster
+from launches import Launch
+from mlflow import MlflowClient
+from servers import TrackingServer
+from tracking import only_run
+from trainings import assert_sent_once
+
+from gan import checkpoint
+from gan.datasets import load
+from gan.trainer import Trainer
+from orchestrator.attempts import Attempt, attempts
+from orchestrator.plan import Trial, expand
+from orchestrator.spec import read_sweep
+
+pytestmark = pytest.mark.timeout(900)
+
+SWEEP = """
+settings:
+  dataset: photos
+  base_channels: 4
+  batch_size: 8
+  steps: 1500
+  log_every: 7
+  evaluate_every: 20
+  eval_images: 12
+  saturation: 0.75
+"""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What was seen of it."""
+
+    trial: Trial
+    runs: Path
+    after_each: list[list[Attempt]]
+    """When the trial went on after: the death of its node, a drain, a SIGTERM to its node, the
+    death of the driver, that of the cluster."""
+    finished: subprocess.CompletedProcess[str]
+    client: MlflowClient
+
+    @property
+    def directory(self) -> Path:
+        return self.runs / "sweeps" / "disasters" / self.trial.key
+
+    def steps_lost(self, disaster: int) -> int:
+        before, after = self.after_each[disaster][-2:]
+        return before.step - after.from_step
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    runs = tmp_path_factory.mktemp("runs")
+    sweep = tmp_path_factory.mktemp("sweeps") / "disasters.yaml"
+    sweep.write_text(SWEEP)
+    (trial,) = expand(read_sweep(sweep))
+    directory = runs / "sweeps" / "disasters" / trial.key
+    server = TrackingServer(tmp_path_factory.mktemp("server"))
+    cluster = Cluster()
+    seen = []
+
+    def launched(**environment: str) -> Launch:
+        return Launch(runs, sweep, MLFLOW_TRACKING_URI=server.uri, **environment)
+
+    def goes_on(launch: Launch) -> None:
+        """Wait until a new process has trained as far as a checkpoint."""
+        count, step = len(attempts(directory)), launch.step_of(trial)
+        launch.wait_for(lambda: len(attempts(directory)) > count and launch.step_of(trial) > step)
+
+    try:
+        joined = [cluster.add(), cluster.add()]
+        server.wait()
+        launch = launched(RAY_ADDRESS=cluster.address, **ENVIRONMENT)
+        goes_on(launch)
+
+        next(node for node in joined if node.trains()).kill()
+        goes_on(launch)
+        seen.append(attempts(directory))
+        server.stop(signal.SIGKILL)
+
+        (going,) = cluster.ids()
+        taking_over = cluster.add()
+        cluster.drain(going, 60)
+        goes_on(launch)
+        seen.append(attempts(directory))
+
+        cluster.add()
+        taking_over.terminate()
+        goes_on(launch)
+        seen.append(attempts(directory))
+
+        launch.process.kill()
+        launch.process.wait()
+        server.start()
+        server.wait()
+        launch = launched(RAY_ADDRESS=cluster.address, **ENVIRONMENT)
+        goes_on(launch)
+        seen.append(attempts(directory))
+
+        launch.process.kill()
+        cluster.kill()
+        finished = launched().end()
+        seen.append(attempts(directory))
+        yield Story(trial, runs, seen, finished, MlflowClient(server.uri))
+    finally:
+        cluster.kill()
+        server.stop()
+
+
+def test_the_trial_finishes_through_all_of_it(story: Story) -> None:
+    assert story.finished.returncode == 0, story.finished.stderr
+    assert "1 of 1 trials finished" in story.finished.stdout
+    assert [len(seen) for seen in story.after_each] == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("disaster", [0, 3, 4], ids=["node", "driver", "cluster"])
+def test_a_death_costs_no_more_than_the_steps_since_the_last_checkpoint(
+    story: Story, disaster: int
+) -> None:
+    before = story.after_each[disaster][-2]
+    assert before.ended is None
+    assert 0 <= story.steps_lost(disaster) <= 40
+
+
+@pytest.mark.parametrize("disaster", [1, 2], ids=["drain", "SIGTERM"])
+def test_a_notice_makes_it_cost_no_step(story: Story, disaster: int) -> None:
+    before = story.after_each[disaster][-2]
+    assert before.ended == "stopped"
+    assert story.steps_lost(disaster) == 0
+
+
+def test_it_equals_a_trial_left_alone_and_is_tracked_once(story: Story, tmp_path: Path) -> None:
+    torch.set_num_threads(1)  # as many as a trial has by default
+    alone = Trainer(story.trial.config, load(story.trial.config), torch.device("cpu"))
+    assert alone.fit(tmp_path)
+    newest = checkpoint.newest(story.directory)
+    assert newest is not None
+    weights = checkpoint.unpack((newest / checkpoint.GENERATOR).read_bytes())
+    for name, tensor in alone.gan.generator.state_dict().items():
+        assert torch.equal(weights[name], tensor), name
+    run = only_run(story.client, "disasters")
+    assert run.info.status == "FINISHED"
+    assert_sent_once(story.client, run, alone)
