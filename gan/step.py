@@ -1,10 +1,9 @@
 """One update of both networks: what the device does, without waiting for it."""
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gan.adam import Adam
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.losses import adversarial_loss, colour_loss, control_losses, discriminator_loss
@@ -35,8 +34,8 @@ class GanStep:
         self.generator = generator.to(device).to(memory_format=torch.channels_last)
         self.discriminator = discriminator.to(device).to(memory_format=torch.channels_last)
         self.optimizers = {
-            "generator": self._adam(self.generator, config.generator_lr),
-            "discriminator": self._adam(self.discriminator, config.discriminator_lr),
+            "generator": Adam(self.generator.parameters(), config.beta1),
+            "discriminator": Adam(self.discriminator.parameters(), config.beta1),
         }
         self.autocast = uses_bfloat16(config, device)
         weighted = [name for name, control in config.controls.items() if control.weight > 0]
@@ -52,13 +51,6 @@ class GanStep:
             self._limits[2] = COLOUR_LIMIT * config.l1_weight
         self._step = torch.zeros((), dtype=torch.long, device=device)
         self.forget_graphs()
-
-    def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
-        on_gpu = self.device.type == "cuda"
-        # A graph reads the rate from memory, where the next step's can be put.
-        rate = torch.tensor(lr, device=self.device) if on_gpu else lr
-        betas = (self.config.beta1, 0.999)
-        return torch.optim.Adam(network.parameters(), rate, betas, fused=True, capturable=on_gpu)
 
     def forget_graphs(self) -> None:
         """Record anew: tensors that the graphs work on were replaced."""
@@ -76,15 +68,8 @@ class GanStep:
         """
         discriminates = step % self.config.discriminator_every == 0
         self._step.fill_(step)
-        for name, lr in (
-            ("generator", self.config.generator_lr),
-            ("discriminator", self.config.discriminator_lr),
-        ):
-            for group in self.optimizers[name].param_groups:
-                if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(lr * lr_factor)
-                else:
-                    group["lr"] = lr * lr_factor
+        self.optimizers["generator"].set_rate(self.config.generator_lr * lr_factor)
+        self.optimizers["discriminator"].set_rate(self.config.discriminator_lr * lr_factor)
         if self.device.type != "cuda":
             self._update(rgb, discriminates)
         elif self._eager_left > 0:
@@ -124,7 +109,7 @@ class GanStep:
                 real = self.discriminator(l, real_ab).float()
                 fake = self.discriminator(l, fake_ab.detach()).float()
             d_loss = discriminator_loss(real, fake, config.label_smoothing)
-            _descend(self.optimizers["discriminator"], d_loss)
+            self.optimizers["discriminator"].descend(d_loss)
 
         self.discriminator.requires_grad_(False)
         with self._autocast():
@@ -136,7 +121,7 @@ class GanStep:
         if len(self.terms) > 3:
             losses |= control_losses(l_ab_to_rgb(l, fake_ab), config.controls)
         parts = torch.stack(list(losses.values()))
-        _descend(self.optimizers["generator"], parts.sum())
+        self.optimizers["generator"].descend(parts.sum())
 
         values = torch.cat([d_loss.detach()[None], parts.detach()])
         self.sums += values
@@ -175,11 +160,7 @@ class GanStep:
             "losses": {"sums": self.sums},
         }
         for name, optimizer in self.optimizers.items():
-            state[f"{name}_optimizer"] = {
-                f"{index}.{field}": tensor
-                for index, entry in optimizer.state_dict()["state"].items()
-                for field, tensor in entry.items()
-            }
+            state[f"{name}_optimizer"] = optimizer.state()
         return state
 
     def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
@@ -187,30 +168,10 @@ class GanStep:
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         for name, optimizer in self.optimizers.items():
-            _restore(optimizer, state.get(f"{name}_optimizer", {}))
+            optimizer.restore(state[f"{name}_optimizer"])
         self.sums.copy_(state["losses"]["sums"])
         self.failed_at.fill_(-1)
         self.forget_graphs()
-
-
-def _descend(optimizer: torch.optim.Adam, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-
-
-def _restore(optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Any]] = {}
-    parameters = optimizer.param_groups[0]["params"]
-    for key, tensor in tensors.items():
-        index, field = key.split(".")
-        parameter = parameters[int(index)]
-        if tensor.shape == parameter.shape:
-            # Fused Adam pairs elements by memory order: same layout, or wrong moments.
-            tensor = torch.empty_like(parameter).copy_(tensor)
-        state.setdefault(int(index), {})[field] = tensor
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:

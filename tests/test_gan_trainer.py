@@ -161,7 +161,7 @@ def test_learning_rates_fall_tenfold_over_the_decay(start: Start) -> None:
     rates = []
     for _ in range(11):
         of.train_step()
-        rates.append([optimizer.param_groups[0]["lr"] for optimizer in of.gan.optimizers.values()])
+        rates.append([optimizer.rate for optimizer in of.gan.optimizers.values()])
     wanted = [[rate * math.exp(-math.log(10) * s / 10) for rate in (3e-4, 1e-4)] for s in range(11)]
     np.testing.assert_allclose(rates, wanted, rtol=1e-12)
 

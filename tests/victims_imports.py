@@ -3,16 +3,13 @@
 import tempfile
 from pathlib import Path
 
-import torch
-
 import gan.fid
 import gan.trainer
 import orchestrator.train
 from reports.tracking import connect
 
-# What the first optimizer and the first tracking store of a process import takes seconds.
-torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+# What the first tracking store of a process imports takes seconds.
 with tempfile.TemporaryDirectory() as directory:
     connect(f"sqlite:///{Path(directory)}/mlflow.db")
 
-__all__ = ["gan", "orchestrator", "torch"]
+__all__ = ["gan", "orchestrator"]
