@@ -32,6 +32,8 @@ class Node:
     """What ``ray start --block`` starts."""
 
     def __init__(self, *options: str) -> None:
+        self.id = ""
+        """Ray's, once it has joined."""
         self._process = subprocess.Popen(
             [RAY, "start", "--block", "--disable-usage-stats", *options],
             env=os.environ | ENVIRONMENT,
@@ -79,9 +81,7 @@ class Cluster:
             "--node-ip-address=127.0.0.1",
             f"--temp-dir={self._directory}",
         )
-        until = time.monotonic() + 120
-        while not self._answers():
-            assert time.monotonic() < until, "no head"
+        self.ids()
 
     def add(self) -> Node:
         """Start a node of one CPU and wait until it has joined.
@@ -94,32 +94,36 @@ class Cluster:
             node = Node(*options, "--node-ip-address=127.0.0.1")
             self.nodes.append(node)
             while node.alive():
-                if set(self.ids()) - before:
+                if new := set(self.ids()) - before:
+                    (node.id,) = new
                     return node
                 time.sleep(0.2)
         raise AssertionError("no node can be started")
 
     def ids(self) -> list[str]:
-        """Of the nodes that are alive and train."""
-        return [
-            node_id.hex()
-            for node_id, node in self._gcs().get_all_node_info(timeout=30).items()
-            if node.state == GcsNodeInfo.ALIVE and node.resources_total.get("CPU", 0)
-        ]
+        """Of the nodes that are alive and train; waits for the head to answer."""
+        until = time.monotonic() + 120
+        while True:
+            try:
+                known = GcsClient(address=self.address).get_all_node_info(timeout=30)
+            except (RaySystemError, RpcError):
+                if time.monotonic() > until:
+                    raise
+                continue
+            return [
+                node_id.hex()
+                for node_id, node in known.items()
+                if node.state == GcsNodeInfo.ALIVE and node.resources_total.get("CPU", 0)
+            ]
 
-    def _answers(self) -> bool:
-        try:
-            self.ids()
-        except (RaySystemError, RpcError):
-            return False
-        return True
+    def training(self) -> Node:
+        """The node that a trial is on."""
+        (found,) = (node for node in self.nodes if node.trains())
+        return found
 
-    def _gcs(self) -> GcsClient:
-        return GcsClient(address=self.address)
-
-    def drain(self, node_id: str, seconds: int) -> None:
+    def drain(self, node: Node, seconds: int) -> None:
         """Give notice that a node will be taken away."""
-        command = [str(RAY), "drain-node", "--address", self.address, "--node-id", node_id]
+        command = [str(RAY), "drain-node", "--address", self.address, "--node-id", node.id]
         command += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "a test"]
         command += ["--deadline-remaining-seconds", str(seconds)]
         environment = os.environ | ENVIRONMENT

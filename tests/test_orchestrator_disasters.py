@@ -78,24 +78,22 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         launch.wait_for(lambda: len(attempts(directory)) > count and launch.step_of(trial) > step)
 
     try:
-        joined = [cluster.add(), cluster.add()]
+        for _ in range(4):
+            cluster.add()
         server.wait()
         launch = launched(RAY_ADDRESS=cluster.address, **ENVIRONMENT)
         goes_on(launch)
 
-        next(node for node in joined if node.trains()).kill()
+        cluster.training().kill()
         goes_on(launch)
         seen.append(attempts(directory))
         server.stop(signal.SIGKILL)
 
-        (going,) = cluster.ids()
-        taking_over = cluster.add()
-        cluster.drain(going, 60)
+        cluster.drain(cluster.training(), 60)
         goes_on(launch)
         seen.append(attempts(directory))
 
-        cluster.add()
-        taking_over.terminate()
+        cluster.training().terminate()
         goes_on(launch)
         seen.append(attempts(directory))
 

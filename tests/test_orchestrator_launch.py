@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -50,6 +51,10 @@ class Story:
     stopped: subprocess.CompletedProcess[str]
     statuses_when_stopped: dict[str, str]
     steps_when_stopped: dict[str, int]
+    rival: subprocess.CompletedProcess[str]
+    """Beside the next, which was being launched."""
+    process: int
+    """Of the next."""
     killed: subprocess.CompletedProcess[str]
     idle: subprocess.CompletedProcess[str]
     idle_seconds: float
@@ -100,6 +105,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
     second = Launch(runs, sweep)
     second.wait_for(lambda: all(second.step_of(t) >= steps[t.name] + 40 for t in trials[:2]))
+    rival = Launch(runs, sweep).end()
     victims = second.workers()
     assert victims
     for victim in victims:
@@ -119,6 +125,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         stopped,
         statuses,
         steps,
+        rival,
+        second.process.pid,
         killed,
         idle,
         idle_seconds,
@@ -137,6 +145,13 @@ def test_ctrl_c_takes_checkpoints_and_says_how_to_go_on(story: Story) -> None:
 
 def test_the_same_command_goes_on_from_the_checkpoints(story: Story) -> None:
     assert "1 new, 2 to go on with, 0 finished" in story.killed.stdout
+
+
+def test_a_second_launch_is_refused_and_told_of_the_first(story: Story) -> None:
+    assert (story.rival.returncode, story.rival.stdout) == (2, "")
+    (line,) = story.rival.stderr.splitlines()
+    wanted = f"Error: story is launched already: process {story.process} on {socket.gethostname()}"
+    assert line.startswith(f"{wanted}, since 20")
 
 
 def test_a_killed_worker_is_replaced_and_the_sweep_finishes(story: Story) -> None:

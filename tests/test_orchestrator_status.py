@@ -119,3 +119,26 @@ def test_a_dry_run_tells_the_time_and_the_cost_left(sweep: Path) -> None:
     assert "1 new, 0 resumed, 1 finished" in shown
     assert "time left: " in shown
     assert "--dry-run" in call("launch", "tiny.yaml", "--json").stderr
+
+
+def test_a_trial_that_leaves_the_file_is_kept_and_leaves_the_report(sweep: Path) -> None:
+    train(sweep, 1)
+    kept = read_record(sweep)[1].key
+    assert call("launch", "tiny.yaml").exit_code == 0
+    text = Path("tiny.yaml").read_text()
+    Path("tiny.yaml").write_text(text.replace(", {seed: 2}", ""))
+    edited = call("launch", "tiny.yaml")
+    assert edited.exit_code == 0, edited.output
+    said = "no longer in the file: [baseline, seed=2]; kept, and left out of the report"
+    assert said in edited.stdout
+    assert (sweep / kept / "checkpoints").is_dir()
+
+    def reported(*options: str) -> str:
+        assert call("report", "tiny", "--out", "page", *options).exit_code == 0
+        return Path("page/rows.csv").read_text()
+
+    assert kept not in reported()
+    assert kept in reported("--all")
+    Path("tiny.yaml").write_text(text)
+    assert "new: [baseline, seed=2]" in call("launch", "tiny.yaml").stdout
+    assert kept in reported(), "it is back, and was not trained again"
