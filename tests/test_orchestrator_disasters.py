@@ -74,8 +74,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
     def goes_on(launch: Launch) -> None:
         """Wait until a new process has trained as far as a checkpoint."""
-        count, step = len(attempts(directory)), launch.step_of(trial)
-        launch.wait_for(lambda: len(attempts(directory)) > count and launch.step_of(trial) > step)
+        count = len(attempts(directory))
+
+        def has_saved() -> bool:
+            found = attempts(directory)
+            if len(found) == count or found[-1].step == found[-1].from_step:
+                return False
+            return launch.step_of(trial) > found[-1].from_step
+
+        launch.wait_for(has_saved)
 
     try:
         for _ in range(4):
