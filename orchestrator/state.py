@@ -9,6 +9,7 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
 from orchestrator.plan import Trial
+from orchestrator.pruned import Mark, read_mark
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,13 @@ class TrialState:
     epoch: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     """The newest value of each."""
+    mark: Mark | None = None
+    """Where a scheduler stopped it."""
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to do for it."""
+        return self.finished or self.mark is not None
 
     @property
     def finished(self) -> bool:
@@ -59,14 +67,16 @@ def keep_traceback(directory: Path, error: Exception) -> str:
 def state_of(trial: Trial, directory: Path) -> TrialState:
     """Look at a trial's newest sound checkpoint."""
     newest = checkpoint.newest(directory, digests=False)
+    mark = read_mark(directory)
     if newest is None:
-        return TrialState(total_steps=trial.config.steps)
+        return TrialState(total_steps=trial.config.steps, mark=mark)
     content = checkpoint.read_trial(newest)
     return TrialState(
         content["step"],
         trial.config.total_steps(content["images"]),
         content["epoch"],
         checkpoint.newest_metrics(content["history"]),
+        mark,
     )
 
 
