@@ -1,7 +1,7 @@
 """What a sweep file says of its search and its scheduler, and how they compare trials."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -60,6 +60,15 @@ class Objective(_Section):
         if not excess:
             return wanted[0]
         return BEHIND + excess if self.mode == "min" else -BEHIND - excess
+
+    def ranks(self, history: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+        """Return the ranks of a trial's evaluations by step.
+
+        Args:
+            history: of a checkpoint.
+        """
+        found = {point["step"]: self.rank(point["metrics"]) for point in history}
+        return {step: rank for step, rank in found.items() if rank is not None}
 
 
 class Dimension(_Section):

@@ -23,6 +23,7 @@ class Mark:
     """Of the evaluation that was behind."""
     metric: str
     value: float
+    rank: float
     scheduler: str
     terms: dict[str, Any]
 

@@ -23,29 +23,31 @@ def chosen_trial(spec: SweepSpec, chosen: Mapping[str, Any]) -> Trial:
 
 
 def _rounded(value: Any, dimension: Dimension) -> Any:
-    if not isinstance(value, float) or dimension.low is None or dimension.high is None:
+    if not isinstance(value, float) or dimension.choices is not None:
         return value
-    near = min(max(float(f"{value:.{DIGITS}g}"), dimension.low), dimension.high)
+    low, high = dimension.ends()
+    near = min(max(float(f"{value:.{DIGITS}g}"), low), high)
     return int(near) if near == int(near) else near
 
 
 def choice_of(spec: SweepSpec, trial: Trial) -> Settings | None:
     """Return what the search has to choose for a trial; None where it cannot: it is outside."""
     assert spec.search is not None
-    chosen = {}
+    chosen: Settings = {}
     for name, dimension in spec.search.over.items():
         value = _value(trial.config, name)
-        if dimension.choices is not None:
-            inside = value in dimension.choices
-        else:
-            assert dimension.low is not None
-            assert dimension.high is not None
-            inside = value is not None and dimension.low <= value <= dimension.high
-        if not inside:
+        if not _inside(value, dimension):
             return None
-        chosen[name] = value
+        chosen[name] = int(value) if isinstance(value, float) and value.is_integer() else value
     # Equal there, it may differ elsewhere.
     return chosen if trial_at(spec, "search.over", chosen).key == trial.key else None
+
+
+def _inside(value: Any, dimension: Dimension) -> bool:
+    if dimension.choices is not None:
+        return value in dimension.choices
+    low, high = dimension.ends()
+    return value is not None and low <= value <= high
 
 
 def _value(config: TrainConfig, name: str) -> Any:
@@ -72,8 +74,13 @@ def searched(spec: SweepSpec, fixed: Sequence[Trial], record: Sequence[Trial]) -
     found = []
     for trial in record:
         if trial.key not in keys and (chosen := choice_of(spec, trial)) is not None:
-            found.append(trial_at(spec, "search.over", chosen))
+            found.append(chosen_trial(spec, chosen))
     return found
+
+
+def to_suggest(spec: SweepSpec, chosen: Sequence[Trial]) -> int:
+    """Count the trials that a search has yet to choose; a lower number than there are adds none."""
+    return max(0, spec.search.trials - len(chosen)) if spec.search is not None else 0
 
 
 def size(spec: SweepSpec) -> float:
@@ -85,9 +92,8 @@ def size(spec: SweepSpec) -> float:
 def _count(name: str, dimension: Dimension) -> float:
     if dimension.choices is not None:
         return len(set(dimension.choices))
-    assert dimension.low is not None
-    assert dimension.high is not None
-    return dimension.high - dimension.low + 1 if number_type(name) is int else math.inf
+    low, high = dimension.ends()
+    return high - low + 1 if number_type(name) is int else math.inf
 
 
 def drawn(spec: SweepSpec, rng: random.Random) -> Settings:

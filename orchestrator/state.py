@@ -2,14 +2,18 @@
 
 import tempfile
 import traceback
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
+from orchestrator.adaptive import Objective
 from orchestrator.plan import Trial
-from orchestrator.pruned import Mark, read_mark
+from orchestrator.pruned import Mark, read_mark, terms
+from orchestrator.spec import SweepSpec
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,14 @@ class TrialState:
     """The newest value of each."""
     mark: Mark | None = None
     """Where a scheduler stopped it."""
+    history: Sequence[Mapping[str, Any]] = ()
+    """Of its metrics."""
+
+    def ranks(self, objective: Objective) -> dict[int, float]:
+        """Return how its evaluations compare with those of others, by step."""
+        ranks = objective.ranks(self.history)
+        # A worker that was killed may have left no checkpoint of the evaluation that was behind.
+        return ranks if self.mark is None else ranks | {self.mark.step: self.mark.rank}
 
     @property
     def done(self) -> bool:
@@ -77,7 +89,19 @@ def state_of(trial: Trial, directory: Path) -> TrialState:
         content["epoch"],
         checkpoint.newest_metrics(content["history"]),
         mark,
+        content["history"],
     )
+
+
+def states_of(spec: SweepSpec, trials: Sequence[Trial], runs: Path) -> dict[str, TrialState]:
+    """Look at trials of a sweep, by key; a mark that was made on other terms does not count."""
+    states = {}
+    for trial in trials:
+        state = state_of(trial, trial_directory(runs, spec.name, trial))
+        if state.mark is not None and state.mark.terms != terms(spec, trial.config):
+            state = replace(state, mark=None)
+        states[trial.key] = state
+    return states
 
 
 def make_writable(directory: Path) -> None:
