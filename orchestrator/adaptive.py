@@ -112,6 +112,22 @@ class Search(_Section):
     over: dict[str, Dimension]
     """By dotted name."""
 
+    @model_validator(mode="after")
+    def _enough_room(self) -> Self:
+        size = math.prod(_count(name, dimension) for name, dimension in self.over.items())
+        if self.trials > size:
+            raise ValueError(
+                f"trials: {self.trials}, but there are no more than {size:g} to choose"
+            )
+        return self
+
+
+def _count(name: str, dimension: Dimension) -> float:
+    ends = dimension.ends()
+    if dimension.choices is not None:
+        return len(set(ends))
+    return ends[1] - ends[0] + 1 if number_type(name) is int else math.inf
+
 
 class Scheduler(_Section):
     """What stops trials that are behind others."""

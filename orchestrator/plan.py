@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -64,6 +64,15 @@ def corners(spec: SweepSpec) -> list[Trial]:
     lowest = {name: dimension.ends()[0] for name, dimension in over.items()}
     points = [lowest | {name: end} for name, dimension in over.items() for end in dimension.ends()]
     return [trial_at(spec, "search.over", point) for point in points]
+
+
+def stand_ins(spec: SweepSpec, count: int) -> list[Trial]:
+    """Return as many trials as a search has yet to choose, for their time: all at high ends."""
+    if spec.search is None:
+        return []
+    highest = {name: dimension.ends()[-1] for name, dimension in spec.search.over.items()}
+    trial = trial_at(spec, "search.over", highest)
+    return [replace(trial, name=f"chosen by the search, {i + 1}") for i in range(count)]
 
 
 def _check_adaptive(spec: SweepSpec, objective: Objective, trials: list[Trial]) -> None:

@@ -176,7 +176,7 @@ class Search(Searcher):
         return True
 
     def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles it to restore an experiment by; ours are never restored.
+        """Keep nothing: Tune pickles it to restore an experiment by, and ours never are."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:

@@ -83,19 +83,6 @@ def to_suggest(spec: SweepSpec, chosen: Sequence[Trial]) -> int:
     return max(0, spec.search.trials - len(chosen)) if spec.search is not None else 0
 
 
-def size(spec: SweepSpec) -> float:
-    """Count the trials of a search's space; infinite where a range has all numbers."""
-    assert spec.search is not None
-    return math.prod(_count(name, dimension) for name, dimension in spec.search.over.items())
-
-
-def _count(name: str, dimension: Dimension) -> float:
-    if dimension.choices is not None:
-        return len(set(dimension.choices))
-    low, high = dimension.ends()
-    return high - low + 1 if number_type(name) is int else math.inf
-
-
 def drawn(spec: SweepSpec, rng: random.Random) -> Settings:
     """Draw a choice of values, every one as likely as the others."""
     assert spec.search is not None

@@ -18,7 +18,8 @@ The format, with every key optional::
       subject_to: {mae: 0.1}
     search:                 # trials that are chosen by the results of others
       trials: 20
-      over:
+      over:                 # a plain value is the same for all
+        saturation: 0.75
         saturation.weight: {low: 10, high: 1000, log: true}
         batch_size: {choices: [16, 32]}
     scheduler:              # stops trials that are behind others
@@ -253,6 +254,8 @@ def _space(path: Path, section: Any) -> dict[str, Dimension]:
             raise UserError(f"{path}: {where}: is nothing to search over; valid: {valid}")
         if name in over:
             raise UserError(f"{path}: {where}: {name} is given twice")
+        if not isinstance(value, dict | list):  # the same for all
+            value = {"choices": [value]}
         over[name] = dimension = _validated(path, where, value, Dimension)
         kind = number_type(name)
         if dimension.choices is None and kind is None:
