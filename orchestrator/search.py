@@ -46,7 +46,8 @@ class Search(Searcher):
         Args:
             spec: of a sweep with a search.
             trials: those of the sweep, the search's among them as far as they are chosen.
-            states: theirs, by key.
+            states: theirs, by key; those that are done are not handed out, nor are those that
+                recolour: they come when all have ended.
             to_suggest: how many are yet to be chosen.
             task_of: makes a trial's task for a worker.
             add: keeps a new trial; it is handed out only then.
@@ -58,7 +59,7 @@ class Search(Searcher):
         self._spec, self._objective = spec, spec.objective
         self._to_suggest = to_suggest
         self._task_of, self._add, self._room, self._stopping = task_of, add, room, stopping
-        self._waiting = [trial for trial in trials if not states[trial.key].done]
+        self._waiting = [t for t in trials if not (states[t.key].done or t.config.recolour)]
         self._known = {trial.key for trial in trials}
         self._running: dict[str, Trial] = {}
         self._ranks = {trial.key: states[trial.key].ranks(self._objective) for trial in trials}

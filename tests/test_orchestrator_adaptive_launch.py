@@ -36,11 +36,12 @@ settings:
   eval_images: 12
 points:
   - {}
+  - {saturation: 0.75}
 objective:
   metric: saturation_error
   subject_to: {mae: 0.5}
 search:
-  trials: 5
+  trials: 4
   over:
     saturation: 0.75
     saturation.weight: {low: 1, high: 1000, log: true}
@@ -51,7 +52,7 @@ scheduler: {name: asha, grace_steps: 40, reduction_factor: 2}
 
 @dataclass(frozen=True)
 class Story:
-    """A sweep of a baseline and a search for five trials: stopped, and launched again."""
+    """Two trials, a recoloured one, and a search for four: stopped, and launched again."""
 
     runs: Path
     spec: SweepSpec
@@ -128,7 +129,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         return {key for key, state in states.items() if state.done}
 
     first = _launch(runs, sweep)
-    _wait(first, lambda: len(done()) >= 2)
+    _wait(first, lambda: len(done()) >= 2 and len(read_record(directory)) >= 4)
     first.send_signal(signal.SIGINT)
     stopped = _end(first)
     trials, ended = read_record(directory), done()
@@ -139,21 +140,21 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def test_a_search_that_is_stopped_says_how_to_go_on(story: Story) -> None:
     assert story.stopped.returncode == 1, story.stopped.stderr
-    assert "1 trials: 1 new, 0 to go on with, 0 finished; 5 more to be chosen by the search" in (
+    assert "3 trials: 3 new, 0 to go on with, 0 finished; 4 more to be chosen by the search" in (
         story.stopped.stdout
     )
-    assert re.search(r"\d of 6 trials finished", story.stopped.stdout)
+    assert re.search(r"\d of 7 trials finished", story.stopped.stdout)
     assert "To go on: colorsweep launch" in story.stopped.stdout
-    assert len(story.trials_when_stopped) < 6, "stopped half way"
+    assert len(story.trials_when_stopped) < 7, "stopped half way"
 
 
 def test_the_same_command_goes_on_to_exactly_as_many_trials_as_asked(story: Story) -> None:
     assert story.again.returncode == 0, story.again.stderr + story.again.stdout
     known = len(story.trials_when_stopped)
     assert story.again.stdout.startswith(f"story: {known} trials: ")
-    assert f"; {6 - known} more to be chosen by the search" in story.again.stdout
+    assert f"; {7 - known} more to be chosen by the search" in story.again.stdout
     assert [t.key for t in story.trials[:known]] == [t.key for t in story.trials_when_stopped]
-    assert len({trial.key for trial in story.trials}) == len(story.trials) == 6
+    assert len({trial.key for trial in story.trials}) == len(story.trials) == 7
     directories = {path.name for path in story.directory.iterdir() if path.is_dir()}
     assert directories == {trial.key for trial in story.trials}
     assert all(state.done for state in story.states.values())
@@ -183,18 +184,19 @@ def test_a_trial_that_is_behind_is_killed_and_not_failed(story: Story) -> None:
         assert run.data.tags["colorsweep.reason"] == reason
     finished = [trial for trial in story.trials if trial not in pruned]
     assert {story.run_of(trial).info.status for trial in finished} == {"FINISHED"}
-    counted = f"{len(finished)} of 6 trials finished, {len(pruned)} pruned"
+    counted = f"{len(finished)} of 7 trials finished, {len(pruned)} pruned"
     assert counted in story.again.stdout
 
 
-def test_the_one_without_the_metric_is_trained_to_its_end(story: Story) -> None:
-    baseline = story.trials[0]
-    assert baseline.name == "baseline"
-    assert story.states[baseline.key].finished
+def test_the_baseline_is_trained_to_its_end_and_recoloured(story: Story) -> None:
+    baseline, _, recoloured, *_ = story.trials
+    assert [baseline.name, recoloured.name] == ["baseline", "recoloured, saturation=0.75"]
+    for trial in (baseline, recoloured):
+        assert story.states[trial.key].finished
 
 
 def test_each_trial_has_one_run_with_each_point_once(story: Story) -> None:
-    assert len(_runs(story.runs)) == 6
+    assert len(_runs(story.runs)) == 7
     client = MlflowClient(f"sqlite:///{story.runs}/mlflow.db")
     for index, trial in enumerate(story.trials):
         run = story.run_of(trial)
@@ -224,15 +226,15 @@ def test_status_dry_run_and_report_tell_pruned_from_failed(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     pruned = sum(state.mark is not None for state in story.states.values())
     options = ("--runs", str(story.runs))
-    assert f"{6 - pruned} of 6 trials finished, {pruned} pruned" in (
+    assert f"{7 - pruned} of 7 trials finished, {pruned} pruned" in (
         call(*options, "status", "story").stdout
     )
     plan = call(*options, "launch", str(story.spec.path), "--dry-run").stdout
-    assert f"0 new, 0 resumed, {6 - pruned} finished, {pruned} pruned" in plan
+    assert f"0 new, 0 resumed, {7 - pruned} finished, {pruned} pruned" in plan
     assert "0 more to be chosen by the search, over" in plan
     assert "saturation.weight: 1 to 1000 (log)" in plan
     page = Path(call(*options, "report", "story").stdout.strip()).read_text()
-    assert f"{6 - pruned} of 6 trials finished, {pruned} stopped by the scheduler" in page
+    assert f"{7 - pruned} of 7 trials finished, {pruned} stopped by the scheduler" in page
     assert "pruned: stopped by the scheduler (asha) at step" in page
 
 
@@ -240,8 +242,8 @@ def test_without_the_scheduler_those_that_it_stopped_are_to_go_on(
     story: Story, tmp_path: Path
 ) -> None:
     without = tmp_path / "story.yaml"
-    without.write_text(SWEEP.partition("scheduler:")[0].replace("trials: 5", "trials: 7"))
+    without.write_text(SWEEP.partition("scheduler:")[0].replace("trials: 4", "trials: 6"))
     pruned = sum(state.mark is not None for state in story.states.values())
     plan = call("--runs", str(story.runs), "launch", str(without), "--dry-run").stdout
-    assert f"0 new, {pruned} resumed, {6 - pruned} finished" in plan
+    assert f"0 new, {pruned} resumed, {7 - pruned} finished" in plan
     assert "2 more to be chosen by the search, over" in plan

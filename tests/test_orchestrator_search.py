@@ -210,6 +210,14 @@ def test_a_trial_of_ones_own_outside_of_the_space_runs_and_tells_nothing(
     assert launch.told() == []
 
 
+def test_a_recoloured_trial_is_none_of_the_searchs(start: Start, spec: SweepSpec) -> None:
+    trial = point(spec, 20)
+    recoloured = replace(trial, config=trial.config.recoloured_to(trial.config.controls))
+    launch = start([recoloured], [TrialState()], to_suggest=1)
+    assert launch.start() != recoloured.key
+    assert launch.start() == Searcher.FINISHED
+
+
 def test_a_small_space_is_searched_to_its_end(start: Start, tmp_path: Path) -> None:
     text = "search: {trials: 12, over: {seed: {low: 1, high: 6}, batch_size: {choices: [8, 16]}}}"
     launch = start(to_suggest=12, of=written(tmp_path, OBJECTIVE + text))
