@@ -158,6 +158,19 @@ def test_a_plain_value_is_the_same_for_all_and_points_may_be_without(tmp_path: P
     assert spec.search.over["saturation.target"].choices == (0.75,)
 
 
+def test_the_adaptive_sweep_in_the_readme_expands(tmp_path: Path) -> None:
+    readme = (SHIPPED.parent / "README.md").read_text()
+    file = tmp_path / "mine.yaml"
+    file.write_text(readme.split("```yaml\n")[2].split("```")[0])
+    spec = read_sweep(file)
+    names = ["baseline", "saturation=0.75", "recoloured, saturation=0.75"]
+    assert [t.name for t in expand(spec)] == names
+    assert (spec.search and spec.search.trials, spec.scheduler and spec.scheduler.name) == (
+        20,
+        "asha",
+    )
+
+
 def test_an_edit_leaves_a_search_the_trials_that_it_could_still_choose(tmp_path: Path) -> None:
     spec = written(tmp_path, OBJECTIVE + SEARCH)
     record = [point(spec, 10), point(spec, 30, 16), point(spec, 300)]
