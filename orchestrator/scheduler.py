@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ class Pruner(FIFOScheduler):
             scheduler=scheduler.name,
             terms=terms(self._spec, TrainConfig.model_validate(task["config"])),
         )
-        write_mark(Path(task["directory"]), mark)
+        with suppress(OSError):  # a full disk: this trial goes on, and the others too
+            write_mark(Path(task["directory"]), mark)
 
 
 def _scheduler(spec: SweepSpec) -> Any:
