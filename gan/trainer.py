@@ -174,7 +174,8 @@ class Trainer:
             baseline: directory of the trial without control, whose training is also that of one
                 that recolours; it is gone on from where it is further than this one.
             on_progress: called about once a second and after each evaluation and checkpoint.
-            should_stop: asked as often; if so, a checkpoint is taken and ``fit`` ends.
+            should_stop: asked about once a second and after each evaluation; if so, a checkpoint
+                is taken and ``fit`` ends.
 
         Returns:
             Whether the training is complete.

@@ -92,10 +92,10 @@ def plan_launch(
         if speed := _seconds_a_step(trial_directory(runs, spec.name, trial)):
             speeds.setdefault(kind_of(trial.config), []).append(speed)
     typical = {kind: statistics.median(found) for kind, found in speeds.items()}
-    states = states_of(spec, [*trials, *coming], runs)
+    states = states_of(spec, trials, runs)
+    begun = [(t, states[t.key]) for t in trials] + [(t, TrialState()) for t in coming]
     everything = [
-        _planned(t, states[t.key], images[t.key], typical.get(kind_of(t.config)))
-        for t in [*trials, *coming]
+        _planned(t, state, images[t.key], typical.get(kind_of(t.config))) for t, state in begun
     ]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     slots = slots_here(spec.resources, device)
