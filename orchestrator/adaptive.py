@@ -44,7 +44,8 @@ class Objective(_Section):
         """Return what to compare trials by, better as ``mode`` says.
 
         A trial above a bound has ``BEHIND`` and the sum of its excesses, each in parts of its
-        bound, instead of its metric: only the order of trials counts for what uses it.
+        bound, instead of its metric. TPE and ASHA look at the order of trials alone; median
+        stopping at means over evaluations, where one above a bound outweighs all within.
 
         Args:
             metrics: of an evaluation, by ``eval/NAME``.
