@@ -51,6 +51,8 @@ class Progress:
     """Time spent on the trial's steps and evaluations, by all processes, as far as they counted."""
     checkpoint_seconds: float
     """Time that this process spent on checkpoints, beside it."""
+    evaluated_step: int = 0
+    """Step of the newest evaluation, 0 before the first."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,9 @@ class Trainer:
             trial: the trial's directory; checkpoints and sample grids go there.
             baseline: directory of the trial without control, whose training is also that of one
                 that recolours; it is gone on from where it is further than this one.
-            on_progress: called about once a second and after each checkpoint.
-            should_stop: asked about once a second; if so, a checkpoint is taken and ``fit`` ends.
+            on_progress: called about once a second and after each evaluation and checkpoint.
+            should_stop: asked about once a second and after each evaluation; if so, a checkpoint
+                is taken and ``fit`` ends.
 
         Returns:
             Whether the training is complete.
@@ -200,7 +203,8 @@ class Trainer:
             self.seconds += now - before
             before = now
             stopping = False
-            if showing := now - shown > PROGRESS_SECONDS:
+            # Every evaluation is shown: a scheduler compares trials at the same steps.
+            if showing := evaluated or now - shown > PROGRESS_SECONDS:
                 stopping = should_stop()
             due = evaluated or now - saved > CHECKPOINT_SECONDS
             if stopping or ended or (due and now - saved > cost / CHECKPOINT_SHARE):
@@ -253,6 +257,7 @@ class Trainer:
             durable_step,
             self.seconds,
             self.checkpoint_seconds,
+            max((p["step"] for p in self.history if "eval/mae" in p["metrics"]), default=0),
         )
 
     def save(self, trial: Path) -> None:

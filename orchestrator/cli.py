@@ -56,7 +56,10 @@ def launch(runs: Path, sweep: str, dry_run: bool, price: float | None, as_json: 
     what is new after an edit of the file. Joins a running Ray cluster (RAY_ADDRESS), else
     starts Ray here. MLFLOW_TRACKING_URI names the tracking store.
 
-    Exits with 1 if a trial is not finished, 2 on bad input.
+    A file with a search chooses its trials by the results of others; one with a scheduler stops
+    (prunes) those that are behind. Both remember what earlier launches have found.
+
+    Exits with 1 if a trial is neither finished nor pruned, 2 on bad input.
     """
     from rich.console import Console
 
@@ -164,11 +167,13 @@ def bench(sweep: str | None, device: str, as_json: bool) -> None:
     from rich.console import Console
 
     from orchestrator.bench import run_bench
-    from orchestrator.plan import expand
+    from orchestrator.plan import expand, stand_ins
     from orchestrator.spec import find_sweep, read_sweep
 
     spec = None if sweep is None else read_sweep(find_sweep(sweep))
     trials = [] if spec is None else expand(spec)
+    if spec is not None and spec.search is not None:
+        trials += stand_ins(spec, spec.search.trials)
     run_bench(spec, trials, device, as_json, Console(highlight=False, markup=False))
 
 

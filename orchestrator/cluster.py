@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,12 +22,16 @@ os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_
 import ray
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
+from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from gan.errors import UserError
 from orchestrator.interrupt import graceful_stop
 from orchestrator.plan import Trial
+from orchestrator.pruned import mark_file
+from orchestrator.record import write_record
+from orchestrator.scheduler import Pruner
 from orchestrator.spec import Resources, SweepSpec
-from orchestrator.state import stop_file
+from orchestrator.state import TrialState, stop_file
 from orchestrator.trainable import TrialTask, run_trial
 from orchestrator.watch import Watch
 
@@ -36,7 +40,13 @@ MAX_DEATHS = 100
 
 
 def train(
-    spec: SweepSpec, trials: list[Trial], sweep: Path, watch: Watch, console: Console
+    spec: SweepSpec,
+    trials: list[Trial],
+    states: Mapping[str, TrialState],
+    to_suggest: int,
+    sweep: Path,
+    watch: Watch,
+    console: Console,
 ) -> None:
     """Run trials in parallel on what the cluster has, until all have ended.
 
@@ -44,7 +54,9 @@ def train(
 
     Args:
         spec: the sweep.
-        trials: those that are not finished.
+        trials: its trials; the search's, as far as they are chosen, among them.
+        states: theirs, by key; those that are done do not run.
+        to_suggest: how many the search is yet to choose.
         sweep: the sweep's directory, on storage that every node sees.
         watch: hears of every trial.
         console: for addresses and warnings.
@@ -52,48 +64,105 @@ def train(
     Raises:
         UserError: the cluster has not what a single trial needs.
     """
+    trials = [*trials]  # the search adds to them
     stop = stop_file(sweep)
-    for file in (stop, *(stop_file(sweep / trial.key) for trial in trials)):
-        file.unlink(missing_ok=True)
+    stop.unlink(missing_ok=True)
+    todo = [trial for trial in trials if not states[trial.key].done]
+    for trial in todo:
+        _clear(sweep / trial.key)
     with _ray(console):
         share = _share(spec.resources)
         try:
             with watch.progress, graceful_stop(stop.touch, watch.progress.say):
-                for recolouring in (False, True):
-                    part = [t for t in trials if t.config.recolour == recolouring]
-                    if part and not stop.exists():
-                        _tune(spec, part, sweep, share, watch)
+                steered = [t for t in todo if not t.config.recolour]
+                if steered or to_suggest:
+                    search = _search(spec, trials, states, to_suggest, sweep, share, watch)
+                    pruner = None if spec.scheduler is None else Pruner(spec, trials, states)
+                    _tune(spec, search or steered, sweep, share, watch, pruner)
+                recoloured = [t for t in todo if t.config.recolour]
+                if recoloured and not stop.exists():
+                    _tune(spec, recoloured, sweep, share, watch)
         finally:
             stop.unlink(missing_ok=True)
 
 
-def _tune(
+def _clear(directory: Path) -> None:
+    """Remove what asks a trial to end; a mark of a scheduler's that counts is never there."""
+    for file in (stop_file(directory), mark_file(directory)):
+        file.unlink(missing_ok=True)
+
+
+def _search(
     spec: SweepSpec,
     trials: list[Trial],
+    states: Mapping[str, TrialState],
+    to_suggest: int,
     sweep: Path,
     share: dict[str, float],
     watch: Watch,
+) -> Searcher | None:
+    """Make the sweep's search, if it has one; what it chooses is on record before it trains."""
+    if spec.search is None:
+        return None
+    # Optuna takes a second to import.
+    from orchestrator.search import Search
+
+    def add(trial: Trial) -> None:
+        _clear(sweep / trial.key)
+        trials.append(trial)
+        write_record(sweep, trials)
+        watch.add(trial, sweep / trial.key)
+
+    search = Search(
+        spec,
+        trials,
+        states,
+        to_suggest,
+        task_of=lambda trial: _task(spec, trial, sweep, share),
+        add=add,
+        room=lambda: _room(share),
+        stopping=stop_file(sweep).exists,
+    )
+    # Tune starts as many at once, where it would start one after the other.
+    return ConcurrencyLimiter(search, max_concurrent=_room(share))
+
+
+def _task(spec: SweepSpec, trial: Trial, sweep: Path, share: dict[str, float]) -> dict[str, Any]:
+    return asdict(
+        TrialTask(
+            key=trial.key,
+            config=trial.config.model_dump(mode="json"),
+            directory=str(sweep / trial.key),
+            dataset_root=str(Path.cwd()),
+            threads=spec.resources.cpus_per_trial,
+            on_gpu=share["gpu"] > 0,
+        )
+    )
+
+
+def _tune(
+    spec: SweepSpec,
+    trials: list[Trial] | Searcher,
+    sweep: Path,
+    share: dict[str, float],
+    watch: Watch,
+    scheduler: Pruner | None = None,
 ) -> None:
     # Tune's own record of the experiment; ours is the trials' directories.
     scratch = sweep / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
-    tasks = [
-        asdict(
-            TrialTask(
-                key=trial.key,
-                config=trial.config.model_dump(mode="json"),
-                directory=str(sweep / trial.key),
-                dataset_root=str(Path.cwd()),
-                threads=spec.resources.cpus_per_trial,
-                on_gpu=share["gpu"] > 0,
-            )
-        )
-        for trial in trials
-    ]
+    search = None if isinstance(trials, list) else trials
+    tasks = [_task(spec, t, sweep, share) for t in trials] if isinstance(trials, list) else []
     tuner = Tuner(
         tune.with_resources(run_trial, share),
-        param_space={"task": tune.grid_search(tasks)},
-        tune_config=TuneConfig(reuse_actors=True, trial_dirname_creator=_key_of),
+        param_space={} if search else {"task": tune.grid_search(tasks)},
+        tune_config=TuneConfig(
+            search_alg=search,
+            num_samples=-1 if search else 1,  # the search says when it has no more
+            scheduler=scheduler,
+            reuse_actors=True,
+            trial_dirname_creator=_key_of,
+        ),
         run_config=RunConfig(
             name=spec.name,
             storage_path=str(scratch),
@@ -143,6 +212,19 @@ def _share(wanted: Resources) -> dict[str, float]:
         if share > largest:
             raise UserError(f"resources.{name}: {share:g}, but the largest node has {largest:g}")
     return {"cpu": float(wanted.cpus_per_trial), "gpu": gpus}
+
+
+def _room(share: dict[str, float]) -> int:
+    """Count the trials that the cluster can train at once, as it is now."""
+    known = ray.nodes()  # type: ignore[no-untyped-call]
+    room = 0
+    for has in (node["Resources"] for node in known if node["Alive"]):
+        kinds = [(has.get("CPU", 0), share["cpu"])]
+        if share["gpu"]:
+            # A share of a GPU is of one GPU.
+            kinds.append((has.get("GPU", 0) * max(1, 1 // share["gpu"]), max(1, share["gpu"])))
+        room += int(min(there // wanted for there, wanted in kinds))
+    return max(1, room)
 
 
 def _key_of(ray_trial: Any) -> str:

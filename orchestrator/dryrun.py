@@ -12,10 +12,12 @@ from rich.table import Table
 
 from orchestrator.attempts import attempts
 from orchestrator.datasets import check_datasets
-from orchestrator.plan import Trial
+from orchestrator.plan import Trial, stand_ins
 from orchestrator.progress import duration
+from orchestrator.record import read_record
+from orchestrator.space import searched, to_suggest
 from orchestrator.spec import SweepSpec
-from orchestrator.state import state_of, trial_directory
+from orchestrator.state import TrialState, states_of, sweep_directory, trial_directory
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Planned:
 
     name: str
     key: str
-    state: Literal["new", "resumed", "finished"]
+    state: Literal["new", "resumed", "finished", "pruned"]
     step: int
     """Where it would begin."""
     steps: int
@@ -52,6 +54,10 @@ class Plan:
     gpu_hours: float | None
     cost: float | None
     """Of the time left on workers."""
+    to_suggest: int
+    """Trials that the search has yet to choose; of their time those at the high ends are taken."""
+    space: dict[str, str]
+    """What the search is over."""
     lost_to_a_preemption: float
     """Seconds of a trial's work, at most, without a notice; with one it is a step."""
 
@@ -63,7 +69,7 @@ def plan_launch(
 
     Args:
         spec: the sweep.
-        trials: its trials.
+        trials: its trials, as far as the file names them.
         runs: directory of everything that is written.
         price: of an hour of what one trial occupies, if known.
         console: for what is wrong with single pictures.
@@ -77,29 +83,36 @@ def plan_launch(
     from gan.trainer import CHECKPOINT_SECONDS
     from orchestrator.estimate import at_once, kind_of, slots_here
 
-    images = check_datasets(trials, console)
+    chosen = searched(spec, trials, read_record(sweep_directory(runs, spec.name)))
+    trials = [*trials, *chosen]
+    coming = stand_ins(spec, to_suggest(spec, chosen))
+    images = check_datasets([*trials, *coming], console)
     speeds: dict[tuple[object, ...], list[float]] = {}
     for trial in trials:
         if speed := _seconds_a_step(trial_directory(runs, spec.name, trial)):
             speeds.setdefault(kind_of(trial.config), []).append(speed)
     typical = {kind: statistics.median(found) for kind, found in speeds.items()}
-    planned = [
-        _planned(t, spec, runs, images[t.key], typical.get(kind_of(t.config))) for t in trials
+    states = states_of(spec, trials, runs)
+    begun = [(t, states[t.key]) for t in trials] + [(t, TrialState()) for t in coming]
+    everything = [
+        _planned(t, state, images[t.key], typical.get(kind_of(t.config))) for t, state in begun
     ]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     slots = slots_here(spec.resources, device)
-    known = [row.seconds for row in planned if row.seconds is not None]
-    whole = sum(known) if len(known) == len(planned) else None
+    known = [row.seconds for row in everything if row.seconds is not None]
+    whole = sum(known) if len(known) == len(everything) else None
     gpus = spec.resources.gpus_per_trial
     share = float(device.type == "cuda") if gpus is None else gpus
     return Plan(
         sweep=spec.name,
-        trials=planned,
+        trials=everything[: len(trials)],
         slots=slots,
         seconds=whole,
         seconds_at_once=None if whole is None else at_once(known, slots),
         gpu_hours=None if whole is None else whole * share / 3600,
         cost=None if whole is None or price is None else whole / 3600 * price,
+        to_suggest=len(coming),
+        space={name: str(each) for name, each in spec.search.over.items()} if spec.search else {},
         lost_to_a_preemption=CHECKPOINT_SECONDS,
     )
 
@@ -112,16 +125,20 @@ def _seconds_a_step(trial: Path) -> float | None:
 
 
 def _planned(
-    trial: Trial, spec: SweepSpec, runs: Path, images: tuple[int, int], speed: float | None
+    trial: Trial, found: TrialState, images: tuple[int, int], speed: float | None
 ) -> Planned:
     config = trial.config
-    step = state_of(trial, trial_directory(runs, spec.name, trial)).step
+    step = found.step
     steps = config.total_steps(images[0])
-    left = max(0, steps - step)
+    left = 0 if found.mark else max(0, steps - step)
+    state: Literal["new", "resumed", "finished", "pruned"]
+    state = "resumed" if step else "new"
+    if not left:
+        state = "pruned" if step < steps else "finished"
     return Planned(
         name=trial.name,
         key=trial.key,
-        state="finished" if not left else "resumed" if step else "new",
+        state=state,
         step=step,
         steps=steps,
         epochs=steps * config.batch_size / images[0],
@@ -164,9 +181,13 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
     console.print(f"each trial: {resources.cpus_per_trial} CPU, {gpus}")
     counts: Mapping[str, int] = {
         state: sum(row.state == state for row in plan.trials)
-        for state in ("new", "resumed", "finished")
+        for state in ("new", "resumed", "finished", *(("pruned",) if spec.scheduler else ()))
     }
     console.print(", ".join(f"{count} {state}" for state, count in counts.items()))
+    if plan.space:
+        console.print(f"{plan.to_suggest} more to be chosen by the search, over")
+    for name, values in plan.space.items():
+        console.print(f"  {name}: {values}", soft_wrap=True)
     for line in _lines_of_time(plan):
         console.print(line, soft_wrap=True)
 

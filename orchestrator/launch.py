@@ -8,15 +8,16 @@ from rich.console import Console
 
 from orchestrator.claim import claim
 from orchestrator.datasets import check_datasets
-from orchestrator.plan import Trial
-from orchestrator.progress import Progress
+from orchestrator.plan import Trial, corners
+from orchestrator.progress import Progress, State
 from orchestrator.record import changes, read_record, write_record
 from orchestrator.sender import Removal, Sender, Transfer
+from orchestrator.space import searched, to_suggest
 from orchestrator.spec import SweepSpec
 from orchestrator.state import (
     TrialState,
     make_writable,
-    state_of,
+    states_of,
     sweep_directory,
     trial_directory,
 )
@@ -25,11 +26,11 @@ from reports.tracking import SweepTracker, connect, without_password
 
 
 def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: Console) -> bool:
-    """Train what is not trained yet; returns whether every trial is finished.
+    """Train what is not trained yet; returns whether every trial is finished, or pruned.
 
     Args:
         spec: the sweep.
-        trials: its trials.
+        trials: its trials, as far as the file names them.
         runs: directory for everything that is written.
         uri: of the tracking store.
         console: for the live view and the summary.
@@ -38,12 +39,14 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
         UserError: data, output, tracking store or resources are not as they must be; nothing
             has been started then.
     """
-    states = {t.key: state_of(t, trial_directory(runs, spec.name, t)) for t in trials}
-    todo = [trial for trial in trials if not states[trial.key].finished]
+    sweep = sweep_directory(runs, spec.name)
+    chosen = searched(spec, trials, read_record(sweep))
+    states = states_of(spec, [*trials, *chosen], runs)
+    todo = [trial for trial in [*trials, *chosen] if not states[trial.key].done]
+    todo += corners(spec) if to_suggest(spec, chosen) else []
     # The photographs that come along are known to be good, and 202; loading them takes seconds.
     unsure = [t for t in todo if t.config.dataset != "photos" or t.config.batch_size > 202]
     check_datasets(unsure, console)
-    sweep = sweep_directory(runs, spec.name)
     if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
         connect(uri)  # an absent server is to be noticed before anything is written
     make_writable(sweep)
@@ -53,12 +56,14 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
 
 def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: Console) -> bool:
     sweep = sweep_directory(runs, spec.name)
-    # Once more: another launch may have trained until now.
-    states = {t.key: state_of(t, trial_directory(runs, spec.name, t)) for t in trials}
-    todo = [trial for trial in trials if not states[trial.key].finished]
-    tracker = SweepTracker(uri, spec.name, runs)
-    _say_plan(spec, states, console)
     before = read_record(sweep)
+    chosen = searched(spec, trials, before)
+    trials = [*trials, *chosen]
+    left = to_suggest(spec, chosen)
+    # Once more: another launch may have trained until now.
+    states = states_of(spec, trials, runs)
+    tracker = SweepTracker(uri, spec.name, runs)
+    _say_plan(spec, states, left, console)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)
     if before != trials:
@@ -81,11 +86,11 @@ def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console:
     for key, state in states.items():
         watch.starts_from(key, state)
     try:
-        if todo:
+        if left or not all(state.done for state in states.values()):
             # Ray takes seconds to import; a launch with nothing to do needs none of it.
             from orchestrator.cluster import train
 
-            train(spec, todo, sweep, watch, console)
+            train(spec, trials, states, left, sweep, watch, console)
     finally:
         unsent = sender.close()
     if unsent:
@@ -93,19 +98,21 @@ def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console:
             f"the tracking store misses news of {unsent} trial(s); launch again to send them",
             style="yellow",
         )
-    return _say_summary(spec, progress, console)
+    return _say_summary(spec, progress, len(trials) + left, console)
 
 
-def _say_plan(spec: SweepSpec, states: dict[str, TrialState], console: Console) -> None:
+def _say_plan(spec: SweepSpec, states: dict[str, TrialState], left: int, console: Console) -> None:
     finished = sum(state.finished for state in states.values())
-    begun = sum(state.step > 0 and not state.finished for state in states.values())
-    new = len(states) - finished - begun
-    console.print(
-        f"{spec.name}: {len(states)} trials: {new} new, {begun} to go on with, {finished} finished",
-    )
+    pruned = sum(state.done for state in states.values()) - finished
+    begun = sum(state.step > 0 and not state.done for state in states.values())
+    new = len(states) - finished - pruned - begun
+    line = f"{len(states)} trials: {new} new, {begun} to go on with, {finished} finished"
+    line += f", {pruned} pruned" if pruned else ""
+    line += f"; {left} more to be chosen by the search" if left else ""
+    console.print(f"{spec.name}: {line}", soft_wrap=True)
 
 
-def _say_summary(spec: SweepSpec, progress: Progress, console: Console) -> bool:
+def _say_summary(spec: SweepSpec, progress: Progress, count: int, console: Console) -> bool:
     rows = list(progress.rows.values())
     for row in rows:
         if row.state == "failed":
@@ -115,14 +122,15 @@ def _say_summary(spec: SweepSpec, progress: Progress, console: Console) -> bool:
                 soft_wrap=True,
             )
     counts = Counter(row.state for row in rows)
-    finished = counts["finished"]
-    others = [f", {counts[state]} {state}" for state in ("stopped", "failed") if counts[state]]
-    console.print(f"{finished} of {len(rows)} trials finished{''.join(others)}")
-    if finished == len(rows):
+    shown: tuple[State, ...] = ("pruned", "stopped", "failed")
+    others = [f", {counts[state]} {state}" for state in shown if counts[state]]
+    console.print(f"{counts['finished']} of {count} trials finished{''.join(others)}")
+    done = counts["finished"] + counts["pruned"] == count
+    if done:
         console.print(f"Next: colorsweep report {spec.name}")
     else:
         console.print(
             f"To go on: colorsweep launch {spec.path}",
             soft_wrap=True,
         )
-    return finished == len(rows)
+    return done

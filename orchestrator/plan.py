@@ -1,15 +1,17 @@
 """From a sweep to its trials, without side effects."""
 
 import itertools
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from gan.config import TrainConfig
 from gan.errors import UserError
-from orchestrator.spec import CONTROLS, Settings, SweepSpec, explain
+from orchestrator.adaptive import Objective, metric_names
+from orchestrator.spec import CONTROLS, Settings, SweepSpec, explain, unknown
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,69 @@ def expand(spec: SweepSpec) -> list[Trial]:
     Where the sweep has a trial without control, a trial is added for each combination of targets
     of those that differ from it in nothing else: its outputs, recoloured after training.
 
+    A search's trials are not among them: they are chosen while it runs.
+
     Raises:
-        UserError: a value is out of range, two trials are the same, or there is none.
+        UserError: a value is out of range, two trials are the same, or the search or the scheduler
+            cannot work with such trials.
     """
     trials: list[Trial] = []
     origins: dict[str, str] = {}
     for origin, varied in _points(spec):
-        trial = _trial(spec, origin, varied)
+        trial = trial_at(spec, origin, varied)
         if trial.key in origins:
             raise UserError(
                 f"{spec.path}: {origin}: the same trial as {origins[trial.key]} ({trial.name})"
             )
         origins[trial.key] = origin
         trials.append(trial)
+    if spec.objective is not None:
+        _check_adaptive(spec, spec.objective, trials)
     return trials + [trial for trial in _recoloured(trials) if trial.key not in origins]
+
+
+def corners(spec: SweepSpec) -> list[Trial]:
+    """Return trials at the ends of a search's space; all others are valid if they are.
+
+    Raises:
+        UserError: one of them is not.
+    """
+    if spec.search is None:
+        return []
+    over = spec.search.over
+    lowest = {name: dimension.ends()[0] for name, dimension in over.items()}
+    points = [lowest | {name: end} for name, dimension in over.items() for end in dimension.ends()]
+    return [trial_at(spec, "search.over", point) for point in points]
+
+
+def stand_ins(spec: SweepSpec, count: int) -> list[Trial]:
+    """Return as many trials as a search has yet to choose, for their time: all at high ends."""
+    if spec.search is None:
+        return []
+    highest = {name: dimension.ends()[-1] for name, dimension in spec.search.over.items()}
+    trial = trial_at(spec, "search.over", highest)
+    return [replace(trial, name=f"chosen by the search, {i + 1}") for i in range(count)]
+
+
+def _check_adaptive(spec: SweepSpec, objective: Objective, trials: list[Trial]) -> None:
+    """See that every metric is measured, and that a scheduler has something to decide."""
+    compared = corners(spec) or trials
+    valid = list(dict.fromkeys(name for t in compared for name in metric_names(t.config)))
+    named = [("metric", objective.metric), *(("subject_to", key) for key in objective.subject_to)]
+    for key, name in named:
+        if name not in valid:
+            raise UserError(f"{spec.path}: objective.{key}: {unknown('metric', name, valid)}")
+    if (scheduler := spec.scheduler) is None:
+        return
+    for config in (trial.config for trial in compared):
+        every = config.evaluate_every
+        first = math.ceil(scheduler.grace_steps / every) * every
+        if config.steps is None or first < config.steps:
+            return
+    raise UserError(
+        f"{spec.path}: scheduler.grace_steps: no trial has an evaluation from step "
+        f"{scheduler.grace_steps} on and before its end (evaluate_every, steps)"
+    )
 
 
 def _recoloured(trials: list[Trial]) -> list[Trial]:
@@ -75,11 +126,16 @@ def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:
             yield f"axes ({', '.join(f'{k}: {v}' for k, v in varied.items())})", varied
     for index, point in enumerate(spec.points):
         yield f"points[{index}]", point
-    if not spec.axes and not spec.points:
+    if not spec.axes and not spec.points and not spec.search:
         yield "settings", {}
 
 
-def _trial(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
+def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
+    """Make the trial that sets this beside the sweep's settings; ``origin`` is where it does.
+
+    Raises:
+        UserError: a value is out of range; names the origin.
+    """
     merged = spec.settings | varied
     fields: dict[str, Any] = {}
     controls: dict[str, dict[str, Any]] = {}

@@ -15,16 +15,21 @@ from gan.config import TrainConfig
 from orchestrator.plan import Trial
 from orchestrator.spec import CONTROLS
 
-State = Literal["waiting", "starting", "running", "restarting", "finished", "stopped", "failed"]
+State = Literal[
+    "waiting", "starting", "running", "restarting", "finished", "pruned", "stopped", "failed"
+]
 STYLES: dict[State, str] = {
     "waiting": "dim",
     "starting": "cyan",
     "running": "cyan",
     "restarting": "yellow",
     "finished": "green",
+    "pruned": "magenta",
     "stopped": "yellow",
     "failed": "red",
 }
+QUIET = ("waiting", "finished", "pruned")
+"""States of which nothing is to be seen but their number, where there is no room."""
 
 
 @dataclass
@@ -79,7 +84,9 @@ class Progress:
         """Prepare one waiting row a trial."""
         self.console = console
         self._note = ""
-        self.rows = {trial.key: Row(trial.name, trial.config) for trial in trials}
+        self.rows: dict[str, Row] = {}
+        for trial in trials:
+            self.add(trial)
         self._live = Live(console=console, get_renderable=self.table, refresh_per_second=2)
 
     def __enter__(self) -> "Progress":
@@ -92,6 +99,10 @@ class Progress:
         """Draw the last state and stop."""
         if self.console.is_terminal:
             self._live.stop()
+
+    def add(self, trial: Trial) -> None:
+        """Show one more trial, which waits."""
+        self.rows[trial.key] = Row(trial.name, trial.config)
 
     def update(self, key: str, state: State, **changes: Any) -> None:
         """Change a row; outside a terminal, print new states and new evaluations."""
@@ -133,7 +144,7 @@ class Progress:
             table.add_column(heading, justify="right", no_wrap=True)
         rows = list(self.rows.values())
         if 2 * len(rows) > self.console.height:  # names may take two lines
-            quiet = Counter(row.state for row in rows if row.state in ("waiting", "finished"))
+            quiet = Counter(row.state for row in rows if row.state in QUIET)
             rows = [row for row in rows if row.state not in quiet]
             table.title = ", ".join(f"{count} {state}" for state, count in quiet.items())
         for row in rows:

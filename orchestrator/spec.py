@@ -13,6 +13,18 @@ The format, with every key optional::
     resources:              # of each trial
       cpus_per_trial: 1
       gpus_per_trial: 0.5
+    objective:              # what search and scheduler compare trials by
+      metric: saturation_error
+      subject_to: {mae: 0.1}
+    search:                 # trials that are chosen by the results of others
+      trials: 20
+      over:                 # a plain value is the same for all
+        saturation: 0.75
+        saturation.weight: {low: 10, high: 1000, log: true}
+        batch_size: {choices: [16, 32]}
+    scheduler:              # stops trials that are behind others
+      name: asha
+      grace_steps: 200
 
 A control's name means its target; ``NAME.weight`` and ``NAME: {target: ..., weight: ...}`` say
 more. Settings give way to axes and points.
@@ -22,19 +34,30 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gan.config import Control, ControlName, TrainConfig
 from gan.errors import UserError
+from orchestrator.adaptive import (
+    NOT_SEARCHED,
+    Dimension,
+    Objective,
+    Scheduler,
+    Search,
+    number_type,
+)
 
 CONTROLS: tuple[str, ...] = get_args(ControlName)
 FIELDS = ("preset", *(name for name in TrainConfig.model_fields if name != "controls"))
+SEARCHED = tuple(name for name in FIELDS if name not in NOT_SEARCHED)
+SECTIONS = ("settings", "axes", "points", "resources", "objective", "search", "scheduler")
 LIGHTNESS = ("value", "brightness", "lightness", "luminance")
 SHIPPED = Path(__file__).parent.parent / "sweeps"
 
+_Model = TypeVar("_Model", bound=BaseModel)
 Settings = dict[str, Any]
 """Dotted names to values: ``batch_size``, ``saturation.target``, ``saturation.weight``."""
 
@@ -66,6 +89,10 @@ class SweepSpec:
     axes: dict[str, list[Any]]
     points: list[Settings]
     resources: Resources
+    objective: Objective | None = None
+    """Where there is a search or a scheduler."""
+    search: Search | None = None
+    scheduler: Scheduler | None = None
 
 
 def find_sweep(name: str) -> Path:
@@ -99,11 +126,10 @@ def read_sweep(path: Path) -> SweepSpec:
         raise UserError(f"{path}: is not UTF-8 text") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:  # month 13; {{a: 1}: 2}
         raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
-    sections = ("settings", "axes", "points", "resources")
     top = _mapping(path, "the file", {} if content is None else content)
     for key in top:
-        if key not in sections:
-            raise UserError(f"{path}: {key}: {unknown('key', str(key), sections)}")
+        if key not in SECTIONS:
+            raise UserError(f"{path}: {key}: {unknown('key', str(key), SECTIONS)}")
     axes = _mapping(path, "axes", top.get("axes") or {})
     for key, values in axes.items():
         if not isinstance(values, list) or not values:
@@ -111,13 +137,17 @@ def read_sweep(path: Path) -> SweepSpec:
     points = top.get("points") or []
     if not isinstance(points, list):
         raise UserError(f"{path}: points: wants a list of trials, not {points!r}")
+    search, scheduler = _search(path, top), _model(path, top, "scheduler", Scheduler)
     return SweepSpec(
         name=path.stem,
         path=path,
         settings=_settings(path, "settings", top.get("settings") or {}),
         axes=_axes(path, axes),
         points=[_settings(path, f"points[{i}]", point) for i, point in enumerate(points)],
-        resources=_resources(path, top.get("resources") or {}),
+        resources=_model(path, top, "resources", Resources) or Resources(),
+        objective=_objective(path, top, search or scheduler),
+        search=search,
+        scheduler=scheduler,
     )
 
 
@@ -189,11 +219,61 @@ def _mapping(path: Path, where: str, section: Any) -> dict[Any, Any]:
     return section
 
 
-def _resources(path: Path, section: Any) -> Resources:
+def _model(path: Path, top: Mapping[Any, Any], name: str, model: type[_Model]) -> _Model | None:
+    """Read a section that is a model; None where the file has none."""
+    section = top.get(name)
+    return _validated(path, name, section, model) if section else None
+
+
+def _validated(path: Path, where: str, section: Any, model: type[_Model]) -> _Model:
     try:
-        return Resources.model_validate(_mapping(path, "resources", section))
+        return model.model_validate(_mapping(path, where, section))
     except ValidationError as error:
-        raise UserError(f"{path}: resources.{explain(error, Resources)}") from None
+        raise UserError(f"{path}: {where}.{explain(error, model)}") from None
+
+
+def _search(path: Path, top: Mapping[Any, Any]) -> Search | None:
+    if not (section := top.get("search")):
+        return None
+    if top.get("axes"):
+        raise UserError(f"{path}: search: goes with points for trials of your own, not with axes")
+    section = _mapping(path, "search", section)
+    if "over" in section:
+        section = {**section, "over": _space(path, section["over"])}
+    return _validated(path, "search", section, Search)
+
+
+def _space(path: Path, section: Any) -> dict[str, Dimension]:
+    """Read what a search is over, by dotted names."""
+    over: dict[str, Dimension] = {}
+    for key, value in _mapping(path, "search.over", section).items():
+        where = f"search.over.{key}"
+        (name,) = _expanded(path, where, str(key), 0)
+        if name in NOT_SEARCHED:
+            valid = listed((*CONTROLS, *SEARCHED))
+            raise UserError(f"{path}: {where}: is nothing to search over; valid: {valid}")
+        if name in over:
+            raise UserError(f"{path}: {where}: {name} is given twice")
+        if not isinstance(value, dict | list):  # the same for all
+            value = {"choices": [value]}
+        over[name] = dimension = _validated(path, where, value, Dimension)
+        kind = number_type(name)
+        if dimension.choices is None and kind is None:
+            raise UserError(f"{path}: {where}: takes no range; wants choices")
+        if dimension.choices is None and kind is int and float in map(type, dimension.ends()):
+            raise UserError(f"{path}: {where}: wants whole numbers")
+    if not over:
+        raise UserError(f"{path}: search.over: wants at least one field")
+    return over
+
+
+def _objective(path: Path, top: Mapping[Any, Any], used: object) -> Objective | None:
+    objective = _model(path, top, "objective", Objective)
+    if objective is not None and used is None:
+        raise UserError(f"{path}: objective: is for a search or a scheduler; there is none")
+    if objective is None and used is not None:
+        raise UserError(f"{path}: objective: is missing; valid: objective: {{metric: mae}}")
+    return objective
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
@@ -202,6 +282,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in first["loc"] if part != "controls")
     if first["type"] == "extra_forbidden":
         return f"{key}: {unknown('key', key, tuple(model.model_fields))}"
+    if first["type"] == "missing":
+        return f"{key}: is missing"
     message = first["msg"].removeprefix("Value error, ")
     given = first["input"]
     if first["type"] == "literal_error" and isinstance(given, str):
@@ -210,6 +292,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         return f"{key}: {unknown('value', given, choices)}"
     if not key:
         return message
+    if first["type"] == "value_error" and isinstance(given, dict):
+        return f"{key}: {message}"
     return f"{key}: {message[0].lower()}{message[1:]}, not {given!r}"
 
 

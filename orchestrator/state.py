@@ -2,13 +2,18 @@
 
 import tempfile
 import traceback
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
+from orchestrator.adaptive import Objective
 from orchestrator.plan import Trial
+from orchestrator.pruned import Mark, read_mark, terms
+from orchestrator.spec import SweepSpec
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,21 @@ class TrialState:
     epoch: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     """The newest value of each."""
+    mark: Mark | None = None
+    """Where a scheduler stopped it."""
+    history: Sequence[Mapping[str, Any]] = ()
+    """Of its metrics."""
+
+    def ranks(self, objective: Objective) -> dict[int, float]:
+        """Return how its evaluations compare with those of others, by step."""
+        ranks = objective.ranks(self.history)
+        # A worker that was killed may have left no checkpoint of the evaluation that was behind.
+        return ranks if self.mark is None else ranks | {self.mark.step: self.mark.rank}
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to do for it."""
+        return self.finished or self.mark is not None
 
     @property
     def finished(self) -> bool:
@@ -59,15 +79,29 @@ def keep_traceback(directory: Path, error: Exception) -> str:
 def state_of(trial: Trial, directory: Path) -> TrialState:
     """Look at a trial's newest sound checkpoint."""
     newest = checkpoint.newest(directory, digests=False)
+    mark = read_mark(directory)
     if newest is None:
-        return TrialState(total_steps=trial.config.steps)
+        return TrialState(total_steps=trial.config.steps, mark=mark)
     content = checkpoint.read_trial(newest)
     return TrialState(
         content["step"],
         trial.config.total_steps(content["images"]),
         content["epoch"],
         checkpoint.newest_metrics(content["history"]),
+        mark,
+        content["history"],
     )
+
+
+def states_of(spec: SweepSpec, trials: Sequence[Trial], runs: Path) -> dict[str, TrialState]:
+    """Look at trials of a sweep, by key; a mark that was made on other terms does not count."""
+    states = {}
+    for trial in trials:
+        state = state_of(trial, trial_directory(runs, spec.name, trial))
+        if state.mark is not None and state.mark.terms != terms(spec, trial.config):
+            state = replace(state, mark=None)
+        states[trial.key] = state
+    return states
 
 
 def make_writable(directory: Path) -> None:

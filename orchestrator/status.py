@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,16 +17,17 @@ from orchestrator.plan import Trial
 from orchestrator.progress import duration
 from orchestrator.record import read_record
 from orchestrator.spec import listed, nearest
-from orchestrator.state import state_of, sweep_directory, trial_directory
+from orchestrator.state import TrialState, state_of, sweep_directory, trial_directory
 
 SILENT_SECONDS = 60.0
 """After so long without a sign of life an attempt that never ended is taken for dead."""
 
-State = Literal["waiting", "running", "stopped", "failed", "died", "finished"]
+State = Literal["waiting", "running", "stopped", "pruned", "failed", "died", "finished"]
 STYLES: dict[State, str] = {
     "waiting": "dim",
     "running": "cyan",
     "stopped": "yellow",
+    "pruned": "magenta",
     "failed": "red",
     "died": "red",
     "finished": "green",
@@ -55,7 +57,7 @@ class TrialStatus:
     checkpoint_share: float | None
     """Share of its training time that checkpoints took."""
     reason: str
-    """Why it failed."""
+    """Why it failed, or a scheduler stopped it."""
 
 
 def known_sweeps(runs: Path) -> list[str]:
@@ -110,10 +112,11 @@ def trials_of(runs: Path, sweep: str) -> list[Trial]:
 def _status(runs: Path, sweep: str, trial: Trial, history: list[Attempt]) -> TrialStatus:
     durable = state_of(trial, trial_directory(runs, sweep, trial))
     last = history[-1] if history else None
+    reason = durable.mark.reason if durable.mark else last.reason if last else ""
     return TrialStatus(
         name=trial.name,
         key=trial.key,
-        state="finished" if durable.finished else _state(last),
+        state=_state(durable, last),
         step=max(durable.step, last.step if last else 0),
         durable_step=durable.step,
         total_steps=durable.total_steps or (last.total_steps if last else None),
@@ -122,11 +125,13 @@ def _status(runs: Path, sweep: str, trial: Trial, history: list[Attempt]) -> Tri
         wasted_steps=sum(wasted_steps(history)),
         goodput=goodput([history]),
         checkpoint_share=_checkpoint_share(history),
-        reason=last.reason if last and not durable.finished else "",
+        reason="" if durable.finished else reason,
     )
 
 
-def _state(last: Attempt | None) -> State:
+def _state(durable: TrialState, last: Attempt | None) -> State:
+    if durable.done:
+        return "finished" if durable.finished else "pruned"
     if last is None:
         return "waiting"
     if last.ended in ("failed", "stopped"):
@@ -156,9 +161,11 @@ def print_status(runs: Path, sweep: str, console: Console) -> None:
     console.print(table)
     for row in found.trials:
         if row.reason:
-            console.print(f"{row.name}: {row.reason}", style="red", soft_wrap=True)
-    finished = sum(row.state == "finished" for row in found.trials)
-    console.print(f"{sweep}: {finished} of {len(found.trials)} trials finished", soft_wrap=True)
+            console.print(f"{row.name}: {row.reason}", style=STYLES[row.state], soft_wrap=True)
+    counts = Counter(row.state for row in found.trials)
+    pruned = f", {counts['pruned']} pruned" if counts["pruned"] else ""
+    line = f"{sweep}: {counts['finished']} of {len(found.trials)} trials finished{pruned}"
+    console.print(line, soft_wrap=True)
     if found.goodput is not None:
         console.print(f"goodput {found.goodput:.1%}: steps that counted, of the time on workers")
     if found.checkpoint_share is not None:

@@ -10,6 +10,7 @@ import ray
 from ray import tune
 
 from gan.config import TrainConfig
+from orchestrator.pruned import read_mark
 from orchestrator.state import stop_file
 from orchestrator.worker import train_trial
 
@@ -62,12 +63,16 @@ def run_trial(config: dict[str, Any]) -> None:
     directory = Path(task.directory)
     stops = (stop_file(directory.parent), stop_file(directory))
 
-    def asked() -> bool:
-        return any(file.exists() for file in stops)
+    def asked() -> tuple[str, str] | None:
+        """Return how the trial is to end, and why; None where it is to go on."""
+        if (mark := read_mark(directory)) is not None:
+            return "pruned", mark.reason
+        return ("stopped", "") if any(file.exists() for file in stops) else None
 
-    if asked():
-        tune.report({"state": "stopped"})
+    if (end := asked()) is not None:
+        tune.report({"state": end[0], "reason": end[1]})
         return
+    state: str
     state, reason = train_trial(
         TrainConfig.model_validate(task.config),
         directory,
@@ -75,8 +80,10 @@ def run_trial(config: dict[str, Any]) -> None:
         torch.device("cuda" if task.on_gpu else "cpu"),
         started=started,
         on_progress=report,
-        should_stop=lambda: asked() or _node_is_going(),
+        should_stop=lambda: asked() is not None or _node_is_going(),
     )
-    if state == "stopped" and not asked():
-        raise NodeIsGoing  # Tune goes on with the trial on another node
+    if state == "stopped":
+        if (end := asked()) is None:
+            raise NodeIsGoing  # Tune goes on with the trial on another node
+        state, reason = end
     tune.report({"state": state, "reason": reason})

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from orchestrator.plan import Trial
 from orchestrator.progress import Progress, State
 from orchestrator.sender import Sender, Transfer
 from orchestrator.state import TrialState
@@ -15,6 +17,7 @@ STATUS: dict[State, Status] = {
     "finished": "FINISHED",
     "failed": "FAILED",
     "stopped": "KILLED",
+    "pruned": "KILLED",
 }
 """A run's status in MLflow by the trial's state."""
 
@@ -29,18 +32,28 @@ class Watch:
         self._transfers = {transfer.trial.key: transfer for transfer in transfers}
         self._durable: dict[str, int] = {}
 
+    def add(self, trial: Trial, directory: Path) -> None:
+        """Watch one more trial, the last of the sweep."""
+        transfer = Transfer(trial, len(self._transfers), directory, "RUNNING")
+        self._transfers[trial.key] = transfer
+        self.progress.add(trial)
+
     def starts_from(self, key: str, state: TrialState) -> None:
         """Take note of what earlier launches have done, and send what the store lacks of it."""
         row = self.progress.rows[key]
         row.step, row.total_steps = state.step, state.total_steps
         row.epoch, row.metrics = state.epoch, state.metrics
-        row.state = "finished" if state.finished else "waiting"
+        row.state = "finished" if state.finished else "pruned" if state.mark else "waiting"
         if state.finished:
             self._sender.put(replace(self._transfers[key], status="FINISHED"))
+        elif state.mark:
+            reason = state.mark.reason
+            self._sender.put(replace(self._transfers[key], status="KILLED", reason=reason))
 
     def heard(self, key: str, state: State, reason: str = "", **changes: Any) -> None:
         """Take note of a trial's state, and of its progress (fields of ``gan`` Progress)."""
         durable = changes.pop("durable_step", 0)
+        changes.pop("evaluated_step", None)  # for schedulers
         news = state != self.progress.rows[key].state or durable > self._durable.get(key, 0)
         self._durable[key] = max(durable, self._durable.get(key, 0))
         self.progress.update(key, state, reason=reason, **changes)

@@ -33,6 +33,7 @@ class Row:
     trial: str
     key: str
     status: str
+    """MLflow's, or PRUNED where a scheduler stopped the trial."""
     recoloured: bool
     """Whether the targets were met after a training without control."""
     control: ControlName | None
@@ -104,7 +105,7 @@ def _rows_of(run: TrialRun) -> list[Row]:
         Row(
             trial=run.name,
             key=run.key,
-            status=run.status,
+            status="PRUNED" if run.pruned else run.status,
             recoloured=run.config.recolour,
             control=name,
             target=control.target if control else None,

@@ -98,6 +98,7 @@ def write_report(uri: str, sweep: str, out: Path, *, left_out: bool = False) -> 
         "settings": _shared_settings(runs),
         "overviews": [_overview_file(index) for index in range(len(groups))],
         "finished": sum(run.status == "FINISHED" for run in runs),
+        "pruned": sum(run.pruned for run in runs),
         "data_uri": lambda name: data_uri(pictures[name]),
         "groups": [
             [(name, data_uri(samples.to_png(strip))) for name, strip in strips(grids)]

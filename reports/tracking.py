@@ -56,7 +56,7 @@ class TrialRun:
     """Position in the sweep; ``LEFT_OUT`` where the sweep's file no longer has it."""
     status: str
     reason: str
-    """Why it failed, or nothing."""
+    """Why it failed, or a scheduler stopped it; else nothing."""
     config: TrainConfig
     step: int
     total_steps: int
@@ -66,6 +66,11 @@ class TrialRun:
     device: str
     metrics: dict[str, float]
     """The newest value of each."""
+
+    @property
+    def pruned(self) -> bool:
+        """Whether a scheduler stopped it; MLflow has no status for that."""
+        return self.status == "KILLED" and bool(self.reason)
 
 
 def default_uri(runs: Path) -> str:
@@ -175,7 +180,7 @@ class SweepTracker:
             config: the trial's, as asked for now.
             directory: the trial's, with its checkpoints and samples.
             status: the run's.
-            reason: why it failed.
+            reason: why it failed, or a scheduler stopped it.
 
         Raises:
             One of AWAY: the store failed; the same call goes on later.

@@ -1,0 +1,249 @@
+"""A search with a scheduler through Ray, stopped half way and launched again."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flags import call
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from tracking import logged, made
+
+from gan import checkpoint
+from orchestrator.attempts import attempts, wasted_steps
+from orchestrator.plan import Trial
+from orchestrator.record import read_record
+from orchestrator.spec import SweepSpec, read_sweep
+from orchestrator.state import TrialState, states_of, sweep_directory
+
+pytestmark = pytest.mark.timeout(600)
+
+SWEEP = """
+settings:
+  dataset: photos
+  base_channels: 4
+  batch_size: 8
+  steps: 120
+  log_every: 7
+  evaluate_every: 40
+  eval_images: 12
+points:
+  - {}
+  - {saturation: 0.75}
+objective:
+  metric: saturation_error
+  subject_to: {mae: 0.5}
+search:
+  trials: 4
+  over:
+    saturation: 0.75
+    saturation.weight: {low: 1, high: 1000, log: true}
+    generator_lr: {low: 1.0e-5, high: 1.0e-2, log: true}
+scheduler: {name: asha, grace_steps: 40, reduction_factor: 2}
+"""
+
+
+@dataclass(frozen=True)
+class Story:
+    """Two trials, a recoloured one, and a search for four: stopped, and launched again."""
+
+    runs: Path
+    spec: SweepSpec
+    stopped: subprocess.CompletedProcess[str]
+    trials_when_stopped: list[Trial]
+    done_when_stopped: set[str]
+    """Keys."""
+    files_when_stopped: dict[str, float]
+    again: subprocess.CompletedProcess[str]
+
+    @property
+    def directory(self) -> Path:
+        return sweep_directory(self.runs, self.spec.name)
+
+    @property
+    def trials(self) -> list[Trial]:
+        return read_record(self.directory)
+
+    @property
+    def states(self) -> dict[str, TrialState]:
+        return states_of(self.spec, self.trials, self.runs)
+
+    def run_of(self, trial: Trial) -> Run:
+        (run,) = [r for r in _runs(self.runs) if r.data.tags["colorsweep.key"] == trial.key]
+        return run
+
+
+def _launch(runs: Path, sweep: Path) -> subprocess.Popen[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.cli", "--runs", runs, "launch", sweep],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment | {"COLUMNS": "120"},
+    )
+
+
+def _end(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    out, err = process.communicate(timeout=300)
+    return subprocess.CompletedProcess([], process.returncode, out, err)
+
+
+def _wait(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, _end(process).stderr
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.1)
+
+
+def _runs(runs: Path) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
+    experiment = client.get_experiment_by_name("story")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def _files(directory: Path, keys: set[str]) -> dict[str, float]:
+    files = (p for key in keys for p in (directory / key).rglob("*") if p.is_file())
+    return {str(path): path.stat().st_mtime for path in files}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    runs = tmp_path_factory.mktemp("runs")
+    sweep = tmp_path_factory.mktemp("sweeps") / "story.yaml"
+    sweep.write_text(SWEEP)
+    spec = read_sweep(sweep)
+    directory = sweep_directory(runs, "story")
+
+    def done() -> set[str]:
+        states = states_of(spec, read_record(directory), runs)
+        return {key for key, state in states.items() if state.done}
+
+    first = _launch(runs, sweep)
+    _wait(first, lambda: len(done()) >= 2 and len(read_record(directory)) >= 4)
+    first.send_signal(signal.SIGINT)
+    stopped = _end(first)
+    trials, ended = read_record(directory), done()
+    files = _files(directory, ended)
+    again = _end(_launch(runs, sweep))
+    return Story(runs, spec, stopped, trials, ended, files, again)
+
+
+def test_a_search_that_is_stopped_says_how_to_go_on(story: Story) -> None:
+    assert story.stopped.returncode == 1, story.stopped.stderr
+    assert "3 trials: 3 new, 0 to go on with, 0 finished; 4 more to be chosen by the search" in (
+        story.stopped.stdout
+    )
+    assert re.search(r"\d of 7 trials finished", story.stopped.stdout)
+    assert "To go on: colorsweep launch" in story.stopped.stdout
+    assert len(story.trials_when_stopped) < 7, "stopped half way"
+
+
+def test_the_same_command_goes_on_to_exactly_as_many_trials_as_asked(story: Story) -> None:
+    assert story.again.returncode == 0, story.again.stderr + story.again.stdout
+    known = len(story.trials_when_stopped)
+    assert story.again.stdout.startswith(f"story: {known} trials: ")
+    assert f"; {7 - known} more to be chosen by the search" in story.again.stdout
+    assert [t.key for t in story.trials[:known]] == [t.key for t in story.trials_when_stopped]
+    assert len({trial.key for trial in story.trials}) == len(story.trials) == 7
+    directories = {path.name for path in story.directory.iterdir() if path.is_dir()}
+    assert directories == {trial.key for trial in story.trials}
+    assert all(state.done for state in story.states.values())
+
+
+def test_nothing_is_trained_twice(story: Story) -> None:
+    assert _files(story.directory, story.done_when_stopped) == story.files_when_stopped
+    for trial in story.trials:
+        history = attempts(story.directory / trial.key)
+        assert sum(wasted_steps(history)) == 0
+        ends = [attempt.ended for attempt in history]
+        assert set(ends[:-1]) <= {"stopped"}
+        assert len(ends) <= 2
+
+
+def test_a_trial_that_is_behind_is_killed_and_not_failed(story: Story) -> None:
+    pruned = [trial for trial in story.trials if story.states[trial.key].mark]
+    assert pruned, "none was"
+    for trial in pruned:
+        state = story.states[trial.key]
+        assert state.mark is not None
+        assert state.mark.step <= state.step < 120
+        assert checkpoint.newest(story.directory / trial.key) is not None
+        run = story.run_of(trial)
+        assert run.info.status == "KILLED"
+        reason = f"stopped by the scheduler (asha) at step {state.mark.step}"
+        assert run.data.tags["colorsweep.reason"] == reason
+    finished = [trial for trial in story.trials if trial not in pruned]
+    assert {story.run_of(trial).info.status for trial in finished} == {"FINISHED"}
+    counted = f"{len(finished)} of 7 trials finished, {len(pruned)} pruned"
+    assert counted in story.again.stdout
+
+
+def test_the_baseline_is_trained_to_its_end_and_recoloured(story: Story) -> None:
+    baseline, _, recoloured, *_ = story.trials
+    assert [baseline.name, recoloured.name] == ["baseline", "recoloured, saturation=0.75"]
+    for trial in (baseline, recoloured):
+        assert story.states[trial.key].finished
+
+
+def test_each_trial_has_one_run_with_each_point_once(story: Story) -> None:
+    assert len(_runs(story.runs)) == 7
+    client = MlflowClient(f"sqlite:///{story.runs}/mlflow.db")
+    for index, trial in enumerate(story.trials):
+        run = story.run_of(trial)
+        assert logged(client, run) == made(story.directory / trial.key)
+        assert (run.info.run_name, run.data.tags["colorsweep.index"]) == (trial.name, str(index))
+
+
+def test_the_terminal_has_none_of_rays_or_optunas_chatter(story: Story) -> None:
+    assert story.again.stderr == ""
+    assert not re.search(r"WARNING|INFO|Trial \d|\[I ", story.again.stdout)
+
+
+def test_a_search_that_is_done_starts_nothing(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    before = _files(story.directory, {trial.key for trial in story.trials})
+    idle = call("--runs", str(story.runs), "launch", str(story.spec.path))
+    assert idle.exit_code == 0, idle.output
+    assert "Dashboard" not in idle.stdout
+    assert _files(story.directory, {trial.key for trial in story.trials}) == before
+
+
+def test_status_dry_run_and_report_tell_pruned_from_failed(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    pruned = sum(state.mark is not None for state in story.states.values())
+    options = ("--runs", str(story.runs))
+    assert f"{7 - pruned} of 7 trials finished, {pruned} pruned" in (
+        call(*options, "status", "story").stdout
+    )
+    plan = call(*options, "launch", str(story.spec.path), "--dry-run").stdout
+    assert f"0 new, 0 resumed, {7 - pruned} finished, {pruned} pruned" in plan
+    assert "0 more to be chosen by the search, over" in plan
+    assert "saturation.weight: 1 to 1000 (log)" in plan
+    page = Path(call(*options, "report", "story").stdout.strip()).read_text()
+    assert f"{7 - pruned} of 7 trials finished, {pruned} stopped by the scheduler" in page
+    assert "pruned: stopped by the scheduler (asha) at step" in page
+
+
+def test_without_the_scheduler_those_that_it_stopped_are_to_go_on(
+    story: Story, tmp_path: Path
+) -> None:
+    without = tmp_path / "story.yaml"
+    without.write_text(SWEEP.partition("scheduler:")[0].replace("trials: 4", "trials: 6"))
+    pruned = sum(state.mark is not None for state in story.states.values())
+    plan = call("--runs", str(story.runs), "launch", str(without), "--dry-run").stdout
+    assert f"0 new, {pruned} resumed, {7 - pruned} finished" in plan
+    assert "2 more to be chosen by the search, over" in plan
