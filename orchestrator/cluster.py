@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 
 from gan.errors import UserError
 from orchestrator.interrupt import graceful_stop
+from orchestrator.mirror import Mirror
 from orchestrator.plan import Trial
 from orchestrator.spec import Resources, SweepSpec
 from orchestrator.state import stop_file
@@ -36,7 +37,12 @@ MAX_DEATHS = 100
 
 
 def train(
-    spec: SweepSpec, trials: list[Trial], sweep: Path, watch: Watch, console: Console
+    spec: SweepSpec,
+    trials: list[Trial],
+    sweep: Path,
+    watch: Watch,
+    console: Console,
+    mirror: Mirror | None = None,
 ) -> None:
     """Run trials in parallel on what the cluster has, until all have ended.
 
@@ -45,26 +51,42 @@ def train(
     Args:
         spec: the sweep.
         trials: those that are not finished.
-        sweep: the sweep's directory, on storage that every node sees.
+        sweep: the sweep's directory, on storage that every node sees, unless it is a mirror.
         watch: hears of every trial.
         console: for addresses and warnings.
+        mirror: of which object store it is one, if it is.
 
     Raises:
-        UserError: the cluster has not what a single trial needs.
+        UserError: the cluster has not what a single trial needs, or the store fails.
     """
     stop = stop_file(sweep)
     for file in (stop, *(stop_file(sweep / trial.key) for trial in trials)):
         file.unlink(missing_ok=True)
+    if mirror is not None:
+        with mirror.in_one_line():
+            mirror.clear_stops([trial.key for trial in trials])
+
+    def ask() -> None:
+        stop.touch()
+        if mirror is not None:
+            mirror.ask_to_stop_soon()
+
+    def asked() -> bool:
+        return stop.exists() or (mirror is not None and mirror.is_asked_to_stop())
+
     with _ray(console):
         share = _share(spec.resources)
         try:
-            with watch.progress, graceful_stop(stop.touch, watch.progress.say):
+            with watch.progress, graceful_stop(ask, watch.progress.say):
                 for recolouring in (False, True):
                     part = [t for t in trials if t.config.recolour == recolouring]
-                    if part and not stop.exists():
-                        _tune(spec, part, sweep, share, watch)
+                    if part and not asked():
+                        _tune(spec, part, sweep, share, watch, mirror)
         finally:
             stop.unlink(missing_ok=True)
+            if mirror is not None:
+                with suppress(OSError):  # the next launch does it too
+                    mirror.clear_stops([])
 
 
 def _tune(
@@ -73,6 +95,7 @@ def _tune(
     sweep: Path,
     share: dict[str, float],
     watch: Watch,
+    mirror: Mirror | None,
 ) -> None:
     # Tune's own record of the experiment; ours is the trials' directories.
     scratch = sweep / ".tune"
@@ -86,6 +109,7 @@ def _tune(
                 dataset_root=str(Path.cwd()),
                 threads=spec.resources.cpus_per_trial,
                 on_gpu=share["gpu"] > 0,
+                **({} if mirror is None else mirror.task(trial.key)),
             )
         )
         for trial in trials

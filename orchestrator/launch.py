@@ -2,18 +2,21 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from orchestrator.claim import claim
 from orchestrator.datasets import check_datasets
+from orchestrator.mirror import Mirror, mirror_of
 from orchestrator.plan import Trial
 from orchestrator.progress import Progress
 from orchestrator.record import changes, read_record, write_record
 from orchestrator.sender import Removal, Sender, Transfer
 from orchestrator.spec import SweepSpec
 from orchestrator.state import (
+    Places,
     TrialState,
     make_writable,
     state_of,
@@ -24,13 +27,15 @@ from orchestrator.watch import Watch
 from reports.tracking import SweepTracker, connect, without_password
 
 
-def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: Console) -> bool:
+def launch(
+    spec: SweepSpec, trials: list[Trial], places: Places, uri: str, console: Console
+) -> bool:
     """Train what is not trained yet; returns whether every trial is finished.
 
     Args:
         spec: the sweep.
         trials: its trials.
-        runs: directory for everything that is written.
+        places: for everything that is written.
         uri: of the tracking store.
         console: for the live view and the summary.
 
@@ -38,23 +43,40 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
         UserError: data, output, tracking store or resources are not as they must be; nothing
             has been started then.
     """
-    states = {t.key: state_of(t, trial_directory(runs, spec.name, t)) for t in trials}
+    runs, mirror = places.runs, mirror_of(places, spec.name)
+    root = runs
+    if mirror is not None:
+        mirror.open()
+        root = mirror.root
+    states = {t.key: state_of(t, trial_directory(root, spec.name, t)) for t in trials}
     todo = [trial for trial in trials if not states[trial.key].finished]
     # The photographs that come along are known to be good, and 202; loading them takes seconds.
     unsure = [t for t in todo if t.config.dataset != "photos" or t.config.batch_size > 202]
     check_datasets(unsure, console)
-    sweep = sweep_directory(runs, spec.name)
+    sweep = sweep_directory(root, spec.name)
     if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
         connect(uri)  # an absent server is to be noticed before anything is written
     make_writable(sweep)
-    with claim(sweep, f"{spec.name} is launched"):
-        return _launch(spec, trials, runs, uri, console)
+    what = f"{spec.name} is launched"
+    with claim(sweep, what):
+        if mirror is None:
+            return _launch(spec, trials, runs, sweep, uri, console)
+        with mirror.claim(what, partial(console.print, soft_wrap=True)):
+            mirror.open()
+            return _launch(spec, trials, runs, sweep, uri, console, mirror)
 
 
-def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: Console) -> bool:
-    sweep = sweep_directory(runs, spec.name)
+def _launch(
+    spec: SweepSpec,
+    trials: list[Trial],
+    runs: Path,
+    sweep: Path,
+    uri: str,
+    console: Console,
+    mirror: Mirror | None = None,
+) -> bool:
     # Once more: another launch may have trained until now.
-    states = {t.key: state_of(t, trial_directory(runs, spec.name, t)) for t in trials}
+    states = {t.key: state_of(t, sweep / t.key) for t in trials}
     todo = [trial for trial in trials if not states[trial.key].finished]
     tracker = SweepTracker(uri, spec.name, runs)
     _say_plan(spec, states, console)
@@ -63,11 +85,20 @@ def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console:
         console.print(line, soft_wrap=True)
     if before != trials:
         write_record(sweep, trials)
+        if mirror is not None:
+            mirror.publish_record()
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
     progress = Progress(console, trials)
     sender = Sender(tracker, progress.say)
+    refresh = mirror and mirror.refresh
     transfers = [
-        Transfer(trial, index, trial_directory(runs, spec.name, trial), "RUNNING")
+        Transfer(
+            trial,
+            index,
+            sweep / trial.key,
+            "RUNNING",
+            refresh=refresh and partial(refresh, trial.key, generators=True),
+        )
         for index, trial in enumerate(trials)
     ]
     for run in tracker.runs():
@@ -85,7 +116,7 @@ def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console:
             # Ray takes seconds to import; a launch with nothing to do needs none of it.
             from orchestrator.cluster import train
 
-            train(spec, todo, sweep, watch, console)
+            train(spec, todo, sweep, watch, console, mirror)
     finally:
         unsent = sender.close()
     if unsent:

@@ -20,6 +20,8 @@ class Transfer:
     directory: Path
     status: Status
     reason: str = ""
+    refresh: Callable[[], None] | None = None
+    """Brings the directory up to date where it mirrors another."""
 
     @property
     def key(self) -> str:
@@ -28,6 +30,8 @@ class Transfer:
 
     def send(self, tracker: SweepTracker) -> None:
         """Bring the run up to the trial's newest checkpoint."""
+        if self.refresh is not None:
+            self.refresh()
         tracker.sync(
             key=self.trial.key,
             name=self.trial.name,

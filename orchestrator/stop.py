@@ -4,17 +4,18 @@ from pathlib import Path
 
 from gan.errors import UserError
 from orchestrator.claim import is_claimed
+from orchestrator.mirror import Mirror, mirror_of, root_of
 from orchestrator.plan import Trial
 from orchestrator.spec import listed, nearest
-from orchestrator.state import stop_file, sweep_directory, trial_directory
+from orchestrator.state import Places, stop_file, sweep_directory, trial_directory
 from orchestrator.status import trials_of
 
 
-def stop(runs: Path, sweep: str, wanted: str | None) -> list[Trial]:
+def stop(places: Places, sweep: str, wanted: str | None) -> list[Trial]:
     """Ask for it; the launch that runs hears it within about a second.
 
     Args:
-        runs: directory of everything that is written.
+        places: of everything that is written.
         sweep: name of the sweep.
         wanted: a trial's name or key; None for all.
 
@@ -24,20 +25,28 @@ def stop(runs: Path, sweep: str, wanted: str | None) -> list[Trial]:
     Raises:
         UserError: there is no such sweep or trial, or nothing runs it.
     """
-    trials = trials_of(runs, sweep)
-    directory = sweep_directory(runs, sweep)
-    if not is_claimed(directory):
+    trials = trials_of(root_of(places, sweep, launched=True), sweep)
+    mirror = mirror_of(places, sweep)
+    directory = sweep_directory(places.runs, sweep)
+    if not (is_claimed(directory) if mirror is None else mirror.is_claimed()):
         raise UserError(f"{sweep}: nothing runs it")
     if wanted is None:
-        stop_file(directory).touch()
+        _ask(stop_file(directory), mirror)
         return trials
     for trial in trials:
         if wanted in (trial.name, trial.key):
-            file = stop_file(trial_directory(runs, sweep, trial))
-            file.parent.mkdir(exist_ok=True)  # it may wait for its turn yet
-            file.touch()
+            _ask(stop_file(trial_directory(places.runs, sweep, trial)), mirror, trial.key)
             return [trial]
     names = [trial.name for trial in trials]
     raise UserError(
         f"{sweep}: no trial {wanted!r}{nearest(wanted, names)}; there are: {listed(names)}"
     )
+
+
+def _ask(file: Path, mirror: Mirror | None, key: str = "") -> None:
+    if mirror is None:
+        file.parent.mkdir(exist_ok=True)  # a trial may wait for its turn yet
+        file.touch()
+    else:
+        with mirror.in_one_line():
+            mirror.ask_to_stop(key)

@@ -3,7 +3,7 @@
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
@@ -11,6 +11,9 @@ from ray import tune
 from gan.config import TrainConfig
 from orchestrator.state import stop_file
 from orchestrator.worker import train_trial
+
+if TYPE_CHECKING:
+    from orchestrator.uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,18 @@ class TrialTask:
     key: str
     config: dict[str, Any]
     directory: str
-    """Of the trial, on storage that every node sees."""
+    """Of the trial, on storage that every node sees; or the driver's mirror of ``storage``."""
     dataset_root: str
     """Directory that a relative ``dataset_path`` starts from."""
     threads: int
     on_gpu: bool
     """Whether a share of a GPU was set aside for it."""
+    storage: str | None = None
+    """URI of the object store that its checkpoints live in, if they do."""
+    path: str = ""
+    """Of the trial there."""
+    token: str = ""
+    """Of the launch's claim there."""
 
 
 class NodeIsGoing(Exception):
@@ -37,6 +46,14 @@ def _node_is_going() -> bool:
     # Ray Train's own watcher for preemptions asks here; there is no public way.
     draining = ray._private.state.state.get_draining_nodes()
     return ray.get_runtime_context().get_node_id() in draining
+
+
+def _uploads(task: TrialTask) -> "Uploads | None":
+    if task.storage is None:
+        return None
+    from orchestrator.uploads import Uploads
+
+    return Uploads(task.storage, task.path, task.token)
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -59,20 +76,23 @@ def run_trial(config: dict[str, Any]) -> None:
     torch.set_num_threads(task.threads)
     directory = Path(task.directory)
     stops = (stop_file(directory.parent), stop_file(directory))
+    uploads = _uploads(task)
 
     def asked() -> bool:
-        return any(file.exists() for file in stops)
+        remotely = uploads is not None and uploads.asked_to_stop
+        return remotely or any(file.exists() for file in stops)
 
     if asked():
         tune.report({"state": "stopped"})
         return
     state, reason = train_trial(
         TrainConfig.model_validate(task.config),
-        directory,
+        directory if uploads is None else uploads.directory,
         Path(task.dataset_root),
         torch.device("cuda" if task.on_gpu else "cpu"),
         on_progress=report,
         should_stop=lambda: asked() or _node_is_going(),
+        uploads=uploads,
     )
     if state == "stopped" and not asked():
         raise NodeIsGoing  # Tune goes on with the trial on another node
