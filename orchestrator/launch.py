@@ -90,14 +90,13 @@ def _launch(
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
     progress = Progress(console, trials)
     sender = Sender(tracker, progress.say)
-    refresh = mirror and mirror.refresh
     transfers = [
         Transfer(
             trial,
             index,
             sweep / trial.key,
             "RUNNING",
-            refresh=refresh and partial(refresh, trial.key, generators=True),
+            refresh=None if mirror is None else partial(mirror.refresh, trial.key, generators=True),
         )
         for index, trial in enumerate(trials)
     ]

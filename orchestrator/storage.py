@@ -163,7 +163,7 @@ def first_line(error: BaseException) -> str:
     """Say in one line what a store answered."""
     lines = str(error).splitlines() or [type(error).__name__]
     answer = re.sub(r"^.*?AWS Error |\s*\(Request ID: .*|; Details: .*", "", lines[0])
-    return textwrap.shorten(answer, 160, placeholder=" ...")
+    return textwrap.shorten(answer.rstrip("."), 160, placeholder=" ...")
 
 
 def patiently(
