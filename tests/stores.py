@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -49,7 +50,6 @@ class Server:
     def __init__(self, log: Path) -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self._buckets = 0
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
@@ -66,10 +66,13 @@ class Server:
         except requests.ConnectionError:
             return False
 
+    def environment(self) -> dict[str, str]:
+        """What a process needs to use it."""
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.address}
+
     def new_bucket(self) -> str:
         """Make a bucket; returns its URI, with the endpoint in the environment."""
-        self._buckets += 1
-        name = f"bucket{self._buckets}"
+        name = f"bucket-{secrets.token_hex(4)}"
         requests.put(f"{self.address}/{name}", timeout=30).raise_for_status()
         return f"s3://{name}/a/prefix"
 

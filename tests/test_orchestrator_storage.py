@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ import torch
 from click.testing import CliRunner
 from commands import assert_refused
 from stores import (
-    CREDENTIALS,
     TRIAL,
     Server,
     Wire,
@@ -30,34 +29,13 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.datasets import load
 from gan.trainer import Progress, Trainer
-from orchestrator import remote_claim, uploads
+from orchestrator import remote_claim
 from orchestrator.attempts import Ending, attempts
 from orchestrator.cli import main
 from orchestrator.mirror import Mirror
 from orchestrator.storage import Storage
 from orchestrator.uploads import Uploads
 from orchestrator.worker import train_trial
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server") / "log")
-    yield server
-    server.end()
-
-
-@pytest.fixture
-def uri(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty store, with scratch directories of its own."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(uploads, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(uploads, "LOOK_SECONDS", 0.5)
-    yield server.new_bucket()
-    server.resume()
-    server.allow()
 
 
 @pytest.fixture
