@@ -86,7 +86,10 @@ def _launch(
     if before != trials:
         write_record(sweep, trials)
         if mirror is not None:
-            mirror.publish_record()
+            with mirror.in_one_line():
+                mirror.publish_record()
+    if mirror is not None:
+        console.print(f"Storage    {mirror.storage.uri}", soft_wrap=True)
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
     progress = Progress(console, trials)
     sender = Sender(tracker, progress.say)
