@@ -181,11 +181,16 @@ class Mirror:
             return
         if record.FILE in found:
             self._fetch(record.FILE, found[record.FILE])
+        else:
+            (self.directory / record.FILE).unlink(missing_ok=True)
         trials: dict[str, dict[str, Entry]] = {}
         for name, entry in found.items():
             trial, _, rest = name.partition("/")
             if rest:
                 trials.setdefault(trial, {})[rest] = entry
+        for checkpoints in self.directory.glob("*/checkpoints"):
+            if checkpoints.parent.name not in trials:
+                shutil.rmtree(checkpoints)  # somebody emptied the store
         with ThreadPoolExecutor(THREADS) as pool:
             for _ in pool.map(lambda t: self._refresh_trial(t, trials[t], generators), trials):
                 pass

@@ -138,6 +138,18 @@ def test_a_mirror_fetches_the_generator_of_a_finished_trial_where_it_is_wanted(
     assert generator.read_bytes() == bytes([100]) * 1000
 
 
+def test_a_mirror_forgets_what_the_store_no_longer_has(
+    uri: str, store: Storage, tmp_path: Path
+) -> None:
+    send(uri, 100)
+    mirror = Mirror(uri, tmp_path, "some")
+    mirror.refresh()
+    assert checkpoint.newest(mirror.root / TRIAL) is not None
+    store.remove_folder(TRIAL)
+    mirror.refresh()
+    assert checkpoint.newest(mirror.root / TRIAL) is None
+
+
 SENDS_TWO = f"""
 import sys
 from stores import make_checkpoint, send, wait_for
