@@ -94,7 +94,7 @@ def _steps(trial: Path) -> list[tuple[int, Path]]:
     return sorted(((int(n), p) for n, p in found if n.isdecimal()), reverse=True)
 
 
-def _is_sound(path: Path, *, digests: bool) -> bool:
+def is_sound(path: Path, *, digests: bool) -> bool:
     """Compare a checkpoint with its manifest: sizes, and on demand every byte."""
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
@@ -121,7 +121,7 @@ def newest(trial: Path, *, digests: bool = True) -> Path | None:
 
 def _sound(trial: Path, *, digests: bool) -> Iterator[Path]:
     for _, path in _steps(trial):
-        if _is_sound(path, digests=digests):
+        if is_sound(path, digests=digests):
             yield path
         else:
             log.warning("skipped a damaged checkpoint: %s", path)
@@ -134,7 +134,7 @@ def prune(trial: Path, keep: int) -> None:
     """
     kept = 0
     for _, path in _steps(trial):
-        if kept >= keep or not _is_sound(path, digests=kept == 0):
+        if kept >= keep or not is_sound(path, digests=kept == 0):
             shutil.rmtree(path, ignore_errors=True)
         else:
             kept += 1

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gan.errors import UserError
+from orchestrator.state import Places
 from orchestrator.train_command import train
 
 
@@ -32,11 +33,19 @@ class _Group(click.Group):
     show_envvar=True,
     help="Directory for checkpoints, the tracking store and reports.",
 )
+@click.option(
+    "--storage",
+    metavar="URI",
+    envvar="COLORSWEEP_STORAGE",
+    show_envvar=True,
+    help="Object store for launched trials' checkpoints, if they are not to be below --runs:"
+    " s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.",
+)
 @click.version_option(package_name="colorsweep")
 @click.pass_context
-def main(ctx: click.Context, runs: Path) -> None:
+def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     """Train colorization GANs whose output obeys numbers, and compare them."""
-    ctx.obj = runs
+    ctx.obj = Places(runs, storage)
 
 
 main.add_command(train)
@@ -48,7 +57,7 @@ main.add_command(train)
 @click.option("--price", type=click.FloatRange(min=0), help="Of one trial's hour, for --dry-run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @click.pass_obj
-def launch(runs: Path, sweep: str, dry_run: bool, price: float | None, as_json: bool) -> None:
+def launch(places: Places, sweep: str, dry_run: bool, price: float | None, as_json: bool) -> None:
     """Run, or go on with, the sweep in the file SWEEP (or the shipped one of that name).
 
     Finished trials are skipped, begun ones go on from their newest checkpoint, the rest start.
@@ -71,9 +80,11 @@ def launch(runs: Path, sweep: str, dry_run: bool, price: float | None, as_json: 
     console = Console(highlight=False, markup=False)  # names may hold [brackets]
     if dry_run:
         from orchestrator.dryrun import plan_json, plan_launch, print_plan
+        from orchestrator.home import root_of
 
         quiet = Console(stderr=True, highlight=False, markup=False)
-        plan = plan_launch(spec, trials, runs, price, quiet if as_json else console)
+        root = root_of(places, spec.name, launched=False)
+        plan = plan_launch(spec, trials, root, price, quiet if as_json else console)
         if as_json:
             click.echo(plan_json(plan))
         else:
@@ -84,7 +95,7 @@ def launch(runs: Path, sweep: str, dry_run: bool, price: float | None, as_json: 
     from orchestrator import launch as launching
     from reports.tracking import default_uri
 
-    if not launching.launch(spec, trials, runs, default_uri(runs), console):
+    if not launching.launch(spec, trials, places, default_uri(places.runs), console):
         sys.exit(1)
 
 
@@ -92,20 +103,22 @@ def launch(runs: Path, sweep: str, dry_run: bool, price: float | None, as_json: 
 @click.argument("sweep")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_obj
-def status(runs: Path, sweep: str, as_json: bool) -> None:
-    """Say how each trial of SWEEP (its name) is, from its directory alone.
+def status(places: Places, sweep: str, as_json: bool) -> None:
+    """Say how each trial of SWEEP (its name) is, from its directory, or its storage, alone.
 
     Also while it runs elsewhere, and after everything has died. Goodput: the share of the time
     on workers that went into steps that counted.
     """
     from rich.console import Console
 
+    from orchestrator.home import root_of
     from orchestrator.status import print_status, status_json
 
+    root = root_of(places, sweep, launched=True)
     if as_json:
-        click.echo(status_json(runs, sweep))
+        click.echo(status_json(root, sweep))
     else:
-        print_status(runs, sweep, Console(highlight=False, markup=False))
+        print_status(root, sweep, Console(highlight=False, markup=False))
 
 
 @main.command()
@@ -113,14 +126,15 @@ def status(runs: Path, sweep: str, as_json: bool) -> None:
 @click.argument("trial", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the trials that were asked as JSON.")
 @click.pass_obj
-def stop(runs: Path, sweep: str, trial: str | None, as_json: bool) -> None:
+def stop(places: Places, sweep: str, trial: str | None, as_json: bool) -> None:
     """Ask SWEEP, or one TRIAL of it (name or key), for a checkpoint and an end.
 
-    The launch that runs it hears it within about a second; launch it again to go on.
+    The launch that runs it hears it within about a second, or with --storage some five; launch it
+    again to go on.
     """
     from orchestrator.stop import stop as ask
 
-    asked = [found.name for found in ask(runs, sweep, trial)]
+    asked = [found.name for found in ask(places, sweep, trial)]
     click.echo(json.dumps({"sweep": sweep, "asked": asked}) if as_json else "\n".join(asked))
 
 
@@ -133,7 +147,7 @@ def stop(runs: Path, sweep: str, trial: str | None, as_json: bool) -> None:
 )
 @click.option("--all", "left_out", is_flag=True, help="Show trials that left the file, too.")
 @click.pass_obj
-def report(runs: Path, sweep: str, out: Path | None, left_out: bool) -> None:
+def report(places: Places, sweep: str, out: Path | None, left_out: bool) -> None:
     """Compare the trials of SWEEP (its name) on a page: index.html, README.md, rows.csv.
 
     Reads the tracking store alone, also while trials still run.
@@ -141,8 +155,8 @@ def report(runs: Path, sweep: str, out: Path | None, left_out: bool) -> None:
     from reports.page import write_report
     from reports.tracking import default_uri
 
-    out = out or runs / "reports" / sweep
-    page = write_report(default_uri(runs), sweep, out, left_out=left_out)
+    out = out or places.runs / "reports" / sweep
+    page = write_report(default_uri(places.runs), sweep, out, left_out=left_out)
     click.echo(page)
 
 

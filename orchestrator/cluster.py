@@ -25,13 +25,13 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from gan.errors import UserError
+from orchestrator.home import Home
 from orchestrator.interrupt import graceful_stop
 from orchestrator.plan import Trial
-from orchestrator.pruned import mark_file
-from orchestrator.record import write_record
+from orchestrator.record import FILE, write_record
 from orchestrator.scheduler import Pruner
 from orchestrator.spec import Resources, SweepSpec
-from orchestrator.state import TrialState, stop_file
+from orchestrator.state import TrialState
 from orchestrator.trainable import TrialTask, run_trial
 from orchestrator.watch import Watch
 
@@ -44,7 +44,7 @@ def train(
     trials: list[Trial],
     states: Mapping[str, TrialState],
     to_suggest: int,
-    sweep: Path,
+    home: Home,
     watch: Watch,
     console: Console,
 ) -> None:
@@ -57,39 +57,33 @@ def train(
         trials: its trials; the search's, as far as they are chosen, among them.
         states: theirs, by key; those that are done do not run.
         to_suggest: how many the search is yet to choose.
-        sweep: the sweep's directory, on storage that every node sees.
+        home: where the sweep lives.
         watch: hears of every trial.
         console: for addresses and warnings.
 
     Raises:
-        UserError: the cluster has not what a single trial needs.
+        UserError: the cluster has not what a single trial needs, or storage fails.
     """
     trials = [*trials]  # the search adds to them
-    stop = stop_file(sweep)
-    stop.unlink(missing_ok=True)
     todo = [trial for trial in trials if not states[trial.key].done]
-    for trial in todo:
-        _clear(sweep / trial.key)
+    home.forget_stop()
+    home.forget(trial.key for trial in todo)
     with _ray(console):
         share = _share(spec.resources)
         try:
-            with watch.progress, graceful_stop(stop.touch, watch.progress.say):
+            with watch.progress, graceful_stop(home.ask_to_stop_soon, watch.progress.say):
                 steered = [t for t in todo if not t.config.recolour]
                 if steered or to_suggest:
-                    search = _search(spec, trials, states, to_suggest, sweep, share, watch)
-                    pruner = None if spec.scheduler is None else Pruner(spec, trials, states)
-                    _tune(spec, search or steered, sweep, share, watch, pruner)
+                    search = _search(spec, trials, states, to_suggest, home, share, watch)
+                    pruner = None
+                    if spec.scheduler is not None:
+                        pruner = Pruner(spec, trials, states, home.publish)
+                    _tune(spec, search or steered, home, share, watch, pruner)
                 recoloured = [t for t in todo if t.config.recolour]
-                if recoloured and not stop.exists():
-                    _tune(spec, recoloured, sweep, share, watch)
+                if recoloured and not home.is_asked_to_stop():
+                    _tune(spec, recoloured, home, share, watch)
         finally:
-            stop.unlink(missing_ok=True)
-
-
-def _clear(directory: Path) -> None:
-    """Remove what asks a trial to end; a mark of a scheduler's that counts is never there."""
-    for file in (stop_file(directory), mark_file(directory)):
-        file.unlink(missing_ok=True)
+            home.forget_stop()
 
 
 def _search(
@@ -97,7 +91,7 @@ def _search(
     trials: list[Trial],
     states: Mapping[str, TrialState],
     to_suggest: int,
-    sweep: Path,
+    home: Home,
     share: dict[str, float],
     watch: Watch,
 ) -> Searcher | None:
@@ -108,34 +102,36 @@ def _search(
     from orchestrator.search import Search
 
     def add(trial: Trial) -> None:
-        _clear(sweep / trial.key)
+        home.forget([trial.key])
         trials.append(trial)
-        write_record(sweep, trials)
-        watch.add(trial, sweep / trial.key)
+        write_record(home.directory, trials)
+        home.publish(FILE)
+        watch.add(trial, home)
 
     search = Search(
         spec,
         trials,
         states,
         to_suggest,
-        task_of=lambda trial: _task(spec, trial, sweep, share),
+        task_of=lambda trial: _task(spec, trial, home, share),
         add=add,
         room=lambda: _room(share),
-        stopping=stop_file(sweep).exists,
+        stopping=home.is_asked_to_stop,
     )
     # Tune starts as many at once, where it would start one after the other.
     return ConcurrencyLimiter(search, max_concurrent=_room(share))
 
 
-def _task(spec: SweepSpec, trial: Trial, sweep: Path, share: dict[str, float]) -> dict[str, Any]:
+def _task(spec: SweepSpec, trial: Trial, home: Home, share: dict[str, float]) -> dict[str, Any]:
     return asdict(
         TrialTask(
             key=trial.key,
             config=trial.config.model_dump(mode="json"),
-            directory=str(sweep / trial.key),
+            directory=str(home.directory / trial.key),
             dataset_root=str(Path.cwd()),
             threads=spec.resources.cpus_per_trial,
             on_gpu=share["gpu"] > 0,
+            **home.task(trial.key),
         )
     )
 
@@ -143,16 +139,16 @@ def _task(spec: SweepSpec, trial: Trial, sweep: Path, share: dict[str, float]) -
 def _tune(
     spec: SweepSpec,
     trials: list[Trial] | Searcher,
-    sweep: Path,
+    home: Home,
     share: dict[str, float],
     watch: Watch,
     scheduler: Pruner | None = None,
 ) -> None:
     # Tune's own record of the experiment; ours is the trials' directories.
-    scratch = sweep / ".tune"
+    scratch = home.directory / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
     search = None if isinstance(trials, list) else trials
-    tasks = [_task(spec, t, sweep, share) for t in trials] if isinstance(trials, list) else []
+    tasks = [_task(spec, t, home, share) for t in trials] if isinstance(trials, list) else []
     tuner = Tuner(
         tune.with_resources(run_trial, share),
         param_space={} if search else {"task": tune.grid_search(tasks)},

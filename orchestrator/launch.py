@@ -2,36 +2,32 @@
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 from rich.console import Console
 
-from orchestrator.claim import claim
 from orchestrator.datasets import check_datasets
+from orchestrator.home import Home, home_of
 from orchestrator.plan import Trial, corners
 from orchestrator.progress import Progress, State
-from orchestrator.record import changes, read_record, write_record
-from orchestrator.sender import Removal, Sender, Transfer
+from orchestrator.record import FILE, changes, read_record, write_record
+from orchestrator.sender import Removal, Sender, transfer_of
 from orchestrator.space import searched, to_suggest
 from orchestrator.spec import SweepSpec
-from orchestrator.state import (
-    TrialState,
-    make_writable,
-    states_of,
-    sweep_directory,
-    trial_directory,
-)
+from orchestrator.state import Places, TrialState, make_writable, states_of
 from orchestrator.watch import Watch
 from reports.tracking import SweepTracker, connect, without_password
 
 
-def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: Console) -> bool:
+def launch(
+    spec: SweepSpec, trials: list[Trial], places: Places, uri: str, console: Console
+) -> bool:
     """Train what is not trained yet; returns whether every trial is finished, or pruned.
 
     Args:
         spec: the sweep.
         trials: its trials, as far as the file names them.
-        runs: directory for everything that is written.
+        places: for everything that is written.
         uri: of the tracking store.
         console: for the live view and the summary.
 
@@ -39,42 +35,42 @@ def launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: 
         UserError: data, output, tracking store or resources are not as they must be; nothing
             has been started then.
     """
-    sweep = sweep_directory(runs, spec.name)
-    chosen = searched(spec, trials, read_record(sweep))
-    states = states_of(spec, [*trials, *chosen], runs)
+    home = home_of(places, spec.name)
+    home.open()
+    chosen = searched(spec, trials, read_record(home.directory))
+    states = states_of(spec, [*trials, *chosen], home.root)
     todo = [trial for trial in [*trials, *chosen] if not states[trial.key].done]
     todo += corners(spec) if to_suggest(spec, chosen) else []
     # The photographs that come along are known to be good, and 202; loading them takes seconds.
     unsure = [t for t in todo if t.config.dataset != "photos" or t.config.batch_size > 202]
     check_datasets(unsure, console)
-    if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
+    if not uri.startswith(f"sqlite:///{places.runs.absolute()}/"):
         connect(uri)  # an absent server is to be noticed before anything is written
-    make_writable(sweep)
-    with claim(sweep, f"{spec.name} is launched"):
-        return _launch(spec, trials, runs, uri, console)
+    make_writable(home.directory)
+    with home.claim(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
+        return _launch(spec, trials, home, SweepTracker(uri, spec.name, places.runs), console)
 
 
-def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console: Console) -> bool:
-    sweep = sweep_directory(runs, spec.name)
-    before = read_record(sweep)
+def _launch(
+    spec: SweepSpec, trials: list[Trial], home: Home, tracker: SweepTracker, console: Console
+) -> bool:
+    before = read_record(home.directory)
     chosen = searched(spec, trials, before)
     trials = [*trials, *chosen]
     left = to_suggest(spec, chosen)
     # Once more: another launch may have trained until now.
-    states = states_of(spec, trials, runs)
-    tracker = SweepTracker(uri, spec.name, runs)
+    states = states_of(spec, trials, home.root)
     _say_plan(spec, states, left, console)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)
     if before != trials:
-        write_record(sweep, trials)
-    console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
+        write_record(home.directory, trials)
+        home.publish(FILE)
+    console.print(f"Trials     {home.shown}", soft_wrap=True)
+    console.print(f"Tracking   {without_password(tracker.client.tracking_uri)}", soft_wrap=True)
     progress = Progress(console, trials)
     sender = Sender(tracker, progress.say)
-    transfers = [
-        Transfer(trial, index, trial_directory(runs, spec.name, trial), "RUNNING")
-        for index, trial in enumerate(trials)
-    ]
+    transfers = [transfer_of(trial, index, home) for index, trial in enumerate(trials)]
     for run in tracker.runs():
         if run.key not in states:
             sender.put(Removal(run.key))
@@ -90,7 +86,7 @@ def _launch(spec: SweepSpec, trials: list[Trial], runs: Path, uri: str, console:
             # Ray takes seconds to import; a launch with nothing to do needs none of it.
             from orchestrator.cluster import train
 
-            train(spec, trials, states, left, sweep, watch, console)
+            train(spec, trials, states, left, home, watch, console)
     finally:
         unsent = sender.close()
     if unsent:

@@ -6,7 +6,7 @@ ends. It counts for as long as the sweep asks for the same, see ``terms``.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -33,6 +33,8 @@ class Mark:
         return f"stopped by the scheduler ({self.scheduler}) at step {self.step}"
 
 
+Request = tuple[Literal["stopped", "pruned"], str]
+"""How a trial is to end, and why."""
 _MARK = TypeAdapter(Mark)
 
 
@@ -53,8 +55,16 @@ def write_mark(directory: Path, mark: Mark) -> None:
 def read_mark(directory: Path) -> Mark | None:
     """Return a trial's mark, if it has one."""
     try:
-        return _MARK.validate_json(mark_file(directory).read_bytes())
-    except (OSError, ValidationError):
+        return parse_mark(mark_file(directory).read_bytes())
+    except OSError:
+        return None
+
+
+def parse_mark(content: bytes) -> Mark | None:
+    """Return what a mark says; None if it is damaged."""
+    try:
+        return _MARK.validate_json(content)
+    except ValidationError:
         return None
 
 

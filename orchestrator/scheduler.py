@@ -1,7 +1,7 @@
 """Ray Tune's schedulers, made to survive: what they decide is a mark in the trial's directory."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from ray.tune.schedulers import (
 )
 
 from gan.config import TrainConfig
+from gan.errors import UserError
 from orchestrator.plan import Trial
-from orchestrator.pruned import Mark, terms, write_mark
+from orchestrator.pruned import Mark, mark_file, terms, write_mark
 from orchestrator.spec import SweepSpec
 from orchestrator.state import TrialState
 
@@ -43,6 +44,7 @@ class Pruner(FIFOScheduler):
         spec: SweepSpec,
         trials: Sequence[Trial],
         states: Mapping[str, TrialState],
+        publish: Callable[[str], None],
     ) -> None:
         """Tell the inner scheduler what earlier launches have measured.
 
@@ -50,10 +52,11 @@ class Pruner(FIFOScheduler):
             spec: of a sweep with a scheduler.
             trials: of the sweep.
             states: theirs, by key.
+            publish: is told of a mark that was written, by its name in the sweep's directory.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         assert spec.objective is not None
-        self._spec, self._objective = spec, spec.objective
+        self._spec, self._objective, self._publish = spec, spec.objective, publish
         # Whatever it measures, others are compared with it.
         self._spared = {t.config.without_control().key() for t in trials if t.config.recolour}
         self._inner = _scheduler(spec)
@@ -108,8 +111,10 @@ class Pruner(FIFOScheduler):
             scheduler=scheduler.name,
             terms=terms(self._spec, TrainConfig.model_validate(task["config"])),
         )
-        with suppress(OSError):  # a full disk: this trial goes on, and the others too
+        # A full disk, or a store that refuses: this trial goes on, and the others too.
+        with suppress(OSError, UserError):
             write_mark(Path(task["directory"]), mark)
+            self._publish(mark_file(Path(task["key"])).as_posix())
 
 
 def _scheduler(spec: SweepSpec) -> Any:

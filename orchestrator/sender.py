@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from orchestrator.home import Home
 from orchestrator.plan import Trial
 from reports.tracking import AWAY, Status, SweepTracker
 
@@ -20,6 +22,8 @@ class Transfer:
     directory: Path
     status: Status
     reason: str = ""
+    refresh: Callable[[], None] | None = None
+    """Brings the directory up to date where it mirrors another."""
 
     @property
     def key(self) -> str:
@@ -28,6 +32,8 @@ class Transfer:
 
     def send(self, tracker: SweepTracker) -> None:
         """Bring the run up to the trial's newest checkpoint."""
+        if self.refresh is not None:
+            self.refresh()
         tracker.sync(
             key=self.trial.key,
             name=self.trial.name,
@@ -37,6 +43,12 @@ class Transfer:
             status=self.status,
             reason=self.reason,
         )
+
+
+def transfer_of(trial: Trial, index: int, home: Home) -> Transfer:
+    """Make the transfer of a trial that begins."""
+    refresh = partial(home.refresh, trial.key)
+    return Transfer(trial, index, home.directory / trial.key, "RUNNING", refresh=refresh)
 
 
 @dataclass(frozen=True)

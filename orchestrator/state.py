@@ -17,6 +17,15 @@ from orchestrator.spec import SweepSpec
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where everything is that a command reads and writes."""
+
+    runs: Path
+    storage: str | None
+    """URI of the object store that trials' checkpoints live in; None where that is ``runs``."""
+
+
+@dataclass(frozen=True)
 class TrialState:
     """What a trial's newest checkpoint says."""
 
@@ -61,6 +70,11 @@ def trial_directory(runs: Path, sweep: str, trial: Trial) -> Path:
 def stop_file(directory: Path) -> Path:
     """Return what asks a sweep, or a trial, to stop by existing in its directory."""
     return directory / "stop"
+
+
+def stop_object(sweep: str, key: str = "") -> str:
+    """Return what asks for the same in an object store: beside the sweep's record."""
+    return f"{sweep}/stop-{key}" if key else f"{sweep}/stop"
 
 
 def baseline_directory(directory: Path, config: TrainConfig) -> Path | None:

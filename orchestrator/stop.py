@@ -1,20 +1,18 @@
 """Asks a sweep, or one of its trials, for a checkpoint and an end."""
 
-from pathlib import Path
-
 from gan.errors import UserError
-from orchestrator.claim import is_claimed
+from orchestrator.home import home_of
 from orchestrator.plan import Trial
 from orchestrator.spec import listed, nearest
-from orchestrator.state import stop_file, sweep_directory, trial_directory
+from orchestrator.state import Places
 from orchestrator.status import trials_of
 
 
-def stop(runs: Path, sweep: str, wanted: str | None) -> list[Trial]:
+def stop(places: Places, sweep: str, wanted: str | None) -> list[Trial]:
     """Ask for it; the launch that runs hears it within about a second.
 
     Args:
-        runs: directory of everything that is written.
+        places: of everything that is written.
         sweep: name of the sweep.
         wanted: a trial's name or key; None for all.
 
@@ -24,18 +22,18 @@ def stop(runs: Path, sweep: str, wanted: str | None) -> list[Trial]:
     Raises:
         UserError: there is no such sweep or trial, or nothing runs it.
     """
-    trials = trials_of(runs, sweep)
-    directory = sweep_directory(runs, sweep)
-    if not is_claimed(directory):
+    home = home_of(places, sweep)
+    home.open()
+    home.require_launched()
+    trials = trials_of(home.root, sweep)
+    if not home.is_claimed():
         raise UserError(f"{sweep}: nothing runs it")
     if wanted is None:
-        stop_file(directory).touch()
+        home.ask_to_stop()
         return trials
     for trial in trials:
         if wanted in (trial.name, trial.key):
-            file = stop_file(trial_directory(runs, sweep, trial))
-            file.parent.mkdir(exist_ok=True)  # it may wait for its turn yet
-            file.touch()
+            home.ask_to_stop(trial.key)
             return [trial]
     names = [trial.name for trial in trials]
     raise UserError(

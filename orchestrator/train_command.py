@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from gan.config import PRESETS, TARGETS, Control, TrainConfig
 from gan.errors import UserError
+from orchestrator.state import Places
 
 FIELDS = {name: f for name, f in TrainConfig.model_fields.items() if name != "controls"}
 EPOCHS = 200.0
@@ -252,7 +253,7 @@ def name_of(config: TrainConfig) -> str:
 )
 @click.pass_obj
 def train(
-    runs: Path, /, checkpoints_path: Path | None, name: str, gpu_ids: str | None, **given: Any
+    places: Places, /, checkpoints_path: Path | None, name: str, gpu_ids: str | None, **given: Any
 ) -> None:
     """Train one trial in this process, without Ray: takes the flags of the seed's train.py.
 
@@ -261,6 +262,8 @@ def train(
 
     Exits with 1 if the trial is not finished, 2 on bad input.
     """
+    if places.storage is not None:
+        raise UserError("--storage (COLORSWEEP_STORAGE) goes with launch; train writes to a disk")
     if not name.strip(".") or Path(name).name != name:
         raise UserError(f"--name: {name!r} is no name for a directory")
     config, notes = config_of({key: value for key, value in given.items() if value is not None})
@@ -274,7 +277,7 @@ def train(
     from orchestrator.plan import Trial
     from reports.tracking import default_uri
 
-    runs = checkpoints_path or runs
+    runs = checkpoints_path or places.runs
     console = Console(highlight=False, markup=False)  # names may hold [brackets]
     trial = Trial(name_of(config), config.key(), config)
     if not training.train(name, trial, runs, default_uri(runs), console):

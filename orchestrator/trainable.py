@@ -4,15 +4,18 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 
 from gan.config import TrainConfig
-from orchestrator.pruned import read_mark
+from orchestrator.pruned import Request, read_mark
 from orchestrator.state import stop_file
 from orchestrator.worker import train_trial
+
+if TYPE_CHECKING:
+    from orchestrator.uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,18 @@ class TrialTask:
     key: str
     config: dict[str, Any]
     directory: str
-    """Of the trial, on storage that every node sees."""
+    """Of the trial, on storage that every node sees; or the driver's mirror of ``storage``."""
     dataset_root: str
     """Directory that a relative ``dataset_path`` starts from."""
     threads: int
     on_gpu: bool
     """Whether a share of a GPU was set aside for it."""
+    storage: str | None = None
+    """URI of the object store that its checkpoints live in, if they do."""
+    path: str = ""
+    """Of the trial there."""
+    token: str = ""
+    """Of the launch's claim there."""
 
 
 class NodeIsGoing(Exception):
@@ -39,6 +48,22 @@ def _node_is_going() -> bool:
     # Ray Train's own watcher for preemptions asks here; there is no public way.
     draining = ray._private.state.state.get_draining_nodes()
     return ray.get_runtime_context().get_node_id() in draining
+
+
+def _uploads(task: TrialTask) -> "Uploads | None":
+    if task.storage is None:
+        return None
+    from orchestrator.uploads import Uploads
+
+    return Uploads(task.storage, task.path, task.token)
+
+
+def _asked(directory: Path) -> Request | None:
+    """Return how a trial is to end, and why; None where it is to go on."""
+    if (mark := read_mark(directory)) is not None:
+        return "pruned", mark.reason
+    stops = (stop_file(directory.parent), stop_file(directory))
+    return ("stopped", "") if any(file.exists() for file in stops) else None
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -60,14 +85,11 @@ def run_trial(config: dict[str, Any]) -> None:
         tune.report({"state": "running", **asdict(progress)})
 
     torch.set_num_threads(task.threads)
-    directory = Path(task.directory)
-    stops = (stop_file(directory.parent), stop_file(directory))
+    uploads = _uploads(task)
+    directory = Path(task.directory) if uploads is None else uploads.directory
 
-    def asked() -> tuple[str, str] | None:
-        """Return how the trial is to end, and why; None where it is to go on."""
-        if (mark := read_mark(directory)) is not None:
-            return "pruned", mark.reason
-        return ("stopped", "") if any(file.exists() for file in stops) else None
+    def asked() -> Request | None:
+        return _asked(directory) if uploads is None else uploads.asked
 
     if (end := asked()) is not None:
         tune.report({"state": end[0], "reason": end[1]})
@@ -81,6 +103,7 @@ def run_trial(config: dict[str, Any]) -> None:
         started=started,
         on_progress=report,
         should_stop=lambda: asked() is not None or _node_is_going(),
+        uploads=uploads,
     )
     if state == "stopped":
         if (end := asked()) is None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from orchestrator.home import Home
 from orchestrator.plan import Trial
 from orchestrator.progress import Progress, State
-from orchestrator.sender import Sender, Transfer
+from orchestrator.sender import Sender, Transfer, transfer_of
 from orchestrator.state import TrialState
 from reports.tracking import Status
 
@@ -32,10 +32,9 @@ class Watch:
         self._transfers = {transfer.trial.key: transfer for transfer in transfers}
         self._durable: dict[str, int] = {}
 
-    def add(self, trial: Trial, directory: Path) -> None:
+    def add(self, trial: Trial, home: Home) -> None:
         """Watch one more trial, the last of the sweep."""
-        transfer = Transfer(trial, len(self._transfers), directory, "RUNNING")
-        self._transfers[trial.key] = transfer
+        self._transfers[trial.key] = transfer_of(trial, len(self._transfers), home)
         self.progress.add(trial)
 
     def starts_from(self, key: str, state: TrialState) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stores import Server
 from streams import noise
 from tracking import CONFIG
 from trainings import Start, small
@@ -20,6 +21,7 @@ from gan.config import TrainConfig
 from gan.data import held_out, training_batch
 from gan.datasets import PHOTOS, Dataset, load
 from gan.trainer import Trainer
+from orchestrator import uploads
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
 torch.set_num_threads(1)
@@ -107,6 +109,27 @@ def trial(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / finished.name))
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of S3, in a process of its own."""
+    server = Server(tmp_path_factory.mktemp("server") / "log")
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def uri(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty store there, with scratch directories of the test's own."""
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(uploads, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(uploads, "LOOK_SECONDS", 0.5)
+    yield server.new_bucket()
+    server.resume()
+    server.allow()
+
+
 @pytest.fixture
 def sweep(request: pytest.FixtureRequest) -> str:
     """A sweep of the test's own."""
@@ -120,7 +143,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     here.mkdir()
     monkeypatch.chdir(here)
     monkeypatch.setenv("RAY_TMPDIR", str(here / "ray"))
-    for name in ("MLFLOW_TRACKING_URI", "COLORSWEEP_RUNS", "RAY_ADDRESS"):
+    for name in ("MLFLOW_TRACKING_URI", "COLORSWEEP_RUNS", "COLORSWEEP_STORAGE", "RAY_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # is put back, should a flag have set it
     return here

@@ -43,7 +43,7 @@ def known(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Pruner, list[
     trials = grid(tmp_path, request.param, 6)
     states = {t.key: trained(GOOD) for t in trials[:4]}
     states |= {t.key: trained({}) for t in trials[4:]}
-    return Pruner(read_sweep(tmp_path / "mine.yaml"), trials, states), trials
+    return Pruner(read_sweep(tmp_path / "mine.yaml"), trials, states, print), trials
 
 
 def test_who_is_behind_trials_of_earlier_launches_is_marked(
@@ -94,7 +94,7 @@ def test_without_others_nothing_is_stopped(
 ) -> None:
     trials = grid(tmp_path, scheduler, 2)
     states = {t.key: TrialState() for t in trials}
-    pruner = Pruner(read_sweep(tmp_path / "mine.yaml"), trials, states)
+    pruner = Pruner(read_sweep(tmp_path / "mine.yaml"), trials, states, print)
     for step in (20, 40):
         evaluated(pruner, trials[0], step, 0.9)
     assert not list(tmp_path.glob("*/pruned.json"))
@@ -112,8 +112,10 @@ def test_a_baseline_that_is_recoloured_is_not_stopped(
     spec = read_sweep(tmp_path / "mine.yaml")
     baseline, steered, other, *_ = trials = expand(spec)
     states = {t.key: TrialState() for t in trials} | {other.key: trained(GOOD, mae=0.01)}
-    pruner = Pruner(spec, trials, states)
+    published: list[str] = []
+    pruner = Pruner(spec, trials, states, published.append)
     for trial in (baseline, steered):
         evaluated(pruner, trial, 20, 0.0, mae=0.5)
     assert read_mark(tmp_path / baseline.key) is None
     assert read_mark(tmp_path / steered.key) is not None
+    assert published == [f"{steered.key}/pruned.json"]
