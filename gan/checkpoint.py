@@ -10,14 +10,18 @@ A trial's directory::
 Written under a temporary name and renamed; verified before use. Loading executes no code.
 """
 
+import errno
 import hashlib
 import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from gan.errors import TrainingError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +31,11 @@ CONFIG = "config.json"
 TRAINING = "training.safetensors"
 TRIAL = "trial.json"
 MANIFEST = "manifest.json"
+
+RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0)
+"""Waits between tries where storage fails for a while."""
+REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+"""Errors of storage that trying again does not mend: no room, or no permission."""
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +94,27 @@ def write_file(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def persist(write: Callable[[], object], target: Path) -> None:
+    """Write, and write again where storage fails for a while.
+
+    Raises:
+        TrainingError: it is refused, or fails for longer than ``RETRY_SECONDS``.
+    """
+    for pause in (*RETRY_SECONDS, None):
+        try:
+            write()
+        except OSError as error:
+            if pause is None or error.errno in REFUSED:
+                raise TrainingError(
+                    f"{target}: cannot be written ({error.strerror}); the checkpoint before is "
+                    "kept; launch again once it can"
+                ) from None
+            log.warning("%s: cannot be written (%s); again in %g s", target, error, pause)
+            time.sleep(pause)
+        else:
+            return
 
 
 def _steps(trial: Path) -> list[tuple[int, Path]]:

@@ -1,8 +1,6 @@
 """One trial: a training whose every bit follows from its config, however often it is stopped."""
 
-import errno
 import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,6 +17,7 @@ from gan.datasets import Dataset
 from gan.errors import TrainingError
 from gan.evaluate import HeldOut, colorize_batch, evaluate, sample_grid
 from gan.fid import fid
+from gan.plateaus import Plateaus
 from gan.step import GanStep
 
 KEEP_CHECKPOINTS = 2
@@ -26,12 +25,6 @@ CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02
 """Of the time, at most, that checkpoints take: where one is slow, fewer are taken."""
 PROGRESS_SECONDS = 1.0
-RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0)
-"""Waits between tries where storage fails for a while."""
-REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
-"""Errors of storage that trying again does not mend: no room, or no permission."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,24 +46,6 @@ class Progress:
     """Time that this process spent on checkpoints, beside it."""
     evaluated_step: int = 0
     """Step of the newest evaluation, 0 before the first."""
-
-
-@dataclass(frozen=True)
-class Plateaus:
-    """How often a loss had not fallen for some steps: PyTorch's ReduceLROnPlateau, step by step."""
-
-    count: int = 0
-    best: float | None = None
-    since: int = 0
-    """Step of the best loss, or of the last plateau."""
-
-    def after(self, loss: float, step: int, patience: int) -> "Plateaus":
-        """Count on: a loss has fallen if it is below the best by a ten-thousandth of its size."""
-        if self.best is None or loss < self.best - 1e-4 * abs(loss):
-            return Plateaus(self.count, loss, step)
-        if step - self.since >= patience:
-            return Plateaus(self.count + 1, self.best, step)
-        return self
 
 
 class Trainer:
@@ -243,7 +218,7 @@ class Trainer:
     def _keep_evaluation(self, trial: Path) -> None:
         self._require_health()
         file, sample = checkpoint.sample_file(trial, self.step), self.evaluate()
-        _persist(lambda: checkpoint.write_file(file, sample), file)
+        checkpoint.persist(lambda: checkpoint.write_file(file, sample), file)
 
     def progress(self, images_per_second: float, durable_step: int) -> Progress:
         """Describe where the trial is."""
@@ -269,7 +244,7 @@ class Trainer:
         """
         self._require_health()
         state = self.state()
-        _persist(lambda: checkpoint.write(trial, self.step, state), trial)
+        checkpoint.persist(lambda: checkpoint.write(trial, self.step, state), trial)
         checkpoint.prune(trial, KEEP_CHECKPOINTS)
 
     def state(self) -> dict[str, bytes]:
@@ -335,22 +310,6 @@ class Trainer:
         self.seconds = trial["seconds"]
         self.history = trial["history"]
         self.plateaus = Plateaus(**trial["plateaus"])
-
-
-def _persist(write: Callable[[], object], target: Path) -> None:
-    for pause in (*RETRY_SECONDS, None):
-        try:
-            write()
-        except OSError as error:
-            if pause is None or error.errno in REFUSED:
-                raise TrainingError(
-                    f"{target}: cannot be written ({error.strerror}); the checkpoint before is "
-                    "kept; launch again once it can"
-                ) from None
-            log.warning("%s: cannot be written (%s); again in %g s", target, error, pause)
-            time.sleep(pause)
-        else:
-            return
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from orchestrator.home import Home
 from orchestrator.plan import Trial
-from reports.tracking import AWAY, Status, SweepTracker
+from reports.runs import Status
+from reports.tracking import AWAY, SweepTracker
 
 RETRY_SECONDS = 10.0
 

@@ -9,7 +9,7 @@ from orchestrator.plan import Trial
 from orchestrator.progress import Progress, State
 from orchestrator.sender import Sender, Transfer, transfer_of
 from orchestrator.state import TrialState
-from reports.tracking import Status
+from reports.runs import Status
 
 STATUS: dict[State, Status] = {
     "starting": "RUNNING",

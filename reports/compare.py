@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
 from gan.config import Control, ControlName
-from reports.tracking import TrialRun
+from reports.runs import TrialRun
 
 SYMBOLS: dict[ControlName, str] = {
     "saturation": "S",

@@ -11,7 +11,8 @@ from gan import samples
 from gan.errors import UserError
 from reports.compare import SYMBOLS, Row, crosstalk, in_order, rows, to_csv
 from reports.figures import achieved_against_wanted, overview, strips
-from reports.tracking import AWAY, TrialRun, connect, newest_sample, read_sweep
+from reports.runs import TrialRun
+from reports.tracking import AWAY, connect, newest_sample, read_sweep
 
 TEMPLATES = Path(__file__).parent / "templates"
 

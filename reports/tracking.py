@@ -12,9 +12,9 @@ import re
 import tempfile
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 # Before the import, which reads them. An absent server is to be noticed in seconds.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -32,45 +32,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
+from reports.runs import LEFT_OUT, PREFIX, Status, TrialRun, of_tags, params_of, tags_of
 
 AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """What a tracking store that is not there, or fails for a while, raises."""
 
-Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-PREFIX = "colorsweep."
 METRICS_PER_CALL = 1000
-LEFT_OUT = -1
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow").setLevel(logging.WARNING)
-
-
-@dataclass(frozen=True)
-class TrialRun:
-    """A trial as the tracking store knows it."""
-
-    run_id: str
-    key: str
-    name: str
-    index: int
-    """Position in the sweep; ``LEFT_OUT`` where the sweep's file no longer has it."""
-    status: str
-    reason: str
-    """Why it failed, or a scheduler stopped it; else nothing."""
-    config: TrainConfig
-    step: int
-    total_steps: int
-    epoch: float
-    seconds: float
-    """Time spent on steps that counted, with their evaluations and checkpoints."""
-    device: str
-    metrics: dict[str, float]
-    """The newest value of each."""
-
-    @property
-    def pruned(self) -> bool:
-        """Whether a scheduler stopped it; MLflow has no status for that."""
-        return self.status == "KILLED" and bool(self.reason)
 
 
 def default_uri(runs: Path) -> str:
@@ -206,7 +176,10 @@ class SweepTracker:
         if wanted == before:
             return
         if before.step == 0:
-            self.client.log_batch(before.run_id, params=_params(config))
+            self.client.log_batch(
+                before.run_id,
+                params=[Param(name, value) for name, value in params_of(config).items()],
+            )
         if newest is not None:
             self._send_artifacts(before, history, newest, directory, finished=status == "FINISHED")
         for chunk in _chunks(history):
@@ -225,9 +198,7 @@ class SweepTracker:
         for found in _search(self.client, self.experiment_id, key):
             return found
         run = TrialRun("", key, name, index, "RUNNING", "", config, 0, 0, 0.0, 0.0, "", metrics={})
-        created = self.client.create_run(
-            self.experiment_id, tags={tag.key: tag.value for tag in _tags(run)}, run_name=name
-        )
+        created = self.client.create_run(self.experiment_id, tags=tags_of(run), run_name=name)
         return replace(run, run_id=created.info.run_id)
 
     def _send_artifacts(
@@ -304,46 +275,13 @@ def without_password(uri: str) -> str:
     return re.sub(r"//([^:/@]*):[^@/]*@", r"//\1:***@", uri)
 
 
-def _tags(run: TrialRun) -> list[RunTag]:
-    fields = {
-        "key": run.key,
-        "index": run.index,
-        "reason": run.reason,
-        "config": run.config.model_dump_json(),
-        "step": run.step,
-        "total_steps": run.total_steps,
-        "epoch": run.epoch,
-        "seconds": run.seconds,
-        "device": run.device,
-    }
-    return [RunTag(PREFIX + name, str(value)) for name, value in fields.items()]
-
-
 def _trial_run(run: Run) -> TrialRun:
-    tags = run.data.tags
-    return TrialRun(
-        run_id=run.info.run_id,
-        key=tags[f"{PREFIX}key"],
-        name=run.info.run_name,
-        index=int(tags[f"{PREFIX}index"]),
-        status=run.info.status,
-        reason=tags.get(f"{PREFIX}reason", ""),
-        config=TrainConfig.model_validate_json(tags[f"{PREFIX}config"]),
-        step=int(tags[f"{PREFIX}step"]),
-        total_steps=int(tags[f"{PREFIX}total_steps"]),
-        epoch=float(tags[f"{PREFIX}epoch"]),
-        seconds=float(tags[f"{PREFIX}seconds"]),
-        device=tags[f"{PREFIX}device"],
-        metrics=dict(run.data.metrics),
-    )
+    info, data = run.info, run.data
+    return of_tags(data.tags, info.run_id, info.run_name, info.status, dict(data.metrics))
 
 
-def _params(config: TrainConfig) -> list[Param]:
-    """What makes the trial, without its length: a run's params cannot change."""
-    values = config.model_dump(mode="json", exclude={"controls", "steps", "epochs"})
-    for name, control in config.controls.items():
-        values |= {f"{name}.{field}": value for field, value in control.model_dump().items()}
-    return [Param(name, str(value)) for name, value in values.items() if value is not None]
+def _tags(run: TrialRun) -> list[RunTag]:
+    return [RunTag(name, value) for name, value in tags_of(run).items()]
 
 
 def _chunks(points: list[dict[str, Any]]) -> Iterator[list[Metric]]:

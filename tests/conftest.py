@@ -22,6 +22,7 @@ from gan.data import held_out, training_batch
 from gan.datasets import PHOTOS, Dataset, load
 from gan.trainer import Trainer
 from orchestrator import uploads
+from orchestrator.storage import Storage
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
 torch.set_num_threads(1)
@@ -147,3 +148,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # is put back, should a flag have set it
     return here
+
+
+@pytest.fixture
+def store(uri: str) -> Storage:
+    return Storage(uri)

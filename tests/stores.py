@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from servers import free_port
 
 from gan import checkpoint
 from orchestrator.storage import Storage
@@ -36,12 +37,6 @@ def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline, "nothing happened"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 class Server:

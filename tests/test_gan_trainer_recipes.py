@@ -10,7 +10,8 @@ from trainings import Start, points, series, weights
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.datasets import Dataset
-from gan.trainer import Plateaus, Trainer
+from gan.plateaus import Plateaus
+from gan.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")

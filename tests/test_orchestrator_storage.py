@@ -1,18 +1,13 @@
 """Storage on S3, against a server in a process of its own."""
 
-import json
 import logging
-import re
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner
 from commands import assert_refused
 from stores import (
@@ -24,25 +19,12 @@ from stores import (
     send,
     stored_steps,
 )
-from trainings import small
 
 from gan import checkpoint
-from gan.config import TrainConfig
-from gan.datasets import load
-from gan.trainer import Progress, Trainer
-from orchestrator import remote_claim
-from orchestrator.attempts import Ending, attempts
 from orchestrator.cli import main
 from orchestrator.mirror import Mirror
-from orchestrator.pruned import Mark, mark_file, read_mark, write_mark
 from orchestrator.storage import Storage
 from orchestrator.uploads import Uploads
-from orchestrator.worker import train_trial
-
-
-@pytest.fixture
-def store(uri: str) -> Storage:
-    return Storage(uri)
 
 
 def pulled(uri: str) -> dict[str, bytes]:
@@ -179,167 +161,6 @@ def test_an_upload_that_is_killed_half_way_leaves_the_checkpoint_before(
     assert begun
     assert stored_steps(uri) == {"step-00000020"}
     assert {name.partition("/")[0] for name in pulled(uri)} == {"step-00000020"}
-
-
-def fit(
-    uri: str,
-    config: TrainConfig,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
-    to_store: Uploads | None = None,
-) -> tuple[Ending, str]:
-    to_store = to_store or Uploads(uri, f"sweeps/some/{config.key()}", "token")
-    return train_trial(
-        config,
-        to_store.directory,
-        Path(),
-        torch.device("cpu"),
-        started=time.time(),
-        on_progress=on_progress,
-        should_stop=lambda: False,
-        uploads=to_store,
-    )
-
-
-def generator_of(uri: str, config: TrainConfig) -> dict[str, torch.Tensor]:
-    at = f"sweeps/some/{config.key()}/checkpoints/step-{config.steps:08}/{checkpoint.GENERATOR}"
-    return checkpoint.unpack(Storage(uri).read(at))
-
-
-def assert_same_as_left_alone(uri: str, config: TrainConfig, directory: Path) -> None:
-    alone = Trainer(config, load(config), torch.device("cpu"))
-    assert alone.fit(directory)
-    stored = generator_of(uri, config)
-    for name, tensor in alone.gan.generator.state_dict().items():
-        assert torch.equal(stored[name], tensor), name
-
-
-def test_a_server_that_is_away_stops_no_training_and_gets_the_rest_later(
-    uri: str, server: Server, small_npz: Path, tmp_path: Path
-) -> None:
-    config = small(small_npz)
-    seen: list[Progress] = []
-
-    def watch(progress: Progress) -> None:
-        seen.append(progress)
-        if progress.step == 0:
-            server.pause()
-        if progress.step == config.steps:
-            server.resume()
-
-    assert fit(uri, config, watch) == ("finished", "")
-    assert seen[-1].step == config.steps
-    assert seen[-1].durable_step == 0, "what is not stored is not called durable"
-    assert_same_as_left_alone(uri, config, tmp_path / "alone")
-
-
-def test_refused_writes_stop_the_trial_in_one_line_and_it_goes_on_once_they_are_taken(
-    uri: str, server: Server, small_npz: Path, tmp_path: Path
-) -> None:
-    config = small(small_npz, steps=4000, evaluate_every=20)
-    refused = threading.Event()
-
-    def watch(progress: Progress) -> None:
-        if progress.durable_step > 0 and not refused.is_set():
-            server.refuse()
-            refused.set()
-
-    ending, reason = fit(uri, config, watch)
-    assert refused.is_set()
-    assert ending == "failed"
-    assert "\n" not in reason
-    assert "launch again" in reason
-    assert re.search("ACCESS_DENIED|INVALID_ACCESS_KEY_ID", reason)
-    server.allow()
-    (kept,) = sorted(stored_steps(uri, f"sweeps/some/{config.key()}"))[-1:]
-    step = int(kept.removeprefix("step-"))
-    assert 0 < step < 4000
-    shorter = config.model_copy(update={"steps": step + 20})
-    steps: list[int] = []
-    assert fit(uri, shorter, lambda progress: steps.append(progress.step)) == ("finished", "")
-    assert steps[0] == step
-    assert_same_as_left_alone(uri, shorter, tmp_path / "alone")
-
-
-def test_a_request_to_stop_is_heard_and_the_checkpoint_is_stored(
-    uri: str, small_npz: Path, tmp_path: Path
-) -> None:
-    config = small(small_npz, steps=10**6)
-    mirror = Mirror(uri, tmp_path / "runs", "some")
-    steps: list[int] = []
-
-    def watch(progress: Progress) -> None:
-        if not steps:
-            mirror.ask_to_stop(config.key())
-        steps.append(progress.step)
-
-    assert fit(uri, config, watch) == ("stopped", "")
-    mirror.refresh()
-    trial = mirror.directory / config.key()
-    newest = checkpoint.newest(trial)
-    assert newest is not None
-    assert checkpoint.read_trial(newest)["step"] == steps[-1] > 0
-    assert [attempt.ended for attempt in attempts(trial)] == ["stopped"]
-
-
-def test_a_schedulers_mark_is_heard_and_seen_elsewhere(
-    uri: str, small_npz: Path, tmp_path: Path
-) -> None:
-    config = small(small_npz, steps=10**6)
-    driver, other = (Mirror(uri, tmp_path / name, "some") for name in ("driver", "other"))
-    mark = Mark(10, "mae", 0.5, 0.5, "asha", {})
-
-    def watch(progress: Progress) -> None:
-        if not mark_file(driver.directory / config.key()).exists():
-            write_mark(driver.directory / config.key(), mark)
-            driver.publish(f"{config.key()}/pruned.json")
-
-    to_store = Uploads(uri, f"sweeps/some/{config.key()}", "token")
-    assert fit(uri, config, watch, to_store) == ("stopped", "")
-    assert to_store.asked == ("pruned", mark.reason)
-    other.refresh()
-    assert read_mark(other.directory / config.key()) == mark
-    driver.forget([config.key()])
-    assert read_mark(driver.directory / config.key()) is None
-    assert fit(uri, small(small_npz), lambda _: None) == ("finished", ""), "it goes on"
-
-
-def test_a_driver_hears_its_own_request_even_if_the_store_does_not_answer(
-    uri: str, tmp_path: Path
-) -> None:
-    mirror = Mirror(uri, tmp_path, "some")
-    assert not mirror.is_asked_to_stop()
-    mirror.ask_to_stop_soon()
-    assert mirror.is_asked_to_stop()
-
-
-def test_a_worker_whose_launch_was_taken_over_ends(
-    uri: str, store: Storage, small_npz: Path
-) -> None:
-    config = small(small_npz, steps=10**6)
-
-    def watch(progress: Progress) -> None:
-        if progress.step == 0:
-            claim = remote_claim.Claim("elsewhere", 7, "2026-01-01", "another token")
-            store.write("sweeps/some/claim.json", json.dumps(vars(claim)).encode())
-
-    ending, reason = fit(uri, config, watch)
-    assert ending == "failed"
-    assert "another launch has taken over: process 7 on elsewhere" in reason
-
-
-def test_a_recoloured_trial_takes_over_from_the_stored_baseline(
-    uri: str, small_npz: Path, tmp_path: Path
-) -> None:
-    recoloured = small(
-        small_npz, recolour=True, controls={"saturation": {"target": 0.5, "weight": 0}}
-    )
-    baseline = recoloured.without_control()
-    assert fit(uri, baseline) == ("finished", "")
-    steps: list[int] = []
-    assert fit(uri, recoloured, lambda progress: steps.append(progress.step)) == ("finished", "")
-    assert steps[0] == recoloured.steps
-    for name, tensor in generator_of(uri, baseline).items():
-        assert torch.equal(generator_of(uri, recoloured)[name], tensor)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from gan.config import Control, ControlName, TrainConfig
 from reports.compare import Row, crosstalk, in_order, rows, to_csv
-from reports.tracking import TrialRun
+from reports.runs import TrialRun
 
 
 def run(

@@ -17,7 +17,8 @@ from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.trainer import Trainer
 from reports.page import write_report
-from reports.tracking import Status, SweepTracker, default_uri
+from reports.runs import Status
+from reports.tracking import SweepTracker, default_uri
 
 BASELINE = TrainConfig(
     base_channels=4, batch_size=8, steps=6, eval_images=12, log_every=2, evaluate_every=3

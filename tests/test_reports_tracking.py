@@ -9,9 +9,9 @@ from gan import checkpoint
 from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.networks import load_generator
+from reports.runs import Status
 from reports.tracking import (
     METRICS_PER_CALL,
-    Status,
     SweepTracker,
     connect,
     default_uri,

@@ -11,8 +11,8 @@ from mlflow.entities import Run
 from gan.config import Control, TrainConfig
 from gan.datasets import Dataset
 from gan.trainer import Trainer
+from reports.runs import Status
 from reports.tracking import (
-    Status,
     SweepTracker,
 )
 

@@ -1,0 +1,95 @@
+"""A trial as a tracking store knows it, and as the tags and params of its run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from gan.config import TrainConfig
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+PREFIX = "colorsweep."
+LEFT_OUT = -1
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """A trial as the tracking store knows it."""
+
+    run_id: str
+    key: str
+    name: str
+    index: int
+    """Position in the sweep; ``LEFT_OUT`` where the sweep's file no longer has it."""
+    status: str
+    reason: str
+    """Why it failed, or a scheduler stopped it; else nothing."""
+    config: TrainConfig
+    step: int
+    total_steps: int
+    epoch: float
+    seconds: float
+    """Time spent on steps that counted, with their evaluations and checkpoints."""
+    device: str
+    metrics: dict[str, float]
+    """The newest value of each."""
+
+    @property
+    def pruned(self) -> bool:
+        """Whether a scheduler stopped it; MLflow has no status for that."""
+        return self.status == "KILLED" and bool(self.reason)
+
+
+def tags_of(run: TrialRun) -> dict[str, str]:
+    """Return what a run's tags say of a trial."""
+    fields = {
+        "key": run.key,
+        "index": run.index,
+        "reason": run.reason,
+        "config": run.config.model_dump_json(),
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "epoch": run.epoch,
+        "seconds": run.seconds,
+        "device": run.device,
+    }
+    return {PREFIX + name: str(value) for name, value in fields.items()}
+
+
+def of_tags(
+    tags: Mapping[str, str], run_id: str, name: str, status: str, metrics: dict[str, float]
+) -> TrialRun:
+    """Read what ``tags_of`` wrote.
+
+    Args:
+        tags: of the run.
+        run_id: the store's.
+        name: of the run.
+        status: of the run.
+        metrics: the newest value of each.
+    """
+    fields = {
+        key.removeprefix(PREFIX): value for key, value in tags.items() if key.startswith(PREFIX)
+    }
+    return TrialRun(
+        run_id=run_id,
+        key=fields["key"],
+        name=name,
+        index=int(fields["index"]),
+        status=status,
+        reason=fields.get("reason", ""),
+        config=TrainConfig.model_validate_json(fields["config"]),
+        step=int(fields["step"]),
+        total_steps=int(fields["total_steps"]),
+        epoch=float(fields["epoch"]),
+        seconds=float(fields["seconds"]),
+        device=fields["device"],
+        metrics=metrics,
+    )
+
+
+def params_of(config: TrainConfig) -> dict[str, str]:
+    """Return what makes the trial, without its length: a run's params cannot change."""
+    values = config.model_dump(mode="json", exclude={"controls", "steps", "epochs"})
+    for name, control in config.controls.items():
+        values |= {f"{name}.{field}": value for field, value in control.model_dump().items()}
+    return {name: str(value) for name, value in values.items() if value is not None}
