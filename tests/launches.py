@@ -45,6 +45,11 @@ class Launch:
         below = psutil.Process(self.process.pid).children(recursive=True)
         return [process for process in below if trains(process)]
 
+    def kill(self) -> None:
+        """The driver alone; what it started has to notice."""
+        self.process.kill()
+        self.end()
+
     def end(self) -> subprocess.CompletedProcess[str]:
         out, err = self.process.communicate(timeout=300)
         return subprocess.CompletedProcess([], self.process.returncode, out, err)

@@ -104,15 +104,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         goes_on(launch)
         seen.append(attempts(directory))
 
-        launch.process.kill()
-        launch.process.wait()
+        launch.kill()
         server.start()
         server.wait()
         launch = launched(RAY_ADDRESS=cluster.address, **ENVIRONMENT)
         goes_on(launch)
         seen.append(attempts(directory))
 
-        launch.process.kill()
+        launch.kill()
         cluster.kill()
         finished = launched().end()
         seen.append(attempts(directory))
