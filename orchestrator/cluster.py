@@ -32,7 +32,8 @@ from orchestrator.record import FILE, write_record
 from orchestrator.scheduler import Pruner
 from orchestrator.spec import Resources, SweepSpec
 from orchestrator.state import TrialState
-from orchestrator.trainable import TrialTask, run_trial
+from orchestrator.task import TrialTask
+from orchestrator.trainable import run_trial
 from orchestrator.watch import Watch
 
 # Only a death of the process counts: an exception ends its trial at once (trainable.py).

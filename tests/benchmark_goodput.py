@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 from launches import Launch
 
 from gan.config import TrainConfig
@@ -52,9 +53,12 @@ def _of_colorsweep(scratch: Path, seconds: float) -> list[float]:
         found = attempts(directories[worker])
         return (found[-1].process, found[-1].step) if found else (0, 0)
 
+    def kill(training: int) -> None:
+        psutil.Process(training).parents()[1].kill()  # the Ray worker, beyond the nursery
+
     launch = Launch(scratch, sweep)
     try:
-        return _replay(look, seconds)
+        return _replay(look, kill, seconds)
     finally:
         launch.process.terminate()
         launch.end()
@@ -76,13 +80,15 @@ def _of_plain(scratch: Path, seconds: float) -> list[float]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        return _replay(look, seconds)
+        return _replay(look, lambda worker: os.kill(worker, signal.SIGKILL), seconds)
     finally:
         driver.terminate()
         driver.wait()
 
 
-def _replay(look: Callable[[int], Where], seconds: float) -> list[float]:
+def _replay(
+    look: Callable[[int], Where], kill: Callable[[int], None], seconds: float
+) -> list[float]:
     """Kill worker 0 after a third of the time, worker 1 after two thirds."""
     while any(look(worker)[1] == 0 for worker in (0, 1)):
         time.sleep(0.1)
@@ -91,7 +97,7 @@ def _replay(look: Callable[[int], Where], seconds: float) -> list[float]:
     samples: list[list[int]] = [[look(0)[1]], [look(1)[1]]]
     while (now := time.monotonic() - began) < seconds:
         if kills and now > kills[0][0]:
-            os.kill(look(kills.pop(0)[1])[0], signal.SIGKILL)
+            kill(look(kills.pop(0)[1])[0])
         for worker in (0, 1):
             samples[worker].append(look(worker)[1])
         time.sleep(max(0.0, len(samples[0]) * SAMPLE_SECONDS - (time.monotonic() - began)))

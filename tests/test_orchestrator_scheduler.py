@@ -13,7 +13,7 @@ from orchestrator.pruned import read_mark
 from orchestrator.scheduler import Pruner
 from orchestrator.spec import read_sweep
 from orchestrator.state import TrialState
-from orchestrator.trainable import TrialTask
+from orchestrator.task import TrialTask
 
 GOOD = {10: 0.5, 20: 0.3, 30: 0.25, 40: 0.2}
 

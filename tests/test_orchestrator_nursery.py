@@ -1,0 +1,133 @@
+"""Trainings in forks of a process of their own, which are really killed."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from trainings import small
+
+from gan import checkpoint
+from gan.config import TrainConfig
+from gan.datasets import load
+from gan.trainer import Trainer
+from orchestrator.attempts import attempts
+from orchestrator.nursery import Died, Nursery
+from orchestrator.task import TrialTask
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery(threads=1)
+    yield nursery
+    nursery.close()
+
+
+def task_of(config: TrainConfig, directory: Path) -> TrialTask:
+    values = config.model_dump(mode="json")
+    return TrialTask(config.key(), values, str(directory), "", threads=1, on_gpu=False)
+
+
+def never() -> bool:
+    return False
+
+
+def ignore(progress: dict[str, Any]) -> None:
+    pass
+
+
+def test_a_training_in_a_fork_equals_one_in_this_process(
+    nursery: Nursery, small_npz: Path, tmp_path: Path
+) -> None:
+    config = small(small_npz)
+    seen: list[dict[str, Any]] = []
+    ended = nursery.train(task_of(config, tmp_path / "a"), seen.append, never)
+    assert ended == ("finished", "")
+    assert [seen[0]["step"], seen[-1]["step"]] == [0, 40]
+    torch.set_num_threads(1)
+    alone = Trainer(config, load(config), torch.device("cpu"))
+    assert alone.fit(tmp_path / "b")
+    newest = checkpoint.newest(tmp_path / "a")
+    assert newest is not None
+    weights = checkpoint.unpack((newest / checkpoint.GENERATOR).read_bytes())
+    for name, tensor in alone.gan.generator.state_dict().items():
+        assert torch.equal(weights[name], tensor), name
+
+
+def test_a_killed_training_is_told_and_the_next_goes_on(
+    nursery: Nursery, small_npz: Path, tmp_path: Path
+) -> None:
+    task = task_of(small(small_npz, steps=10**6), tmp_path)
+
+    def kill(progress: dict[str, Any]) -> None:
+        if progress["durable_step"]:
+            os.kill(attempts(tmp_path)[-1].process, signal.SIGKILL)
+
+    with pytest.raises(Died, match="9"):
+        nursery.train(task, kill, never)
+    durable = checkpoint.newest(tmp_path)
+    assert durable is not None
+    assert nursery.train(task, ignore, lambda: len(attempts(tmp_path)) == 2) == ("going", "")
+    first, second = attempts(tmp_path)
+    assert first.ended is None
+    assert second.ended == "stopped"
+    assert second.from_step == checkpoint.read_trial(durable)["step"] > 0
+    assert second.step > second.from_step
+
+
+def test_a_mistake_is_told_like_any_other_end(
+    nursery: Nursery, small_npz: Path, tmp_path: Path
+) -> None:
+    config = small(small_npz, dataset_path=str(tmp_path / "none.npz"))
+    state, reason = nursery.train(task_of(config, tmp_path / "a"), ignore, never)
+    assert state == "failed"
+    assert "none.npz" in reason
+
+
+def test_a_training_ends_with_its_worker(small_npz: Path, tmp_path: Path) -> None:
+    other = Nursery(threads=1)
+    task = task_of(small(small_npz, steps=10**6), tmp_path)
+
+    def train() -> None:
+        with pytest.raises(Died):
+            other.train(task, ignore, never)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    wait_for(lambda: bool(attempts(tmp_path)))
+    process = psutil.Process(attempts(tmp_path)[0].process)
+    other.close()
+    thread.join(60)
+    process.wait(60)
+    assert not other.alive
+
+
+def test_a_training_without_its_nursery_takes_a_checkpoint_and_ends(
+    small_npz: Path, tmp_path: Path
+) -> None:
+    other = Nursery(threads=1)
+    task = task_of(small(small_npz, steps=10**6), tmp_path)
+
+    def orphan(progress: dict[str, Any]) -> None:
+        if other.alive:
+            psutil.Process(other.pid).kill()
+
+    assert other.train(task, orphan, never) == ("going", "")
+    assert attempts(tmp_path)[0].ended == "stopped"
+    assert checkpoint.newest(tmp_path) is not None
+    other.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until, "nothing happened"
+        time.sleep(0.05)
