@@ -18,6 +18,8 @@ from servers import free_port
 
 ENVIRONMENT = {"RAY_AUTH_MODE": "disabled"}
 """Else Ray would keep a token in the home directory."""
+TRIES = 5
+"""Ray gives a node up that has not started in 30 s, which happens on a busy machine."""
 RAY = Path(sys.executable).with_name("ray")
 
 
@@ -76,21 +78,22 @@ class Cluster:
         self.address = f"127.0.0.1:{free_port()}"
         self.nodes: list[Node] = []
         port = self.address.partition(":")[2]
-        self._head = Node(
-            *("--head", "--port", port, "--num-cpus=0", "--include-dashboard=false"),
-            "--node-ip-address=127.0.0.1",
-            f"--temp-dir={self._directory}",
-        )
-        self.ids()
+        for _ in range(TRIES):
+            self._head = Node(
+                *("--head", "--port", port, "--num-cpus=0", "--include-dashboard=false"),
+                "--node-ip-address=127.0.0.1",
+                f"--temp-dir={self._directory}",
+            )
+            while self._head.alive():
+                if self._known() is not None:
+                    return
+        raise AssertionError("no head can be started")
 
     def add(self) -> Node:
-        """Start a node of one CPU and wait until it has joined.
-
-        Ray gives one up that has not started in 30 s: on a busy machine it takes another try.
-        """
+        """Start a node of one CPU and wait until it has joined."""
         before = set(self.ids())
         options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
-        for _ in range(5):
+        for _ in range(TRIES):
             node = Node(*options, "--node-ip-address=127.0.0.1")
             self.nodes.append(node)
             while node.alive():
@@ -103,18 +106,21 @@ class Cluster:
     def ids(self) -> list[str]:
         """Of the nodes that are alive and train; waits for the head to answer."""
         until = time.monotonic() + 120
-        while True:
-            try:
-                known = GcsClient(address=self.address).get_all_node_info(timeout=30)
-            except (RaySystemError, RpcError):
-                if time.monotonic() > until:
-                    raise
-                continue
-            return [
-                node_id.hex()
-                for node_id, node in known.items()
-                if node.state == GcsNodeInfo.ALIVE and node.resources_total.get("CPU", 0)
-            ]
+        while (known := self._known()) is None:
+            assert self._head.alive(), "the head is dead"
+            assert time.monotonic() < until, "the head does not answer"
+        return known
+
+    def _known(self) -> list[str] | None:
+        try:
+            known = GcsClient(address=self.address).get_all_node_info(timeout=30)
+        except (RaySystemError, RpcError):
+            return None
+        return [
+            node_id.hex()
+            for node_id, node in known.items()
+            if node.state == GcsNodeInfo.ALIVE and node.resources_total.get("CPU", 0)
+        ]
 
     def training(self) -> Node:
         """The node that a trial is on."""

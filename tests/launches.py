@@ -45,6 +45,11 @@ class Launch:
         below = psutil.Process(self.process.pid).children(recursive=True)
         return [process for process in below if trains(process)]
 
+    def trainings(self) -> list[psutil.Process]:
+        """The processes that were forked to train, those of killed workers aside."""
+        nurseries = [child for worker in self.workers() for child in worker.children()]
+        return [training for nursery in nurseries for training in nursery.children()]
+
     def kill(self) -> None:
         """The driver alone; what it started has to notice."""
         self.process.kill()

@@ -289,8 +289,8 @@ def test_the_figures_of_a_measurement_are_those_computed_by_hand() -> None:
 
 
 def test_slow_checkpoints_are_fewer() -> None:
-    # 84.4 seconds from one evaluation to the next, with two more checkpoints on the way.
-    assert MADE.parts_ms(20, 800)["checkpoints"] == pytest.approx(60 * 3 / 800)
+    # 84.4 seconds from one evaluation to the next, with eight more checkpoints on the way.
+    assert MADE.parts_ms(20, 800)["checkpoints"] == pytest.approx(60 * 9 / 800)
     slow = replace(MADE, checkpoint_ms=3000)
     assert slow.parts_ms(20, 200)["checkpoints"] == pytest.approx(120.5 * CHECKPOINT_SHARE)
 
