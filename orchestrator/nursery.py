@@ -9,6 +9,7 @@ They talk in lines of JSON. In: ``{"task": ...}``, ``{"stop": true}``. Out: ``{"
 ended.
 """
 
+import importlib
 import json
 import os
 import select
@@ -25,6 +26,11 @@ from typing import Any
 
 from orchestrator.task import TrialTask
 
+IMPORTED = (
+    *("gan.trainer", "gan.fid", "safetensors.torch", "numpy.random"),
+    *("PIL.PngImagePlugin", "PIL.JpegImagePlugin"),
+)
+"""What a training needs, some of which it would import on its way."""
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 1.0
 
@@ -131,10 +137,9 @@ def main() -> None:
     # What libraries print is not for the worker.
     out = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for name in IMPORTED:
+        importlib.import_module(name)
     import torch
-
-    import gan.fid
-    import gan.trainer  # noqa: F401
 
     # Threads do not live on in a fork, and who counts on them waits for ever.
     torch.set_num_threads(1)
