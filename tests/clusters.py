@@ -85,7 +85,7 @@ class Cluster:
                 f"--temp-dir={self._directory}",
             )
             while self._head.alive():
-                if self._known() is not None:
+                if self._known():
                     return
         raise AssertionError("no head can be started")
 
@@ -109,18 +109,19 @@ class Cluster:
         while (known := self._known()) is None:
             assert self._head.alive(), "the head is dead"
             assert time.monotonic() < until, "the head does not answer"
-        return known
+        return [node_id for node_id, cpus in known.items() if cpus]
 
-    def _known(self) -> list[str] | None:
+    def _known(self) -> dict[str, float] | None:
+        """CPUs of every node that is alive, the head too; None where it does not answer."""
         try:
             known = GcsClient(address=self.address).get_all_node_info(timeout=30)
         except (RaySystemError, RpcError):
             return None
-        return [
-            node_id.hex()
+        return {
+            node_id.hex(): node.resources_total.get("CPU", 0)
             for node_id, node in known.items()
-            if node.state == GcsNodeInfo.ALIVE and node.resources_total.get("CPU", 0)
-        ]
+            if node.state == GcsNodeInfo.ALIVE
+        }
 
     def training(self) -> Node:
         """The node that a trial is on."""
