@@ -22,9 +22,12 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.task import TrialTask
+
+if TYPE_CHECKING:
+    from gan.trainer import Progress
 
 IMPORTED = (
     *("gan.trainer", "gan.fid", "safetensors.torch", "numpy.random"),
@@ -156,7 +159,8 @@ def main() -> None:
             if pid:
                 training = 0
                 if status:
-                    _write(out, {"died": os.waitstatus_to_exitcode(status)})
+                    with suppress(BrokenPipeError):  # the worker is dead: stdin says so next
+                        _write(out, {"died": os.waitstatus_to_exitcode(status)})
     _end(training)
 
 
@@ -185,9 +189,17 @@ def _fork(task: TrialTask, out: int) -> int:
 def _train(task: TrialTask, started: float, out: int) -> tuple[str, str]:
     stopping, nursery = threading.Event(), os.getppid()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+
+    def tell(progress: "Progress") -> None:
+        try:
+            _write(out, {"progress": asdict(progress)})
+        except BrokenPipeError:
+            # The worker is dead, and the nursery about to end this training too: no failure of it.
+            os._exit(1)
+
     return task.run(
         started=started,
-        on_progress=lambda progress: _write(out, {"progress": asdict(progress)}),
+        on_progress=tell,
         # Without a nursery nobody could stop it.
         should_stop=lambda: stopping.is_set() or os.getppid() != nursery,
     )

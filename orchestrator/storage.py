@@ -72,7 +72,6 @@ class Storage:
             raise UserError(f"--storage: {shown(uri)}: {first_line(error)}") from None
         self._root = self._root.rstrip("/")
         self.uri = shown(uri)
-        self.slug = slug(uri)
 
     def check(self) -> None:
         """See that the bucket is there: where it is not, a listing is only empty.

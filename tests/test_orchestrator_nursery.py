@@ -1,10 +1,13 @@
 """Trainings in forks of a process of their own, which are really killed."""
 
+import json
 import os
 import signal
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -92,22 +95,29 @@ def test_a_mistake_is_told_like_any_other_end(
     assert "none.npz" in reason
 
 
-def test_a_training_ends_with_its_worker(small_npz: Path, tmp_path: Path) -> None:
-    other = Nursery(threads=1)
-    task = task_of(small(small_npz, steps=10**6), tmp_path)
-
-    def train() -> None:
-        with pytest.raises(Died):
-            other.train(task, ignore, never)
-
-    thread = threading.Thread(target=train)
-    thread.start()
-    wait_for(lambda: bool(attempts(tmp_path)))
-    process = psutil.Process(attempts(tmp_path)[0].process)
-    other.close()
-    thread.join(60)
-    process.wait(60)
-    assert not other.alive
+@pytest.mark.parametrize("with_nursery", [False, True])
+def test_a_training_ends_with_its_worker_and_is_no_failure(
+    small_npz: Path, tmp_path: Path, with_nursery: bool
+) -> None:
+    # Many evaluations: it is telling of one when the worker dies.
+    task = task_of(small(small_npz, steps=10**6, evaluate_every=1), tmp_path)
+    script = (
+        "import json, sys; from orchestrator.nursery import Nursery;"
+        "from orchestrator.task import TrialTask;"
+        "task = TrialTask(**json.loads(sys.argv[1]));"
+        "Nursery(1).train(task, lambda progress: None, lambda: False)"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", script, json.dumps(asdict(task))])
+    wait_for(lambda: bool(found := attempts(tmp_path)) and found[0].step > 0)
+    training = psutil.Process(attempts(tmp_path)[0].process)
+    if with_nursery:  # as Ray does with what its dead workers started
+        psutil.Process(training.ppid()).kill()
+    worker.kill()
+    worker.wait()
+    training.wait(60)
+    (attempt,) = attempts(tmp_path)
+    assert attempt.ended is None
+    assert not (tmp_path / "error.txt").exists()
 
 
 def test_a_training_without_its_nursery_takes_a_checkpoint_and_ends(
