@@ -11,7 +11,6 @@ import os
 import re
 import tempfile
 import textwrap
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,8 @@ from reports.runs import LEFT_OUT, PREFIX, Status, TrialRun, of_tags, params_of,
 AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """What a tracking store that is not there, or fails for a while, raises."""
 
-METRICS_PER_CALL = 1000
+METRICS_PER_CALL = 800
+"""With params and tags, MLflow takes 1,000."""
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -175,22 +175,25 @@ class SweepTracker:
             )
         if wanted == before:
             return
-        if before.step == 0:
-            self.client.log_batch(
-                before.run_id,
-                params=[Param(name, value) for name, value in params_of(config).items()],
-            )
         if newest is not None:
             self._send_artifacts(before, history, newest, directory, finished=status == "FINISHED")
-        for chunk in _chunks(history):
+        *others, last = _chunks(history)
+        for chunk in others:
             self.client.log_batch(before.run_id, metrics=chunk)
-        self.client.log_batch(before.run_id, tags=_tags(wanted))
-        if status != before.status or name != before.name:
-            if status == "RUNNING":
-                self.client.update_run(before.run_id, status=status, name=name)
-            else:
-                self.client.update_run(before.run_id, name=name)
-                self.client.set_terminated(before.run_id, status)
+        params = [] if before.step else params_of(config).items()
+        # A store writes tags last: what they say is there.
+        self.client.log_batch(
+            before.run_id,
+            metrics=last,
+            params=[Param(name, value) for name, value in params],
+            tags=_tags(wanted),
+        )
+        if name != before.name:
+            self.client.update_run(before.run_id, name=name)
+        if status == "RUNNING" != before.status:
+            self.client.update_run(before.run_id, status=status)
+        elif status != before.status:
+            self.client.set_terminated(before.run_id, status)
         self._runs[key] = wanted
 
     def _find_or_create(self, key: str, name: str, index: int, config: TrainConfig) -> TrialRun:
@@ -284,19 +287,18 @@ def _tags(run: TrialRun) -> list[RunTag]:
     return [RunTag(name, value) for name, value in tags_of(run).items()]
 
 
-def _chunks(points: list[dict[str, Any]]) -> Iterator[list[Metric]]:
-    chunk: list[Metric] = []
+def _chunks(points: list[dict[str, Any]]) -> list[list[Metric]]:
+    """Split the metrics of some points into what a call can take; at least one chunk."""
+    chunks: list[list[Metric]] = [[]]
     for point in points:
         metrics = [
             Metric(name, value, point["time"], point["step"])
             for name, value in point["metrics"].items()
         ]
-        if len(chunk) + len(metrics) > METRICS_PER_CALL:
-            yield chunk
-            chunk = []
-        chunk += metrics
-    if chunk:
-        yield chunk
+        if len(chunks[-1]) + len(metrics) > METRICS_PER_CALL:
+            chunks.append([])
+        chunks[-1] += metrics
+    return chunks
 
 
 def _first_line(error: BaseException) -> str:

@@ -33,9 +33,9 @@ def trains(process: psutil.Process) -> bool:
 class Node:
     """What ``ray start --block`` starts."""
 
-    def __init__(self, *options: str) -> None:
-        self.id = ""
-        """Ray's, once it has joined."""
+    def __init__(self, name: str, *options: str) -> None:
+        self.name = name
+        options += (f"--node-name={name}", "--node-ip-address=127.0.0.1")
         self._process = subprocess.Popen(
             [RAY, "start", "--block", "--disable-usage-stats", *options],
             env=os.environ | ENVIRONMENT,
@@ -80,8 +80,8 @@ class Cluster:
         port = self.address.partition(":")[2]
         for _ in range(TRIES):
             self._head = Node(
+                "head",
                 *("--head", "--port", port, "--num-cpus=0", "--include-dashboard=false"),
-                "--node-ip-address=127.0.0.1",
                 f"--temp-dir={self._directory}",
             )
             while self._head.alive():
@@ -89,36 +89,26 @@ class Cluster:
                     return
         raise AssertionError("no head can be started")
 
-    def add(self) -> Node:
+    def add(self) -> None:
         """Start a node of one CPU and wait until it has joined."""
-        before = set(self.ids())
         options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
-        for _ in range(TRIES):
-            node = Node(*options, "--node-ip-address=127.0.0.1")
-            self.nodes.append(node)
+        for attempt in range(TRIES):
+            node = Node(f"{len(self.nodes)}.{attempt}", *options)
             while node.alive():
-                if new := set(self.ids()) - before:
-                    (node.id,) = new
-                    return node
+                if node.name in (self._known() or {}):
+                    self.nodes.append(node)
+                    return
                 time.sleep(0.2)
         raise AssertionError("no node can be started")
 
-    def ids(self) -> list[str]:
-        """Of the nodes that are alive and train; waits for the head to answer."""
-        until = time.monotonic() + 120
-        while (known := self._known()) is None:
-            assert self._head.alive(), "the head is dead"
-            assert time.monotonic() < until, "the head does not answer"
-        return [node_id for node_id, cpus in known.items() if cpus]
-
-    def _known(self) -> dict[str, float] | None:
-        """CPUs of every node that is alive, the head too; None where it does not answer."""
+    def _known(self) -> dict[str, str] | None:
+        """Ids of the nodes that are alive, the head too, by name; None where it is silent."""
         try:
             known = GcsClient(address=self.address).get_all_node_info(timeout=30)
         except (RaySystemError, RpcError):
             return None
         return {
-            node_id.hex(): node.resources_total.get("CPU", 0)
+            node.node_name: node_id.hex()
             for node_id, node in known.items()
             if node.state == GcsNodeInfo.ALIVE
         }
@@ -130,7 +120,10 @@ class Cluster:
 
     def drain(self, node: Node, seconds: int) -> None:
         """Give notice that a node will be taken away."""
-        command = [str(RAY), "drain-node", "--address", self.address, "--node-id", node.id]
+        known = self._known()
+        assert known is not None
+        command = [str(RAY), "drain-node", "--address", self.address]
+        command += ["--node-id", known[node.name]]
         command += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "a test"]
         command += ["--deadline-remaining-seconds", str(seconds)]
         environment = os.environ | ENVIRONMENT

@@ -1,4 +1,4 @@
-"""Launches in processes of their own."""
+"""The program in processes of its own, to be interrupted and killed."""
 
 import os
 import subprocess
@@ -13,16 +13,26 @@ from clusters import trains
 from gan import checkpoint
 from orchestrator.plan import Trial
 
+SETTINGS = """\
+settings:
+  dataset: photos
+  base_channels: 4
+  batch_size: 8
+  log_every: 7
+  evaluate_every: 20
+  eval_images: 12
+"""
+"""Of a sweep, but for ``steps``."""
 
-class Launch:
-    """A launch in a process of its own."""
 
-    def __init__(self, runs: Path, sweep: Path, **environment: str) -> None:
+class Program:
+    """A command of ``colorsweep``."""
+
+    def __init__(self, *arguments: str | Path, **environment: str) -> None:
         unset = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS")
         inherited = {k: v for k, v in os.environ.items() if k not in unset}
-        self.directory = runs / "sweeps" / sweep.stem
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli", "--runs", runs, "launch", sweep],
+            [sys.executable, "-m", "orchestrator.cli", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -34,11 +44,28 @@ class Launch:
         while not condition():
             assert self.process.poll() is None, self.end().stderr
             assert time.monotonic() < deadline, "nothing happened"
-            time.sleep(0.2)
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """The program alone; what it started has to notice."""
+        self.process.kill()
+        self.end()
+
+    def end(self) -> subprocess.CompletedProcess[str]:
+        out, err = self.process.communicate(timeout=300)
+        return subprocess.CompletedProcess([], self.process.returncode, out, err)
+
+
+class Launch(Program):
+    """A launch of a sweep."""
+
+    def __init__(self, runs: Path, sweep: Path, storage: str = "", **environment: str) -> None:
+        options = ("--storage", storage) if storage else ()
+        super().__init__("--runs", runs, *options, "launch", sweep, **environment)
+        self.directory = runs / "sweeps" / sweep.stem
 
     def step_of(self, trial: Trial) -> int:
-        newest = checkpoint.newest(self.directory / trial.key, digests=False)
-        return checkpoint.read_trial(newest)["step"] if newest else 0
+        return step_of(self.directory / trial.key)
 
     def workers(self) -> list[psutil.Process]:
         """The processes that train: descendants of this launch that Ray named so."""
@@ -50,11 +77,8 @@ class Launch:
         nurseries = [child for worker in self.workers() for child in worker.children()]
         return [training for nursery in nurseries for training in nursery.children()]
 
-    def kill(self) -> None:
-        """The driver alone; what it started has to notice."""
-        self.process.kill()
-        self.end()
 
-    def end(self) -> subprocess.CompletedProcess[str]:
-        out, err = self.process.communicate(timeout=300)
-        return subprocess.CompletedProcess([], self.process.returncode, out, err)
+def step_of(trial: Path) -> int:
+    """Of the newest checkpoint in a trial's directory."""
+    newest = checkpoint.newest(trial, digests=False)
+    return int(checkpoint.read_trial(newest)["step"]) if newest else 0

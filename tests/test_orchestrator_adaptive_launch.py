@@ -1,20 +1,16 @@
 """A search with a scheduler through Ray, stopped half way and launched again."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from flags import call
-from mlflow import MlflowClient
+from launches import SETTINGS, Launch
 from mlflow.entities import Run
-from tracking import logged, made
+from tracking import logged, made, run_of, runs_of, store_of
 
 from gan import checkpoint
 from orchestrator.attempts import attempts, wasted_steps
@@ -25,15 +21,10 @@ from orchestrator.state import TrialState, states_of, sweep_directory
 
 pytestmark = pytest.mark.timeout(600)
 
-SWEEP = """
-settings:
-  dataset: photos
-  base_channels: 4
-  batch_size: 8
-  steps: 120
-  log_every: 7
-  evaluate_every: 40
-  eval_images: 12
+SWEEP = (
+    SETTINGS
+    + """\
+  steps: 80
 points:
   - {}
   - {saturation: 0.75}
@@ -46,8 +37,9 @@ search:
     saturation: 0.75
     saturation.weight: {low: 1, high: 1000, log: true}
     generator_lr: {low: 1.0e-5, high: 1.0e-2, log: true}
-scheduler: {name: asha, grace_steps: 40, reduction_factor: 2}
+scheduler: {name: asha, grace_steps: 20, reduction_factor: 2}
 """
+)
 
 
 @dataclass(frozen=True)
@@ -76,39 +68,7 @@ class Story:
         return states_of(self.spec, self.trials, self.runs)
 
     def run_of(self, trial: Trial) -> Run:
-        (run,) = [r for r in _runs(self.runs) if r.data.tags["colorsweep.key"] == trial.key]
-        return run
-
-
-def _launch(runs: Path, sweep: Path) -> subprocess.Popen[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "orchestrator.cli", "--runs", runs, "launch", sweep],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment | {"COLUMNS": "120"},
-    )
-
-
-def _end(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    out, err = process.communicate(timeout=300)
-    return subprocess.CompletedProcess([], process.returncode, out, err)
-
-
-def _wait(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 200
-    while not condition():
-        assert process.poll() is None, _end(process).stderr
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.1)
-
-
-def _runs(runs: Path) -> list[Run]:
-    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
-    experiment = client.get_experiment_by_name("story")
-    assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id]))
+        return run_of(store_of(self.runs), "story", trial.key)
 
 
 def _files(directory: Path, keys: set[str]) -> dict[str, float]:
@@ -128,13 +88,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         states = states_of(spec, read_record(directory), runs)
         return {key for key, state in states.items() if state.done}
 
-    first = _launch(runs, sweep)
-    _wait(first, lambda: len(done()) >= 2 and len(read_record(directory)) >= 4)
-    first.send_signal(signal.SIGINT)
-    stopped = _end(first)
+    first = Launch(runs, sweep)
+    first.wait_for(lambda: len(done()) >= 2 and len(read_record(directory)) >= 4)
+    first.process.send_signal(signal.SIGINT)
+    stopped = first.end()
     trials, ended = read_record(directory), done()
     files = _files(directory, ended)
-    again = _end(_launch(runs, sweep))
+    again = Launch(runs, sweep).end()
     return Story(runs, spec, stopped, trials, ended, files, again)
 
 
@@ -176,7 +136,7 @@ def test_a_trial_that_is_behind_is_killed_and_not_failed(story: Story) -> None:
     for trial in pruned:
         state = story.states[trial.key]
         assert state.mark is not None
-        assert state.mark.step <= state.step < 120
+        assert state.mark.step <= state.step < 80
         assert checkpoint.newest(story.directory / trial.key) is not None
         run = story.run_of(trial)
         assert run.info.status == "KILLED"
@@ -196,8 +156,8 @@ def test_the_baseline_is_trained_to_its_end_and_recoloured(story: Story) -> None
 
 
 def test_each_trial_has_one_run_with_each_point_once(story: Story) -> None:
-    assert len(_runs(story.runs)) == 7
-    client = MlflowClient(f"sqlite:///{story.runs}/mlflow.db")
+    client = store_of(story.runs)
+    assert len(runs_of(client, "story")) == 7
     for index, trial in enumerate(story.trials):
         run = story.run_of(trial)
         assert logged(client, run) == made(story.directory / trial.key)

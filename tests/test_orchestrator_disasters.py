@@ -7,34 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 from clusters import ENVIRONMENT, Cluster
-from launches import Launch
+from launches import SETTINGS, Launch
 from mlflow import MlflowClient
 from servers import TrackingServer
 from tracking import only_run
-from trainings import assert_sent_once
+from trainings import assert_same_generator, assert_sent_once, left_alone
 
-from gan import checkpoint
-from gan.datasets import load
-from gan.trainer import Trainer
 from orchestrator.attempts import Attempt, attempts
 from orchestrator.plan import Trial, expand
 from orchestrator.spec import read_sweep
 
 pytestmark = pytest.mark.timeout(900)
 
-SWEEP = """
-settings:
-  dataset: photos
-  base_channels: 4
-  batch_size: 8
-  steps: 1500
-  log_every: 7
-  evaluate_every: 20
-  eval_images: 12
-  saturation: 0.75
-"""
+SWEEP = f"{SETTINGS}  steps: 800\n  saturation: 0.75\n"
 
 
 @dataclass(frozen=True)
@@ -144,14 +130,8 @@ def test_a_notice_makes_it_cost_no_step(story: Story, disaster: int) -> None:
 
 
 def test_it_equals_a_trial_left_alone_and_is_tracked_once(story: Story, tmp_path: Path) -> None:
-    torch.set_num_threads(1)  # as many as a trial has by default
-    alone = Trainer(story.trial.config, load(story.trial.config), torch.device("cpu"))
-    assert alone.fit(tmp_path)
-    newest = checkpoint.newest(story.directory)
-    assert newest is not None
-    weights = checkpoint.unpack((newest / checkpoint.GENERATOR).read_bytes())
-    for name, tensor in alone.gan.generator.state_dict().items():
-        assert torch.equal(weights[name], tensor), name
+    alone = left_alone(story.trial.config, tmp_path)
+    assert_same_generator(story.directory, alone)
     run = only_run(story.client, "disasters")
     assert run.info.status == "FINISHED"
     assert_sent_once(story.client, run, alone)

@@ -1,6 +1,7 @@
 """A disk that is really full, and one that refuses to be written to."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,7 @@ def test_a_full_disk_ends_a_trial_which_goes_on_once_there_is_room(
         ["unshare", "--user", "--map-root-user", "--mount", *script],
         capture_output=True,
         text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
         timeout=400,
     )
     if ended.returncode == 77 or ended.stderr.startswith("unshare: "):

@@ -8,15 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 import victims
-from mlflow import MlflowClient
-from trainings import assert_sent_once, small
+from tracking import only_run, store_of
+from trainings import assert_same_generator, assert_sent_once, left_alone, small
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.datasets import load
-from gan.trainer import Trainer
 
 KILLS = int(os.environ.get("COLORSWEEP_KILLS", "20"))
 """``make kills`` asks for more."""
@@ -39,20 +36,11 @@ def test_a_trial_killed_at_any_moment_equals_one_left_alone(
     last.join(240)
     assert last.exitcode == 0
 
-    torch.set_num_threads(1)
-    alone = Trainer(config, load(config), torch.device("cpu"))
-    assert alone.fit(tmp_path / "alone")
-    newest = checkpoint.newest(trial)
-    assert newest is not None
-    weights = checkpoint.unpack((newest / checkpoint.GENERATOR).read_bytes())
-    for name, tensor in alone.gan.generator.state_dict().items():
-        assert torch.equal(weights[name], tensor), name
-    client = MlflowClient(f"sqlite:///{store}")
-    experiment = client.get_experiment_by_name(victims.SWEEP)
-    assert experiment is not None
-    (run,) = client.search_runs([experiment.experiment_id])
+    alone = left_alone(config, tmp_path / "alone")
+    assert_same_generator(trial, alone)
+    run = only_run(store_of(runs), victims.SWEEP)
     assert run.info.status == "FINISHED"
-    assert_sent_once(client, run, alone)
+    assert_sent_once(store_of(runs), run, alone)
     assert hit["checkpoint"] >= KILLS // 10, hit
     assert hit["sending"] >= KILLS // 10, hit
 
@@ -87,4 +75,4 @@ def _attempts(trial: Path) -> int:
 def _wait(condition: Callable[[], bool], seconds: float) -> None:
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
-        time.sleep(0.0005)
+        time.sleep(0.001)

@@ -9,35 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
-from launches import Launch
-from mlflow import MlflowClient
+from launches import SETTINGS, Launch
 from mlflow.entities import Run
-from trainings import assert_sent_once
+from tracking import run_of, runs_of, store_of
+from trainings import assert_same_generator, assert_sent_once, left_alone
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.datasets import load
-from gan.trainer import Trainer
 from orchestrator.claim import is_claimed
 from orchestrator.plan import Trial, expand
 from orchestrator.spec import read_sweep
 
 pytestmark = pytest.mark.timeout(900)
 
-SWEEP = """
-settings:
-  dataset: photos
-  base_channels: 4
-  batch_size: 8
+SWEEP = (
+    SETTINGS
+    + """\
   steps: 240
-  log_every: 7
-  evaluate_every: 20
-  eval_images: 12
 points:
   - {}
   - {saturation: 0.75}
 """
+)
 BROKEN = "  - {saturation: 0.5, generator_lr: 1.0e+30}\n"
 
 
@@ -63,24 +56,16 @@ class Story:
     files_after_idle: dict[str, float]
 
     def run_of(self, trial: Trial) -> Run:
-        found = [run for run in self.all_runs() if run.data.tags["colorsweep.key"] == trial.key]
-        assert len(found) == 1, f"{trial.name} has {len(found)} runs"
-        return found[0]
+        return run_of(store_of(self.runs), "story", trial.key)
 
-    def all_runs(self) -> list[Run]:
-        return _runs(self.runs)
+    @property
+    def directory(self) -> Path:
+        return self.runs / "sweeps" / "story"
 
     def checkpoint_of(self, trial: Trial) -> Path:
-        newest = checkpoint.newest(self.runs / "sweeps" / self.sweep.stem / trial.key)
+        newest = checkpoint.newest(self.directory / trial.key)
         assert newest is not None
         return newest
-
-
-def _runs(runs: Path) -> list[Run]:
-    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
-    experiment = client.get_experiment_by_name("story")
-    assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id]))
 
 
 def _files(runs: Path) -> dict[str, float]:
@@ -100,7 +85,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     first.wait_for(lambda: all(first.step_of(trial) >= 20 for trial in trials[:2]))
     first.process.send_signal(signal.SIGINT)
     stopped = first.end()
-    statuses = {run.info.run_name: run.info.status for run in _runs(runs)}
+    statuses = {run.info.run_name: run.info.status for run in runs_of(store_of(runs), "story")}
     steps = {trial.name: first.step_of(trial) for trial in trials[:2]}
 
     sweep.write_text(SWEEP + BROKEN)
@@ -173,13 +158,9 @@ def test_an_interrupted_trial_equals_one_left_alone(
     story: Story, index: int, tmp_path: Path
 ) -> None:
     trial = story.trials[index]
-    torch.set_num_threads(1)  # as many as a trial has by default
-    alone = Trainer(trial.config, load(trial.config), torch.device("cpu"))
-    assert alone.fit(tmp_path)
-    weights = checkpoint.unpack((story.checkpoint_of(trial) / checkpoint.GENERATOR).read_bytes())
-    for name, tensor in alone.gan.generator.state_dict().items():
-        assert torch.equal(weights[name], tensor), name
-    assert_sent_once(MlflowClient(f"sqlite:///{story.runs}/mlflow.db"), story.run_of(trial), alone)
+    alone = left_alone(trial.config, tmp_path)
+    assert_same_generator(story.directory / trial.key, alone)
+    assert_sent_once(store_of(story.runs), story.run_of(trial), alone)
 
 
 def test_the_baseline_is_recoloured_without_another_training(story: Story) -> None:
@@ -196,7 +177,7 @@ def test_the_baseline_is_recoloured_without_another_training(story: Story) -> No
 
 
 def test_sample_grids_and_generator_are_in_the_run(story: Story) -> None:
-    client = MlflowClient(f"sqlite:///{story.runs}/mlflow.db")
+    client = store_of(story.runs)
     run = story.run_of(story.trials[1])
     samples = {file.path for file in client.list_artifacts(run.info.run_id, "samples")}
     assert samples == {f"samples/step-{step:08}.png" for step in range(20, 241, 20)}
@@ -216,7 +197,7 @@ def test_a_trial_that_cannot_go_on_is_reported_in_one_line(story: Story) -> None
     assert story.killed.returncode == 1
     assert re.search(r"loss/\w+ was not finite, or exploded, at step \d+", story.killed.stdout)
     assert "Traceback" not in story.killed.stdout + story.killed.stderr
-    failed = [run for run in story.all_runs() if run.info.status == "FAILED"]
+    failed = [run for run in runs_of(store_of(story.runs), "story") if run.info.status == "FAILED"]
     assert len(failed) == 1
     assert "exploded" in failed[0].data.tags["colorsweep.reason"]
 

@@ -13,13 +13,10 @@ from typing import Any
 
 import psutil
 import pytest
-import torch
-from trainings import small
+from trainings import assert_same_generator, left_alone, small
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.datasets import load
-from gan.trainer import Trainer
 from orchestrator.attempts import attempts
 from orchestrator.nursery import Died, Nursery
 from orchestrator.task import TrialTask
@@ -55,14 +52,7 @@ def test_a_training_in_a_fork_equals_one_in_this_process(
     ended = nursery.train(task_of(config, tmp_path / "a"), seen.append, never)
     assert ended == ("finished", "")
     assert [seen[0]["step"], seen[-1]["step"]] == [0, 40]
-    torch.set_num_threads(1)
-    alone = Trainer(config, load(config), torch.device("cpu"))
-    assert alone.fit(tmp_path / "b")
-    newest = checkpoint.newest(tmp_path / "a")
-    assert newest is not None
-    weights = checkpoint.unpack((newest / checkpoint.GENERATOR).read_bytes())
-    for name, tensor in alone.gan.generator.state_dict().items():
-        assert torch.equal(weights[name], tensor), name
+    assert_same_generator(tmp_path / "a", left_alone(config, tmp_path / "b"))
 
 
 def test_a_killed_training_is_told_and_the_next_goes_on(

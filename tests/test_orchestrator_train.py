@@ -1,69 +1,23 @@
 """One trial without Ray: the flags, and real processes that are stopped and killed."""
 
-import json
-import os
 import shlex
 import signal
 import sqlite3
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import Result
 from flags import call, config, parse
-from mlflow import MlflowClient
-from mlflow.entities import Run
-from trainings import assert_sent_once
+from launches import Program, step_of
+from tracking import only_run, run_of, runs_of, store_of
+from trainings import assert_same_generator, assert_sent_once, left_alone
 
-from gan import checkpoint
 from gan.config import TrainConfig
-from gan.datasets import load
-from gan.trainer import Trainer
 from orchestrator.train_command import name_of
 
 SMALL = "--base-channels 4 --batch-size 8 --eval-images 12 --log-interval 7 --sample-interval 20"
-
-
-class Training:
-    """A training in a process of its own."""
-
-    def __init__(self, command: list[str], **environment: str) -> None:
-        kept = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli", *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=kept | {"COLUMNS": "120", "OMP_NUM_THREADS": "1"} | environment,
-        )
-
-    def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 400
-        while not condition():
-            assert self.process.poll() is None, self.end().stderr
-            assert time.monotonic() < deadline, "nothing happened"
-            time.sleep(0.05)
-
-    def end(self) -> subprocess.CompletedProcess[str]:
-        out, err = self.process.communicate(timeout=200)
-        return subprocess.CompletedProcess([], self.process.returncode, out, err)
-
-
-def step_of(directory: Path) -> int:
-    newest = checkpoint.newest(directory, digests=False)
-    return int(checkpoint.read_trial(newest)["step"]) if newest else 0
-
-
-def runs_of(runs: Path, name: str) -> list[Run]:
-    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
-    experiment = client.get_experiment_by_name(name)
-    assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id]))
 
 
 @dataclass(frozen=True)
@@ -90,23 +44,23 @@ class Story:
 @pytest.fixture(scope="module")
 def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     runs = tmp_path_factory.mktemp("runs")
-    flags = f"--dataset npz --dataset-path {small_npz} --steps 400 --desired-saturation 0.75"
+    flags = f"--dataset npz --dataset-path {small_npz} --steps 240 --desired-saturation 0.75"
     trial, _ = parse(f"{flags} {SMALL}")
     command = ["train", "--checkpoints-path", str(runs), *shlex.split(f"{flags} {SMALL}")]
     directory = runs / "sweeps" / "train" / trial.key()
 
-    first = Training([*command, "--acc-thresh", "2"])
+    first = Program(*command, "--acc-thresh", "2", OMP_NUM_THREADS="1")
     first.wait_for(lambda: step_of(directory) >= 20)
     first.process.send_signal(signal.SIGTERM)
     stopped = first.end()
-    (run,) = runs_of(runs, "train")
+    run = only_run(store_of(runs), "train")
     step = step_of(directory)
 
-    second = Training(command)
+    second = Program(*command, OMP_NUM_THREADS="1")
     second.wait_for(lambda: step_of(directory) >= step + 40)
     second.process.kill()
     killed = second.end()
-    finished = Training(command).end()
+    finished = Program(*command, OMP_NUM_THREADS="1").end()
 
     def files() -> dict[Path, int]:
         found = (path for path in (runs / "sweeps").rglob("*") if path.is_file())
@@ -135,8 +89,8 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def test_sigterm_takes_a_checkpoint_and_says_how_to_go_on(story: Story) -> None:
     assert story.stopped.returncode == 1, story.stopped.stderr
-    assert 20 <= story.step_when_stopped < 400
-    assert f"Stopped at step {story.step_when_stopped} of 400" in story.stopped.stdout
+    assert 20 <= story.step_when_stopped < 240
+    assert f"Stopped at step {story.step_when_stopped} of 240" in story.stopped.stdout
     assert "To go on: run the same command again" in story.stopped.stdout
     assert story.status_when_stopped == "KILLED"
     (line,) = story.stopped.stderr.splitlines()
@@ -146,38 +100,30 @@ def test_sigterm_takes_a_checkpoint_and_says_how_to_go_on(story: Story) -> None:
 def test_the_same_command_finishes_what_was_killed(story: Story) -> None:
     assert story.killed.returncode == -signal.SIGKILL
     assert (story.finished.returncode, story.finished.stderr) == (0, "")
-    assert "Finished at step 400 of 400, epoch 50.0" in story.finished.stdout
+    assert "Finished at step 240 of 240, epoch 30.0" in story.finished.stdout
     assert "0.75 wanted" in story.finished.stdout
     assert f"Next: colorsweep --runs {story.runs} report train" in story.finished.stdout
 
 
 def test_a_killed_training_equals_one_left_alone(story: Story, tmp_path: Path) -> None:
-    torch.set_num_threads(1)
-    alone = Trainer(story.config, load(story.config), torch.device("cpu"))
-    assert alone.fit(tmp_path)
-
-    def digest(trial: Path) -> str:
-        newest = checkpoint.newest(trial)
-        assert newest is not None
-        manifest = json.loads((newest / checkpoint.MANIFEST).read_text())
-        return str(manifest[checkpoint.GENERATOR]["sha256"])
-
-    assert digest(story.directory) == digest(tmp_path)
-    (run,) = (r for r in runs_of(story.runs, "train") if r.info.run_name == name_of(story.config))
-    assert run.info.status == "FINISHED"
-    assert_sent_once(MlflowClient(f"sqlite:///{story.runs}/mlflow.db"), run, alone)
+    alone = left_alone(story.config, tmp_path)
+    assert_same_generator(story.directory, alone)
+    client = store_of(story.runs)
+    run = run_of(client, "train", story.config.key())
+    assert (run.info.status, run.info.run_name) == ("FINISHED", name_of(story.config))
+    assert_sent_once(client, run, alone)
 
 
 def test_a_finished_trial_has_nothing_to_do(story: Story) -> None:
     assert story.idle.exit_code == 0, story.idle.stderr
-    assert "Finished at step 400 of 400" in story.idle.stdout
+    assert "Finished at step 240 of 240" in story.idle.stdout
     assert "Device" not in story.idle.stdout, "torch was set up for nothing"
     assert story.files_after_idle == story.files_before_idle
 
 
 def test_another_config_of_the_same_name_is_another_trial(story: Story) -> None:
     assert story.second.exit_code == 0, story.second.stderr
-    places = {r.data.tags["colorsweep.index"]: r for r in runs_of(story.runs, "train")}
+    places = {r.data.tags["colorsweep.index"]: r for r in runs_of(store_of(story.runs), "train")}
     assert sorted(places) == ["0", "1"]
     assert places["0"].data.tags["colorsweep.key"] == story.config.key()
     other = story.config.model_copy(update={"seed": 1})
@@ -199,7 +145,7 @@ def test_a_training_that_explodes_ends_in_one_line(workplace: Path, small_npz: P
     assert (result.exit_code, result.stderr) == (1, "")
     (line,) = (line for line in result.stdout.splitlines() if line.startswith("Failed: "))
     assert "loss/adversarial" in line
-    (run,) = runs_of(workplace / "runs", "hot")
+    run = only_run(store_of(workplace / "runs"), "hot")
     assert run.info.status == "FAILED"
     assert run.data.tags["colorsweep.reason"] in line
 
@@ -221,7 +167,7 @@ def test_a_store_that_goes_away_stops_nothing_and_is_told_later(
     flags = f"--dataset npz --dataset-path {small_npz} --steps 60 {SMALL}"
     command = ["--runs", str(workplace), "train", *shlex.split(flags)]
     directory = workplace / "sweeps" / "train" / config(flags).key()
-    training = Training(command)
+    training = Program(*command, OMP_NUM_THREADS="1")
     training.wait_for(lambda: step_of(directory) >= 20)
     store = sqlite3.connect(workplace / "mlflow.db", isolation_level=None)
     store.execute("BEGIN EXCLUSIVE")
@@ -233,5 +179,5 @@ def test_a_store_that_goes_away_stops_nothing_and_is_told_later(
     assert "Finished at step 60 of 60" in away.stdout
     assert "run the same command again" in away.stdout
     assert call(*command).exit_code == 0
-    (run,) = runs_of(workplace, "train")
+    run = only_run(store_of(workplace), "train")
     assert (run.info.status, run.data.tags["colorsweep.step"]) == ("FINISHED", "60")

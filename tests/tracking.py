@@ -45,10 +45,26 @@ def sync(
     tracker.sync(config=config, directory=directory, status=status, **values)
 
 
-def only_run(client: MlflowClient, sweep: str) -> Run:
+def store_of(runs: Path) -> MlflowClient:
+    """The store that a launch keeps where no other is named."""
+    return MlflowClient(f"sqlite:///{runs}/mlflow.db")
+
+
+def runs_of(client: MlflowClient, sweep: str) -> list[Run]:
     experiment = client.get_experiment_by_name(sweep)
     assert experiment is not None
-    (run,) = client.search_runs([experiment.experiment_id])
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def run_of(client: MlflowClient, sweep: str, key: str) -> Run:
+    """The one run of a trial."""
+    found = [run for run in runs_of(client, sweep) if run.data.tags["colorsweep.key"] == key]
+    assert len(found) == 1, f"{key} has {len(found)} runs"
+    return found[0]
+
+
+def only_run(client: MlflowClient, sweep: str) -> Run:
+    (run,) = runs_of(client, sweep)
     return run
 
 

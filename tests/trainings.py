@@ -10,7 +10,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from torch import Tensor
 
+from gan import checkpoint
 from gan.config import TrainConfig
+from gan.datasets import load
 from gan.trainer import Trainer
 
 Start = Callable[..., Trainer]
@@ -30,6 +32,25 @@ def small(npz: Path, **fields: Any) -> TrainConfig:
         "controls": {"saturation": {"target": 0.75}, "hue": {"target": 0.6}},
     }
     return TrainConfig.model_validate({**defaults, **fields})
+
+
+def left_alone(config: TrainConfig, directory: Path) -> Trainer:
+    """A trial that nothing interrupts, in this process."""
+    torch.set_num_threads(1)  # as many as a trial has by default
+    trainer = Trainer(config, load(config), torch.device("cpu"))
+    assert trainer.fit(directory)
+    return trainer
+
+
+def assert_same_generator(stored: Path | bytes, of: Trainer) -> None:
+    """Assert that a trial's directory, or a file of weights, has the same, bit for bit."""
+    if isinstance(stored, Path):
+        newest = checkpoint.newest(stored)
+        assert newest is not None
+        stored = (newest / checkpoint.GENERATOR).read_bytes()
+    weights = checkpoint.unpack(stored)
+    for name, tensor in of.gan.generator.state_dict().items():
+        assert torch.equal(weights[name], tensor), name
 
 
 def weights(of: Trainer) -> Tensor:
