@@ -11,7 +11,7 @@ quickstart: .venv/installed
 	@echo "Runs:   $(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db"
 
 test: lint
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # 500 kills instead of the 20 of make test.
 kills: .venv/installed-dev

@@ -34,10 +34,13 @@ from orchestrator.spec import Resources, SweepSpec
 from orchestrator.state import TrialState
 from orchestrator.task import TrialTask
 from orchestrator.trainable import run_trial
+from orchestrator.waiting import Waiting
 from orchestrator.watch import Watch
 
 # Only a death of the process counts: an exception ends its trial at once (trainable.py).
 MAX_DEATHS = 100
+PENDING = 200
+"""Trials that Ray knows of beside those that train; Tune's own number."""
 
 
 def train(
@@ -50,8 +53,6 @@ def train(
     console: Console,
 ) -> None:
     """Run trials in parallel on what the cluster has, until all have ended.
-
-    Those that recolour come last, and take their baseline's training from its directory.
 
     Args:
         spec: the sweep.
@@ -66,28 +67,22 @@ def train(
         UserError: the cluster has not what a single trial needs, or storage fails.
     """
     trials = [*trials]  # the search adds to them
-    todo = [trial for trial in trials if not states[trial.key].done]
     home.forget_stop()
-    home.forget(trial.key for trial in todo)
+    home.forget(trial.key for trial in trials if not states[trial.key].done)
     with _ray(console):
         share = _share(spec.resources)
         try:
             with watch.progress, graceful_stop(home.ask_to_stop_soon, watch.progress.say):
-                steered = [t for t in todo if not t.config.recolour]
-                if steered or to_suggest:
-                    search = _search(spec, trials, states, to_suggest, home, share, watch)
-                    pruner = None
-                    if spec.scheduler is not None:
-                        pruner = Pruner(spec, trials, states, home.publish)
-                    _tune(spec, search or steered, home, share, watch, pruner)
-                recoloured = [t for t in todo if t.config.recolour]
-                if recoloured and not home.is_asked_to_stop():
-                    _tune(spec, recoloured, home, share, watch)
+                waiting = _waiting(spec, trials, states, to_suggest, home, share, watch)
+                pruner = None
+                if spec.scheduler is not None:
+                    pruner = Pruner(spec, trials, states, home.publish)
+                _tune(spec, waiting, pruner, home, share, watch)
         finally:
             home.forget_stop()
 
 
-def _search(
+def _waiting(
     spec: SweepSpec,
     trials: list[Trial],
     states: Mapping[str, TrialState],
@@ -95,12 +90,15 @@ def _search(
     home: Home,
     share: dict[str, float],
     watch: Watch,
-) -> Searcher | None:
-    """Make the sweep's search, if it has one; what it chooses is on record before it trains."""
-    if spec.search is None:
-        return None
-    # Optuna takes a second to import.
-    from orchestrator.search import Search
+) -> Searcher:
+    """Line up the trials; what a search chooses is on record before it trains."""
+
+    def task_of(trial: Trial) -> dict[str, Any]:
+        return _task(spec, trial, home, share)
+
+    def room() -> int:
+        # A search chooses as late as it can. Else a cluster that grows is to see what waits.
+        return _room(share) + (PENDING if spec.search is None else 0)
 
     def add(trial: Trial) -> None:
         home.forget([trial.key])
@@ -109,18 +107,25 @@ def _search(
         home.publish(FILE)
         watch.add(trial, home)
 
-    search = Search(
-        spec,
-        trials,
-        states,
-        to_suggest,
-        task_of=lambda trial: _task(spec, trial, home, share),
-        add=add,
-        room=lambda: _room(share),
-        stopping=home.is_asked_to_stop,
-    )
+    stopping = home.is_asked_to_stop
+    if spec.search is None:
+        waiting = Waiting(trials, states, task_of=task_of, room=room, stopping=stopping)
+    else:
+        # Optuna takes a second to import.
+        from orchestrator.search import Search
+
+        waiting = Search(
+            spec,
+            trials,
+            states,
+            to_suggest,
+            task_of=task_of,
+            add=add,
+            room=room,
+            stopping=stopping,
+        )
     # Tune starts as many at once, where it would start one after the other.
-    return ConcurrencyLimiter(search, max_concurrent=_room(share))
+    return ConcurrencyLimiter(waiting, max_concurrent=room())
 
 
 def _task(spec: SweepSpec, trial: Trial, home: Home, share: dict[str, float]) -> dict[str, Any]:
@@ -139,24 +144,21 @@ def _task(spec: SweepSpec, trial: Trial, home: Home, share: dict[str, float]) ->
 
 def _tune(
     spec: SweepSpec,
-    trials: list[Trial] | Searcher,
+    waiting: Searcher,
+    pruner: Pruner | None,
     home: Home,
     share: dict[str, float],
     watch: Watch,
-    scheduler: Pruner | None = None,
 ) -> None:
     # Tune's own record of the experiment; ours is the trials' directories.
     scratch = home.directory / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
-    search = None if isinstance(trials, list) else trials
-    tasks = [_task(spec, t, home, share) for t in trials] if isinstance(trials, list) else []
     tuner = Tuner(
         tune.with_resources(run_trial, share),
-        param_space={} if search else {"task": tune.grid_search(tasks)},
         tune_config=TuneConfig(
-            search_alg=search,
-            num_samples=-1 if search else 1,  # the search says when it has no more
-            scheduler=scheduler,
+            search_alg=waiting,
+            num_samples=-1,  # it says when it has no more
+            scheduler=pruner,
             reuse_actors=True,
             trial_dirname_creator=_key_of,
         ),
@@ -185,6 +187,10 @@ def _ray(console: Console) -> Iterator[None]:
             raise
         address = os.environ["RAY_ADDRESS"]
         raise UserError(f"RAY_ADDRESS: no Ray cluster at {address} ({error})") from None
+    except Exception as error:  # of no class of its own
+        if "timed out during startup" not in str(error):
+            raise
+        raise UserError("Ray did not start in 30 s: this machine is busy; launch again") from None
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     try:
         if context.dashboard_url:

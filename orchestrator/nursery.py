@@ -191,17 +191,18 @@ def _train(task: TrialTask, started: float, out: int) -> tuple[str, str]:
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
 
     def tell(progress: "Progress") -> None:
+        # Without a worker or a nursery it is killed too: nobody could stop it.
+        if os.getppid() != nursery:
+            os._exit(1)
         try:
             _write(out, {"progress": asdict(progress)})
         except BrokenPipeError:
-            # The worker is dead, and the nursery about to end this training too: no failure of it.
             os._exit(1)
 
     return task.run(
         started=started,
         on_progress=tell,
-        # Without a nursery nobody could stop it.
-        should_stop=lambda: stopping.is_set() or os.getppid() != nursery,
+        should_stop=stopping.is_set,
     )
 
 

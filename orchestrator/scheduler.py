@@ -57,8 +57,10 @@ class Pruner(FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         assert spec.objective is not None
         self._spec, self._objective, self._publish = spec, spec.objective, publish
-        # Whatever it measures, others are compared with it.
-        self._spared = {t.config.without_control().key() for t in trials if t.config.recolour}
+        # A baseline is compared with, whatever it measures; what recolours it has its own numbers.
+        recoloured = [trial for trial in trials if trial.config.recolour]
+        self._spared = {trial.config.without_control().key() for trial in recoloured}
+        self._spared |= {trial.key for trial in recoloured}
         self._inner = _scheduler(spec)
         self._seen: dict[str, int] = {}
         self._behind: set[str] = set()

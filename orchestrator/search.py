@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
-from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from orchestrator.adaptive import Dimension, number_type
@@ -14,6 +13,7 @@ from orchestrator.scheduler import evaluation_in
 from orchestrator.space import choice_of, chosen_trial, drawn
 from orchestrator.spec import SweepSpec
 from orchestrator.state import TrialState
+from orchestrator.waiting import Waiting
 
 METRIC = "rank"
 TRIES = 100
@@ -21,8 +21,8 @@ TRIES = 100
 DRAWS = 10_000
 
 
-class Search(Searcher):
-    """Hands trials to Tune, and what they measure to Optuna's TPE.
+class Search(Waiting):
+    """Hands trials that Optuna's TPE chooses to Tune, and what they measure to Optuna.
 
     Optuna keeps nothing between launches: it is told what is stored. Trials of one's own that lie
     in the space inform it too. Those that wait go first, and are Optuna's as if it had just
@@ -46,22 +46,19 @@ class Search(Searcher):
         Args:
             spec: of a sweep with a search.
             trials: those of the sweep, the search's among them as far as they are chosen.
-            states: theirs, by key; those that are done are not handed out, nor are those that
-                recolour: they come when all have ended.
+            states: theirs, by key.
             to_suggest: how many are yet to be chosen.
             task_of: makes a trial's task for a worker.
             add: keeps a new trial; it is handed out only then.
-            room: how many trials the cluster can train at once.
+            room: how many trials Tune may have at once.
             stopping: whether no trial is to start any more.
         """
-        super().__init__()
+        super().__init__(trials, states, task_of=task_of, room=room, stopping=stopping)
         assert spec.objective is not None
         self._spec, self._objective = spec, spec.objective
         self._to_suggest = to_suggest
-        self._task_of, self._add, self._room, self._stopping = task_of, add, room, stopping
-        self._waiting = [t for t in trials if not (states[t.key].done or t.config.recolour)]
+        self._add = add
         self._known = {trial.key for trial in trials}
-        self._running: dict[str, Trial] = {}
         self._ranks = {trial.key: states[trial.key].ranks(self._objective) for trial in trials}
         self._choices = {t.key: c for t in trials if (c := choice_of(spec, t)) is not None}
         # Another stream at each launch: the same would suggest what is known.
@@ -76,27 +73,17 @@ class Search(Searcher):
             if states[trial.key].done:
                 self._tell(trial, "finished" if states[trial.key].finished else "pruned")
 
-    def suggest(self, trial_id: str) -> Any:
-        """Return the config of the next trial; None while there is no room for it."""
-        if self._stopping() or not (self._waiting or self._to_suggest > 0):
-            return Searcher.FINISHED
-        if len(self._running) >= self._room():
-            return None
-        if self._waiting:
-            trial = self._waiting.pop(0)
+    def _next(self, trial_id: str) -> Trial | None:
+        if (trial := super()._next(trial_id)) is not None:
             if trial.key in self._choices:
                 # Optuna hands out those that wait in the same order.
                 self._ask(trial_id, trial_id)
                 for rank in in_order(self._ranks[trial.key]):
                     self._report(trial_id, rank)
-        elif (new := self._new(trial_id)) is not None:
-            trial = new
+        elif self._to_suggest > 0 and (trial := self._new(trial_id)) is not None:
             self._add(trial)
             self._to_suggest -= 1
-        else:
-            return Searcher.FINISHED
-        self._running[trial_id] = trial
-        return {"task": self._task_of(trial)}
+        return trial
 
     def _ask(self, trial_id: str, name: str) -> dict[str, Any]:
         self._asked[trial_id] = name
@@ -146,7 +133,8 @@ class Search(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Tell Optuna how a trial ended; one that was asked to stop will go on."""
-        trial = self._running.pop(trial_id)
+        trial = self._running[trial_id]
+        super().on_trial_complete(trial_id)
         state = "failed" if error or not result else result.get("state", "failed")
         if state in ("finished", "pruned", "failed"):
             self._tell(trial, state, self._asked.pop(trial_id, None))
@@ -171,17 +159,6 @@ class Search(Searcher):
         else:
             # Without a result it is one that was pruned.
             self._optuna.on_trial_complete(name, {METRIC: last} if state == "finished" else None)
-
-    def set_max_concurrency(self, max_concurrent: int) -> bool:
-        """Keep the room to itself: it changes with the cluster."""
-        return True
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Keep nothing: Tune pickles it to restore an experiment by, and ours never are."""
-        return {}
-
-    def save(self, checkpoint_path: str) -> None:
-        """Write nothing: the record and the trials' directories are what a search is rebuilt of."""
 
 
 def in_order(ranks: Mapping[int, float]) -> list[float]:

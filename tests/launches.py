@@ -25,6 +25,11 @@ settings:
 """Of a sweep, but for ``steps``."""
 
 
+def on_small(npz: Path, sweep: str) -> str:
+    """A sweep on pictures that load at once, where the photographs take seconds."""
+    return sweep.replace("photos", f"npz\n  dataset_path: {npz}")
+
+
 class Program:
     """A command of ``colorsweep``."""
 

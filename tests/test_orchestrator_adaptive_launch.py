@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flags import call
-from launches import SETTINGS, Launch
+from launches import SETTINGS, Launch, on_small
 from mlflow.entities import Run
 from tracking import logged, made, run_of, runs_of, store_of
 
@@ -53,6 +53,8 @@ class Story:
     done_when_stopped: set[str]
     """Keys."""
     files_when_stopped: dict[str, float]
+    statuses_when_stopped: dict[str, str]
+    """Of the runs, by key."""
     again: subprocess.CompletedProcess[str]
 
     @property
@@ -77,10 +79,10 @@ def _files(directory: Path, keys: set[str]) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     runs = tmp_path_factory.mktemp("runs")
     sweep = tmp_path_factory.mktemp("sweeps") / "story.yaml"
-    sweep.write_text(SWEEP)
+    sweep.write_text(on_small(small_npz, SWEEP))
     spec = read_sweep(sweep)
     directory = sweep_directory(runs, "story")
 
@@ -94,8 +96,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     stopped = first.end()
     trials, ended = read_record(directory), done()
     files = _files(directory, ended)
+    statuses = {
+        run.data.tags["colorsweep.key"]: run.info.status for run in runs_of(store_of(runs), "story")
+    }
     again = Launch(runs, sweep).end()
-    return Story(runs, spec, stopped, trials, ended, files, again)
+    return Story(runs, spec, stopped, trials, ended, files, statuses, again)
 
 
 def test_a_search_that_is_stopped_says_how_to_go_on(story: Story) -> None:
@@ -106,6 +111,14 @@ def test_a_search_that_is_stopped_says_how_to_go_on(story: Story) -> None:
     assert re.search(r"\d of 7 trials finished", story.stopped.stdout)
     assert "To go on: colorsweep launch" in story.stopped.stdout
     assert len(story.trials_when_stopped) < 7, "stopped half way"
+
+
+def test_a_stopped_trial_is_killed_in_the_store_and_not_running(story: Story) -> None:
+    begun = story.statuses_when_stopped.keys() - story.done_when_stopped
+    assert begun, "none was being trained"
+    assert {story.statuses_when_stopped[key] for key in begun} == {"KILLED"}
+    for key in begun:
+        assert all(attempt.ended == "stopped" for attempt in attempts(story.directory / key)[:1])
 
 
 def test_the_same_command_goes_on_to_exactly_as_many_trials_as_asked(story: Story) -> None:
@@ -201,8 +214,8 @@ def test_status_dry_run_and_report_tell_pruned_from_failed(
 def test_without_the_scheduler_those_that_it_stopped_are_to_go_on(
     story: Story, tmp_path: Path
 ) -> None:
-    without = tmp_path / "story.yaml"
-    without.write_text(SWEEP.partition("scheduler:")[0].replace("trials: 4", "trials: 6"))
+    without, text = tmp_path / "story.yaml", story.spec.path.read_text()
+    without.write_text(text.partition("scheduler:")[0].replace("trials: 4", "trials: 6"))
     pruned = sum(state.mark is not None for state in story.states.values())
     plan = call("--runs", str(story.runs), "launch", str(without), "--dry-run").stdout
     assert f"0 new, {pruned} resumed, {7 - pruned} finished" in plan

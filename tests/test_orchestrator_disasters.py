@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from clusters import ENVIRONMENT, Cluster
-from launches import SETTINGS, Launch
+from launches import SETTINGS, Launch, on_small
 from mlflow import MlflowClient
 from servers import TrackingServer
 from tracking import only_run
@@ -45,10 +45,10 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     runs = tmp_path_factory.mktemp("runs")
     sweep = tmp_path_factory.mktemp("sweeps") / "disasters.yaml"
-    sweep.write_text(SWEEP)
+    sweep.write_text(on_small(small_npz, SWEEP))
     (trial,) = expand(read_sweep(sweep))
     directory = runs / "sweeps" / "disasters" / trial.key
     server = TrackingServer(tmp_path_factory.mktemp("server"))

@@ -1,7 +1,6 @@
 """The main job with nothing replaced: real Ray, real MLflow, processes that are really killed."""
 
 import re
-import signal
 import socket
 import subprocess
 import time
@@ -9,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from launches import SETTINGS, Launch
+import torch
+from launches import SETTINGS, Launch, step_of
 from mlflow.entities import Run
 from tracking import run_of, runs_of, store_of
 from trainings import assert_same_generator, assert_sent_once, left_alone
@@ -18,7 +18,10 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from orchestrator.claim import is_claimed
 from orchestrator.plan import Trial, expand
+from orchestrator.record import write_record
 from orchestrator.spec import read_sweep
+from orchestrator.state import sweep_directory
+from orchestrator.worker import train_trial
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -36,15 +39,12 @@ BROKEN = "  - {saturation: 0.5, generator_lr: 1.0e+30}\n"
 
 @dataclass(frozen=True)
 class Story:
-    """One sweep through an interruption, an edit, killed processes and an idle launch."""
+    """One sweep that was begun, through an edit, killed processes and an idle launch."""
 
     runs: Path
     sweep: Path
     trials: list[Trial]
     """Without control, steered, and the first recoloured to the target of the second."""
-    stopped: subprocess.CompletedProcess[str]
-    statuses_when_stopped: dict[str, str]
-    steps_when_stopped: dict[str, int]
     rival: subprocess.CompletedProcess[str]
     """Beside the next, which was being launched."""
     process: int
@@ -74,6 +74,22 @@ def _files(runs: Path) -> dict[str, float]:
     return {str(path): path.stat().st_mtime for path in files}
 
 
+def begin(trial: Trial, directory: Path) -> int:
+    """Train a trial beyond its first evaluation, as a launch that is stopped; returns the step."""
+    evaluated: list[int] = []
+    ended = train_trial(
+        trial.config,
+        directory / trial.key,
+        Path(),
+        torch.device("cpu"),
+        started=time.time(),
+        on_progress=lambda progress: evaluated.append(progress.evaluated_step),
+        should_stop=lambda: evaluated[-1] > 0,
+    )
+    assert ended == ("stopped", "")
+    return step_of(directory / trial.key)
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     runs = tmp_path_factory.mktemp("runs")
@@ -81,21 +97,19 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     sweep.write_text(SWEEP)
     trials = expand(read_sweep(sweep))
 
-    first = Launch(runs, sweep)
-    first.wait_for(lambda: all(first.step_of(trial) >= 20 for trial in trials[:2]))
-    first.process.send_signal(signal.SIGINT)
-    stopped = first.end()
-    statuses = {run.info.run_name: run.info.status for run in runs_of(store_of(runs), "story")}
-    steps = {trial.name: first.step_of(trial) for trial in trials[:2]}
+    directory = sweep_directory(runs, "story")
+    directory.mkdir(parents=True)
+    write_record(directory, trials)
+    begun = {trial.key: begin(trial, directory) for trial in trials[:2]}
 
     sweep.write_text(SWEEP + BROKEN)
-    second = Launch(runs, sweep)
-    second.wait_for(lambda: is_claimed(second.directory))
+    launch = Launch(runs, sweep)
+    launch.wait_for(lambda: is_claimed(launch.directory))
     rival = Launch(runs, sweep)
-    second.wait_for(lambda: all(second.step_of(t) >= steps[t.name] + 20 for t in trials[:2]))
-    for victim in (second.workers()[0], second.trainings()[-1]):
+    launch.wait_for(lambda: all(launch.step_of(t) > begun[t.key] for t in trials[:2]))
+    for victim in (launch.workers()[0], launch.trainings()[-1]):
         victim.kill()
-    killed = second.end()
+    killed = launch.end()
 
     sweep.write_text(SWEEP)
     Launch(runs, sweep).end()  # takes note of the edit
@@ -106,11 +120,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         runs,
         sweep,
         trials,
-        stopped,
-        statuses,
-        steps,
         rival.end(),
-        second.process.pid,
+        launch.process.pid,
         killed,
         idle,
         idle_seconds,
@@ -119,14 +130,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     )
 
 
-def test_ctrl_c_takes_checkpoints_and_says_how_to_go_on(story: Story) -> None:
-    assert story.stopped.returncode == 1, story.stopped.stderr
-    assert "To go on: colorsweep launch" in story.stopped.stdout
-    assert set(story.statuses_when_stopped.values()) == {"KILLED"}
-    assert all(20 <= step < 240 for step in story.steps_when_stopped.values())
-
-
-def test_the_same_command_goes_on_from_the_checkpoints(story: Story) -> None:
+def test_a_launch_goes_on_from_the_checkpoints(story: Story) -> None:
     assert "4 trials: 2 new, 2 to go on with, 0 finished" in story.killed.stdout
     assert "new: [saturation=0.5" in story.killed.stdout, "the file was edited in between"
 

@@ -110,9 +110,7 @@ def test_a_training_ends_with_its_worker_and_is_no_failure(
     assert not (tmp_path / "error.txt").exists()
 
 
-def test_a_training_without_its_nursery_takes_a_checkpoint_and_ends(
-    small_npz: Path, tmp_path: Path
-) -> None:
+def test_a_training_ends_with_its_nursery(small_npz: Path, tmp_path: Path) -> None:
     other = Nursery(threads=1)
     task = task_of(small(small_npz, steps=10**6), tmp_path)
 
@@ -120,9 +118,9 @@ def test_a_training_without_its_nursery_takes_a_checkpoint_and_ends(
         if other.alive:
             psutil.Process(other.pid).kill()
 
-    assert other.train(task, orphan, never) == ("going", "")
-    assert attempts(tmp_path)[0].ended == "stopped"
-    assert checkpoint.newest(tmp_path) is not None
+    with pytest.raises(Died):
+        other.train(task, orphan, never)
+    assert attempts(tmp_path)[0].ended is None
     other.close()
 
 

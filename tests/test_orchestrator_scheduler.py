@@ -100,7 +100,7 @@ def test_without_others_nothing_is_stopped(
     assert not list(tmp_path.glob("*/pruned.json"))
 
 
-def test_a_baseline_that_is_recoloured_is_not_stopped(
+def test_a_baseline_and_what_recolours_it_are_not_stopped(
     evaluated: Callable[..., None], tmp_path: Path
 ) -> None:
     text = """
@@ -110,12 +110,14 @@ def test_a_baseline_that_is_recoloured_is_not_stopped(
     """
     (tmp_path / "mine.yaml").write_text(text + ASHA)
     spec = read_sweep(tmp_path / "mine.yaml")
-    baseline, steered, other, *_ = trials = expand(spec)
+    baseline, steered, other, recoloured, *_ = trials = expand(spec)
+    assert recoloured.config.recolour
     states = {t.key: TrialState() for t in trials} | {other.key: trained(GOOD, mae=0.01)}
     published: list[str] = []
     pruner = Pruner(spec, trials, states, published.append)
-    for trial in (baseline, steered):
+    for trial in (baseline, recoloured, steered):
         evaluated(pruner, trial, 20, 0.0, mae=0.5)
     assert read_mark(tmp_path / baseline.key) is None
+    assert read_mark(tmp_path / recoloured.key) is None
     assert read_mark(tmp_path / steered.key) is not None
     assert published == [f"{steered.key}/pruned.json"]

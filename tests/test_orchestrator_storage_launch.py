@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from launches import SETTINGS, Launch, Program
+from launches import SETTINGS, Launch, Program, on_small
 from stores import Server, stored_steps
 from tracking import run_of, store_of
 from trainings import assert_same_generator, assert_sent_once, left_alone
@@ -53,10 +53,10 @@ def _path(trial: Trial) -> str:
 
 
 @pytest.fixture(scope="module")
-def story(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(server: Server, small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     base = tmp_path_factory.mktemp("machines")
     sweep = base / "story.yaml"
-    sweep.write_text(SWEEP)
+    sweep.write_text(on_small(small_npz, SWEEP))
     trials = expand(read_sweep(sweep))
     one, two, three = (base / name for name in ("one", "two", "three"))
     # Ray's sockets want a short path.
