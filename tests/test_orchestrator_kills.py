@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import victims
+from stores import Server
 from tracking import only_run, store_of
 from trainings import assert_same_generator, assert_sent_once, left_alone, small
+from victims import SWEEP, Victim
 
 from gan import checkpoint
-from gan.config import TrainConfig
 
 KILLS = int(os.environ.get("COLORSWEEP_KILLS", "20"))
 """``make kills`` asks for more."""
@@ -24,55 +24,78 @@ pytestmark = pytest.mark.timeout(300 + 10 * KILLS)
 def test_a_trial_killed_at_any_moment_equals_one_left_alone(
     small_npz: Path, tmp_path: Path
 ) -> None:
-    config = small(small_npz, steps=25 * KILLS, evaluate_every=10)
-    runs, store = tmp_path / "runs", tmp_path / "runs" / "mlflow.db"
-    trial = runs / "sweeps" / victims.SWEEP / config.key()
-    journal = store.with_name(f"{store.name}-journal")
+    hit = live_and_die(Victim(small(small_npz, steps=25 * KILLS), tmp_path / "runs", None, {}))
+    assert hit.keys() >= {"checkpoint", "sending"}, hit
+
+
+def test_so_does_one_whose_checkpoints_are_uploaded(
+    small_npz: Path, tmp_path: Path, uri: str, server: Server
+) -> None:
+    config = small(small_npz, steps=25 * KILLS)
+    hit = live_and_die(Victim(config, tmp_path / "runs", uri, server.environment()))
+    assert hit.keys() >= {"checkpoint", "sending", "uploading"}, hit
+
+
+def live_and_die(victim: Victim) -> Counter[str]:
+    """Kill a trial, let it end, and compare; returns how often what was interrupted."""
     chance = random.Random(0)
     hit: Counter[str] = Counter()
     while hit.total() < KILLS:
-        hit[_life(config, runs, trial, journal, chance)] += 1
-    last = victims.start(config, runs, f"sqlite:///{store}")
+        hit[_life(victim, chance)] += 1
+    last = victim.start()
     last.join(240)
     assert last.exitcode == 0
 
-    alone = left_alone(config, tmp_path / "alone")
-    assert_same_generator(trial, alone)
-    run = only_run(store_of(runs), victims.SWEEP)
+    alone = left_alone(victim.config, victim.runs / "alone")
+    assert_same_generator(victim.generator(), alone)
+    run = only_run(store_of(victim.runs), SWEEP)
     assert run.info.status == "FINISHED"
-    assert_sent_once(store_of(runs), run, alone)
-    assert hit["checkpoint"] >= KILLS // 10, hit
-    assert hit["sending"] >= KILLS // 10, hit
+    assert_sent_once(store_of(victim.runs), run, alone)
+    return hit
 
 
-def _life(
-    config: TrainConfig, runs: Path, trial: Path, journal: Path, chance: random.Random
-) -> str:
+def _life(victim: Victim, chance: random.Random) -> str:
     """Train until killed; returns what that interrupted."""
-    begun = _attempts(trial)
-    victim = victims.start(config, runs, f"sqlite:///{runs}/mlflow.db")
-    _wait(lambda: _attempts(trial) > begun or not victim.is_alive(), 60)
+    begun, torn = _attempts(victim), victim.torn_uploads()
+    process = victim.start()
+    _wait(lambda: _attempts(victim) - begun or not process.is_alive(), 60)
     time.sleep(chance.uniform(0, 1))
-    moment = chance.choice(["any", "checkpoint", "sending"])
-    if moment == "checkpoint":
-        _wait(lambda: _is_writing(trial), 5)
-    elif moment == "sending":
-        _wait(journal.exists, 5)
-    assert victim.is_alive(), "it ended before it could be killed: the training is too short"
-    victim.kill()
-    victim.join()
-    return "checkpoint" if _is_writing(trial) else "sending" if journal.exists() else "training"
+    moments: dict[str, Callable[[], object]] = {
+        "any": lambda: True,
+        "checkpoint": lambda: _is_writing(victim),
+        "sending": victim.journal.exists,
+    }
+    if victim.storage is not None:
+        before = _upload(victim)
+        moments["uploading"] = lambda: _upload(victim) not in (before, 0)
+    _wait(moments[chance.choice([*moments])], 5)
+    assert process.is_alive(), "it ended before it could be killed: the training is too short"
+    process.kill()
+    process.join()
+    if _is_writing(victim):
+        return "checkpoint"
+    if set(victim.torn_uploads()) - set(torn):
+        return "uploading"
+    return "sending" if victim.journal.exists() else "training"
 
 
-def _is_writing(trial: Path) -> bool:
-    return any(checkpoint.checkpoints_of(trial).glob(".step-*"))
+def _is_writing(victim: Victim) -> bool:
+    return any(checkpoint.checkpoints_of(victim.trial).glob(".step-*"))
 
 
-def _attempts(trial: Path) -> int:
-    return len(list((trial / "attempts").glob("[0-9]*.json")))
+def _upload(victim: Victim) -> int:
+    """When the newest upload began; 0 where there was none."""
+    try:
+        return (victim.trial / ".upload").stat().st_ctime_ns
+    except FileNotFoundError:
+        return 0
 
 
-def _wait(condition: Callable[[], bool], seconds: float) -> None:
+def _attempts(victim: Victim) -> set[Path]:
+    return set((victim.trial / "attempts").glob("[0-9]*.json"))
+
+
+def _wait(condition: Callable[[], object], seconds: float) -> None:
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(0.001)

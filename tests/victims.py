@@ -3,37 +3,120 @@
 import math
 import multiprocessing
 import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from unittest import mock
 
+from gan import checkpoint
 from gan.config import TrainConfig
+from orchestrator.plan import Trial
+from orchestrator.storage import Storage
+from orchestrator.uploads import scratch_directory
+
+if TYPE_CHECKING:
+    from orchestrator.progress import State
 
 SWEEP = "kills"
 
 
-def start(config: TrainConfig, runs: Path, uri: str) -> BaseProcess:
-    """Train a trial as ``colorsweep train`` does."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["victims_imports"])
-    with mock.patch.dict(os.environ, {"PYTHONPATH": str(Path(__file__).parent)}):
-        forkserver.ensure_running()  # knows no other way to find what is to be imported
-    process = context.Process(target=_live, args=(config.model_dump_json(), runs, uri), daemon=True)
-    process.start()
-    return process
+@dataclass(frozen=True)
+class Victim:
+    """A trial, and where it is kept and tracked."""
 
+    config: TrainConfig
+    runs: Path
+    storage: str | None
+    """URI of the object store that its checkpoints live in, if they do."""
+    environment: dict[str, str]
+    """For that store."""
 
-def _live(config: str, runs: Path, uri: str) -> None:
-    import torch
-    from rich.console import Console
+    @property
+    def path(self) -> str:
+        return f"sweeps/{SWEEP}/{self.config.key()}"
 
-    from gan import trainer
-    from orchestrator.plan import Trial
-    from orchestrator.train import train
+    @property
+    def trial(self) -> Path:
+        """The directory that it is trained in."""
+        if self.storage is None:
+            return self.runs / self.path
+        with mock.patch("tempfile.tempdir", str(self.runs)):
+            return scratch_directory(self.storage, self.path)
 
-    torch.set_num_threads(1)
-    trainer.CHECKPOINT_SHARE = math.inf  # a checkpoint at every evaluation: more of them to hit
-    parsed = TrainConfig.model_validate_json(config)
-    with Path(os.devnull).open("w") as nowhere:
-        train(SWEEP, Trial("trial", parsed.key(), parsed), runs, uri, Console(file=nowhere))
+    @property
+    def journal(self) -> Path:
+        """There while the tracking store is written to."""
+        return self.runs / "mlflow.db-journal"
+
+    def torn_uploads(self) -> list[str]:
+        """Checkpoints that the object store has in part."""
+        if self.storage is None:
+            return []
+        files = Storage(self.storage).entries(f"{self.path}/checkpoints")
+        names = {file.partition("/")[0] for file in files}
+        return [name for name in names if f"{name}/{checkpoint.MANIFEST}" not in files]
+
+    def generator(self) -> bytes:
+        """The weights that it ended with."""
+        of = f"{checkpoint.step_name(self.config.steps or 0)}/{checkpoint.GENERATOR}"
+        if self.storage is None:
+            return (checkpoint.checkpoints_of(self.trial) / of).read_bytes()
+        return Storage(self.storage).read(f"{self.path}/checkpoints/{of}")
+
+    def start(self) -> BaseProcess:
+        """Train it, and track it, in a process of its own."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["victims_imports"])
+        with mock.patch.dict(os.environ, {"PYTHONPATH": str(Path(__file__).parent)}):
+            forkserver.ensure_running()  # knows no other way to find what is to be imported
+        process = context.Process(target=self._live, daemon=True)
+        process.start()
+        return process
+
+    def _live(self) -> None:
+        """Do as a launch does with one trial, without Ray."""
+        import torch
+        from rich.console import Console
+
+        from gan import trainer
+        from orchestrator import uploads
+        from orchestrator.home import home_of
+        from orchestrator.progress import Progress
+        from orchestrator.sender import Sender, transfer_of
+        from orchestrator.state import Places
+        from orchestrator.task import TrialTask
+        from orchestrator.watch import Watch
+        from reports.tracking import SweepTracker
+
+        torch.set_num_threads(1)
+        trainer.CHECKPOINT_SHARE = math.inf  # a checkpoint at every evaluation: more to hit
+        uploads.POLL_SECONDS = 0.05
+        tempfile.tempdir = str(self.runs)
+        os.environ.update(self.environment)
+        trial = Trial("trial", self.config.key(), self.config)
+        home = home_of(Places(self.runs, self.storage), SWEEP)
+        home.open()
+        tracker = SweepTracker(f"sqlite:///{self.runs}/mlflow.db", SWEEP, self.runs)
+        with Path(os.devnull).open("w") as nowhere:
+            progress = Progress(Console(file=nowhere), [trial])
+            sender = Sender(tracker, progress.say)
+            watch = Watch([transfer_of(trial, 0, home)], progress, sender)
+            state, reason = TrialTask(
+                key=trial.key,
+                config=trial.config.model_dump(mode="json"),
+                directory=str(home.directory / trial.key),
+                dataset_root="",
+                threads=1,
+                on_gpu=False,
+                **home.task(trial.key),
+            ).run(
+                started=time.time(),
+                on_progress=lambda p: watch.heard(trial.key, "running", **asdict(p)),
+                should_stop=lambda: False,
+            )
+            watch.heard(trial.key, cast("State", state), reason)
+            assert sender.close() == 0

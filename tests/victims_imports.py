@@ -5,7 +5,11 @@ from pathlib import Path
 
 import gan.fid
 import gan.trainer
-import orchestrator.train
+import orchestrator.mirror
+import orchestrator.sender
+import orchestrator.task
+import orchestrator.uploads
+import orchestrator.watch
 from reports.tracking import connect
 
 # What the first tracking store of a process imports takes seconds.
