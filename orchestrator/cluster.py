@@ -38,7 +38,7 @@ from orchestrator.waiting import Waiting
 from orchestrator.watch import Watch
 
 # Only a death of the process counts: an exception ends its trial at once (trainable.py).
-MAX_DEATHS = 100
+MAX_WORKER_DEATHS = 100
 PENDING = 200
 """Trials that Ray knows of beside those that train; Tune's own number."""
 
@@ -165,7 +165,7 @@ def _tune(
         run_config=RunConfig(
             name=spec.name,
             storage_path=str(scratch),
-            failure_config=FailureConfig(max_failures=MAX_DEATHS),
+            failure_config=FailureConfig(max_failures=MAX_WORKER_DEATHS),
             callbacks=[_Callback(watch)],
             verbose=0,
         ),
@@ -252,7 +252,9 @@ class _Callback(Callback):
         self._watch.heard(_key_of(trial), "restarting")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._watch.heard(_key_of(trial), "failed", f"its process died {MAX_DEATHS + 1} times")
+        self._watch.heard(
+            _key_of(trial), "failed", f"its process died {MAX_WORKER_DEATHS + 1} times"
+        )
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -17,9 +17,11 @@ import secrets
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from gan.errors import UserError
 from orchestrator.storage import Storage, first_line
@@ -44,6 +46,8 @@ class Claim:
     beat: int = 0
     """Counts how often it was written."""
     ended: bool = False
+    machine: str = ""
+    """Tells machines of one name apart, as clones of an image are."""
 
     @property
     def holder(self) -> str:
@@ -55,7 +59,7 @@ class Claim:
         """Whether it is known without waiting that nobody holds it."""
         if self.ended:
             return True
-        if self.host != socket.gethostname():
+        if self.machine != this_machine():
             return False
         try:
             os.kill(self.process, 0)
@@ -64,6 +68,15 @@ class Claim:
         except PermissionError:
             pass
         return False
+
+
+def this_machine() -> str:
+    """Return what no other machine has, nor a container of another name on this one."""
+    try:
+        start = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # not Linux
+        start = f"{uuid.getnode():x}"
+    return f"{socket.gethostname()} {start}"
 
 
 def read_claim(storage: Storage, sweep: str) -> Claim | None:
@@ -133,7 +146,13 @@ def _take(storage: Storage, sweep: str, what: str, say: Callable[[str], None]) -
         if (holder := lives(storage, sweep)) is not None:
             raise UserError(f"{what} already: {holder.holder}")
     started = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    claim = Claim(socket.gethostname(), os.getpid(), started, secrets.token_hex(8))
+    claim = Claim(
+        socket.gethostname(),
+        os.getpid(),
+        started,
+        secrets.token_hex(8),
+        machine=this_machine(),
+    )
     _write(storage, sweep, claim)
     time.sleep(SETTLE_SECONDS)
     now = read_claim(storage, sweep)

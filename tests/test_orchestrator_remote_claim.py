@@ -56,16 +56,26 @@ def test_a_claim_that_ended_is_free_at_once(store: Storage) -> None:
         assert said == []
 
 
-def test_the_claim_of_a_dead_process_of_this_host_is_free_at_once(store: Storage) -> None:
+def test_the_claim_of_a_dead_process_of_this_machine_is_free_at_once(store: Storage) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    write(store, replace(ELSEWHERE, host=socket.gethostname(), process=dead.pid))
+    write(store, replace(ELSEWHERE, machine=claims.this_machine(), process=dead.pid))
     said: list[str] = []
     with remote_claim(store, SWEEP, "some", said.append) as token:
         assert said == []
         found = read_claim(store, SWEEP)
         assert found is not None
         assert found.token == token
+
+
+def test_a_machine_of_the_same_name_is_another(store: Storage) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    host = socket.gethostname()
+    write(store, replace(ELSEWHERE, host=host, machine=f"{host} other", process=dead.pid))
+    start = time.monotonic()
+    assert lives(store, SWEEP) is None
+    assert time.monotonic() - start >= claims.DEAD_SECONDS
 
 
 def test_a_claim_that_is_not_refreshed_is_taken_over(store: Storage) -> None:
