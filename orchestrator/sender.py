@@ -33,6 +33,10 @@ class Transfer:
 
     def send(self, tracker: SweepTracker) -> None:
         """Bring the run up to the trial's newest checkpoint."""
+        run = tracker.run_of(self.key)
+        as_is = (self.trial.name, self.index, self.trial.config)
+        if self.status == "FINISHED" and run is not None and run.is_finished_as(*as_is):
+            return
         if self.refresh is not None:
             self.refresh()
         tracker.sync(

@@ -33,6 +33,15 @@ class TrialRun:
     metrics: dict[str, float]
     """The newest value of each."""
 
+    def is_finished_as(self, name: str, index: int, config: TrainConfig) -> bool:
+        """Whether it has all of a finished trial: its status is written last."""
+        return (self.status, self.name, self.index, self.config) == (
+            "FINISHED",
+            name,
+            index,
+            config,
+        )
+
     @property
     def pruned(self) -> bool:
         """Whether a scheduler stopped it; MLflow has no status for that."""

@@ -1,0 +1,40 @@
+"""What the tracking store is told of a trial, and when it need not be."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from tracking import CONFIG, again, only_run
+
+from orchestrator.plan import Trial
+from orchestrator.sender import Transfer
+from reports.tracking import SweepTracker
+
+
+def test_a_run_that_is_finished_is_not_looked_at_again(trial: Path, tmp_path: Path) -> None:
+    tracker = SweepTracker(f"sqlite:///{tmp_path}/mlflow.db", "some", tmp_path)
+    looked: list[str] = []
+    transfer = Transfer(
+        Trial("a trial", CONFIG.key(), CONFIG),
+        index=0,
+        directory=trial,
+        status="FINISHED",
+        refresh=lambda: looked.append("again"),
+    )
+    transfer.send(tracker)
+    assert len(looked) == 1
+    transfer.send(tracker)
+    transfer.send(again(tracker, "some", tmp_path))
+    assert len(looked) == 1
+
+    replace(transfer, index=1).send(tracker)
+    assert len(looked) == 2
+    assert only_run(tracker.client, "some").data.tags["colorsweep.index"] == "1"
+
+
+def test_a_run_that_was_finished_is_told_of_more_steps(trial: Path, tmp_path: Path) -> None:
+    tracker = SweepTracker(f"sqlite:///{tmp_path}/mlflow.db", "some", tmp_path)
+    transfer = Transfer(Trial("a trial", CONFIG.key(), CONFIG), 0, trial, "FINISHED")
+    transfer.send(tracker)
+    longer = CONFIG.model_copy(update={"steps": 12})
+    replace(transfer, trial=Trial("a trial", CONFIG.key(), longer), status="RUNNING").send(tracker)
+    assert only_run(tracker.client, "some").info.status == "RUNNING"
