@@ -187,7 +187,7 @@ def _ray(console: Console) -> Iterator[None]:
             raise
         address = os.environ["RAY_ADDRESS"]
         raise UserError(f"RAY_ADDRESS: no Ray cluster at {address} ({error})") from None
-    except Exception as error:  # of no class of its own
+    except Exception as error:  # Ray has no class for this: its node raises a plain Exception
         if "timed out during startup" not in str(error):
             raise
         raise UserError("Ray did not start in 30 s: this machine is busy; launch again") from None

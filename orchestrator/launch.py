@@ -48,26 +48,18 @@ def launch(
         connect(uri)  # an absent server is to be noticed before anything is written
     make_writable(home.directory)
     with home.claim(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
-        tracker = SweepTracker(uri, spec.name, places.runs)
-        return _launch(spec, trials, states, home, tracker, console)
+        return _launch(spec, trials, home, SweepTracker(uri, spec.name, places.runs), console)
 
 
 def _launch(
-    spec: SweepSpec,
-    trials: list[Trial],
-    states: dict[str, TrialState],
-    home: Home,
-    tracker: SweepTracker,
-    console: Console,
+    spec: SweepSpec, trials: list[Trial], home: Home, tracker: SweepTracker, console: Console
 ) -> bool:
     before = read_record(home.directory)
     chosen = searched(spec, trials, before)
     trials = [*trials, *chosen]
     left = to_suggest(spec, chosen)
     # Once more: another launch may have trained until now.
-    known = {trial.key: states[trial.key] for trial in trials if trial.key in states}
-    unsure = [trial for trial in trials if trial.key not in known or not known[trial.key].done]
-    states = {**known, **states_of(spec, unsure, home.root)}
+    states = states_of(spec, trials, home.root)
     _say_plan(spec, states, left, console)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)

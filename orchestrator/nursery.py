@@ -98,11 +98,6 @@ class Nursery:
         """Whether it can train."""
         return self._process.poll() is None
 
-    @property
-    def pid(self) -> int:
-        """Of its process."""
-        return self._process.pid
-
     def close(self) -> None:
         """End it, and what it trains, at once."""
         with suppress(BrokenPipeError):

@@ -80,9 +80,12 @@ class Search(Waiting):
                 self._ask(trial_id, trial_id)
                 for rank in in_order(self._ranks[trial.key]):
                     self._report(trial_id, rank)
-        elif self._to_suggest > 0 and (trial := self._new(trial_id)) is not None:
-            self._add(trial)
-            self._to_suggest -= 1
+        elif self._to_suggest > 0:
+            if (trial := self._new(trial_id)) is None:
+                self._to_suggest = 0  # every one that there can be is there
+            else:
+                self._add(trial)
+                self._to_suggest -= 1
         return trial
 
     def _ask(self, trial_id: str, name: str) -> dict[str, Any]:

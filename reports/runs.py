@@ -35,11 +35,8 @@ class TrialRun:
 
     def is_finished_as(self, name: str, index: int, config: TrainConfig) -> bool:
         """Whether it has all of a finished trial: its status is written last."""
-        return (self.status, self.name, self.index, self.config) == (
-            "FINISHED",
-            name,
-            index,
-            config,
+        return self.status == "FINISHED" and (
+            (self.name, self.index, self.config) == (name, index, config)
         )
 
     @property

@@ -190,10 +190,11 @@ class SweepTracker:
         )
         if name != before.name:
             self.client.update_run(before.run_id, name=name)
-        if status == "RUNNING" != before.status:
-            self.client.update_run(before.run_id, status=status)
-        elif status != before.status:
-            self.client.set_terminated(before.run_id, status)
+        if status != before.status:
+            if status == "RUNNING":
+                self.client.update_run(before.run_id, status=status)
+            else:
+                self.client.set_terminated(before.run_id, status)
         self._runs[key] = wanted
 
     def _find_or_create(self, key: str, name: str, index: int, config: TrainConfig) -> TrialRun:

@@ -24,16 +24,19 @@ pytestmark = pytest.mark.timeout(300 + 10 * KILLS)
 def test_a_trial_killed_at_any_moment_equals_one_left_alone(
     small_npz: Path, tmp_path: Path
 ) -> None:
-    hit = live_and_die(Victim(small(small_npz, steps=25 * KILLS), tmp_path / "runs", None, {}))
-    assert hit.keys() >= {"checkpoint", "sending"}, hit
+    hit = live_and_die(Victim(small(small_npz, steps=25 * KILLS), tmp_path, None, {}))
+    assert hit["checkpoint"] >= KILLS // 10, hit
+    assert hit["sending"] >= KILLS // 10, hit
 
 
 def test_so_does_one_whose_checkpoints_are_uploaded(
     small_npz: Path, tmp_path: Path, uri: str, server: Server
 ) -> None:
     config = small(small_npz, steps=25 * KILLS)
-    hit = live_and_die(Victim(config, tmp_path / "runs", uri, server.environment()))
-    assert hit.keys() >= {"checkpoint", "sending", "uploading"}, hit
+    hit = live_and_die(Victim(config, tmp_path, uri, server.environment()))
+    assert hit["checkpoint"] >= KILLS // 10, hit
+    assert hit["sending"] >= KILLS // 10, hit
+    assert hit["uploading"] >= KILLS // 10, hit
 
 
 def live_and_die(victim: Victim) -> Counter[str]:

@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from stores import wait_for
 from trainings import assert_same_generator, left_alone, small
 
 from gan import checkpoint
@@ -114,18 +114,14 @@ def test_a_training_ends_with_its_nursery(small_npz: Path, tmp_path: Path) -> No
     other = Nursery(threads=1)
     task = task_of(small(small_npz, steps=10**6), tmp_path)
 
+    killed: list[psutil.Process] = []
+
     def orphan(progress: dict[str, Any]) -> None:
-        if other.alive:
-            psutil.Process(other.pid).kill()
+        if not killed:
+            killed.append(psutil.Process(psutil.Process(attempts(tmp_path)[0].process).ppid()))
+            killed[0].kill()
 
     with pytest.raises(Died):
         other.train(task, orphan, never)
     assert attempts(tmp_path)[0].ended is None
     other.close()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < until, "nothing happened"
-        time.sleep(0.05)

@@ -30,6 +30,7 @@ class Victim:
 
     config: TrainConfig
     runs: Path
+    """Where it is kept or, for a store, the directory of its process for temporary files."""
     storage: str | None
     """URI of the object store that its checkpoints live in, if they do."""
     environment: dict[str, str]
@@ -44,8 +45,7 @@ class Victim:
         """The directory that it is trained in."""
         if self.storage is None:
             return self.runs / self.path
-        with mock.patch("tempfile.tempdir", str(self.runs)):
-            return scratch_directory(self.storage, self.path)
+        return scratch_directory(self.storage, self.path)
 
     @property
     def journal(self) -> Path:
