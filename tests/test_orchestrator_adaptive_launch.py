@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from flags import call
-from launches import SETTINGS, Launch, on_small
+from launches import SETTINGS, Launch, on_small, step_of
 from mlflow.entities import Run
 from tracking import logged, made, run_of, runs_of, store_of
 
 from gan import checkpoint
-from orchestrator.attempts import attempts, wasted_steps
+from orchestrator.attempts import Attempt, attempts, wasted_steps
 from orchestrator.plan import Trial
 from orchestrator.record import read_record
 from orchestrator.spec import SweepSpec, read_sweep
@@ -55,6 +55,8 @@ class Story:
     files_when_stopped: dict[str, float]
     statuses_when_stopped: dict[str, str]
     """Of the runs, by key."""
+    interrupted: dict[str, tuple[Attempt, int]]
+    """By key, where there was any: the attempt, and the step of the newest checkpoint after it."""
     again: subprocess.CompletedProcess[str]
 
     @property
@@ -90,8 +92,16 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
         states = states_of(spec, read_record(directory), runs)
         return {key for key, state in states.items() if state.done}
 
+    def latest() -> dict[str, Attempt]:
+        found = {t.key: attempts(directory / t.key) for t in read_record(directory)}
+        return {key: history[-1] for key, history in found.items() if history}
+
+    def is_half_way() -> bool:
+        training = [each for each in latest().values() if not each.ended and each.step == 20]
+        return bool(training) and len(done()) >= 2 and len(read_record(directory)) >= 4
+
     first = Launch(runs, sweep)
-    first.wait_for(lambda: len(done()) >= 2 and len(read_record(directory)) >= 4)
+    first.wait_for(is_half_way)
     first.process.send_signal(signal.SIGINT)
     stopped = first.end()
     trials, ended = read_record(directory), done()
@@ -99,8 +109,13 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     statuses = {
         run.data.tags["colorsweep.key"]: run.info.status for run in runs_of(store_of(runs), "story")
     }
+    interrupted = {
+        key: (each, step_of(directory / key))
+        for key, each in latest().items()
+        if each.ended != "finished"
+    }
     again = Launch(runs, sweep).end()
-    return Story(runs, spec, stopped, trials, ended, files, statuses, again)
+    return Story(runs, spec, stopped, trials, ended, files, statuses, interrupted, again)
 
 
 def test_a_search_that_is_stopped_says_how_to_go_on(story: Story) -> None:
@@ -117,8 +132,13 @@ def test_a_stopped_trial_is_killed_in_the_store_and_not_running(story: Story) ->
     begun = story.statuses_when_stopped.keys() - story.done_when_stopped
     assert begun, "none was being trained"
     assert {story.statuses_when_stopped[key] for key in begun} == {"KILLED"}
-    for key in begun:
-        assert all(attempt.ended == "stopped" for attempt in attempts(story.directory / key)[:1])
+
+
+def test_ctrl_c_takes_a_checkpoint_of_the_last_step(story: Story) -> None:
+    assert any(20 <= attempt.step < 80 for attempt, _ in story.interrupted.values())
+    for attempt, durable_step in story.interrupted.values():
+        assert attempt.ended == "stopped"
+        assert attempt.step == durable_step
 
 
 def test_the_same_command_goes_on_to_exactly_as_many_trials_as_asked(story: Story) -> None:

@@ -11,10 +11,10 @@ from ray.tune.search import Searcher
 from searches import OBJECTIVE, SEARCH, point, trained, written
 
 from orchestrator.adaptive import BEHIND
-from orchestrator.plan import Trial
+from orchestrator.plan import Trial, expand
 from orchestrator.pruned import Mark
 from orchestrator.search import Search
-from orchestrator.spec import SweepSpec
+from orchestrator.spec import SweepSpec, read_sweep
 from orchestrator.state import TrialState
 
 Told = list[tuple[str, float | None, dict[str, Any]]]
@@ -218,6 +218,29 @@ def test_a_recoloured_trial_is_none_of_the_searchs(start: Start, spec: SweepSpec
     launch.end("ray1", "finished", {100: 0.3})
     assert launch.told() == []
     assert launch.start() == Searcher.FINISHED
+
+
+def test_a_space_that_is_exhausted_is_not_searched_again(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "settings: {steps: 100, evaluate_every: 10, batch_size: 32}\n"
+        "points: [{}, {saturation: 0.75}]\n"
+        "search: {trials: 2, over: {saturation: 0.75, batch_size: {choices: [16, 32]}}}\n"
+        + OBJECTIVE
+    )
+    spec = read_sweep(file)
+    trials = expand(spec)
+    launch = start(trials, [TrialState() for _ in trials], to_suggest=2, of=spec)
+    launch.room = 9
+    keys = [launch.start() for _ in range(3)]
+    baseline, steered, recoloured = (trial.key for trial in trials)
+    assert keys == [baseline, steered, *(trial.key for trial in launch.added)]
+    assert launch.start() is None, "the baseline is trained yet"
+    asked = len(launch.study_trials())
+    assert launch.start() is None
+    assert len(launch.study_trials()) == asked
+    launch.end("ray1", "finished")
+    assert launch.start() == recoloured
 
 
 def test_a_small_space_is_searched_to_its_end(start: Start, tmp_path: Path) -> None:
