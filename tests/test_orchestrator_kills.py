@@ -60,7 +60,7 @@ def live_and_die(victim: Victim) -> Counter[str]:
 
 def _life(victim: Victim, chance: random.Random) -> str:
     """Train until killed; returns what that interrupted."""
-    begun, torn = _attempts(victim), victim.torn_uploads()
+    begun = _attempts(victim)
     process = victim.start()
     _wait(lambda: _attempts(victim) - begun or not process.is_alive(), 60)
     time.sleep(chance.uniform(0, 1))
@@ -72,13 +72,16 @@ def _life(victim: Victim, chance: random.Random) -> str:
     if victim.storage is not None:
         before = _upload(victim)
         moments["uploading"] = lambda: _upload(victim) not in (before, 0)
-    _wait(moments[chance.choice([*moments])], 5)
+    moment = chance.choice([*moments])
+    _wait(moments[moment], 5)
+    if moment == "uploading":  # it is many requests
+        time.sleep(chance.uniform(0, 0.03))
     assert process.is_alive(), "it ended before it could be killed: the training is too short"
     process.kill()
     process.join()
     if _is_writing(victim):
         return "checkpoint"
-    if set(victim.torn_uploads()) - set(torn):
+    if victim.is_uploading():
         return "uploading"
     return "sending" if victim.journal.exists() else "training"
 
@@ -90,7 +93,7 @@ def _is_writing(victim: Victim) -> bool:
 def _upload(victim: Victim) -> int:
     """When the newest upload began; 0 where there was none."""
     try:
-        return (victim.trial / ".upload").stat().st_ctime_ns
+        return victim.upload.stat().st_ctime_ns
     except FileNotFoundError:
         return 0
 

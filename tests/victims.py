@@ -48,17 +48,25 @@ class Victim:
         return scratch_directory(self.storage, self.path)
 
     @property
+    def upload(self) -> Path:
+        """What is, or was last, uploaded."""
+        return self.trial / ".upload"
+
+    @property
     def journal(self) -> Path:
         """There while the tracking store is written to."""
         return self.runs / "mlflow.db-journal"
 
-    def torn_uploads(self) -> list[str]:
-        """Checkpoints that the object store has in part."""
-        if self.storage is None:
-            return []
-        files = Storage(self.storage).entries(f"{self.path}/checkpoints")
-        names = {file.partition("/")[0] for file in files}
-        return [name for name in names if f"{name}/{checkpoint.MANIFEST}" not in files]
+    def is_uploading(self) -> bool:
+        """Whether the upload of a checkpoint has begun and not ended."""
+        if self.storage is None or not self.upload.exists():
+            return False
+        try:
+            step = checkpoint.read_trial(self.upload)["step"]
+        except FileNotFoundError:
+            return True  # it is being put together
+        manifest = f"{checkpoint.step_name(step)}/{checkpoint.MANIFEST}"
+        return manifest not in Storage(self.storage).entries(f"{self.path}/checkpoints")
 
     def generator(self) -> bytes:
         """The weights that it ended with."""
