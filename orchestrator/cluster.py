@@ -25,11 +25,11 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from gan.errors import UserError
+from orchestrator.adaptive.scheduler import Pruner
 from orchestrator.home import Home
 from orchestrator.interrupt import graceful_stop
 from orchestrator.plan import Trial
 from orchestrator.record import FILE, write_record
-from orchestrator.scheduler import Pruner
 from orchestrator.spec import Resources, SweepSpec
 from orchestrator.state import TrialState
 from orchestrator.task import TrialTask
@@ -112,7 +112,7 @@ def _waiting(
         waiting = Waiting(trials, states, task_of=task_of, room=room, stopping=stopping)
     else:
         # Optuna takes a second to import.
-        from orchestrator.search import Search
+        from orchestrator.adaptive.search import Search
 
         waiting = Search(
             spec,

@@ -10,12 +10,12 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.adaptive.space import searched, to_suggest
 from orchestrator.attempts import attempts
 from orchestrator.datasets import check_datasets
 from orchestrator.plan import Trial, stand_ins
 from orchestrator.progress import duration
 from orchestrator.record import read_record
-from orchestrator.space import searched, to_suggest
 from orchestrator.spec import SweepSpec
 from orchestrator.state import TrialState, states_of, sweep_directory, trial_directory
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from orchestrator.adaptive.pruned import mark_file
 from orchestrator.claim import claim, is_claimed
-from orchestrator.mirror import Mirror
-from orchestrator.pruned import mark_file
+from orchestrator.remote.mirror import Mirror
 from orchestrator.state import Places, stop_file, sweep_directory
 
 

@@ -6,13 +6,13 @@ from functools import partial
 
 from rich.console import Console
 
+from orchestrator.adaptive.space import searched, to_suggest
 from orchestrator.datasets import check_datasets
 from orchestrator.home import Home, home_of
 from orchestrator.plan import Trial, corners
 from orchestrator.progress import Progress, State
 from orchestrator.record import FILE, changes, read_record, write_record
 from orchestrator.sender import Removal, Sender, transfer_of
-from orchestrator.space import searched, to_suggest
 from orchestrator.spec import SweepSpec
 from orchestrator.state import Places, TrialState, make_writable, states_of
 from orchestrator.watch import Watch

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from gan.config import TrainConfig
 from gan.errors import UserError
-from orchestrator.adaptive import Objective, metric_names
+from orchestrator.adaptive.settings import Objective, metric_names
 from orchestrator.spec import CONTROLS, Settings, SweepSpec, explain, unknown
 
 

@@ -41,7 +41,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gan.config import Control, ControlName, TrainConfig
 from gan.errors import UserError
-from orchestrator.adaptive import (
+from orchestrator.adaptive.settings import (
     NOT_SEARCHED,
     Dimension,
     Objective,

@@ -10,9 +10,9 @@ from typing import Any
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
-from orchestrator.adaptive import Objective
+from orchestrator.adaptive.pruned import Mark, read_mark, terms
+from orchestrator.adaptive.settings import Objective
 from orchestrator.plan import Trial
-from orchestrator.pruned import Mark, read_mark, terms
 from orchestrator.spec import SweepSpec
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan.config import TrainConfig
-from orchestrator.pruned import Request, read_mark
+from orchestrator.adaptive.pruned import Request, read_mark
 from orchestrator.state import stop_file
 from orchestrator.worker import train_trial
 
 if TYPE_CHECKING:
     from gan.trainer import Progress
-    from orchestrator.uploads import Uploads
+    from orchestrator.remote.uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class TrialTask:
     def _uploads(self) -> "Uploads | None":
         if self.storage is None:
             return None
-        from orchestrator.uploads import Uploads
+        from orchestrator.remote.uploads import Uploads
 
         return Uploads(self.storage, self.path, self.token)
 

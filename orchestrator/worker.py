@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from gan.trainer import Progress
-    from orchestrator.uploads import Uploads
+    from orchestrator.remote.uploads import Uploads
 
 PATIENCE = 60.0
 """Seconds to wait for a process that trained the trial before, and whose launch is dead."""

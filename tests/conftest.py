@@ -21,8 +21,8 @@ from gan.config import TrainConfig
 from gan.data import held_out, training_batch
 from gan.datasets import PHOTOS, Dataset, load
 from gan.trainer import Trainer
-from orchestrator import uploads
-from orchestrator.storage import Storage
+from orchestrator.remote import uploads
+from orchestrator.remote.storage import Storage
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
 torch.set_num_threads(1)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from orchestrator.adaptive.space import chosen_trial
 from orchestrator.plan import Trial, expand
-from orchestrator.space import chosen_trial
 from orchestrator.spec import SweepSpec, read_sweep
 from orchestrator.state import TrialState
 

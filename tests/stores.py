@@ -19,8 +19,8 @@ import requests
 from servers import free_port
 
 from gan import checkpoint
-from orchestrator.storage import Storage
-from orchestrator.uploads import Uploads
+from orchestrator.remote.storage import Storage
+from orchestrator.remote.uploads import Uploads
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "somebody",

@@ -10,10 +10,10 @@ from gan.config import TrainConfig
 from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.trainer import Trainer
-from orchestrator.adaptive import BEHIND, Objective, metric_names
+from orchestrator.adaptive.pruned import Mark, terms, write_mark
+from orchestrator.adaptive.settings import BEHIND, Objective, metric_names
+from orchestrator.adaptive.space import chosen_trial, searched, to_suggest
 from orchestrator.plan import Trial, expand
-from orchestrator.pruned import Mark, terms, write_mark
-from orchestrator.space import chosen_trial, searched, to_suggest
 from orchestrator.spec import SHIPPED, read_sweep
 from orchestrator.state import states_of, sweep_directory
 

@@ -12,9 +12,9 @@ import pytest
 from stores import wait_for
 
 from gan.errors import UserError
-from orchestrator import remote_claim as claims
-from orchestrator.remote_claim import Claim, lives, read_claim, remote_claim
-from orchestrator.storage import Storage
+from orchestrator.remote import claim as claims
+from orchestrator.remote.claim import Claim, lives, read_claim, remote_claim
+from orchestrator.remote.storage import Storage
 
 SWEEP = "sweeps/some"
 ELSEWHERE = Claim("elsewhere", 7, "2026-01-01 10:00:00", "token")

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 from searches import ASHA, MEDIAN, grid, trained
 
+from orchestrator.adaptive.pruned import read_mark
+from orchestrator.adaptive.scheduler import Pruner
 from orchestrator.plan import Trial, expand
-from orchestrator.pruned import read_mark
-from orchestrator.scheduler import Pruner
 from orchestrator.spec import read_sweep
 from orchestrator.state import TrialState
 from orchestrator.task import TrialTask

@@ -10,10 +10,10 @@ import pytest
 from ray.tune.search import Searcher
 from searches import OBJECTIVE, SEARCH, point, trained, written
 
-from orchestrator.adaptive import BEHIND
+from orchestrator.adaptive.pruned import Mark
+from orchestrator.adaptive.search import Search
+from orchestrator.adaptive.settings import BEHIND
 from orchestrator.plan import Trial, expand
-from orchestrator.pruned import Mark
-from orchestrator.search import Search
 from orchestrator.spec import SweepSpec, read_sweep
 from orchestrator.state import TrialState
 

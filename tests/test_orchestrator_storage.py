@@ -22,9 +22,9 @@ from stores import (
 
 from gan import checkpoint
 from orchestrator.cli import main
-from orchestrator.mirror import Mirror
-from orchestrator.storage import Storage
-from orchestrator.uploads import Uploads
+from orchestrator.remote.mirror import Mirror
+from orchestrator.remote.storage import Storage
+from orchestrator.remote.uploads import Uploads
 
 
 def pulled(uri: str) -> dict[str, bytes]:
@@ -137,7 +137,7 @@ def test_a_mirror_forgets_what_the_store_no_longer_has(
 SENDS_TWO = f"""
 import sys
 from stores import make_checkpoint, send, wait_for
-from orchestrator.uploads import Uploads
+from orchestrator.remote.uploads import Uploads
 with Uploads(sys.argv[1], "{TRIAL}", "token") as uploads:
     make_checkpoint(uploads.directory, 20)
     wait_for(lambda: uploads.durable_step == 20)

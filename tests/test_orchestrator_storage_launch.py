@@ -14,8 +14,8 @@ from trainings import assert_same_generator, assert_sent_once, left_alone
 
 from gan import checkpoint
 from orchestrator.plan import Trial, expand
+from orchestrator.remote.storage import Storage
 from orchestrator.spec import read_sweep
-from orchestrator.storage import Storage
 
 pytestmark = pytest.mark.timeout(900)
 

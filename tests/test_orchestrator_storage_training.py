@@ -17,12 +17,12 @@ from trainings import assert_same_generator, left_alone, small
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.trainer import Progress
-from orchestrator import remote_claim
+from orchestrator.adaptive.pruned import Mark, mark_file, read_mark, write_mark
 from orchestrator.attempts import Ending, attempts
-from orchestrator.mirror import Mirror
-from orchestrator.pruned import Mark, mark_file, read_mark, write_mark
-from orchestrator.storage import Storage
-from orchestrator.uploads import Uploads
+from orchestrator.remote.claim import Claim
+from orchestrator.remote.mirror import Mirror
+from orchestrator.remote.storage import Storage
+from orchestrator.remote.uploads import Uploads
 from orchestrator.worker import train_trial
 
 
@@ -156,7 +156,7 @@ def test_a_worker_whose_launch_was_taken_over_ends(
 
     def watch(progress: Progress) -> None:
         if progress.step == 0:
-            claim = remote_claim.Claim("elsewhere", 7, "2026-01-01", "another token")
+            claim = Claim("elsewhere", 7, "2026-01-01", "another token")
             store.write("sweeps/some/claim.json", json.dumps(vars(claim)).encode())
 
     ending, reason = fit(uri, config, watch)

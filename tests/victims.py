@@ -15,8 +15,8 @@ from unittest import mock
 from gan import checkpoint
 from gan.config import TrainConfig
 from orchestrator.plan import Trial
-from orchestrator.storage import Storage
-from orchestrator.uploads import scratch_directory
+from orchestrator.remote.storage import Storage
+from orchestrator.remote.uploads import scratch_directory
 
 if TYPE_CHECKING:
     from orchestrator.progress import State
@@ -91,9 +91,9 @@ class Victim:
         from rich.console import Console
 
         from gan import trainer
-        from orchestrator import uploads
         from orchestrator.home import home_of
         from orchestrator.progress import Progress
+        from orchestrator.remote import uploads
         from orchestrator.sender import Sender, transfer_of
         from orchestrator.state import Places
         from orchestrator.task import TrialTask

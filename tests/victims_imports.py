@@ -5,10 +5,10 @@ from pathlib import Path
 
 import gan.fid
 import gan.trainer
-import orchestrator.mirror
+import orchestrator.remote.mirror
+import orchestrator.remote.uploads
 import orchestrator.sender
 import orchestrator.task
-import orchestrator.uploads
 import orchestrator.watch
 from reports.tracking import connect
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gan.config import TrainConfig
-from orchestrator.adaptive import Dimension, number_type
+from orchestrator.adaptive.settings import Dimension, number_type
 from orchestrator.plan import Trial, trial_at
 from orchestrator.spec import Settings, SweepSpec
 

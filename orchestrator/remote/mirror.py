@@ -23,12 +23,12 @@ from typing import Any
 from gan import checkpoint
 from gan.errors import UserError
 from orchestrator import record
+from orchestrator.adaptive.pruned import mark_file
 from orchestrator.claim import claim
-from orchestrator.pruned import mark_file
-from orchestrator.remote_claim import lives, remote_claim
+from orchestrator.remote.claim import lives, remote_claim
+from orchestrator.remote.storage import Entry, Storage, StorageError, first_line, patiently, slug
 from orchestrator.spec import listed, nearest
 from orchestrator.state import stop_object
-from orchestrator.storage import Entry, Storage, StorageError, first_line, patiently, slug
 
 LOOK_SECONDS = 5.0
 THREADS = 16

@@ -16,8 +16,8 @@ from ray.tune.schedulers import (
 
 from gan.config import TrainConfig
 from gan.errors import UserError
+from orchestrator.adaptive.pruned import Mark, mark_file, terms, write_mark
 from orchestrator.plan import Trial
-from orchestrator.pruned import Mark, mark_file, terms, write_mark
 from orchestrator.spec import SweepSpec
 from orchestrator.state import TrialState
 

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gan.errors import UserError
-from orchestrator.storage import Storage, first_line
+from orchestrator.remote.storage import Storage, first_line
 
 FILE = "claim.json"
 BEAT_SECONDS = 10.0

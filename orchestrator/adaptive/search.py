@@ -7,10 +7,10 @@ from typing import Any
 import optuna
 from ray.tune.search.optuna import OptunaSearch
 
-from orchestrator.adaptive import Dimension, number_type
+from orchestrator.adaptive.scheduler import evaluation_in
+from orchestrator.adaptive.settings import Dimension, number_type
+from orchestrator.adaptive.space import choice_of, chosen_trial, drawn
 from orchestrator.plan import Trial
-from orchestrator.scheduler import evaluation_in
-from orchestrator.space import choice_of, chosen_trial, drawn
 from orchestrator.spec import SweepSpec
 from orchestrator.state import TrialState
 from orchestrator.waiting import Waiting

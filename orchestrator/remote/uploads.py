@@ -19,10 +19,10 @@ from pathlib import Path
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.trainer import KEEP_CHECKPOINTS
-from orchestrator.pruned import Request, mark_file, parse_mark
-from orchestrator.remote_claim import read_claim
+from orchestrator.adaptive.pruned import Request, mark_file, parse_mark
+from orchestrator.remote.claim import read_claim
+from orchestrator.remote.storage import Storage, StorageError, patiently, slug
 from orchestrator.state import baseline_directory, stop_object
-from orchestrator.storage import Storage, StorageError, patiently, slug
 
 POLL_SECONDS = 1.0
 LOOK_SECONDS = 5.0

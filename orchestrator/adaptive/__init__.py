@@ -1,0 +1,1 @@
+"""Trials that choose themselves by the results of others, and that others stop."""

@@ -1,0 +1,1 @@
+"""Trials that live in an object store: S3, Google Cloud Storage."""
