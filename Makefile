@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target makes; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/uv pip install --quiet --python .venv --constraint constraints.txt
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python .venv --constraint constraints.txt
 
 .PHONY: quickstart test lint kills benchmark clean
 

@@ -49,7 +49,7 @@ class Program:
         while not condition():
             assert self.process.poll() is None, self.end().stderr
             assert time.monotonic() < deadline, "nothing happened"
-            time.sleep(0.1)
+            time.sleep(0.25)
 
     def kill(self) -> None:
         """The program alone; what it started has to notice."""
