@@ -15,6 +15,7 @@ from trainings import assert_same_generator, assert_sent_once, left_alone, small
 from victims import SWEEP, Victim
 
 from gan import checkpoint
+from gan.trainer import Trainer
 
 KILLS = int(os.environ.get("COLORSWEEP_KILLS", "20"))
 """``make kills`` asks for more."""
@@ -22,25 +23,27 @@ KILLS = int(os.environ.get("COLORSWEEP_KILLS", "20"))
 pytestmark = pytest.mark.timeout(300 + 10 * KILLS)
 
 
-def test_a_trial_killed_at_any_moment_equals_one_left_alone(
-    small_npz: Path, tmp_path: Path
-) -> None:
-    hit = live_and_die(Victim(small(small_npz, steps=25 * KILLS), tmp_path, None, {}))
+@pytest.fixture(scope="module")
+def alone(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    return left_alone(small(small_npz, steps=25 * KILLS), tmp_path_factory.mktemp("alone"))
+
+
+def test_a_trial_killed_at_any_moment_equals_one_left_alone(alone: Trainer, tmp_path: Path) -> None:
+    hit = live_and_die(Victim(alone.config, tmp_path, None, {}), alone)
     assert hit["checkpoint"] >= KILLS // 10, hit
     assert hit["sending"] >= KILLS // 10, hit
 
 
 def test_so_does_one_whose_checkpoints_are_uploaded(
-    small_npz: Path, tmp_path: Path, uri: str, server: Server
+    alone: Trainer, tmp_path: Path, uri: str, server: Server
 ) -> None:
-    config = small(small_npz, steps=25 * KILLS)
-    hit = live_and_die(Victim(config, tmp_path, uri, server.environment()))
+    hit = live_and_die(Victim(alone.config, tmp_path, uri, server.environment()), alone)
     assert hit["checkpoint"] >= KILLS // 10, hit
     assert hit["sending"] >= KILLS // 10, hit
     assert hit["uploading"] >= KILLS // 10, hit
 
 
-def live_and_die(victim: Victim) -> Counter[str]:
+def live_and_die(victim: Victim, alone: Trainer) -> Counter[str]:
     """Kill a trial, let it end, and compare; returns how often what was interrupted."""
     chance = random.Random(0)
     hit: Counter[str] = Counter()
@@ -50,7 +53,6 @@ def live_and_die(victim: Victim) -> Counter[str]:
     last.join(240)
     assert last.exitcode == 0
 
-    alone = left_alone(victim.config, victim.runs / "alone")
     assert_same_generator(victim.generator(), alone)
     run = only_run(store_of(victim.runs), SWEEP)
     assert run.info.status == "FINISHED"
