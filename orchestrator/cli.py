@@ -2,14 +2,18 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gan.errors import UserError
 from orchestrator.state import Places
 from orchestrator.train_command import train
+
+if TYPE_CHECKING:
+    from orchestrator.status import SweepStatus
 
 
 class _Group(click.Group):
@@ -100,25 +104,39 @@ def launch(places: Places, sweep: str, dry_run: bool, price: float | None, as_js
 
 
 @main.command()
-@click.argument("sweep")
+@click.argument("sweep", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_obj
-def status(places: Places, sweep: str, as_json: bool) -> None:
-    """Say how each trial of SWEEP (its name) is, from its directory, or its storage, alone.
+def status(places: Places, sweep: str | None, as_json: bool) -> None:
+    """Say how each trial of SWEEP (its name) is; without one, how every sweep is.
 
-    Also while it runs elsewhere, and after everything has died. Goodput: the share of the time
-    on workers that went into steps that counted.
+    From their directories, or their storage, alone: also while they run elsewhere, and after
+    everything has died. Goodput: the share of the time on workers that went into steps that
+    counted.
     """
     from rich.console import Console
 
-    from orchestrator.home import root_of
-    from orchestrator.status import print_status, status_json
+    from orchestrator.home import launched_sweeps, root_of
+    from orchestrator.status import print_overview, print_status, status_of
 
-    root = root_of(places, sweep, launched=True)
+    def look(name: str) -> "SweepStatus":
+        return status_of(root_of(places, name, launched=True), name)
+
+    console = Console(highlight=False, markup=False)
+    if sweep is not None:
+        found = look(sweep)
+        if as_json:
+            click.echo(json.dumps(asdict(found), indent=1))
+        else:
+            print_status(found, console)
+        return
+    every = [look(name) for name in launched_sweeps(places)]
     if as_json:
-        click.echo(status_json(root, sweep))
+        click.echo(json.dumps([asdict(found) for found in every], indent=1))
+    elif every:
+        print_overview(every, console)
     else:
-        print_status(root, sweep, Console(highlight=False, markup=False))
+        click.echo(f"nothing has been launched yet in {places.storage or places.runs}")
 
 
 @main.command()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.adaptive.pruned import mark_file
 from orchestrator.claim import claim, is_claimed
+from orchestrator.record import launched
 from orchestrator.remote.mirror import Mirror
 from orchestrator.state import Places, stop_file, sweep_directory
 
@@ -101,3 +102,14 @@ def root_of(places: Places, sweep: str, *, launched: bool) -> Path:
     if launched:
         home.require_launched()
     return home.root
+
+
+def launched_sweeps(places: Places) -> list[str]:
+    """List the sweeps that were launched by name.
+
+    Raises:
+        UserError: the object store is not there.
+    """
+    if places.storage is None:
+        return launched(places.runs)
+    return Mirror(places.storage, places.runs, "").launched()

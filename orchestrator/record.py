@@ -39,6 +39,11 @@ def read_record(sweep: Path) -> list[Trial]:
         return []
 
 
+def launched(runs: Path) -> list[str]:
+    """List the sweeps below a directory that were launched, by name."""
+    return sorted(path.name for path in (runs / "sweeps").glob("*") if read_record(path))
+
+
 def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
     """Say in a few lines what differs between two launches of a sweep."""
     old, new = {t.key: t for t in before}, {t.key: t for t in now}

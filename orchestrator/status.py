@@ -1,9 +1,9 @@
-"""How a sweep is, from its directory alone: also while it runs elsewhere, or after all has died."""
+"""How sweeps are, from directories alone: also while they run elsewhere, or after all has died."""
 
-import json
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from gan.errors import UserError
 from orchestrator.attempts import Attempt, attempts, goodput, restarts, wasted_steps
 from orchestrator.plan import Trial
 from orchestrator.progress import duration
-from orchestrator.record import read_record
+from orchestrator.record import launched, read_record
 from orchestrator.spec import listed, nearest
 from orchestrator.state import TrialState, state_of, sweep_directory, trial_directory
 
@@ -60,11 +60,6 @@ class TrialStatus:
     """Why it failed, or a scheduler stopped it."""
 
 
-def known_sweeps(runs: Path) -> list[str]:
-    """List the sweeps below a directory by name."""
-    return sorted(p.name for p in (runs / "sweeps").glob("*") if read_record(p))
-
-
 @dataclass(frozen=True)
 class SweepStatus:
     """How a sweep is."""
@@ -101,7 +96,7 @@ def trials_of(runs: Path, sweep: str) -> list[Trial]:
         UserError: there is no such sweep; the message lists those that are.
     """
     if not (trials := read_record(sweep_directory(runs, sweep))):
-        known = known_sweeps(runs)
+        known = launched(runs)
         raise UserError(
             f"{sweep}: no such sweep below {runs}{nearest(sweep, known)}; "
             f"there are: {listed(known) if known else 'none'}"
@@ -139,9 +134,8 @@ def _state(durable: TrialState, last: Attempt | None) -> State:
     return "died" if time.time() - last.seen > SILENT_SECONDS else "running"
 
 
-def print_status(runs: Path, sweep: str, console: Console) -> None:
+def print_status(found: SweepStatus, console: Console) -> None:
     """Print a line for each trial, and the goodput of the sweep; fits 80 columns."""
-    found = status_of(runs, sweep)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Trial", overflow="fold", min_width=8)
     table.add_column("State")
@@ -153,10 +147,10 @@ def print_status(runs: Path, sweep: str, console: Console) -> None:
             row.name,
             Text(row.state, STYLES[row.state]),
             f"{row.step}/{total}",
-            "" if row.seen is None else f"{duration(max(0, time.time() - row.seen))} ago",
+            _ago(row.seen),
             str(row.restarts or ""),
             str(row.wasted_steps or ""),
-            "" if row.goodput is None else f"{row.goodput:.0%}",
+            _share(row.goodput),
         )
     console.print(table)
     for row in found.trials:
@@ -164,7 +158,7 @@ def print_status(runs: Path, sweep: str, console: Console) -> None:
             console.print(f"{row.name}: {row.reason}", style=STYLES[row.state], soft_wrap=True)
     counts = Counter(row.state for row in found.trials)
     pruned = f", {counts['pruned']} pruned" if counts["pruned"] else ""
-    line = f"{sweep}: {counts['finished']} of {len(found.trials)} trials finished{pruned}"
+    line = f"{found.sweep}: {counts['finished']} of {len(found.trials)} trials finished{pruned}"
     console.print(line, soft_wrap=True)
     if found.goodput is not None:
         console.print(f"goodput {found.goodput:.1%}: steps that counted, of the time on workers")
@@ -172,6 +166,32 @@ def print_status(runs: Path, sweep: str, console: Console) -> None:
         console.print(f"checkpoints took {found.checkpoint_share:.1%} of the training time")
 
 
-def status_json(runs: Path, sweep: str) -> str:
-    """Return all of it as JSON."""
-    return json.dumps(asdict(status_of(runs, sweep)), indent=1)
+def print_overview(sweeps: Sequence[SweepStatus], console: Console) -> None:
+    """Print a line for each sweep; fits 80 columns."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("Sweep", overflow="fold", min_width=8)
+    table.add_column("Trials", justify="right")
+    table.add_column("States")
+    for heading in ("Seen", "Restarts", "Wasted", "Goodput"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for found in sweeps:
+        counts = Counter(row.state for row in found.trials)
+        states = (Text(f"{counts[s]} {s}", style) for s, style in STYLES.items() if counts[s])
+        table.add_row(
+            found.sweep,
+            str(len(found.trials)),
+            Text(", ").join(states),
+            _ago(max((row.seen for row in found.trials if row.seen), default=None)),
+            str(sum(row.restarts for row in found.trials) or ""),
+            str(sum(row.wasted_steps for row in found.trials) or ""),
+            _share(found.goodput),
+        )
+    console.print(table)
+
+
+def _ago(seen: float | None) -> str:
+    return "" if seen is None else f"{duration(max(0, time.time() - seen))} ago"
+
+
+def _share(goodput: float | None) -> str:
+    return "" if goodput is None else f"{goodput:.0%}"

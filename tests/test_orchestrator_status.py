@@ -78,6 +78,26 @@ def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     assert 0 < found["goodput"] < 1
 
 
+def test_without_a_name_every_sweep_has_a_line(sweep: Path) -> None:
+    other = sweep.parent / "other"
+    other.mkdir()
+    write_record(other, read_record(sweep)[1:])
+    result = call("status")
+    assert (result.exit_code, result.stderr) == (0, "")
+    _, first, second = result.stdout.splitlines()
+    assert first.split() == ["other", "1", "1", "waiting"]
+    assert second.split()[:6] == ["tiny", "2", "1", "waiting,", "1", "finished"]
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    found = json.loads(call("status", "--json").stdout)
+    assert [each["sweep"] for each in found] == ["other", "tiny"]
+    assert found[1] == json.loads(call("status", "tiny", "--json").stdout)
+
+
+def test_where_nothing_was_launched_status_says_so(workplace: Path) -> None:
+    result = call("status")
+    assert (result.exit_code, result.stdout) == (0, "nothing has been launched yet in runs\n")
+
+
 def test_what_is_unknown_is_refused_in_one_line(sweep: Path) -> None:
     for command in ("status", "stop"):
         result = call(command, "tinny")

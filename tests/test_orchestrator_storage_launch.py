@@ -79,7 +79,7 @@ def story(server: Server, small_npz: Path, tmp_path_factory: pytest.TempPathFact
         second = Launch(two, sweep, uri).end()
         finished = first.end()
 
-        status = Program("--runs", three, "--storage", uri, "status", "story", "--json").end()
+        status = Program("--runs", three, "--storage", uri, "status", "--json").end()
         elsewhere = Launch(three, sweep, uri).end()
         return Story(
             uri, trials, finished, one, second, first.process.pid, status, elsewhere, three
@@ -141,9 +141,11 @@ def test_sample_grids_and_generator_are_in_the_run(story: Story) -> None:
         assert generator == {"generator/generator.safetensors", "generator/config.json"}
 
 
-def test_another_machine_tells_how_the_sweep_is_from_storage_alone(story: Story) -> None:
+def test_another_machine_tells_how_every_sweep_is_from_storage_alone(story: Story) -> None:
     assert story.status.returncode == 0, story.status.stderr
-    trials = json.loads(story.status.stdout)["trials"]
+    (found,) = json.loads(story.status.stdout)
+    assert found["sweep"] == "story"
+    trials = found["trials"]
     assert [trial["state"] for trial in trials] == ["finished"] * 3
     assert [trial["durable_step"] for trial in trials] == [320] * 3
     assert all(trial["restarts"] >= 2 for trial in trials[:2])

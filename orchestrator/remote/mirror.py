@@ -103,6 +103,16 @@ class Mirror:
         except OSError as error:
             raise UserError(f"--storage: {self.storage.uri}: {first_line(error)}") from None
 
+    def launched(self) -> list[str]:
+        """List the sweeps in the store by name.
+
+        Raises:
+            UserError: the store fails or refuses.
+        """
+        with self.in_one_line():
+            records = {f"sweeps/{n}/{record.FILE}": n for n in self.storage.folders("sweeps")}
+            return [records[path] for path in self.storage.existing([*records])]
+
     def require_launched(self) -> None:
         """See that the sweep was launched.
 
@@ -111,8 +121,7 @@ class Mirror:
         """
         if record.read_record(self.directory):
             return
-        with self.in_one_line():
-            known = self.storage.folders("sweeps")
+        known = self.launched()
         sweep = self.directory.name
         raise UserError(
             f"{sweep}: no such sweep in {self.storage.uri}{nearest(sweep, known)}; "
