@@ -18,12 +18,12 @@ from gan.errors import TrainingError
 from gan.evaluate import HeldOut, colorize_batch, evaluate, sample_grid
 from gan.fid import fid
 from gan.plateaus import Plateaus
+from gan.saver import Saver, write
 from gan.step import GanStep
 
-KEEP_CHECKPOINTS = 2
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02
-"""Of the time, at most, that checkpoints take: where one is slow, fewer are taken."""
+"""Of the time, at most, that checkpoints are written in: where one is slow, fewer are taken."""
 PROGRESS_SECONDS = 1.0
 
 
@@ -43,7 +43,7 @@ class Progress:
     seconds: float
     """Time spent on the trial's steps and evaluations, by all processes, as far as they counted."""
     checkpoint_seconds: float
-    """Time that this process spent on checkpoints, beside it."""
+    """Time that this process waited for checkpoints, beside it."""
     evaluated_step: int = 0
     """Step of the newest evaluation, 0 before the first."""
 
@@ -162,10 +162,18 @@ class Trainer:
             self.restore(found)
         if baseline is not None:
             self._take_over(baseline, trial)
-        durable = self.step
-        on_progress(self.progress(0.0, durable))
+        with Saver(trial, self.step) as saver:
+            return self._fit(trial, saver, on_progress, should_stop)
+
+    def _fit(
+        self,
+        trial: Path,
+        saver: Saver,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+    ) -> bool:
+        on_progress(self.progress(0.0, saver.durable_step))
         saved = shown = before = time.monotonic()
-        cost = 0.0
         shown_step = self.step
         while self.step < self.total_steps:
             self.train_step()
@@ -181,17 +189,18 @@ class Trainer:
             # Every evaluation is shown: a scheduler compares trials at the same steps.
             if showing := evaluated or now - shown > PROGRESS_SECONDS:
                 stopping = should_stop()
+            showing |= saver.look()
             due = evaluated or now - saved > CHECKPOINT_SECONDS
-            if stopping or ended or (due and now - saved > cost / CHECKPOINT_SHARE):
-                self.save(trial)
-                durable = self.step
-                saved = before = time.monotonic()
-                cost = saved - now
-                self.checkpoint_seconds += cost
-                showing = True
+            if stopping or ended or (due and now - saved > saver.seconds() / CHECKPOINT_SHARE):
+                saver.put(self.step, self.sound_state(), began=now)
+                if stopping or ended:
+                    saver.wait()
+                    showing = True
+                saved, before = now, time.monotonic()
+                self.checkpoint_seconds += before - now
             if showing:
                 images = (self.step - shown_step) * self.config.batch_size
-                on_progress(self.progress(images / (now - shown), durable))
+                on_progress(self.progress(images / (now - shown), saver.durable_step))
                 shown, shown_step = time.monotonic(), self.step
             if stopping:
                 break
@@ -236,16 +245,22 @@ class Trainer:
         )
 
     def save(self, trial: Path) -> None:
-        """Write a checkpoint, then remove those that are no longer needed.
+        """Write a checkpoint, and wait for it.
 
         Raises:
-            TrainingError: a loss or a weight is not finite: this state is not worth keeping. Or
-                storage refuses it, or fails for longer than ``RETRY_SECONDS``.
+            TrainingError: a loss or a weight is not finite. Or storage refuses it, or fails for
+                longer than ``checkpoint.RETRY_SECONDS``.
+        """
+        write(trial, self.step, self.sound_state())
+
+    def sound_state(self) -> dict[str, bytes]:
+        """Return the state of a training that is worth going on with.
+
+        Raises:
+            TrainingError: a loss or a weight is not finite.
         """
         self._require_health()
-        state = self.state()
-        checkpoint.persist(lambda: checkpoint.write(trial, self.step, state), trial)
-        checkpoint.prune(trial, KEEP_CHECKPOINTS)
+        return self.state()
 
     def state(self) -> dict[str, bytes]:
         """Everything to go on with, as files: networks, optimizers, step, history, config.

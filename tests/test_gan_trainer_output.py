@@ -10,10 +10,9 @@ from PIL import Image
 from trainings import Start, points, series, weights
 
 from gan import checkpoint, samples, trainer
-from gan.datasets import load
 from gan.evaluate import colorize_batch
 from gan.networks import load_generator
-from gan.trainer import Progress, Trainer
+from gan.trainer import Progress
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -53,23 +52,46 @@ def test_checkpoints_take_no_more_than_their_share_of_the_time(
 ) -> None:
     monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", 0.1)
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0)
-    spent = []
-
-    class Slow(Trainer):
-        def save(self, trial: Path) -> None:
-            before = time.monotonic()
-            super().save(trial)
-            time.sleep(0.2)
-            spent.append(time.monotonic() - before)
-
-    config = start(steps=120).config
-    of = Slow(config, load(config), CPU)
+    spent = slow_down(monkeypatch, 0.2)
+    of = start(steps=120)
     before = time.monotonic()
     assert of.fit(tmp_path)
     whole = time.monotonic() - before
     # The first comes at once and the last at the end, whatever they cost.
     assert sum(spent[1:-1]) < 0.1 * whole
     assert len(spent) < 10
+
+
+def test_training_goes_on_while_a_checkpoint_is_written(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = slow_down(monkeypatch, 1.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", 0.5)
+    monkeypatch.setattr(trainer, "PROGRESS_SECONDS", 0)
+    of = start(steps=60, evaluate_every=10)
+    seen: list[trainer.Progress] = []
+    assert of.fit(tmp_path, on_progress=seen.append)
+    assert any(p.step > 10 and p.durable_step == 0 for p in seen), "the first was waited for"
+    assert [p.durable_step for p in seen] == sorted(p.durable_step for p in seen)
+    assert seen[-1].durable_step == 60
+    assert len(spent) >= 2
+    assert spent[-1] <= seen[-1].checkpoint_seconds < sum(spent), "but for the last"
+
+
+def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[float]:
+    """Make every checkpoint take longer to be written; returns how long each took."""
+    spent: list[float] = []
+    write = checkpoint.write
+
+    def slow(*of: Any) -> Path:
+        before = time.monotonic()
+        time.sleep(seconds)
+        written = write(*of)
+        spent.append(time.monotonic() - before)
+        return written
+
+    monkeypatch.setattr(checkpoint, "write", slow)
+    return spent
 
 
 def test_the_grid_shows_grayscale_original_and_colorized(start: Start, tmp_path: Path) -> None:
@@ -147,7 +169,9 @@ def test_progress_tells_where_the_trial_is(
     assert of.fit(tmp_path, on_progress=seen.append)
     assert [p.step for p in seen] == list(range(13)), "the first before anything is trained"
     assert {p.total_steps for p in seen} == {12}
-    assert [p.durable_step for p in seen] == [0] * 10 + [10, 10, 12]
+    # The checkpoint of step 10 is written meanwhile.
+    assert [p.durable_step for p in seen][:10] == [0] * 10
+    assert [p.durable_step for p in seen][10:] in ([0, 0, 12], [0, 10, 12], [10, 10, 12])
     assert [p.epoch for p in seen] == [step / 8 for step in range(13)]
     assert all(p.images_per_second > 0 for p in seen[1:])
     assert sorted(p.seconds for p in seen) == [p.seconds for p in seen]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.trainer import KEEP_CHECKPOINTS
+from gan.saver import KEEP_CHECKPOINTS
 from orchestrator.adaptive.pruned import Request, mark_file, parse_mark
 from orchestrator.remote.claim import read_claim
 from orchestrator.remote.storage import Storage, StorageError, patiently, slug
