@@ -37,7 +37,7 @@ class Attempt:
     counted: float = 0.0
     """Seconds on steps and evaluations; those that were lost, too."""
     checkpoints: float = 0.0
-    """Seconds on checkpoints."""
+    """Seconds that training waited for checkpoints."""
     ended: Ending | None = None
     """None while it runs, and for ever if it was killed."""
     reason: str = ""
