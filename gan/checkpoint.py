@@ -72,10 +72,7 @@ def write(trial: Path, step: int, files: Mapping[str, bytes]) -> Path:
             for name, content in files.items()
         }
         for name, content in {**files, MANIFEST: json.dumps(manifest).encode()}.items():
-            with (temporary / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            _write_through(temporary / name, content)
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
     except BaseException:
@@ -84,16 +81,26 @@ def write(trial: Path, step: int, files: Mapping[str, bytes]) -> Path:
     return target
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write one file, all or nothing."""
+def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Write one file, all or nothing; ``durable``: also where the machine is switched off."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
+        if durable:
+            _write_through(temporary, content)
+        else:
+            temporary.write_bytes(content)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def persist(write: Callable[[], object], target: Path) -> None:

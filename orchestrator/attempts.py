@@ -95,8 +95,10 @@ def attempts(trial: Path) -> list[Attempt]:
 
 def wasted_steps(of: list[Attempt]) -> list[int]:
     """Count, for each attempt, the steps that it took and the next had to take again."""
-    wasted = [max(0, before.step - after.from_step) for before, after in pairwise(of)]
-    return [*wasted, 0] if of else []
+    # One that died before it had loaded anything does not say where it would have begun.
+    begun = [attempt for attempt in of if attempt.total_steps is not None]
+    wasted = {a: max(0, a.step - b.from_step) for a, b in pairwise(begun)}
+    return [wasted.get(attempt, 0) for attempt in of]
 
 
 def goodput(trials: list[list[Attempt]]) -> float | None:

@@ -44,7 +44,8 @@ def claim(directory: Path, what: str, *, patience: float = 1.0) -> Iterator[None
 def is_claimed(directory: Path) -> bool:
     """Whether a process holds a directory now."""
     try:
-        with (directory / FILE).open() as file:
+        # A network file system lets only those lock a file who could write to it.
+        with (directory / FILE).open("r+") as file:
             return not _locked(file.fileno())
     except FileNotFoundError:
         return False

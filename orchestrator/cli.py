@@ -130,7 +130,12 @@ def status(places: Places, sweep: str | None, as_json: bool) -> None:
         else:
             print_status(found, console)
         return
-    every = [look(name) for name in launched_sweeps(places)]
+    every = []
+    for name in launched_sweeps(places):
+        try:
+            every.append(look(name))
+        except UserError as error:  # of another version, or gone
+            click.echo(f"Error: {error}", err=True)
     if as_json:
         click.echo(json.dumps([asdict(found) for found in every], indent=1))
     elif every:

@@ -24,6 +24,7 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
+from gan.checkpoint import persist
 from gan.errors import UserError
 from orchestrator.adaptive.scheduler import Pruner
 from orchestrator.home import Home
@@ -67,8 +68,6 @@ def train(
         UserError: the cluster has not what a single trial needs, or storage fails.
     """
     trials = [*trials]  # the search adds to them
-    home.forget_stop()
-    home.forget(trial.key for trial in trials if not states[trial.key].done)
     with _ray(console):
         share = _share(spec.resources)
         try:
@@ -76,7 +75,7 @@ def train(
                 waiting = _waiting(spec, trials, states, to_suggest, home, share, watch)
                 pruner = None
                 if spec.scheduler is not None:
-                    pruner = Pruner(spec, trials, states, home.publish)
+                    pruner = Pruner(spec, trials, states, home.publish_soon)
                 _tune(spec, waiting, pruner, home, share, watch)
         finally:
             home.forget_stop()
@@ -103,7 +102,7 @@ def _waiting(
     def add(trial: Trial) -> None:
         home.forget([trial.key])
         trials.append(trial)
-        write_record(home.directory, trials)
+        persist(lambda: write_record(home.directory, trials), home.directory / FILE)
         home.publish(FILE)
         watch.add(trial, home)
 

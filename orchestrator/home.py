@@ -47,6 +47,8 @@ class OnDisk:
     def publish(self, name: str) -> None:
         """Let all see a file of the directory that was written."""
 
+    publish_soon = publish
+
     def refresh(self, key: str) -> None:
         """Bring what is to be looked at of a trial up to date, its generator too."""
 

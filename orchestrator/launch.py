@@ -60,6 +60,9 @@ def _launch(
     left = to_suggest(spec, chosen)
     # Once more: another launch may have trained until now.
     states = states_of(spec, trials, home.root)
+    # What was asked of earlier launches; what is asked from now on is for this one.
+    home.forget_stop()
+    home.forget(key for key, state in states.items() if not state.done)
     _say_plan(spec, states, left, console)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)

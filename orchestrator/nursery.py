@@ -5,7 +5,7 @@ driver), the next is there in a second instead of a quarter of a minute, and wha
 with it. And training never waits for the launch to take note of its progress.
 
 They talk in lines of JSON. In: ``{"task": ...}``, ``{"stop": true}``. Out: ``{"progress": ...}``,
-``{"ended": [state, reason]}``, and ``{"died": signal}`` after a training that did not say how it
+``{"ended": [state, reason]}``, and ``{"died": how}`` after a training that did not say how it
 ended.
 """
 
@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from gan.errors import UserError
 from orchestrator.task import TrialTask
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Nursery:
                     state, reason = line["ended"]
                     return state, reason
                 elif "died" in line:
-                    raise Died(f"signal {line['died']}")
+                    raise Died(line["died"])
             if self._from.closed:
                 raise Died("with the process that it was forked from")
 
@@ -155,7 +156,9 @@ def main() -> None:
                 training = 0
                 if status:
                     with suppress(BrokenPipeError):  # the worker is dead: stdin says so next
-                        _write(out, {"died": os.waitstatus_to_exitcode(status)})
+                        code = os.waitstatus_to_exitcode(status)
+                        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+                        _write(out, {"died": how})
     _end(training)
 
 
@@ -169,14 +172,20 @@ def _fork(task: TrialTask, out: int) -> int:
     started = time.time()
     with suppress(Exception):  # the training will say it
         task.load()
+    # A request to stop may come before the training has said what it does then: it waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     if training := os.fork():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         return training
     code = 1
     try:
         _write(out, {"ended": _train(task, started, out)})
         code = 0
-    except BaseException:
+    except Exception as error:  # trying again would not mend it
         traceback.print_exc()
+        reason = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        _write(out, {"ended": ["failed", str(reason)]})
+        code = 0
     finally:
         os._exit(code)
 
@@ -184,6 +193,7 @@ def _fork(task: TrialTask, out: int) -> int:
 def _train(task: TrialTask, started: float, out: int) -> tuple[str, str]:
     stopping, nursery = threading.Event(), os.getppid()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def tell(progress: "Progress") -> None:
         # Without a worker or a nursery it is killed too: nobody could stop it.

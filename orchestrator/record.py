@@ -24,7 +24,7 @@ def write_record(sweep: Path, trials: Sequence[Trial]) -> None:
     rows = [
         {"name": t.name, "key": t.key, "config": t.config.model_dump(mode="json")} for t in trials
     ]
-    checkpoint.write_file(sweep / FILE, json.dumps(rows, indent=1).encode())
+    checkpoint.write_file(sweep / FILE, json.dumps(rows, indent=1).encode(), durable=True)
 
 
 def read_record(sweep: Path) -> list[Trial]:

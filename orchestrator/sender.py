@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from gan.errors import UserError
 from orchestrator.home import Home
 from orchestrator.plan import Trial
 from reports.runs import Status
@@ -38,7 +39,10 @@ class Transfer:
         if self.status == "FINISHED" and run is not None and run.is_finished_as(*as_is):
             return
         if self.refresh is not None:
-            self.refresh()
+            try:
+                self.refresh()
+            except OSError as error:
+                raise UserError(f"storage is away ({error})") from None
         tracker.sync(
             key=self.trial.key,
             name=self.trial.name,
@@ -77,7 +81,8 @@ class Sender:
         self._waiting: dict[str, Transfer | Removal] = {}
         self._changed = threading.Condition()
         self._closing = False
-        self._away = False
+        self._unsent: set[str] = set()
+        """Trials whose news failed when they were tried last."""
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
@@ -96,28 +101,47 @@ class Sender:
         return len(self._waiting)
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and not self._closing:
-                    self._changed.wait()
-                if not self._waiting:
-                    return
-                key = next(iter(self._waiting))
-                news = self._waiting.pop(key)
+        failures = 0
+        """In a row, since the end was asked for."""
+        while (found := self._next()) is not None:
+            key, news = found
             try:
                 news.send(self._tracker)
             except Exception as error:  # a mistake of ours must not end the training either
-                if not self._away:
-                    reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-                    what = "store is away" if isinstance(error, AWAY) else "fails by our mistake"
-                    self._warn(f"tracking {what} ({reason}); training goes on, sent later")
-                self._away = True
+                if not self._unsent:
+                    self._warn(f"{_what_failed(error)}; training goes on, sent later")
+                self._unsent.add(key)
                 with self._changed:
-                    self._waiting.setdefault(key, news)
+                    self._waiting.setdefault(key, news)  # the last in the line
                     if self._closing:
-                        return
-                    self._changed.wait(RETRY_SECONDS)
+                        failures += 1
+                        # One run may be at fault alone; if two fail the store is.
+                        if failures == 2 or len(self._waiting) == 1:
+                            return
+                    else:
+                        self._changed.wait(RETRY_SECONDS)
             else:
-                if self._away:
-                    self._warn("tracking store is back")
-                self._away = False
+                failures = 0
+                if self._unsent:
+                    self._unsent.discard(key)
+                    if not self._unsent:
+                        self._warn("tracking store is back")
+
+    def _next(self) -> tuple[str, Transfer | Removal] | None:
+        """Wait for news; None where there are none and the end was asked for."""
+        with self._changed:
+            while not self._waiting and not self._closing:
+                self._changed.wait()
+            if not self._waiting:
+                return None
+            key = next(iter(self._waiting))
+            return key, self._waiting.pop(key)
+
+
+def _what_failed(error: Exception) -> str:
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+    if isinstance(error, UserError):
+        return reason
+    if isinstance(error, AWAY):
+        return f"tracking store is away ({reason})"
+    return f"tracking fails by our mistake ({reason})"

@@ -127,7 +127,7 @@ def _status(runs: Path, sweep: str, trial: Trial, history: list[Attempt]) -> Tri
 def _state(durable: TrialState, last: Attempt | None) -> State:
     if durable.done:
         return "finished" if durable.finished else "pruned"
-    if last is None:
+    if last is None or last.ended == "finished":  # more steps are asked of it since
         return "waiting"
     if last.ended in ("failed", "stopped"):
         return last.ended

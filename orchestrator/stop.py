@@ -9,7 +9,7 @@ from orchestrator.status import trials_of
 
 
 def stop(places: Places, sweep: str, wanted: str | None) -> list[Trial]:
-    """Ask for it; the launch that runs hears it within about a second.
+    """Ask for it; the launch that runs hears it within a second, or five in an object store.
 
     Args:
         places: of everything that is written.

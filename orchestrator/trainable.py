@@ -11,7 +11,6 @@ from orchestrator.task import TrialTask
 
 MAX_DEATHS = 20
 """Without a new checkpoint between them; then the trial has failed."""
-LONGEST_PAUSE = 30.0
 
 _nurseries: list[Nursery] = []
 """This worker's, if it has one: it lasts for many trials."""
@@ -53,7 +52,7 @@ def run_trial(config: dict[str, Any]) -> None:
                 state, reason = "failed", f"its process died {deaths} times ({death})"
             else:
                 tune.report({"state": "restarting"})
-                time.sleep(min(deaths - 1, LONGEST_PAUSE))
+                time.sleep(deaths - 1)
                 continue
         if state == "going":
             raise NodeIsGoing  # Tune goes on with the trial on another node

@@ -55,6 +55,8 @@ def train_trial(
             if uploads is None:
                 return train(baseline_directory(directory, config), on_progress, should_stop)
             with uploads:
+                if uploads.asked is not None:
+                    return "stopped", ""
                 ending = train(
                     uploads.baseline(config),
                     lambda p: on_progress(replace(p, durable_step=uploads.durable_step)),

@@ -56,6 +56,13 @@ def test_what_was_lost_is_counted_where_it_was_lost() -> None:
     assert wasted_steps([]) == []
 
 
+def test_one_that_died_while_loading_takes_nothing_from_the_one_before() -> None:
+    loading = Attempt("a", 1, 1200.0, 1203.0)
+    resumed = replace(LAST, from_step=60)
+    assert wasted_steps([KILLED, loading, resumed]) == [20, 0, 0]
+    assert restarts([KILLED, loading, resumed]) == 2
+
+
 def test_goodput_is_time_in_steps_that_counted_over_time_on_workers() -> None:
     # 80 s on 80 steps of which 60 counted, 40 s and 300 s, of 100 + 50 + 350 s.
     assert goodput([[KILLED, STOPPED], [LAST]]) == pytest.approx((60 + 40 + 300) / 500)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def test_a_killed_training_is_told_and_the_next_goes_on(
         if progress["durable_step"]:
             os.kill(attempts(tmp_path)[-1].process, signal.SIGKILL)
 
-    with pytest.raises(Died, match="9"):
+    with pytest.raises(Died, match=r"^signal 9$"):
         nursery.train(task, kill, never)
     durable = checkpoint.newest(tmp_path)
     assert durable is not None
@@ -83,6 +83,23 @@ def test_a_mistake_is_told_like_any_other_end(
     state, reason = nursery.train(task_of(config, tmp_path / "a"), ignore, never)
     assert state == "failed"
     assert "none.npz" in reason
+
+
+def test_a_stop_that_comes_with_the_task_is_heard(
+    nursery: Nursery, small_npz: Path, tmp_path: Path
+) -> None:
+    task = task_of(small(small_npz, steps=10**6), tmp_path)
+    for _ in range(5):
+        assert nursery.train(task, ignore, lambda: True) == ("going", "")
+    assert {attempt.ended for attempt in attempts(tmp_path)} == {"stopped"}
+
+
+def test_what_cannot_even_begin_has_failed_and_says_why(nursery: Nursery, tmp_path: Path) -> None:
+    config = small(Path("none.npz"))
+    task = replace(task_of(config, tmp_path), storage="gopher://nowhere", path="sweeps/a/b")
+    state, reason = nursery.train(task, ignore, never)
+    assert state == "failed"
+    assert "gopher://nowhere" in reason
 
 
 @pytest.mark.parametrize("with_nursery", [False, True])

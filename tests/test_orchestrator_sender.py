@@ -6,7 +6,7 @@ from pathlib import Path
 from tracking import CONFIG, again, only_run
 
 from orchestrator.plan import Trial
-from orchestrator.sender import Transfer
+from orchestrator.sender import Sender, Transfer
 from reports.tracking import SweepTracker
 
 
@@ -38,3 +38,20 @@ def test_a_run_that_was_finished_is_told_of_more_steps(trial: Path, tmp_path: Pa
     longer = CONFIG.model_copy(update={"steps": 12})
     replace(transfer, trial=Trial("a trial", CONFIG.key(), longer), status="RUNNING").send(tracker)
     assert only_run(tracker.client, "some").info.status == "RUNNING"
+
+
+def test_one_run_that_cannot_be_written_keeps_no_other_from_being_sent(
+    trial: Path, tmp_path: Path
+) -> None:
+    tracker = SweepTracker(f"sqlite:///{tmp_path}/mlflow.db", "some", tmp_path)
+    first = Transfer(Trial("first", "f" * 16, CONFIG), 0, trial, "RUNNING")
+    first.send(tracker)
+    tracker.client.delete_run(only_run(tracker.client, "some").info.run_id)
+    said: list[str] = []
+    sender = Sender(tracker, said.append)
+    sender.put(replace(first, status="FINISHED"))
+    sender.put(Transfer(Trial("second", CONFIG.key(), CONFIG), 1, trial, "FINISHED"))
+    assert sender.close() == 1
+    assert only_run(tracker.client, "some").info.run_name == "second"
+    (line,) = said
+    assert "; training goes on, sent later" in line

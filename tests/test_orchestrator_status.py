@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,15 @@ def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     (_, after) = found["trials"]
     assert (after["state"], after["restarts"], after["wasted_steps"]) == ("finished", 1, 2)
     assert 0 < found["goodput"] < 1
+
+
+def test_a_trial_that_is_to_be_trained_further_waits(sweep: Path) -> None:
+    longer = [
+        replace(t, config=t.config.model_copy(update={"steps": 9})) for t in read_record(sweep)
+    ]
+    write_record(sweep, longer)
+    (first, _) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
+    assert (first["state"], first["step"], first["total_steps"]) == ("waiting", 6, 9)
 
 
 def test_without_a_name_every_sweep_has_a_line(sweep: Path) -> None:

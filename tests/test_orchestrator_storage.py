@@ -193,7 +193,7 @@ def test_wrong_credentials_are_refused_in_one_line(
 def test_a_sweep_that_was_never_launched_is_refused_with_those_that_were(
     uri: str, workplace: Path
 ) -> None:
-    send(uri, 20)
+    Storage(uri).write("sweeps/some/trials.json", b"[]")
     result = CliRunner().invoke(main, ["--storage", uri, "status", "same"])
     assert_refused(result, "same", "did you mean 'some'", uri)
 

@@ -118,6 +118,17 @@ def test_a_request_to_stop_is_heard_and_the_checkpoint_is_stored(
     assert [attempt.ended for attempt in attempts(trial)] == ["stopped"]
 
 
+def test_a_trial_that_was_asked_to_end_before_its_turn_is_not_begun(
+    uri: str, small_npz: Path, tmp_path: Path
+) -> None:
+    config = small(small_npz)
+    Mirror(uri, tmp_path / "runs", "some").ask_to_stop()
+    steps: list[int] = []
+    assert fit(uri, config, lambda progress: steps.append(progress.step)) == ("stopped", "")
+    assert steps == []
+    assert stored_steps(uri, f"sweeps/some/{config.key()}") == set()
+
+
 def test_a_schedulers_mark_is_heard_and_seen_elsewhere(
     uri: str, small_npz: Path, tmp_path: Path
 ) -> None:
@@ -128,7 +139,7 @@ def test_a_schedulers_mark_is_heard_and_seen_elsewhere(
     def watch(progress: Progress) -> None:
         if not mark_file(driver.directory / config.key()).exists():
             write_mark(driver.directory / config.key(), mark)
-            driver.publish(f"{config.key()}/pruned.json")
+            driver.publish_soon(f"{config.key()}/pruned.json")
 
     to_store = Uploads(uri, f"sweeps/some/{config.key()}", "token")
     assert fit(uri, config, watch, to_store) == ("stopped", "")
@@ -137,6 +148,8 @@ def test_a_schedulers_mark_is_heard_and_seen_elsewhere(
     assert read_mark(other.directory / config.key()) == mark
     driver.forget([config.key()])
     assert read_mark(driver.directory / config.key()) is None
+    other.refresh()
+    assert read_mark(other.directory / config.key()) is None
     assert fit(uri, small(small_npz), lambda _: None) == ("finished", ""), "it goes on"
 
 

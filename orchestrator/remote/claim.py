@@ -71,12 +71,13 @@ class Claim:
 
 
 def this_machine() -> str:
-    """Return what no other machine has, nor a container of another name on this one."""
+    """Return what no other machine has, nor a container of this one that numbers its processes."""
     try:
         start = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        processes = Path("/proc/self/ns/pid").readlink()
     except OSError:  # not Linux
-        start = f"{uuid.getnode():x}"
-    return f"{socket.gethostname()} {start}"
+        return f"{socket.gethostname()} {uuid.getnode():x}"
+    return f"{socket.gethostname()} {start} {processes}"
 
 
 def read_claim(storage: Storage, sweep: str) -> Claim | None:

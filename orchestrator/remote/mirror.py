@@ -164,6 +164,20 @@ class Mirror:
         send = partial(self.storage.upload, self.directory / name, f"{self.path}/{name}")
         patiently(send, self.shown)
 
+    def publish_soon(self, name: str) -> None:
+        """Bring a file of the mirror, as it is now, to the store while others go on."""
+        content = (self.directory / name).read_bytes()
+        self._soon(partial(self.storage.write, f"{self.path}/{name}", content))
+
+    def _soon(self, call: Callable[[], None]) -> None:
+        """Call from a thread of its own, again and again while the store fails."""
+
+        def run() -> None:
+            with suppress(StorageError):
+                patiently(call, self.shown)
+
+        threading.Thread(target=run, daemon=True).start()
+
     def ask_to_stop(self, key: str = "") -> None:
         """Ask the sweep, or one of its trials, for a checkpoint and an end.
 
@@ -179,12 +193,7 @@ class Mirror:
     def ask_to_stop_soon(self) -> None:
         """Ask the sweep from a thread of its own, again and again while the store fails."""
         self._asked = True
-
-        def ask() -> None:
-            with suppress(StorageError):
-                patiently(self._ask_to_stop, self.storage.uri)
-
-        threading.Thread(target=ask, daemon=True).start()
+        self._soon(self._ask_to_stop)
 
     def is_asked_to_stop(self) -> bool:
         """Whether the sweep is asked to; the store is looked at every ``LOOK_SECONDS``."""
@@ -204,12 +213,12 @@ class Mirror:
         """Forget what was asked of some of its trials, by people and by schedulers.
 
         Raises:
-            UserError: the store fails or refuses.
+            StorageError: the store refuses, or has failed for long.
         """
         keys = list(keys)
-        marks = [mark_file(Path(self.path) / key).as_posix() for key in keys]
-        with self.in_one_line():
-            self._remove([stop_object(self.path, key) for key in keys] + marks)
+        paths = [mark_file(Path(self.path) / key).as_posix() for key in keys]
+        paths += [stop_object(self.path, key) for key in keys]
+        patiently(partial(self._remove, paths), self.shown)
         for key in keys:
             mark_file(self.directory / key).unlink(missing_ok=True)
 
@@ -244,6 +253,9 @@ class Mirror:
         for name, entry in found.items():
             if SMALL.fullmatch(name):
                 self._fetch(f"{key}/{name}", entry)
+        mark = mark_file(self.directory / key)
+        if mark.name not in found:
+            mark.unlink(missing_ok=True)
         steps = sorted((m[1] for name in found if (m := STEP.fullmatch(name))), reverse=True)
         kept = next((s for s in steps if self._mirror(key, s, found, generator)), None)
         for path in checkpoint.checkpoints_of(self.directory / key).glob("step-*"):

@@ -5,7 +5,6 @@ brings there what it makes; a checkpoint's manifest comes last, and makes it one
 once the newer is seen to be there.
 """
 
-import getpass
 import json
 import logging
 import os
@@ -34,7 +33,7 @@ log = logging.getLogger(__name__)
 
 def scratch_directory(uri: str, path: str) -> Path:
     """Return where a trial is trained on this machine: one place for each user, store and trial."""
-    return Path(tempfile.gettempdir()) / f"colorsweep-{getpass.getuser()}" / slug(uri) / path
+    return Path(tempfile.gettempdir()) / f"colorsweep-{os.getuid()}" / slug(uri) / path
 
 
 class Uploads:
@@ -75,14 +74,16 @@ class Uploads:
         return self.asked is not None or bool(self.failure)
 
     def __enter__(self) -> "Uploads":
-        """Bring the newest sound checkpoint; another process's claim on the directory is kept.
+        """Bring the newest sound checkpoint, unless the trial is asked to end already.
+
+        Another process's claim on the directory is kept.
 
         Raises:
             StorageError: the store refuses, or has failed for long.
         """
         self._wipe()
         patiently(self._look, self._where)
-        found = self._pull(self._path, self.directory)
+        found = None if self.asked else self._pull(self._path, self.directory)
         if found is not None:
             self._kept = [found.name]
             self.durable_step = checkpoint.read_trial(found)["step"]
@@ -116,16 +117,19 @@ class Uploads:
 
     def _pull(self, path: str, trial: Path) -> Path | None:
         """Bring the newest checkpoint that is sound; a damaged one is skipped with a warning."""
+        # With a new listing each time: another worker may yet remove what is listed.
+        return patiently(partial(self._pull_once, path, trial), self._where)
+
+    def _pull_once(self, path: str, trial: Path) -> Path | None:
         path = str(checkpoint.checkpoints_of(Path(path)))
-        listed = patiently(partial(self._storage.entries, path), self._where)
+        listed = self._storage.entries(path)
         for name in sorted({entry.partition("/")[0] for entry in listed}, reverse=True):
             files = [file for file in listed if file.startswith(f"{name}/")]
             if f"{name}/{checkpoint.MANIFEST}" not in files:
                 continue  # an upload that did not come to its end
             root = checkpoint.checkpoints_of(trial)
             for file in files:
-                fetch = partial(self._storage.download, f"{path}/{file}", root / file)
-                patiently(fetch, self._where)
+                self._storage.download(f"{path}/{file}", root / file)
             if checkpoint.is_sound(root / name, digests=True):
                 return root / name
             log.warning("skipped a damaged checkpoint: %s/%s/%s", self._storage.uri, path, name)
