@@ -18,6 +18,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,13 @@ def _sound(trial: Path, *, digests: bool) -> Iterator[Path]:
         if is_sound(path, digests=digests):
             yield path
         else:
-            log.warning("skipped a damaged checkpoint: %s", path)
+            _tell_damaged(path)
+
+
+@cache
+def _tell_damaged(path: Path) -> None:
+    """Say it once."""
+    log.warning("skipped a damaged checkpoint: %s", path)
 
 
 def prune(trial: Path, keep: int) -> None:

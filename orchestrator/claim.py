@@ -43,12 +43,17 @@ def claim(directory: Path, what: str, *, patience: float = 1.0) -> Iterator[None
 
 def is_claimed(directory: Path) -> bool:
     """Whether a process holds a directory now."""
+    return bool(is_held(directory))
+
+
+def is_held(directory: Path) -> bool | None:
+    """Whether a process holds a directory now; None if none ever did."""
     try:
         # A network file system lets only those lock a file who could write to it.
         with (directory / FILE).open("r+") as file:
             return not _locked(file.fileno())
     except FileNotFoundError:
-        return False
+        return None
 
 
 def _locked(descriptor: int) -> bool:

@@ -158,7 +158,10 @@ def stop(places: Places, sweep: str, trial: str | None, as_json: bool) -> None:
     from orchestrator.stop import stop as ask
 
     asked = [found.name for found in ask(places, sweep, trial)]
-    click.echo(json.dumps({"sweep": sweep, "asked": asked}) if as_json else "\n".join(asked))
+    if as_json:
+        click.echo(json.dumps({"sweep": sweep, "asked": asked}))
+    else:
+        click.echo("\n".join(f"asked to stop: {name}" for name in asked))
 
 
 @main.command()

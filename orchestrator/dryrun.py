@@ -15,7 +15,7 @@ from orchestrator.attempts import attempts
 from orchestrator.datasets import check_datasets
 from orchestrator.plan import Trial, stand_ins
 from orchestrator.progress import duration
-from orchestrator.record import read_record
+from orchestrator.record import changes, read_record
 from orchestrator.spec import SweepSpec
 from orchestrator.state import TrialState, states_of, sweep_directory, trial_directory
 
@@ -60,6 +60,8 @@ class Plan:
     """What the search is over."""
     lost_to_a_preemption: float
     """Seconds of a trial's work, at most, without a notice; with one it is a step."""
+    changes: list[str]
+    """What differs from the last launch, in a few lines."""
 
 
 def plan_launch(
@@ -83,7 +85,8 @@ def plan_launch(
     from gan.trainer import CHECKPOINT_SECONDS
     from orchestrator.estimate import at_once, kind_of, slots_here
 
-    chosen = searched(spec, trials, read_record(sweep_directory(runs, spec.name)))
+    before = read_record(sweep_directory(runs, spec.name))
+    chosen = searched(spec, trials, before)
     trials = [*trials, *chosen]
     coming = stand_ins(spec, to_suggest(spec, chosen))
     images = check_datasets([*trials, *coming], console)
@@ -114,6 +117,7 @@ def plan_launch(
         to_suggest=len(coming),
         space={name: str(each) for name, each in spec.search.over.items()} if spec.search else {},
         lost_to_a_preemption=CHECKPOINT_SECONDS,
+        changes=changes(before, trials) if before else [],
     )
 
 
@@ -154,15 +158,17 @@ def _planned(
 def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
     """Print a line for each trial, what it occupies, and what is left to do."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    with_key = console.width > 100
     table.add_column("Trial", overflow="fold")
-    table.add_column("Key", no_wrap=True)
+    if with_key:
+        table.add_column("Key", no_wrap=True)
     table.add_column("State", no_wrap=True)
     for heading in ("Steps", "Epochs", "Batch", "Base", "Px", "Data", "Left"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in plan.trials:
         table.add_row(
             row.name,
-            row.key,
+            *([row.key] if with_key else []),
             f"step {row.step}" if row.state == "resumed" else row.state,
             str(row.steps),
             f"{row.epochs:.1f}",
@@ -188,7 +194,7 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
         console.print(f"{plan.to_suggest} more to be chosen by the search, over")
     for name, values in plan.space.items():
         console.print(f"  {name}: {values}", soft_wrap=True)
-    for line in _lines_of_time(plan):
+    for line in [*plan.changes, *_lines_of_time(plan)]:
         console.print(line, soft_wrap=True)
 
 

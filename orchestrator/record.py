@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import Any
 
 from gan import checkpoint
 from gan.config import TrainConfig
+from gan.errors import UserError
 from orchestrator.plan import Trial
 
 FILE = "trials.json"
@@ -28,20 +28,31 @@ def write_record(sweep: Path, trials: Sequence[Trial]) -> None:
 
 
 def read_record(sweep: Path) -> list[Trial]:
-    """Read the trials of the last launch; none where there was none, or by another version."""
+    """Read the trials of the last launch; none where there was none.
+
+    Raises:
+        UserError: the record is damaged, or of another version.
+    """
     try:
-        rows = json.loads((sweep / FILE).read_bytes())
+        rows: list[dict[str, Any]] = json.loads((sweep / FILE).read_bytes())
+        if not isinstance(rows, list):
+            raise TypeError
         return [
             Trial(row["name"], row["key"], TrainConfig.model_validate(row["config"]))
             for row in rows
         ]
-    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{sweep / FILE}: cannot be read, though it is the record of what was launched (and of "
+            "what a search chose); put it right, or remove it to begin a new one"
+        ) from None
 
 
 def launched(runs: Path) -> list[str]:
     """List the sweeps below a directory that were launched, by name."""
-    return sorted(path.name for path in (runs / "sweeps").glob("*") if read_record(path))
+    return sorted(path.parent.name for path in (runs / "sweeps").glob(f"*/{FILE}"))
 
 
 def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
@@ -57,6 +68,10 @@ def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
     settings = {line for t in added if t.name in named for line in _differences(named[t.name], t)}
     if settings:
         lines.append(f"changed: {', '.join(sorted(settings))}")
+        again = [t for t in added if t.name in named]
+        lines.append(f"to be trained anew: {_names(again)}; what they were is kept")
+        added = [t for t in added if t.name not in named]
+        left_out = [t for t in left_out if t.name not in {t.name for t in again}]
     if added:
         lines.append(f"new: {_names(added)}")
     if left_out:

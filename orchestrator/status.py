@@ -13,6 +13,7 @@ from rich.text import Text
 
 from gan.errors import UserError
 from orchestrator.attempts import Attempt, attempts, goodput, restarts, wasted_steps
+from orchestrator.claim import is_held
 from orchestrator.plan import Trial
 from orchestrator.progress import duration
 from orchestrator.record import launched, read_record
@@ -20,7 +21,7 @@ from orchestrator.spec import listed, nearest
 from orchestrator.state import TrialState, state_of, sweep_directory, trial_directory
 
 SILENT_SECONDS = 60.0
-"""After so long without a sign of life an attempt that never ended is taken for dead."""
+"""After so long without a sign of life an attempt elsewhere that never ended is taken for dead."""
 
 State = Literal["waiting", "running", "stopped", "pruned", "failed", "died", "finished"]
 STYLES: dict[State, str] = {
@@ -105,13 +106,14 @@ def trials_of(runs: Path, sweep: str) -> list[Trial]:
 
 
 def _status(runs: Path, sweep: str, trial: Trial, history: list[Attempt]) -> TrialStatus:
-    durable = state_of(trial, trial_directory(runs, sweep, trial))
+    directory = trial_directory(runs, sweep, trial)
+    durable = state_of(trial, directory)
     last = history[-1] if history else None
     reason = durable.mark.reason if durable.mark else last.reason if last else ""
     return TrialStatus(
         name=trial.name,
         key=trial.key,
-        state=_state(durable, last),
+        state=_state(durable, last, is_held(directory)),
         step=max(durable.step, last.step if last else 0),
         durable_step=durable.step,
         total_steps=durable.total_steps or (last.total_steps if last else None),
@@ -124,14 +126,16 @@ def _status(runs: Path, sweep: str, trial: Trial, history: list[Attempt]) -> Tri
     )
 
 
-def _state(durable: TrialState, last: Attempt | None) -> State:
+def _state(durable: TrialState, last: Attempt | None, held: bool | None) -> State:
     if durable.done:
         return "finished" if durable.finished else "pruned"
     if last is None or last.ended == "finished":  # more steps are asked of it since
         return "waiting"
     if last.ended in ("failed", "stopped"):
         return last.ended
-    return "died" if time.time() - last.seen > SILENT_SECONDS else "running"
+    if held is None:  # in a mirror there are no locks
+        held = time.time() - last.seen < SILENT_SECONDS
+    return "running" if held else "died"
 
 
 def print_status(found: SweepStatus, console: Console) -> None:
@@ -150,7 +154,7 @@ def print_status(found: SweepStatus, console: Console) -> None:
             _ago(row.seen),
             str(row.restarts or ""),
             str(row.wasted_steps or ""),
-            _share(row.goodput),
+            _share(row.goodput or None),  # what recolours trains nothing
         )
     console.print(table)
     for row in found.trials:

@@ -62,7 +62,8 @@ def write_report(uri: str, sweep: str, out: Path, *, left_out: bool = False) -> 
     except AWAY as error:
         raise UserError(f"MLFLOW_TRACKING_URI: {sweep} cannot be read ({error})") from None
     if not runs:
-        raise UserError(f"{sweep}: no trial has started yet")
+        more = "" if left_out else " (--all shows trials that left its file, if there are any)"
+        raise UserError(f"{sweep}: no trial has started yet{more}")
     table = rows(runs)
     sections = [
         Section(

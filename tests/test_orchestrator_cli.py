@@ -1,3 +1,4 @@
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -82,9 +83,10 @@ def test_a_dry_run_of_the_quickstart_prints_its_five_trials_and_their_steps(
     ]
     result = call("launch", "quickstart", "--dry-run")
     assert (result.exit_code, result.stderr) == (0, "")
-    rows = [line.split() for line in result.stdout.splitlines()[1:6]]
-    assert [row[0] for row in rows] == [name.split()[0] for name in names]
-    assert [row[2:4] for row in rows] == [["new", steps]] * 5
+    rows = result.stdout.splitlines()[1:6]
+    assert all(row.startswith(f"{name} ") for row, name in zip(rows, names, strict=True))
+    assert all(re.search(rf" new +{steps} ", row) for row in rows)
+    assert max(map(len, rows)) <= 80
     assert not files(workplace), "a dry run writes nothing"
 
 
@@ -92,7 +94,7 @@ def test_a_dry_run_shows_a_length_in_epochs_as_steps(small_npz: Path) -> None:
     text = f"settings: {{epochs: 2, batch_size: 10, dataset: npz, dataset_path: {small_npz}}}"
     Path("x.yaml").write_text(text)
     row = call("launch", "x.yaml", "--dry-run").stdout.splitlines()[1]
-    assert row.split()[3] == "13", "128 images in batches of 10"
+    assert row.split()[2] == "13", "128 images in batches of 10"
 
 
 @pytest.mark.parametrize(("steps", "state"), [(6, "finished"), (7, "step 6"), (5, "finished")])

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from gan.errors import UserError
 from orchestrator.plan import Trial, expand
 from orchestrator.record import changes, read_record, write_record
 from orchestrator.spec import read_sweep
@@ -21,13 +22,15 @@ def test_the_trials_of_a_launch_are_read_back(tmp_path: Path) -> None:
     assert read_record(tmp_path) == written
 
 
-@pytest.mark.parametrize("content", [None, "", "{", "{}", '[{"name": 1}]', "[1]"])
-def test_where_no_launch_is_on_record_there_are_no_trials(
-    tmp_path: Path, content: str | None
-) -> None:
-    if content is not None:
-        (tmp_path / "trials.json").write_text(content)
+def test_where_no_launch_is_on_record_there_are_no_trials(tmp_path: Path) -> None:
     assert read_record(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '[{"name": 1}]', "[1]"])
+def test_a_damaged_record_is_told_in_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "trials.json").write_text(content)
+    with pytest.raises(UserError, match=r"^\S+/trials\.json: cannot be read, .*$"):
+        read_record(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +50,7 @@ def test_where_no_launch_is_on_record_there_are_no_trials(
             TEXT.replace("batch_size: 8", "batch_size: 16"),
             [
                 "changed: batch_size 8 -> 16",
-                "new: [saturation=0.25], [saturation=0.75]",
-                "no longer in the file: [saturation=0.25], [saturation=0.75]; kept, and left out "
-                "of the report",
+                "to be trained anew: [saturation=0.25], [saturation=0.75]; what they were is kept",
             ],
         ),
         (

@@ -65,11 +65,11 @@ def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     key = read_record(sweep)[1].key
     train(sweep, 1, steps=3)
     (file,) = (sweep / key / "attempts").iterdir()
-    # As if it had gone on to step 5, and died an hour ago.
-    attempt = json.loads(file.read_text()) | {"ended": None, "step": 5}
-    attempt["seen"] -= 3600
-    attempt["started"] -= 3600
-    file.write_text(json.dumps(attempt))
+    # As if it had gone on to step 5, and died just now.
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"ended": None, "step": 5}))
+    with claim(sweep / key, "it is trained"):
+        (_, running) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
+    assert running["state"] == "running"
     (_, died) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
     assert (died["state"], died["step"], died["durable_step"]) == ("died", 5, 3)
     train(sweep, 1)
@@ -127,7 +127,8 @@ def test_a_stop_is_asked_of_what_runs(sweep: Path) -> None:
         assert json.loads(one.stdout) == {"sweep": "tiny", "asked": ["baseline, seed=2"]}
         assert (sweep / read_record(sweep)[1].key / "stop").exists()
         assert not (sweep / "stop").exists()
-        assert call("stop", "tiny").stdout.splitlines() == ["baseline, seed=1", "baseline, seed=2"]
+        said = call("stop", "tiny").stdout.splitlines()
+        assert said == ["asked to stop: baseline, seed=1", "asked to stop: baseline, seed=2"]
         assert (sweep / "stop").exists()
 
 
@@ -157,9 +158,10 @@ def test_a_trial_that_leaves_the_file_is_kept_and_leaves_the_report(sweep: Path)
     assert call("launch", "tiny.yaml").exit_code == 0
     text = Path("tiny.yaml").read_text()
     Path("tiny.yaml").write_text(text.replace(", {seed: 2}", ""))
+    said = "no longer in the file: [baseline, seed=2]; kept, and left out of the report"
+    assert said in call("launch", "tiny.yaml", "--dry-run").stdout
     edited = call("launch", "tiny.yaml")
     assert edited.exit_code == 0, edited.output
-    said = "no longer in the file: [baseline, seed=2]; kept, and left out of the report"
     assert said in edited.stdout
     assert (sweep / kept / "checkpoints").is_dir()
 
