@@ -49,16 +49,16 @@ def is_claimed(directory: Path) -> bool:
 def is_held(directory: Path) -> bool | None:
     """Whether a process holds a directory now; None if none ever did."""
     try:
-        # A network file system lets only those lock a file who could write to it.
-        with (directory / FILE).open("r+") as file:
-            return not _locked(file.fileno())
+        with (directory / FILE).open() as file:
+            # Shared: others may look at the same time, and who may only read it.
+            return not _locked(file.fileno(), fcntl.LOCK_SH)
     except FileNotFoundError:
         return None
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

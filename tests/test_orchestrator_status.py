@@ -72,6 +72,14 @@ def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     assert running["state"] == "running"
     (_, died) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
     assert (died["state"], died["step"], died["durable_step"]) == ("died", 5, 3)
+    # A mirror has no locks: silence tells there.
+    (sweep / key / "claim.json").unlink()
+    for silence, state in ((0, "running"), (3600, "died")):
+        attempt = json.loads(file.read_text())
+        times = {"seen": time.time() - silence, "started": time.time() - silence - 1}
+        file.write_text(json.dumps(attempt | times))
+        (_, found) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
+        assert found["state"] == state
     train(sweep, 1)
     found = json.loads(call("status", "tiny", "--json").stdout)
     (_, after) = found["trials"]
