@@ -181,10 +181,10 @@ def _fork(task: TrialTask, out: int) -> int:
     try:
         _write(out, {"ended": _train(task, started, out)})
         code = 0
-    except Exception as error:  # trying again would not mend it
+    except Exception as error:  # our own mistake, or a URI's: trying again would not mend it
         traceback.print_exc()
-        reason = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        _write(out, {"ended": ["failed", str(reason)]})
+        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        _write(out, {"ended": ["failed", reason]})
         code = 0
     finally:
         os._exit(code)

@@ -9,6 +9,7 @@ from pathlib import Path
 from gan.errors import UserError
 from orchestrator.home import Home
 from orchestrator.plan import Trial
+from orchestrator.remote.storage import first_line
 from reports.runs import Status
 from reports.tracking import AWAY, SweepTracker
 
@@ -42,7 +43,7 @@ class Transfer:
             try:
                 self.refresh()
             except OSError as error:
-                raise UserError(f"storage is away ({error})") from None
+                raise UserError(f"storage is away ({first_line(error)})") from None
         tracker.sync(
             key=self.trial.key,
             name=self.trial.name,
@@ -101,8 +102,7 @@ class Sender:
         return len(self._waiting)
 
     def _run(self) -> None:
-        failures = 0
-        """In a row, since the end was asked for."""
+        failures = 0  # in a row, since the end was asked for
         while (found := self._next()) is not None:
             key, news = found
             try:
