@@ -230,6 +230,10 @@ class Planes:
         file, n = self._place(index)
         return f"{file}: picture {n}"
 
+    def identity(self) -> bytes:
+        """Name the files, with the number of pictures in each."""
+        return repr([(f.name, n) for f, n in zip(self.files, self.counts, strict=True)]).encode()
+
     def _place(self, index: int) -> tuple[Path, int]:
         for file, count in zip(self.files, self.counts, strict=True):
             if index < count:
@@ -286,6 +290,10 @@ class Records:
     def name(self, index: int) -> str:
         """Name the database and the key of a picture."""
         return f"{self.directory}: {self.keys[index].decode(errors='replace')}"
+
+    def identity(self) -> bytes:
+        """Join the keys."""
+        return self.keys.joined
 
 
 @cache

@@ -116,7 +116,7 @@ class TrainConfig(_Frozen):
     """Adam's momentum, reduced from the usual 0.9."""
     l1_weight: float = Field(default=100.0, ge=0)
     """lambda of the L1 distance between the generated and the real ab, both scaled to [-1, 1]."""
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.1, ge=0, le=0.5)
     """One-sided: the discriminator's target for real images is 1 minus this."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
     """-log D(G(x)), the heuristic cost of Goodfellow's tutorial, or log(1 - D(G(x)))."""

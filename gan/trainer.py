@@ -20,6 +20,7 @@ from gan.fid import fid
 from gan.plateaus import Plateaus
 from gan.saver import Saver, write
 from gan.step import GanStep
+from gan.versions import versions
 
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02
@@ -65,6 +66,7 @@ class Trainer:
             held_out(dataset.test, config).to(device), pictures=len(dataset.test)
         )
         self.total_steps = config.total_steps(len(dataset.train))
+        self.dataset_digest = dataset.digest
         self.gan = GanStep(config, device)
         self.step = 0
         self.logged_step = 0
@@ -289,6 +291,8 @@ class Trainer:
             "epoch": self.epoch,
             "seconds": self.seconds,
             "device": device_name(self.device),
+            "dataset_digest": self.dataset_digest,
+            "versions": versions(),
             "history": self.history,
         }
         return {

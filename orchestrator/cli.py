@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Heavy imports are inside the commands."""
 
 import json
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -99,7 +100,8 @@ def launch(places: Places, sweep: str, dry_run: bool, price: float | None, as_js
     from orchestrator import launch as launching
     from reports.tracking import default_uri
 
-    if not launching.launch(spec, trials, places, default_uri(places.runs), console):
+    command = shlex.join(["colorsweep", *sys.argv[1:]])
+    if not launching.launch(spec, trials, places, default_uri(places.runs), console, command):
         sys.exit(1)
 
 

@@ -20,7 +20,12 @@ from reports.tracking import SweepTracker, connect, without_password
 
 
 def launch(
-    spec: SweepSpec, trials: list[Trial], places: Places, uri: str, console: Console
+    spec: SweepSpec,
+    trials: list[Trial],
+    places: Places,
+    uri: str,
+    console: Console,
+    command: str = "",
 ) -> bool:
     """Train what is not trained yet; returns whether every trial is finished, or pruned.
 
@@ -30,6 +35,7 @@ def launch(
         places: for everything that is written.
         uri: of the tracking store.
         console: for the live view and the summary.
+        command: what was typed, for the report.
 
     Raises:
         UserError: data, output, tracking store or resources are not as they must be; nothing
@@ -48,7 +54,8 @@ def launch(
         connect(uri)  # an absent server is to be noticed before anything is written
     make_writable(home.directory)
     with home.claim(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
-        return _launch(spec, trials, home, SweepTracker(uri, spec.name, places.runs), console)
+        tracker = SweepTracker(uri, spec.name, places.runs, command)
+        return _launch(spec, trials, home, tracker, console)
 
 
 def _launch(

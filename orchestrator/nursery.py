@@ -140,6 +140,9 @@ def main() -> None:
         importlib.import_module(name)
     import torch
 
+    from gan.versions import versions
+
+    versions()  # asks git, and is remembered
     # Threads do not live on in a fork, and who counts on them waits for ever.
     torch.set_num_threads(1)
     tasks, training = _Lines(sys.stdin.fileno()), 0

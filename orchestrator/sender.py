@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from gan.errors import UserError
+from orchestrator.attempts import attempts, goodput, restarts
 from orchestrator.home import Home
 from orchestrator.plan import Trial
 from orchestrator.remote.storage import first_line
@@ -44,6 +45,7 @@ class Transfer:
                 self.refresh()
             except OSError as error:
                 raise UserError(f"storage is away ({first_line(error)})") from None
+        history = attempts(self.directory)
         tracker.sync(
             key=self.trial.key,
             name=self.trial.name,
@@ -52,6 +54,8 @@ class Transfer:
             directory=self.directory,
             status=self.status,
             reason=self.reason,
+            restarts=restarts(history),
+            goodput=goodput([history]),
         )
 
 

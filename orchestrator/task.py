@@ -39,7 +39,8 @@ class TrialTask:
         """Load the pictures: those of the last task, if they are the same, are kept."""
         from gan.datasets import load
 
-        load(TrainConfig.model_validate(self.config), Path(self.dataset_root))
+        # The digest too: a fork of this process then need not make it.
+        _ = load(TrainConfig.model_validate(self.config), Path(self.dataset_root)).digest
 
     def run(
         self,

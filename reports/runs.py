@@ -1,7 +1,8 @@
 """A trial as a tracking store knows it, and as the tags and params of its run."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gan.config import TrainConfig
@@ -32,6 +33,13 @@ class TrialRun:
     device: str
     metrics: dict[str, float]
     """The newest value of each."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of the software that it trains with (``gan.versions``), where there is a checkpoint."""
+    dataset_digest: str = ""
+    restarts: int = 0
+    """After deaths."""
+    goodput: float | None = None
+    """Share of its time on workers that went into steps that counted."""
 
     def is_finished_as(self, name: str, index: int, config: TrainConfig) -> bool:
         """Whether it has all of a finished trial: its status is written last."""
@@ -57,6 +65,10 @@ def tags_of(run: TrialRun) -> dict[str, str]:
         "epoch": run.epoch,
         "seconds": run.seconds,
         "device": run.device,
+        "versions": json.dumps(run.versions),
+        "dataset_digest": run.dataset_digest,
+        "restarts": run.restarts,
+        "goodput": "" if run.goodput is None else run.goodput,
     }
     return {PREFIX + name: str(value) for name, value in fields.items()}
 
@@ -90,6 +102,10 @@ def of_tags(
         seconds=float(fields["seconds"]),
         device=fields["device"],
         metrics=metrics,
+        versions=json.loads(fields["versions"]),
+        dataset_digest=fields["dataset_digest"],
+        restarts=int(fields["restarts"]),
+        goodput=float(fields["goodput"]) if fields["goodput"] else None,
     )
 
 

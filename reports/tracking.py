@@ -36,6 +36,8 @@ from reports.runs import LEFT_OUT, PREFIX, Status, TrialRun, of_tags, params_of,
 AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """What a tracking store that is not there, or fails for a while, raises."""
 
+COMMAND = f"{PREFIX}command"
+"""Tag of an experiment: what its sweep was launched with last."""
 METRICS_PER_CALL = 800
 """With params and tags, MLflow takes 1,000."""
 
@@ -78,13 +80,14 @@ def connect(uri: str, *, to_read: bool = False) -> MlflowClient:
 class SweepTracker:
     """Writes the runs of one sweep."""
 
-    def __init__(self, uri: str, sweep: str, runs: Path) -> None:
+    def __init__(self, uri: str, sweep: str, runs: Path, command: str = "") -> None:
         """Find or make the sweep's experiment, and learn which runs it has.
 
         Args:
             uri: of the tracking store.
             sweep: name of the sweep.
             runs: directory for artifacts, unless a tracking server keeps them.
+            command: what it is launched with, for the report.
 
         Raises:
             UserError: the store does not answer.
@@ -100,6 +103,8 @@ class SweepTracker:
                 self.experiment_id = self.client.create_experiment(sweep, location)
             else:
                 self.experiment_id = experiment.experiment_id
+            if command:
+                self.client.set_experiment_tag(self.experiment_id, COMMAND, command)
             self._runs = {run.key: run for run in _search(self.client, self.experiment_id)}
         except AWAY as error:
             raise UserError(
@@ -140,6 +145,8 @@ class SweepTracker:
         directory: Path,
         status: Status,
         reason: str = "",
+        restarts: int = 0,
+        goodput: float | None = None,
     ) -> None:
         """Bring a trial's run up to its newest checkpoint; do nothing where it is.
 
@@ -151,6 +158,8 @@ class SweepTracker:
             directory: the trial's, with its checkpoints and samples.
             status: the run's.
             reason: why it failed, or a scheduler stopped it.
+            restarts: after deaths.
+            goodput: share of its time on workers that went into steps that counted.
 
         Raises:
             One of AWAY: the store failed; the same call goes on later.
@@ -158,7 +167,14 @@ class SweepTracker:
         before = self._runs.get(key) or self._find_or_create(key, name, index, config)
         self._runs[key] = before
         wanted = replace(
-            before, name=name, index=index, status=status, reason=reason, config=config
+            before,
+            name=name,
+            index=index,
+            status=status,
+            reason=reason,
+            config=config,
+            restarts=restarts,
+            goodput=goodput,
         )
         history = []
         exporting = status == "FINISHED" and before.status != "FINISHED"
@@ -172,6 +188,8 @@ class SweepTracker:
                 epoch=trial["epoch"],
                 seconds=trial["seconds"],
                 device=trial["device"],
+                versions=trial["versions"],
+                dataset_digest=trial["dataset_digest"],
             )
         if wanted == before:
             return
