@@ -23,6 +23,7 @@ benchmark: .venv/installed-dev
 	$(BIN)/python tests/benchmark_checkpoints.py
 	$(BIN)/python tests/benchmark_orchestration.py
 	$(BIN)/python tests/benchmark_goodput.py
+	$(BIN)/python tests/benchmark_report.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -293,7 +293,7 @@ class Records:
 
     def identity(self) -> bytes:
         """Join the keys."""
-        return self.keys.joined
+        return self.keys.identity()
 
 
 @cache

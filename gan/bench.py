@@ -136,7 +136,7 @@ def _random_pictures(config: TrainConfig) -> Tensor:
 def _recolour(trainer: Trainer) -> None:
     rgb = colorize_batch(trainer.gan.generator, trainer.held_out.l, trainer.config.controls)
     evaluate(rgb, trainer.held_out, trainer.config)
-    sample_grid(rgb, trainer.held_out)
+    sample_grid(rgb, trainer.held_out, trainer.config)
 
 
 def _colours_alone(

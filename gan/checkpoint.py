@@ -56,6 +56,11 @@ def sample_file(trial: Path, step: int) -> Path:
     return trial / "samples" / f"{step_name(step)}.png"
 
 
+def step_of(sample: str) -> int:
+    """Return the step of a sample grid, from its name."""
+    return int(Path(sample).stem.removeprefix("step-"))
+
+
 def write(trial: Path, step: int, files: Mapping[str, bytes]) -> Path:
     """Write one checkpoint, all or nothing, through to the disk.
 

@@ -1,7 +1,7 @@
 """The colour statistics that can be steered: definition, range, distance, what is reachable.
 
 To add one, write its function and its line in ``STATISTICS``, its name and bounds in ``config``
-and its symbol in ``reports.compare``; loss, evaluation, recolouring and tracking follow.
+and its symbol in ``reports.rows``; loss, evaluation, recolouring and tracking follow.
 
 Value, brightness and lightness are no controls: the generator is given L and keeps it.
 """

@@ -186,9 +186,21 @@ def _lab(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
     return torch.cat([(l + 1) * L_SCALE, ab * AB_SCALE], dim=1)
 
 
-def sample_grid(rgb: Tensor, images: HeldOut) -> bytes:
-    """Draw grayscale, original and colorized over the grid's images, as a PNG (``samples``)."""
+def sample_grid(rgb: Tensor, images: HeldOut, config: TrainConfig) -> bytes:
+    """Draw grayscale, original and colorized over the grid's images, as a PNG (``samples``).
+
+    With it, of each picture, what each control of the config achieved, what the original has, and
+    the nearest value that its lightness permits.
+    """
     chosen = images.columns
     grey = l_ab_to_rgb(images.l[chosen], torch.zeros_like(rgb[chosen, :2]))
     rows = torch.stack([grey, images.rgb[chosen], rgb[chosen]])
-    return samples.draw((rows * 255).round().byte().permute(0, 1, 3, 4, 2).cpu().numpy())
+    numbers = {
+        name: samples.Numbers(
+            STATISTICS[name].measure(rgb[chosen]).tolist(),
+            images.statistics[name][chosen].tolist(),
+            images.reachable(name, control.target)[chosen].tolist(),
+        )
+        for name, control in config.controls.items()
+    }
+    return samples.draw((rows * 255).round().byte().permute(0, 1, 3, 4, 2).cpu().numpy(), numbers)

@@ -68,6 +68,10 @@ class Strings:
         """Count the strings."""
         return len(self.ends)
 
+    def identity(self) -> bytes:
+        """Tell these strings from others."""
+        return self.ends.tobytes() + self.joined
+
     def __getitem__(self, index: int) -> bytes:
         """Unpack one; the index counts from 0."""
         return self.joined[self.ends[index - 1] if index else 0 : self.ends[index]]
@@ -100,7 +104,7 @@ class Files:
 
     def identity(self) -> bytes:
         """Join the names, which are relative to the directory."""
-        return self.names.joined
+        return self.names.identity()
 
     def subset(self, rows: Iterable[int]) -> "Files":
         """Choose files by index."""

@@ -129,7 +129,7 @@ class Trainer:
             distance = fid(rgb, self.held_out.rgb, self.device)
             metrics |= {} if distance is None else {"fid": distance}
         self._record({f"eval/{name}": value for name, value in metrics.items()})
-        return sample_grid(rgb, self.held_out)
+        return sample_grid(rgb, self.held_out, config)
 
     def _record(self, metrics: dict[str, float]) -> None:
         """Add a point to the history; its time (ms) is when it was made, and stays with it."""

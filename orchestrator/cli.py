@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+import webbrowser
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,25 +168,42 @@ def stop(places: Places, sweep: str, trial: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("sweep")
+@click.argument("sweeps", metavar="SWEEP...", nargs=-1, required=True)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory to write into.  [default: RUNS/reports/SWEEP]",
 )
 @click.option("--all", "left_out", is_flag=True, help="Show trials that left the file, too.")
+@click.option("--open", "opened", is_flag=True, help="Open the page in a browser.")
+@click.option("--log", is_flag=True, help="Keep the report in the tracking store, with the sweep.")
 @click.pass_obj
-def report(places: Places, sweep: str, out: Path | None, left_out: bool) -> None:
-    """Compare the trials of SWEEP (its name) on a page: index.html, README.md, rows.csv.
+def report(
+    places: Places,
+    sweeps: tuple[str, ...],
+    out: Path | None,
+    left_out: bool,
+    opened: bool,
+    log: bool,
+) -> None:
+    """Compare the trials of one SWEEP (its name), or of several, on a page.
 
-    Reads the tracking store alone, also while trials still run.
+    Writes index.html, which needs no other file and no network; the same as README.md with
+    pictures; rows.csv and rows.json. Reads the tracking store alone, also while trials still run.
     """
     from reports.page import write_report
-    from reports.tracking import default_uri
+    from reports.tracking import connect, default_uri, log_report
 
-    out = out or places.runs / "reports" / sweep
-    page = write_report(default_uri(places.runs), sweep, out, left_out=left_out)
+    names = list(dict.fromkeys(sweeps))
+    out = out or places.runs / "reports" / "+".join(names)
+    uri = default_uri(places.runs)
+    page = write_report(uri, names, out, left_out=left_out)
+    if log:
+        for sweep in names:
+            log_report(connect(uri), sweep, out)
     click.echo(page)
+    if opened:
+        webbrowser.open(page.resolve().as_uri())
 
 
 @main.command()

@@ -1,77 +1,22 @@
-"""From runs to the rows of a report, without side effects."""
+"""What a report compares: which trial is best, seeds folded, grids over two settings. Pure."""
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any, TypeVar
 
-from gan.config import Control, ControlName
+from gan.config import Control
+from reports.rows import span
 from reports.runs import TrialRun
 
-SYMBOLS: dict[ControlName, str] = {
-    "saturation": "S",
-    "hue": "H",
-    "red": "R",
-    "green": "G",
-    "blue": "B",
-    "chroma": "C",
-    "a": "a",
-    "b": "b",
-    "warmth": "W",
-    "colourfulness": "M",
-}
-"""Index of sigma and lambda, as in the seed's equations."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One control of one trial; a trial without control has one row without target.
-
-    Values, targets and errors of a control are in the statistic's own unit.
-    """
-
-    trial: str
-    key: str
-    status: str
-    """MLflow's, or PRUNED where a scheduler stopped the trial."""
-    recoloured: bool
-    """Whether the targets were met after a training without control."""
-    control: ControlName | None
-    target: float | None
-    """sigma; hue in turns."""
-    weight: float | None
-    """lambda."""
-    achieved: float | None
-    """Mean of the statistic over the held-out images; circular for hue."""
-    error: float | None
-    """Mean over the held-out images of |achieved - target|; around the circle for hue."""
-    error_p90: float | None
-    """90th percentile of it over the held-out images."""
-    reachable: float | None
-    """Mean over the held-out images of the value nearest to the target that their L allows."""
-    reachable_error: float | None
-    """Mean distance of each image from its own nearest value."""
-    reachable_error_p90: float | None
-    mae: float | None
-    """Mean absolute difference from the originals' RGB, in [0, 1]."""
-    psnr: float | None
-    """dB."""
-    ssim: float | None
-    ciede2000: float | None
-    accuracy_2: float | None
-    """Share of pixels within 2 % of the original in L, a and b."""
-    accuracy_5: float | None
-    fid: float | None
-    colourfulness: float | None
-    """M of Hasler and Suesstrunk."""
-    hue_resultant: float | None
-    """How much the pixels of an image agree in hue, in [0, 1]."""
-    steps: int
-    total_steps: int
-    epochs: float
-    seconds: float
-    images_per_second: float | None
-    device: str
+T = TypeVar("T")
+BEST = (
+    "of several trials that were steered to the same targets on the same pictures, the finished "
+    "one with the smallest error of an image (over several controls the mean, in parts of their "
+    "ranges); the smaller MAE where that is equal"
+)
+"""The rule that chooses the best trial of a target, for people."""
 
 
 def in_order(runs: Sequence[TrialRun]) -> list[TrialRun]:
@@ -88,68 +33,217 @@ def in_order(runs: Sequence[TrialRun]) -> list[TrialRun]:
     ]
 
 
+def recoloured_beside(run: TrialRun, runs: Sequence[TrialRun]) -> TrialRun | None:
+    """Return the trial that was recoloured to the targets that a trial was steered to."""
+    same = (r for r in runs if r.config.recolour and _comparison(r) == _comparison(run))
+    return None if run.config.recolour else next(same, None)
+
+
 def _comparison(run: TrialRun) -> object:
     """Equal for trials that differ in how, not in what, they steer."""
-    targets = tuple((name, control.target) for name, control in run.config.controls.items())
-    return run.config.without_control().key(), targets
+    return run.sweep, run.config.without_control().key(), targets_of(run)
 
 
-def rows(runs: Sequence[TrialRun]) -> list[Row]:
-    """Lay runs out, one row a control, in their order."""
-    return [row for run in runs for row in _rows_of(run)]
+def targets_of(run: TrialRun) -> tuple[tuple[str, float], ...]:
+    """Return the controls by name, each with its sigma."""
+    return tuple((name, control.target) for name, control in run.config.controls.items())
 
 
-def _rows_of(run: TrialRun) -> list[Row]:
-    controls: list[tuple[ControlName | None, Control | None]] = [*run.config.controls.items()]
-    return [
-        Row(
-            trial=run.name,
-            key=run.key,
-            status="PRUNED" if run.pruned else run.status,
-            recoloured=run.config.recolour,
-            control=name,
-            target=control.target if control else None,
-            weight=control.weight if control else None,
-            steps=run.step,
-            total_steps=run.total_steps,
-            epochs=run.epoch,
-            seconds=run.seconds,
-            images_per_second=(
-                run.step * run.config.batch_size / run.seconds if run.seconds else None
-            ),
-            device=run.device,
-            achieved=run.metrics.get(f"eval/{name}"),
-            **{field: run.metrics.get(f"eval/{name}_{field}") for field in OF_CONTROL},
-            **{field: run.metrics.get(f"eval/{field}") for field in OF_TRIAL},
-        )
-        for name, control in controls or [(None, None)]
-    ]
+def pictures_of(run: TrialRun) -> Hashable:
+    """Equal for trials that are measured on the same held-out images."""
+    config = run.config
+    dataset = run.dataset_digest or (config.dataset, config.dataset_path)
+    return dataset, config.image_size, config.eval_images
 
 
-OF_CONTROL = ("error", "error_p90", "reachable", "reachable_error", "reachable_error_p90")
-OF_TRIAL = (
-    *("mae", "psnr", "ssim", "ciede2000", "accuracy_2", "accuracy_5", "fid"),
-    *("colourfulness", "hue_resultant"),
-)
+def control_error(run: TrialRun) -> float | None:
+    """Mean over the held-out images of |achieved - target|, in parts of the control's range.
 
-
-def crosstalk(runs: Sequence[TrialRun]) -> list[tuple[str, dict[ControlName, float | None]]]:
-    """What each trial did to the statistics that it was not asked for.
-
-    Returns:
-        For each trial its name, and by statistic the mean distance over the held-out images from
-        the originals' value, in the statistic's unit; None where it was steered, or not measured.
+    The mean over the controls; None without any, or before an evaluation.
     """
+    found = [
+        run.metrics[f"eval/{name}_error"] / span(name)
+        for name in run.config.controls
+        if f"eval/{name}_error" in run.metrics
+    ]
+    return mean(found) if found else None
+
+
+def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
+    """Choose, of trials that were steered to the same targets, by the rule ``BEST``."""
+    rivals: dict[Hashable, list[TrialRun]] = {}
+    for run in runs:
+        if run.status == "FINISHED" and not run.config.recolour and run.config.controls:
+            rivals.setdefault((pictures_of(run), targets_of(run)), []).append(run)
+    return [min(these, key=_rank) for these in rivals.values() if len(these) > 1]
+
+
+def _rank(run: TrialRun) -> tuple[float, float]:
+    error, infinite = control_error(run), float("inf")
+    return infinite if error is None else error, run.metrics.get("eval/mae", infinite)
+
+
+@dataclass(frozen=True)
+class MeanOf:
+    """Mean and spread of a number over trials."""
+
+    mean: float
+    deviation: float | None
+    """Standard deviation of the sample; None for one trial."""
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "MeanOf | None":
+        """Fold values, as far as there are any."""
+        found = [value for value in values if value is not None]
+        if not found:
+            return None
+        return cls(mean(found), stdev(found) if len(found) > 1 else None)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Trials that differ in their seed alone, one control of theirs."""
+
+    name: str
+    control: str
+    target: float | None
+    seeds: int
+    achieved: MeanOf | None
+    error: MeanOf | None
+    mae: MeanOf | None
+
+
+def over_seeds(runs: Sequence[TrialRun]) -> list[Folded]:
+    """Fold finished trials that differ in their seed alone; a row a control."""
+    same: dict[Hashable, list[TrialRun]] = {}
+    for run in runs:
+        if run.status == "FINISHED":
+            same.setdefault((run.sweep, _without_seed(run)), []).append(run)
     return [
-        (run.name, {name: run.metrics.get(f"eval/{name}_crosstalk") for name in SYMBOLS})
-        for run in runs
+        Folded(
+            name=re.sub(r"(^|, )seed=\d+", "", these[0].name).removeprefix(", ") or "baseline",
+            control=name or "",
+            target=control.target if control else None,
+            seeds=len(these),
+            achieved=MeanOf.of([run.metrics.get(f"eval/{name}") for run in these]),
+            error=MeanOf.of([run.metrics.get(f"eval/{name}_error") for run in these]),
+            mae=MeanOf.of([run.metrics.get("eval/mae") for run in these]),
+        )
+        for these in same.values()
+        if len(these) > 1
+        for name, control in _controls(these[0])
     ]
 
 
-def to_csv(table: Sequence[Row]) -> str:
-    """Write rows as CSV with a header; an absent value is empty."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [field.name for field in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in table)
-    return buffer.getvalue()
+def _controls(run: TrialRun) -> list[tuple[str | None, Control | None]]:
+    return [*run.config.controls.items()] or [(None, None)]
+
+
+def _without_seed(run: TrialRun) -> str:
+    return run.config.model_copy(update={"seed": 0}).key()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Trials over two settings."""
+
+    of: str
+    """What they have in common: their controls."""
+    down: str
+    """Name of the setting that the lines are of."""
+    across: str
+    lines: list[tuple[Any, list["Cell | None"]]]
+    """Value of ``down``, and a cell for each of ``columns``."""
+    columns: list[Any]
+    """Values of ``across``."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Trials of one place in a grid: their mean over seeds."""
+
+    error: float | None
+    """``control_error``."""
+    mae: float
+    trials: int
+
+
+def grids(runs: Sequence[TrialRun]) -> list[Grid]:
+    """Lay out measured trials of the same controls in which just two settings differ, by them.
+
+    Seeds and lengths are no settings here; recoloured trials are left out.
+    """
+    groups: dict[Hashable, list[TrialRun]] = {}
+    for run in runs:
+        if not run.config.recolour and "eval/mae" in run.metrics:
+            groups.setdefault((run.sweep, *run.config.controls), []).append(run)
+    found = (_grid(these) for these in groups.values())
+    return [grid for grid in found if grid is not None]
+
+
+def _grid(runs: list[TrialRun]) -> Grid | None:
+    settings = [_settings(run) for run in runs]
+    varied = {
+        name: sorted(values, key=lambda v: (str(type(v)), v))
+        for name in settings[0]
+        if len(values := {each[name] for each in settings}) > 1
+    }
+    if len(varied) != 2:
+        return None
+    across, down = varied  # a target comes before its weight
+    cells: dict[Hashable, list[TrialRun]] = {}
+    for run, each in zip(runs, settings, strict=True):
+        cells.setdefault((each[down], each[across]), []).append(run)
+    lines = [(y, [_cell(cells.get((y, x), [])) for x in varied[across]]) for y in varied[down]]
+    of = ", ".join(runs[0].config.controls) or "without control"
+    return Grid(of, down, across, lines, varied[across])
+
+
+def _settings(run: TrialRun) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, control in run.config.controls.items():
+        flat |= {name: control.target, f"{name}.weight": control.weight}
+    aside = {"controls", "seed", "steps", "epochs", "recolour"}
+    return flat | run.config.model_dump(mode="json", exclude=aside)
+
+
+def _cell(runs: list[TrialRun]) -> Cell | None:
+    if not runs:
+        return None
+    error = MeanOf.of([control_error(run) for run in runs])
+    mae = mean(run.metrics["eval/mae"] for run in runs)
+    return Cell(None if error is None else error.mean, mae, len(runs))
+
+
+def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) -> list[TrialRun]:
+    """Choose the trials whose pictures a report shows side by side.
+
+    Without control first, then by controls and targets. Of equal ones under several seeds the
+    first; where that is more than ``most``, of each target the best; and of those, ``most``.
+
+    Args:
+        runs: measured trials; recoloured ones stand beside, not among them.
+        best: of each target with several.
+        most: how many, at most.
+    """
+    first: dict[Hashable, TrialRun] = {}
+    for run in runs:
+        if not run.config.recolour:
+            first.setdefault((run.sweep, _without_seed(run)), run)
+    chosen = list(first.values())
+    if len(chosen) > most:
+        of_target: dict[Hashable, TrialRun] = {}
+        for run in [*best, *chosen]:
+            of_target.setdefault((pictures_of(run), targets_of(run)), run)
+        chosen = list(of_target.values())
+    controls = list(dict.fromkeys(tuple(run.config.controls) for run in chosen))
+    controls.sort(key=len)
+    chosen.sort(key=lambda r: (controls.index(tuple(r.config.controls)), targets_of(r)))
+    return spread(chosen, most)
+
+
+def spread(things: Sequence[T], most: int) -> list[T]:
+    """Take at most so many, evenly spread, with the first and the last."""
+    if len(things) <= most:
+        return list(things)
+    return [things[round(i * (len(things) - 1) / max(1, most - 1))] for i in range(most)]

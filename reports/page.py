@@ -1,85 +1,158 @@
-"""The report of a sweep: a page that opens from disk, its Markdown twin, and the rows."""
+"""The report of sweeps: a page that opens from disk, its Markdown twin, and the rows."""
 
-import base64
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from gan import samples
 from gan.errors import UserError
-from reports.compare import SYMBOLS, Row, crosstalk, in_order, rows, to_csv
-from reports.figures import achieved_against_wanted, overview, strips
+from reports import compare, figures, tables
+from reports.command import train_command
+from reports.compare import control_error, in_order, recoloured_beside
+from reports.drawing import Plot
+from reports.figures import Cost
+from reports.overview import overview
+from reports.pictures import STAGES, Wall, walls
+from reports.rows import SYMBOLS, Row, anchor, rows, to_csv, to_json
 from reports.runs import TrialRun
-from reports.tracking import AWAY, connect, newest_sample, read_sweep
+from reports.tracking import AWAY, Client, connect, curve, launched_with, read_sweep, samples
 
 TEMPLATES = Path(__file__).parent / "templates"
+MOST_SHOWN = 24
+"""Trials whose pictures a report shows; the others are in its plots and tables."""
+MOST_CURVES = 12
+LOSSES = (
+    ("loss/l1", "L1 term"),
+    ("loss/adversarial", "adversarial term"),
+    ("loss/discriminator", "discriminator's loss"),
+)
 
 
 @dataclass(frozen=True)
-class Section:
-    """One trial in the report."""
+class Read:
+    """What a report needs of the tracking store."""
 
-    run: TrialRun
-    rows: list[Row]
-    file: str
-    """Name of its sample grid among the report's images."""
-    grid: bytes | None
+    sweeps: Sequence[str]
+    runs: list[TrialRun]
+    shown: list[TrialRun]
+    """Those whose pictures are shown."""
+    grids: dict[str, dict[int, bytes]]
+    """Sample grids (PNG) by run id and step: of those, and of what was recoloured beside them."""
+    curves: dict[str, dict[str, list[tuple[int, float]]]]
+    """Points (step, value) by run id and metric."""
+    commands: dict[str, str]
+    """What launched each sweep last."""
 
-    @property
-    def targets(self) -> list[tuple[str, float]]:
-        """Symbol and value of each sigma."""
-        return [(SYMBOLS[name], c.target) for name, c in self.run.config.controls.items()]
-
-    @property
-    def quality(self) -> Row:
-        """A row with what the trial has beside its controls."""
-        return self.rows[0]
-
-    @property
-    def length(self) -> str:
-        """How long it trained, like the seed's results: (N steps = M epochs)."""
-        return f"({self.run.step} steps = {self.run.epoch:.0f} epochs)"
+    def label(self, run: TrialRun) -> str:
+        """Name a trial among those of all sweeps."""
+        return f"{run.sweep}: {run.name}" if len(self.sweeps) > 1 else run.name
 
 
-def write_report(uri: str, sweep: str, out: Path, *, left_out: bool = False) -> Path:
-    """Write ``index.html``, ``README.md``, ``rows.csv`` and the pictures; returns the page.
+def write_report(uri: str, sweeps: Sequence[str], out: Path, *, left_out: bool = False) -> Path:
+    """Write ``index.html``, ``README.md``, ``rows.csv``, ``rows.json`` and pictures.
 
     Args:
         uri: of the tracking store, the only source.
-        sweep: name of the sweep.
+        sweeps: names of the sweeps to compare.
         out: directory, made if need be.
         left_out: whether to show trials too that the sweep's file no longer has.
+
+    Returns:
+        The page.
 
     Raises:
         UserError: there is no such sweep, it has no trials, or ``out`` cannot be written.
     """
     client = connect(uri, to_read=True)
     try:
-        runs = in_order(read_sweep(client, sweep, left_out=left_out))
-        grids_of = {run.key: newest_sample(client, run) for run in runs}
+        read = _read(client, sweeps, left_out)
     except AWAY as error:
-        raise UserError(f"MLFLOW_TRACKING_URI: {sweep} cannot be read ({error})") from None
-    if not runs:
-        more = "" if left_out else " (--all shows trials that left its file, if there are any)"
-        raise UserError(f"{sweep}: no trial has started yet{more}")
-    table = rows(runs)
-    sections = [
-        Section(
-            run,
-            [row for row in table if row.key == run.key],
-            f"{index:02}-{_slug(run.name)}.png",
-            grids_of[run.key],
+        raise UserError(
+            f"MLFLOW_TRACKING_URI: {', '.join(sweeps)} cannot be read ({error})"
+        ) from None
+    files = _render(read)
+    try:
+        (out / "images").mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (out / name).write_bytes(content)
+    except OSError as error:
+        raise UserError(f"--out: cannot write to {out} ({error.strerror})") from None
+    return out / "index.html"
+
+
+def _read(client: Client, sweeps: Sequence[str], left_out: bool) -> Read:
+    runs = []
+    for sweep in sweeps:
+        found = in_order(read_sweep(client, sweep, left_out=left_out))
+        if not found:
+            more = "" if left_out else " (--all shows trials that left its file, if there are any)"
+            raise UserError(f"{sweep}: no trial has started yet{more}")
+        runs += found
+    measured = [run for run in runs if "eval/mae" in run.metrics]
+    shown = compare.shown_trials(measured, compare.best_of_targets(runs), MOST_SHOWN)
+    grids = {run.run_id: samples(client, run, STAGES + 1) for run in shown}
+    for run in shown:
+        if (beside := recoloured_beside(run, measured)) is not None:
+            grids[beside.run_id] = samples(client, beside, 1)
+    curves = {
+        run.run_id: {metric: curve(client, run, metric) for metric in _metrics(run)}
+        for run in shown
+    }
+    commands = {sweep: launched_with(client, sweep) for sweep in sweeps}
+    return Read(sweeps, runs, shown, grids, curves, commands)
+
+
+def _metrics(run: TrialRun) -> list[str]:
+    wanted = [f"eval/{name}_error" for name in run.config.controls]
+    wanted += ["eval/mae", *(metric for metric, _ in LOSSES)]
+    return [metric for metric in wanted if metric in run.metrics]
+
+
+def _render(read: Read) -> dict[str, bytes]:
+    """Make every file of the report, by name."""
+    best = compare.best_of_targets(read.runs)
+    table = rows(read.runs, best)
+    hung = walls(read.shown, read.runs, read.grids)
+    plots = _plots(read, table)
+    pictures = {f"{plot.name}.png": plot.png for group in plots.values() for plot in group}
+    grids = {
+        run.run_id: (f"{i:02}-{_slug(run.name)}.png", of_steps[max(of_steps)])
+        for i, run in enumerate(read.runs)
+        if (of_steps := read.grids.get(run.run_id))
+    }
+    pictures |= dict(grids.values())
+    for i, wall in enumerate(hung):
+        pictures[_overview_file(i)] = overview(
+            [run for run in read.shown if run in [c.run for c in wall.columns]], read.grids
         )
-        for index, run in enumerate(runs)
-    ]
-    pictures = {s.file: s.grid for s in sections if s.grid is not None}
-    groups = _groups(sections)
-    for index, grids in enumerate(groups):
-        pictures[_overview_file(index)] = overview(grids)
-    if (plot := achieved_against_wanted(table, _uncontrolled(runs))) is not None:
-        pictures["achieved.png"] = plot
+    context = {
+        "read": read,
+        "rows": table,
+        "walls": hung,
+        "overviews": [_overview_file(i) for i in range(len(hung))],
+        "files": {run_id: file for run_id, (file, _) in grids.items()},
+        "plots": plots,
+        "tables": tables,
+        "symbols": SYMBOLS,
+        "labelled": {read.label(run): run for run in read.shown},
+        "settings": _shared_settings(read.runs),
+        "counts": _counts(read.runs),
+        "unfinished": [run for run in read.runs if run.status != "FINISHED"],
+        "best": best,
+        "rule": compare.BEST,
+        "folded": compare.over_seeds(read.runs),
+        "grids": compare.grids(read.runs),
+        "made": _made(read),
+        "data": json.dumps([_data(wall) for wall in hung]).replace("<", "\\u003c"),
+        "heading": _heading,
+        "anchor": lambda run: anchor(run.sweep, run.key),
+        "command": lambda run: train_command(run.config, run.sweep),
+    }
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html.j2"]),
@@ -87,58 +160,122 @@ def write_report(uri: str, sweep: str, out: Path, *, left_out: bool = False) -> 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
-    context = {
-        "sweep": sweep,
-        "sections": sections,
-        "rows": table,
-        "symbols": SYMBOLS,
-        "crosstalk": crosstalk(runs),
-        "has_fid": any(row.fid is not None for row in table),
-        "recoloured": any(row.recoloured for row in table),
-        "pictures": pictures,
-        "settings": _shared_settings(runs),
-        "overviews": [_overview_file(index) for index in range(len(groups))],
-        "finished": sum(run.status == "FINISHED" for run in runs),
-        "pruned": sum(run.pruned for run in runs),
-        "data_uri": lambda name: data_uri(pictures[name]),
-        "groups": [
-            [(name, data_uri(samples.to_png(strip))) for name, strip in strips(grids)]
-            for grids in groups
-        ],
-    }
+    environment.filters["pipe"] = lambda text: text.replace("|", "\\|")
     texts = {
         "index.html": environment.get_template("index.html.j2").render(context),
         "README.md": environment.get_template("README.md.j2").render(context),
         "rows.csv": to_csv(table),
+        "rows.json": to_json(table),
     }
-    try:
-        (out / "images").mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
-            (out / "images" / name).write_bytes(picture)
-        for name, text in texts.items():
-            (out / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--out: cannot write to {out} ({error.strerror})") from None
-    return out / "index.html"
+    return {name: text.encode() for name, text in texts.items()} | {
+        f"images/{name}": picture for name, picture in pictures.items()
+    }
 
 
-def _groups(sections: list[Section]) -> list[list[tuple[str, bytes]]]:
-    """Gather the grids over the same held-out images: (trial name, PNG)."""
-    groups: dict[tuple[object, ...], list[tuple[str, bytes]]] = {}
-    for section in sections:
-        config = section.run.config
-        if section.grid is not None:
-            images = (config.dataset, config.dataset_path, config.image_size, config.eval_images)
-            groups.setdefault(images, []).append((section.run.name, section.grid))
-    return list(groups.values())
+def _plots(read: Read, table: Sequence[Row]) -> dict[str, list[Plot]]:
+    """Draw every plot, by the section that it belongs to."""
+    # Of several sweeps, each has its own.
+    free = (run for run in read.runs if not run.config.controls and len(read.sweeps) == 1)
+    baseline = next(free, None)
+    of_baseline = {
+        k.removeprefix("eval/"): v for k, v in (baseline.metrics if baseline else {}).items()
+    }
+    first = {(row.sweep, row.key): row for row in reversed(table)}
+    trials = [
+        Cost(first[run.sweep, run.key], error, _short(run))
+        for run in read.runs
+        if (error := control_error(run)) is not None
+    ]
+    qualities = [("mae", "MAE"), ("fid", "FID")]
+    return {
+        "achieved": figures.achieved_against_wanted(table, of_baseline),
+        "trade_off": [
+            figures.trade_off(there, quality, label, of_baseline.get(quality))
+            for quality, label in qualities
+            if (there := [t for t in trials if getattr(t.row, quality) is not None])
+        ],
+        "curves": _curves(read),
+    }
+
+
+def _short(run: TrialRun) -> str:
+    return ", ".join(f"{SYMBOLS[n]} {c.target:g}" for n, c in run.config.controls.items())
+
+
+def _curves(read: Read) -> list[Plot]:
+    names = dict.fromkeys(name for run in read.shown for name in run.config.controls)
+    metrics = [(f"eval/{name}_error", f"error of {name}") for name in names]
+    plots = []
+    for metric, label in (*metrics, ("eval/mae", "MAE"), *LOSSES):
+        lines = {
+            i: (read.label(run), points)
+            for i, run in enumerate(compare.spread(read.shown, MOST_CURVES))
+            if (points := read.curves[run.run_id].get(metric))
+        }
+        if lines:
+            plots.append(figures.curves(f"curve-{_slug(metric)}", label, lines))
+    return plots
+
+
+def _data(wall: Wall) -> list[dict[str, Any]]:
+    """What the page's script needs of each column, beside what the page shows."""
+    return [
+        {
+            "name": column.run.name,
+            "anchor": anchor(column.run.sweep, column.run.key),
+            "step": column.run.step,
+            "mae": column.mae,
+            "numbers": [[asdict(n) for n in numbers] for numbers in column.numbers],
+            "stages": [asdict(stage) for stage in column.stages],
+            "recoloured": column.recoloured,
+        }
+        for column in wall.columns
+    ]
+
+
+def _heading(run: TrialRun) -> str:
+    """Name a trial by its targets, as the seed's results do."""
+    controls = run.config.controls.items()
+    targets = ", ".join(rf"$\sigma_{SYMBOLS[name]} = {c.target:g}$" for name, c in controls)
+    return (targets or "Without control") + (
+        ", recoloured after training" if run.config.recolour else ""
+    )
+
+
+def _counts(runs: Sequence[TrialRun]) -> str:
+    finished = sum(run.status == "FINISHED" for run in runs)
+    begun = "begun " * any(run.status == "RUNNING" for run in runs)
+    line = f"{finished} of {len(runs)} {begun}trials finished"
+    for state in ("RUNNING", "PRUNED", "KILLED", "FAILED"):
+        count = sum(run.state == state for run in runs)
+        line += f", {count} {state.lower()}" if count else ""
+    return line
+
+
+def _made(read: Read) -> dict[str, Any]:
+    """How the report's trials came about."""
+    trained = [run for run in read.runs if run.versions]
+    return {
+        "commands": [command for command in read.commands.values() if command],
+        "report": version("colorsweep"),
+        "versions": _unique(", ".join(f"{k} {v}" for k, v in r.versions.items()) for r in trained),
+        "datasets": _unique(
+            f"{r.config.dataset} at {r.config.image_size} pixels, {r.dataset_digest[:16]}"
+            for r in trained
+        ),
+        "devices": _unique(run.device for run in trained),
+    }
+
+
+def _unique(values: Any) -> list[str]:
+    return list(dict.fromkeys(values))
 
 
 def _overview_file(index: int) -> str:
     return "overview.png" if index == 0 else f"overview-{index + 1}.png"
 
 
-def _shared_settings(runs: list[TrialRun]) -> str:
+def _shared_settings(runs: Sequence[TrialRun]) -> str:
     """Say what all trials have in common."""
     lines = {
         (
@@ -153,24 +290,6 @@ def _shared_settings(runs: list[TrialRun]) -> str:
     measured = [f"measured on {count:.0f} held-out images" for count in counts]
     same = [each[0] for each in zip(*lines, strict=True) if len(set(each)) == 1]
     return ", ".join(same + (measured if len(measured) == 1 else []))
-
-
-def _uncontrolled(runs: list[TrialRun]) -> dict[str, float]:
-    """What the first trial without control has of each statistic."""
-    for run in runs:
-        if not run.config.controls:
-            return {k.removeprefix("eval/"): v for k, v in run.metrics.items()}
-    return {}
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Format a value for a table; an absent one is a dash."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def data_uri(png: bytes) -> str:
-    """Embed a picture, so that the page needs no other file."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _slug(name: str) -> str:

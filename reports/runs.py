@@ -40,12 +40,21 @@ class TrialRun:
     """After deaths."""
     goodput: float | None = None
     """Share of its time on workers that went into steps that counted."""
+    artifacts: str = ""
+    """URI of the run's artifacts."""
+    sweep: str = ""
+    """Name of the sweep that it was read from."""
 
     def is_finished_as(self, name: str, index: int, config: TrainConfig) -> bool:
         """Whether it has all of a finished trial: its status is written last."""
         return self.status == "FINISHED" and (
             (self.name, self.index, self.config) == (name, index, config)
         )
+
+    @property
+    def state(self) -> str:
+        """Its status, or PRUNED where a scheduler stopped it."""
+        return "PRUNED" if self.pruned else self.status
 
     @property
     def pruned(self) -> bool:
@@ -74,7 +83,12 @@ def tags_of(run: TrialRun) -> dict[str, str]:
 
 
 def of_tags(
-    tags: Mapping[str, str], run_id: str, name: str, status: str, metrics: dict[str, float]
+    tags: Mapping[str, str],
+    run_id: str,
+    name: str,
+    status: str,
+    metrics: dict[str, float],
+    artifacts: str,
 ) -> TrialRun:
     """Read what ``tags_of`` wrote.
 
@@ -84,6 +98,7 @@ def of_tags(
         name: of the run.
         status: of the run.
         metrics: the newest value of each.
+        artifacts: URI of the run's artifacts.
     """
     fields = {
         key.removeprefix(PREFIX): value for key, value in tags.items() if key.startswith(PREFIX)
@@ -102,6 +117,7 @@ def of_tags(
         seconds=float(fields["seconds"]),
         device=fields["device"],
         metrics=metrics,
+        artifacts=artifacts,
         versions=json.loads(fields["versions"]),
         dataset_digest=fields["dataset_digest"],
         restarts=int(fields["restarts"]),

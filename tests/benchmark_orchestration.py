@@ -5,20 +5,18 @@ The 200 trials train two seconds each, on two CPUs: 200 s if there were nothing 
 store by a first launch, and the second, which has nothing to do, is timed.
 """
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import torch
+from commands import run_measured
+from copies import copy_as
 
-from gan import checkpoint
 from gan.datasets import load
 from gan.trainer import Trainer
 from orchestrator.attempts import attempts
-from orchestrator.plan import Trial, expand
+from orchestrator.plan import expand
 from orchestrator.spec import read_sweep
 
 TINY = "base_channels: 8, batch_size: 16, eval_images: 12, log_every: 1000, evaluate_every: 1000"
@@ -66,10 +64,8 @@ def _finished_sweep(scratch: Path) -> None:
     model = scratch / "model"
     trainer = Trainer(trials[0].config, load(trials[0].config), torch.device("cpu"))
     assert trainer.fit(model)
-    newest = checkpoint.newest(model)
-    assert newest is not None
     for trial in trials:
-        _copy(newest, scratch / "sweeps" / "finished" / trial.key, trial)
+        copy_as(trial.config, model, scratch / "sweeps" / "finished" / trial.key)
     began = time.monotonic()
     _launch(scratch, sweep)
     print(f"| 1,000 finished trials, sent to the store | {time.monotonic() - began:.0f} s |")
@@ -77,18 +73,6 @@ def _finished_sweep(scratch: Path) -> None:
     peak = _launch(scratch, sweep)
     seconds = time.monotonic() - began
     print(f"| launch of 1,000 finished trials | {seconds:.1f} s, {peak / 2**20:.2f} GiB |")
-
-
-def _copy(newest: Path, directory: Path, trial: Trial) -> None:
-    files = {
-        file.name: file.read_bytes()
-        for file in newest.iterdir()
-        if file.name != checkpoint.MANIFEST
-    }
-    content = json.loads(files[checkpoint.TRIAL])
-    content["config"] = trial.config.model_dump(mode="json")
-    files[checkpoint.TRIAL] = json.dumps(content).encode()
-    checkpoint.write(directory, content["step"], files)
 
 
 def _sweep(scratch: Path, name: str, count: int, steps: int) -> Path:
@@ -100,20 +84,7 @@ def _sweep(scratch: Path, name: str, count: int, steps: int) -> Path:
 
 def _launch(scratch: Path, sweep: Path) -> int:
     """Launch to the end; returns the driver's largest memory in KiB, that of Ray aside."""
-    code = (
-        "import resource, sys; from click.testing import CliRunner;"
-        "from orchestrator.cli import main;"
-        "result = CliRunner().invoke(main, sys.argv[1:]);"
-        "assert result.exit_code == 0, result.output;"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--runs", str(scratch), "launch", str(sweep)],
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    return int(done.stdout.split()[-1])
+    return run_measured("--runs", str(scratch), "launch", str(sweep)).memory
 
 
 if __name__ == "__main__":

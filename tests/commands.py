@@ -1,5 +1,9 @@
 """What tests of the commands share."""
 
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from click.testing import Result
@@ -29,3 +33,26 @@ def assert_one_line(code: int, stdout: str, stderr: str, *words: str) -> None:
     for word in words:
         assert word in line
     assert (code, stdout) == (2, "")
+
+
+@dataclass(frozen=True)
+class Measured:
+    seconds: float
+    memory: int
+    """KiB resident, at most, of the process itself."""
+
+
+def run_measured(*words: str) -> Measured:
+    """Run a colorsweep command to its end, in a process of its own."""
+    code = (
+        "import sys; from pathlib import Path; from click.testing import CliRunner;"
+        "from orchestrator.cli import main;"
+        "result = CliRunner().invoke(main, sys.argv[1:]);"
+        "assert result.exit_code == 0, result.output;"
+        # getrusage would count what was forked, before it became this process.
+        "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
+    )
+    began = time.monotonic()
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return Measured(time.monotonic() - began, int(done.stdout.split()[-1]))

@@ -34,6 +34,9 @@ class Numbered:
         self.opened[index] += 1
         return noise(40, 48, seed=index)
 
+    def identity(self) -> bytes:
+        return b"numbered"
+
     def name(self, index: int) -> str:
         return f"number {index}"
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pictures import as_bytes, in_memory, levels
 from PIL import Image
 
+from gan import datasets
 from gan.config import TrainConfig
 from gan.data import held_out
 from gan.datasets import PHOTOS, Dataset, Images, load
@@ -155,6 +156,24 @@ def test_an_empty_or_missing_folder_is_the_users_mistake(tmp_path: Path) -> None
 def test_a_relative_path_starts_from_the_root_given(folder: Path) -> None:
     dataset = load(config(dataset="folder", dataset_path=folder.name), root=folder.parent)
     assert len(dataset.train) + len(dataset.test) == 20
+
+
+def test_the_digest_is_of_the_pictures_wherever_they_lie(folder: Path, tmp_path: Path) -> None:
+    digest = load_folder(folder).digest
+    moved = shutil.copytree(folder, tmp_path / "elsewhere")
+    assert load_folder(moved).digest == digest
+    assert load_folder(folder, image_size=64).digest != digest
+    first, second = sorted(moved.glob("*.jpg"))[:2]
+    first.write_bytes(second.read_bytes())
+    datasets._load.cache_clear()
+    assert load_folder(moved).digest != digest
+
+
+def test_the_digest_tells_what_is_held_out_from_what_is_trained_on(tmp_path: Path) -> None:
+    one, other = noise(4), noise(4, seed=1)
+    there = load(write_npz(tmp_path / "a.npz", train=one, test=other))
+    back = load(write_npz(tmp_path / "b.npz", train=other, test=one))
+    assert there.digest != back.digest
 
 
 # Arrays in an .npz file

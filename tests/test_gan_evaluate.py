@@ -117,6 +117,17 @@ def test_every_number_is_that_of_scikit_image_and_numpy(images: HeldOut, coloriz
         percentile = np.percentile(wanted[name], 90)
         assert found[f"{name}_p90"] == pytest.approx(percentile, abs=5e-4), name
         assert found[f"{name}_p90"] > 1.3 * found[name], "the images differ"
+    for percent in (10, 90):
+        of_saturation = np.percentile(saturation, percent)
+        assert found[f"saturation_p{percent}"] == pytest.approx(of_saturation, abs=5e-4)
+        # Seen from the target: what lies beyond red goes on past 1.
+        seen = 0.97 + np.percentile((hues - 0.97 + 0.5) % 1 - 0.5, percent)
+        assert found[f"hue_p{percent}"] == pytest.approx(seen, abs=5e-4)
+    assert found["hue_p10"] < found["hue_p90"]
+    for key, end in (("lowest", 0.0), ("highest", 1.0)):
+        bound = STATISTICS["saturation"].reachable(images.l, end).double().numpy().mean()
+        assert found[f"saturation_{key}"] == pytest.approx(bound, abs=1e-4)
+        assert f"hue_{key}" not in found
     assert around(found["hue"] - np.angle(np.exp(2j * np.pi * hues).mean()) / (2 * np.pi)) < 1e-3
     assert found["hue_reachable"] == pytest.approx(0.97)
     assert all(type(value) is float for value in found.values())

@@ -107,6 +107,18 @@ def test_a_folder_with_train_and_test_is_streamed_like_that(
     assert torch.equal(held_out(disk.test, settings), held_out(memory.test, settings))
 
 
+def test_the_digest_of_streamed_pictures_is_that_of_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = []
+    for where, names in (("a", "abcdefghijkl"), ("b", "abcdefghijkl"), ("c", "abcdefghijkm")):
+        (tmp_path / where).mkdir()
+        for n, name in enumerate(names):
+            noise(40, 48, seed=n).save(tmp_path / where / f"{name}.png")
+        digests.append(streamed(of_folder(tmp_path / where), monkeypatch).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_pictures_keep_the_order_of_their_sorted_paths(tmp_path: Path) -> None:
     # "a-b" sorts before "a/b" as a string, and after it as a path.
     for name in ("a/x.png", "a-b.png", "a.png", "B.PNG", "a/b/c.png", "a b.png", "ä.jpg", "n.txt"):

@@ -1,6 +1,7 @@
 import re
 import shutil
 import tomllib
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from click.testing import Result
 from commands import TEXT, assert_refused, files, tiny
 from flags import call
+from tracking import artifacts, runs_of, store_of
 
 from gan.datasets import PHOTOS, load
 from gan.trainer import Trainer
@@ -143,6 +145,30 @@ def test_a_report_prints_where_its_page_is(workplace: Path, launched: tuple[Path
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == "page/index.html\n"
     assert "baseline" in Path("page/index.html").read_text()
+
+
+def test_a_report_opens_in_a_browser_and_is_kept_in_mlflow_on_request(
+    workplace: Path, launched: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = workplace / "opened"
+    browser = workplace / "browser"
+    browser.write_text(f"#!/bin/sh\necho $1 > {opened}\n")
+    browser.chmod(0o755)
+    monkeypatch.setattr(webbrowser, "_tryorder", None)  # what an earlier look has found
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    runs = launched[0] / "runs"
+    result = call("--runs", str(runs), "report", "tiny", "--out", "page", "--open", "--log")
+    assert result.exit_code == 0, result.output
+    page = workplace / "page" / "index.html"
+    assert opened.read_text().strip() == page.as_uri()
+    client = store_of(runs)
+    (kept,) = (run for run in runs_of(client, "tiny") if run.info.run_name == "report")
+    assert artifacts(client, kept)["report/index.html"] == page.read_bytes()
+    again = call("--runs", str(runs), "report", "tiny", "tiny", "--out", "again")
+    assert again.exit_code == 0, "the report is no trial"
+    assert (workplace / "again" / "rows.csv").read_bytes() == (
+        workplace / "page" / "rows.csv"
+    ).read_bytes()
 
 
 # What is refused beside something launched

@@ -31,7 +31,7 @@ def test_the_wheel_holds_the_four_folders_and_nothing_else(wheel: zipfile.ZipFil
         ("gan/photos/test/*", 30),
         ("gan/photos/ATTRIBUTION.csv", 1),
         ("sweeps/*.yaml", 4),
-        ("reports/templates/*.j2", 2),
+        ("reports/templates/*.*", 4),
         ("gan/**/*.py", 10),
         ("orchestrator/**/*.py", 5),
         ("reports/**/*.py", 4),
@@ -47,7 +47,7 @@ def test_the_wheel_holds_every_file_that_is_needed(
 
 
 def test_the_wheel_holds_nothing_that_was_generated(wheel: zipfile.ZipFile) -> None:
-    kept = {".py", ".yaml", ".j2", ".csv", ".jpg"}
+    kept = {".py", ".yaml", ".j2", ".css", ".js", ".csv", ".jpg"}
     for name in wheel.namelist():
         assert Path(name).suffix in kept or ".dist-info/" in name
 

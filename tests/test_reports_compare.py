@@ -1,174 +1,171 @@
-import csv
-import io
-from dataclasses import fields
+from dataclasses import replace
 
-from gan.config import Control, ControlName, TrainConfig
-from reports.compare import Row, crosstalk, in_order, rows, to_csv
-from reports.runs import TrialRun
+import pytest
+from trials import run, steered
 
-
-def run(
-    name: str = "baseline",
-    controls: dict[ControlName, Control] | None = None,
-    metrics: dict[str, float] | None = None,
-    seconds: float = 8.0,
-    status: str = "FINISHED",
-    recolour: bool = False,
-) -> TrialRun:
-    config = TrainConfig(steps=100, batch_size=16, controls=controls or {}, recolour=recolour)
-    return TrialRun(
-        run_id="an id",
-        key=config.key(),
-        name=name,
-        index=0,
-        status=status,
-        reason="",
-        config=config,
-        step=50,
-        total_steps=100,
-        epoch=3.96,
-        seconds=seconds,
-        device="CPU, 1 thread(s)",
-        metrics={"eval/mae": 0.125, "loss/l1": 9.0, **(metrics or {})},
-    )
-
+from gan.config import Control
+from reports.compare import (
+    best_of_targets,
+    control_error,
+    grids,
+    in_order,
+    over_seeds,
+    recoloured_beside,
+    shown_trials,
+)
 
 BASELINE = run(metrics={"eval/saturation": 0.31, "eval/hue": 0.1})
-SATURATION = run(
-    "saturation=0.75",
-    {"saturation": Control(target=0.75, weight=20)},
-    {
-        "eval/saturation": 0.7,
-        "eval/saturation_error": 0.06,
-        "eval/saturation_error_p90": 0.14,
-        "eval/saturation_reachable": 0.72,
-        "eval/saturation_reachable_error": 0.04,
-        "eval/saturation_reachable_error_p90": 0.1,
-        "eval/hue": 0.2,
-        "eval/hue_crosstalk": 0.07,
-        "eval/psnr": 21.5,
-        "eval/ssim": 0.9,
-        "eval/ciede2000": 13.0,
-        "eval/accuracy_2": 0.2,
-        "eval/accuracy_5": 0.4,
-        "eval/colourfulness": 44.0,
-        "eval/hue_resultant": 0.6,
-    },
-)
+HUE = run("hue=0.6", {"hue": Control(target=0.6)}, {"eval/hue_error": 0.02})
 PAIR = run(
     "saturation=0.75, hue=0.6",
-    {"saturation": Control(target=0.75), "hue": Control(target=0.6, weight=5)},
-    {
-        "eval/saturation": 0.71,
-        "eval/saturation_error": 0.05,
-        "eval/saturation_reachable": 0.73,
-        "eval/hue": 0.61,
-        "eval/hue_error": 0.02,
-        "eval/hue_reachable": 0.6,
-    },
+    {"saturation": Control(target=0.75), "hue": Control(target=0.6)},
+    {"eval/saturation_error": 0.05, "eval/hue_error": 0.03},
 )
-
-
-def test_a_trial_with_one_control_is_one_row() -> None:
-    assert rows([SATURATION]) == [
-        Row(
-            trial="saturation=0.75",
-            key=SATURATION.config.key(),
-            status="FINISHED",
-            recoloured=False,
-            control="saturation",
-            target=0.75,
-            weight=20,
-            achieved=0.7,
-            error=0.06,
-            error_p90=0.14,
-            reachable=0.72,
-            reachable_error=0.04,
-            reachable_error_p90=0.1,
-            mae=0.125,
-            psnr=21.5,
-            ssim=0.9,
-            ciede2000=13,
-            accuracy_2=0.2,
-            accuracy_5=0.4,
-            fid=None,
-            colourfulness=44,
-            hue_resultant=0.6,
-            steps=50,
-            total_steps=100,
-            epochs=3.96,
-            seconds=8,
-            images_per_second=50 * 16 / 8,
-            device="CPU, 1 thread(s)",
-        )
-    ]
-
-
-def test_a_baseline_is_one_row_without_a_target() -> None:
-    (row,) = rows([BASELINE])
-    assert (row.trial, row.control, row.target, row.weight) == ("baseline", None, None, None)
-    assert (row.achieved, row.error, row.reachable) == (None, None, None)
-    assert (row.mae, row.steps, row.epochs) == (0.125, 50, 3.96)
-
-
-def test_a_trial_has_a_row_for_each_control_with_that_controls_values() -> None:
-    found = {row.control: row for row in rows([PAIR])}
-    assert len(rows([PAIR])) == 2
-    assert [
-        (row.target, row.weight, row.achieved, row.error, row.reachable)
-        for row in (found["saturation"], found["hue"])
-    ] == [(0.75, 200, 0.71, 0.05, 0.73), (0.6, 5, 0.61, 0.02, 0.6)]
-    assert {row.trial for row in found.values()} == {"saturation=0.75, hue=0.6"}
-
-
-def test_rows_keep_the_order_of_the_sweep() -> None:
-    names = [row.trial for row in rows([PAIR, BASELINE, SATURATION])]
-    assert names == [PAIR.name, PAIR.name, "baseline", "saturation=0.75"]
+CHROMA = run("chroma=67", {"chroma": Control(target=67)}, {"eval/chroma_error": 13.4})
 
 
 def test_what_was_recoloured_stands_behind_what_was_steered_to_the_same_targets() -> None:
-    strong = run("weight 9", {"saturation": Control(target=0.75, weight=9)})
+    weak, strong = steered(0.75, 0.1, weight=1), steered(0.75, 0.1, weight=9)
     same = run("recoloured", {"saturation": Control(target=0.75, weight=0)}, recolour=True)
     other = run("recoloured 1", {"saturation": Control(target=1, weight=0)}, recolour=True)
-    ordered = in_order([BASELINE, SATURATION, strong, PAIR, other, same])
-    assert [r.name for r in ordered] == [
-        *("baseline", "saturation=0.75", "weight 9", "recoloured", PAIR.name, "recoloured 1")
+    assert in_order([BASELINE, weak, strong, PAIR, other, same]) == [
+        *(BASELINE, weak, strong, same, PAIR, other)
     ]
-    assert [row.recoloured for row in rows([SATURATION, same])] == [False, True]
+    assert recoloured_beside(strong, [BASELINE, other, same]) is same
+    assert recoloured_beside(PAIR, [BASELINE, other, same]) is None
+    assert recoloured_beside(same, [same]) is None
 
 
-def test_crosstalk_is_of_what_was_not_asked_for() -> None:
-    ((name, values),) = crosstalk([SATURATION])
-    assert name == "saturation=0.75"
-    assert values["hue"] == 0.07
-    assert values["saturation"] is None
+def test_control_error_counts_in_parts_of_each_range_and_is_their_mean() -> None:
+    assert control_error(steered(0.5, 0.06)) == 0.06
+    assert control_error(CHROMA) == pytest.approx(0.1)
+    assert control_error(PAIR) == pytest.approx(0.04)
+    assert control_error(BASELINE) is None
 
 
-def test_what_is_not_measured_yet_is_absent() -> None:
-    begun = run("hue=0", {"hue": Control(target=0)}, seconds=0, status="RUNNING")
-    begun.metrics.clear()
-    (row,) = rows([begun])
-    assert (row.control, row.target, row.status) == ("hue", 0, "RUNNING")
-    assert (row.achieved, row.error, row.reachable, row.mae) == (None, None, None, None)
-    assert row.images_per_second is None
+def test_the_best_of_a_target_is_the_finished_one_with_the_smallest_error() -> None:
+    near, far = steered(0.5, 0.01, weight=300), steered(0.5, 0.02, weight=100)
+    nearest = steered(0.5, 0.001, weight=400, status="FAILED")
+    assert best_of_targets([BASELINE, far, near, nearest, HUE, PAIR]) == [near]
 
 
-def test_no_runs_have_no_rows() -> None:
-    assert rows([]) == []
-    assert to_csv([]).splitlines() == [to_csv(rows([BASELINE])).splitlines()[0]]
+def test_between_equal_errors_the_smaller_distance_from_the_originals_decides() -> None:
+    one, other = steered(0.5, 0.01, mae=0.2, weight=1), steered(0.5, 0.01, mae=0.1, weight=2)
+    assert best_of_targets([one, other]) == [other]
 
 
-def test_csv_gives_back_every_value() -> None:
-    table = rows([BASELINE, SATURATION, PAIR])
-    read = list(csv.DictReader(io.StringIO(to_csv(table), newline="")))
-    assert len(read) == len(table) == 4
-    for record, row in zip(read, table, strict=True):
-        assert set(record) == {field.name for field in fields(row)}
-        for name, text in record.items():
-            value = getattr(row, name)
-            if value is None:
-                assert text == ""
-            elif isinstance(value, str):
-                assert text == value
-            else:
-                assert (text == str(value)) if isinstance(value, bool) else float(text) == value
+def test_a_target_that_one_trial_has_needs_no_best() -> None:
+    same = run("recoloured", {"saturation": Control(target=0.5, weight=0)}, recolour=True)
+    assert best_of_targets([steered(0.5, 0.1), same, steered(0.75, 0.1)]) == []
+
+
+def test_trials_on_other_pictures_are_no_rivals() -> None:
+    here = replace(steered(0.5, 0.1), dataset_digest="one")
+    there = replace(steered(0.5, 0.2, weight=3), dataset_digest="other")
+    assert best_of_targets([here, there]) == []
+
+
+def test_seeds_are_folded_into_mean_and_spread() -> None:
+    three = [
+        steered(0.5, error, name=f"saturation=0.5, seed={seed}", seed=seed)
+        for seed, error in enumerate((0.01, 0.02, 0.06))
+    ]
+    (folded,) = over_seeds([BASELINE, *three, steered(0.75, 0.1), HUE])
+    assert (folded.name, folded.control, folded.target) == ("saturation=0.5", "saturation", 0.5)
+    assert folded.seeds == 3
+    assert folded.error is not None
+    assert folded.error.mean == pytest.approx(0.03)
+    # By hand: deviations -0.02, -0.01 and 0.03; squares 4, 1, 9 in 1e-4; over n - 1 = 2.
+    assert folded.error.deviation == pytest.approx(7e-4**0.5)
+    assert folded.mae is not None
+    assert folded.mae.deviation == 0
+
+
+def test_an_unfinished_seed_is_not_folded() -> None:
+    two = [steered(0.5, 0.1, seed=0), steered(0.5, 0.1, seed=1, status="KILLED")]
+    assert over_seeds(two) == []
+
+
+def test_seeds_of_the_trial_without_control_keep_its_name() -> None:
+    two = [run(f"baseline, seed={seed}", seed=seed) for seed in (0, 1)]
+    assert [(each.name, each.control, each.seeds) for each in over_seeds(two)] == [
+        ("baseline", "", 2)
+    ]
+
+
+def test_two_varied_settings_make_a_grid() -> None:
+    trials = [
+        steered(target, target / weight, weight=weight)
+        for target in (0.75, 0.25)
+        for weight in (100, 200)
+    ]
+    (grid,) = grids([BASELINE, HUE, *trials])
+    assert (grid.of, grid.across, grid.down) == ("saturation", "saturation", "saturation.weight")
+    assert grid.columns == [0.25, 0.75]
+    assert [(weight, [cell and cell.error for cell in cells]) for weight, cells in grid.lines] == [
+        (100, [0.0025, 0.0075]),
+        (200, [0.00125, 0.00375]),
+    ]
+
+
+def test_a_place_of_a_grid_is_the_mean_over_its_seeds_or_empty() -> None:
+    trials = [
+        steered(0.25, 0.1, weight=1, seed=0),
+        steered(0.25, 0.3, weight=1, seed=1),
+        steered(0.75, 0.1, weight=1),
+        steered(0.75, 0.1, weight=2),
+    ]
+    (grid,) = grids(trials)
+    ((_, first), (_, second)) = grid.lines
+    assert first[0] is not None
+    assert first[0].trials == 2
+    assert first[0].error == pytest.approx(0.2)
+    assert second[0] is None
+
+
+def test_one_or_three_varied_settings_make_no_grid() -> None:
+    one = [steered(target, 0.1) for target in (0.25, 0.5)]
+    three = [
+        steered(target, 0.1, weight=weight, base_channels=channels)
+        for target, weight, channels in ((0.1, 1, 4), (0.2, 2, 4), (0.1, 1, 8))
+    ]
+    assert grids([*one, BASELINE]) == []
+    assert grids(three) == []
+
+
+def test_settings_alone_make_a_grid_of_their_distance_from_the_originals() -> None:
+    trials = [
+        run(generator_lr=lr, batch_size=size, metrics={"eval/mae": lr * size})
+        for lr in (0.001, 0.002)
+        for size in (8, 16)
+    ]
+    (grid,) = grids(trials)
+    assert grid.of == "without control"
+    assert {grid.across, grid.down} == {"generator_lr", "batch_size"}
+    assert {cell.error for _, cells in grid.lines for cell in cells if cell} == {None}
+
+
+def test_shown_trials_begin_without_control_and_go_on_by_control_and_target() -> None:
+    low, high = steered(0.25, 0.1), steered(0.75, 0.1)
+    same = run("recoloured", {"saturation": Control(target=0.5, weight=0)}, recolour=True)
+    assert shown_trials([PAIR, high, same, HUE, low, BASELINE], [], 9) == [
+        *(BASELINE, low, high, HUE, PAIR)
+    ]
+
+
+def test_of_seeds_the_first_is_shown() -> None:
+    first, second = steered(0.5, 0.3, seed=3), steered(0.5, 0.1, seed=4)
+    assert shown_trials([first, second], [second], 9) == [first]
+
+
+def test_of_too_many_trials_the_best_of_each_target_are_shown() -> None:
+    trials = [steered(0.5, 0.1 / weight, weight=weight) for weight in range(1, 11)]
+    best = best_of_targets([*trials, HUE])
+    assert best == [trials[-1]]
+    assert shown_trials([*trials, HUE], best, 5) == [trials[-1], HUE]
+    assert shown_trials([*trials, HUE], best, 1) == [trials[-1]]
+
+
+def test_of_too_many_targets_an_even_choice_is_shown() -> None:
+    trials = [steered(target / 10, 0.1) for target in range(11)]
+    assert shown_trials(trials, [], 3) == [trials[0], trials[5], trials[10]]

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage.color import rgb2hsv
 
 from gan.config import Control, TrainConfig
 from gan.datasets import Dataset
 from gan.errors import UserError
+from gan.images import Pixels
 from gan.trainer import Trainer
+from reports.command import train_command
 from reports.page import write_report
 from reports.runs import Status
 from reports.tracking import SweepTracker, default_uri
@@ -45,13 +49,20 @@ def controlled(**targets: float) -> TrainConfig:
     return TrainConfig.model_validate(BASELINE.model_dump() | {"controls": controls})
 
 
+RECOLOURED = BASELINE.recoloured_to(controlled(saturation=0.5).controls)
+WEAK = BASELINE.model_copy(update={"controls": {"saturation": Control(target=0.5, weight=1)}})
 TRIALS = [
     Told("baseline", BASELINE, "FINISHED", 6),
     Told("saturation=0.5", controlled(saturation=0.5), "FINISHED", 6),
-    Told("saturation=0.75, hue=0.6", controlled(saturation=0.75, hue=0.6), "KILLED", 3),
+    Told("saturation=0.5, weight=1", WEAK, "FINISHED", 6),
+    Told("recoloured, saturation=0.5", RECOLOURED, "FINISHED", 6),
     Told("hue=0", controlled(hue=0), "FAILED", 3, "loss/<script>l1</script> became nan"),
+    Told("saturation=0.75, hue=0.6", controlled(saturation=0.75, hue=0.6), "KILLED", 3),
     Told("red=1", controlled(red=1), "RUNNING", 0),
 ]
+MEASURED = [trial for trial in TRIALS if trial.steps]
+HUNG = [trial for trial in MEASURED if not trial.config.recolour]
+"""Those whose pictures stand side by side."""
 
 
 class Page(HTMLParser):
@@ -69,18 +80,23 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.text += data
 
-    def pictures(self) -> list[bytes]:
-        sources = [attributes["src"] for tag, attributes in self.tags if tag == "img"]
-        start = "data:image/png;base64,"
-        assert all(source.startswith(start) for source in sources)
-        return [base64.b64decode(s.removeprefix(start), validate=True) for s in sources]
+    def pictures(self) -> list[Pixels]:
+        return [decoded(attributes["src"]) for tag, attributes in self.tags if tag == "img"]
+
+
+def decoded(uri: str) -> Pixels:
+    start = "data:image/webp;base64,"
+    assert uri.startswith(start)
+    content = base64.b64decode(uri.removeprefix(start), validate=True)
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 @pytest.fixture(scope="module")
 def runs(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a sweep, and the directories of its trials."""
     runs = tmp_path_factory.mktemp("runs")
-    tracker = SweepTracker(default_uri(runs), "mixed", runs)
+    command = "colorsweep launch mixed.yaml"
+    tracker = SweepTracker(default_uri(runs), "mixed", runs, command)
     SweepTracker(default_uri(runs), "empty", runs)
     for index, trial in enumerate(TRIALS):
         directory = runs / "sweeps" / trial.config.key()
@@ -112,7 +128,7 @@ def runs(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def report(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of the sweep's report."""
     out = tmp_path_factory.mktemp("report") / "new" / "deep"
-    assert write_report(default_uri(runs), "mixed", out) == out / "index.html"
+    assert write_report(default_uri(runs), ["mixed"], out) == out / "index.html"
     return out
 
 
@@ -139,66 +155,104 @@ def sample(runs: Path, trial: Told) -> bytes:
     return (directory / "samples" / f"step-{trial.steps:08}.png").read_bytes()
 
 
+def cut(png: bytes) -> list[list[Pixels]]:
+    """The pictures of a sample grid, by row: 32 pixels are shown as 96, with 4 between."""
+    grid = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    return [
+        [grid[y : y + 96 : 3, x : x + 96 : 3] for x in range(0, grid.shape[1], 100)]
+        for y in (0, 100, 200)
+    ]
+
+
 def test_the_page_needs_nothing_but_itself(report: Path, page: Page) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
     for tag, attributes in page.tags:
-        assert tag not in ("script", "iframe", "object", "embed", "base")
-        for name in ("src", "href", "srcset", "data", "poster", "background"):
+        assert tag not in ("iframe", "object", "embed", "base")
+        for name in ("src", "href", "srcset", "data", "poster", "background", "xlink:href"):
             assert attributes.get(name, "data:").startswith(("data:", "#"))
-        assert "url(" not in attributes.get("style", "")
+        assert "url(" not in attributes.get("style", "").replace("url(#", "")
     style = "".join(re.findall(r"<style>(.*?)</style>", text, re.DOTALL))
     assert style
     assert "@import" not in style
     assert "url(" not in style
 
 
-def test_the_page_opens_from_elsewhere(report: Path, tmp_path: Path) -> None:
-    alone = shutil.copy(report / "index.html", tmp_path)
-    pictures = Page(Path(alone).read_text(encoding="utf-8")).pictures()
-    assert pictures
-    for picture in pictures:
-        Image.open(io.BytesIO(picture)).verify()
-
-
-def test_the_page_has_a_section_for_each_trial_with_its_newest_samples(
-    runs: Path, report: Path, page: Page
+def test_each_column_is_a_trials_colorization_of_the_same_pictures(
+    runs: Path, report: Path
 ) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
-    for trial in TRIALS:
-        (section,) = re.findall(
-            rf'<section id="{trial.config.key()}">(.*?)</section>', text, re.DOTALL
-        )
-        shown = Page(section)
-        assert trial.name in shown.text
-        assert f"({trial.steps} steps = " in shown.text
-        assert shown.pictures() == ([sample(runs, trial)] if trial.steps else [])
+    (body,) = re.findall(r'<table class="wall".*?<tbody>(.*?)</tbody>', text, re.DOTALL)
+    lines = [Page(line).pictures() for line in body.split("</tr>")[:-1]]
+    grids = [cut(sample(runs, trial)) for trial in HUNG]
+    assert len(lines) == len(grids[0][0]) == 12
+    for i, line in enumerate(lines):
+        wanted = [grids[0][1][i], grids[0][0][i], *(grid[2][i] for grid in grids)]
+        assert len(line) == len(wanted)
+        for shown, picture in zip(line, wanted, strict=True):
+            assert (shown == picture).all()
 
 
-def test_unfinished_trials_are_shown_as_such(page: Page, report: Path, readme: str) -> None:
-    assert "2 of 5 trials finished" in page.text
-    assert "2 of 5 trials finished" in readme
+def test_the_way_there_and_the_recoloured_are_at_hand(runs: Path, report: Path) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text)
+    (columns,) = json.loads(data)
+    assert [column["name"] for column in columns] == [trial.name for trial in HUNG]
+    beside = decoded(columns[1]["recoloured"])
+    (recoloured,) = (trial for trial in TRIALS if trial.config.recolour)
+    assert (beside == np.concatenate(cut(sample(runs, recoloured))[2], axis=1)).all()
+    assert [column["recoloured"] != "" for column in columns] == [False, True, True, False, False]
+    (stage,) = columns[1]["stages"]
+    early = (runs / "sweeps" / HUNG[1].config.key() / "samples" / "step-00000003.png").read_bytes()
+    assert stage["step"] == 3
+    assert (decoded(stage["strip"]) == np.concatenate(cut(early)[2], axis=1)).all()
+
+
+def test_the_numbers_of_a_picture_are_its_own(runs: Path, report: Path) -> None:
+    text = (report / "index.html").read_text(encoding="utf-8")
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text)
+    (columns,) = json.loads(data)
+    _, originals, made = cut(sample(runs, HUNG[1]))
+    for i, (number,) in enumerate(columns[1]["numbers"]):
+        saturation = [rgb2hsv(picture)[..., 1].mean() for picture in (made[i], originals[i])]
+        assert [number["achieved"], number["original"]] == pytest.approx(saturation, abs=5e-3)
+        assert (number["control"], number["wanted"]) == ("saturation", 0.5)
+        difference = np.abs(made[i].astype(float) - originals[i]).mean() / 255
+        assert columns[1]["mae"][i] == pytest.approx(difference)
+
+
+def test_every_trial_is_in_the_table_with_its_state(page: Page, report: Path, readme: str) -> None:
+    text = (report / "index.html").read_text(encoding="utf-8")
+    counted = "4 of 7 begun trials finished, 1 running, 1 killed, 1 failed"
+    for shown in (page.text, readme):
+        assert counted in " ".join(shown.split())
     for trial in TRIALS:
-        section = text.split(f'<section id="{trial.config.key()}">')[1].split("</section>")[0]
-        words = {word for word in ("killed", "failed", "running") if word in Page(section).text}
-        assert words == ({trial.status.lower()} if trial.status != "FINISHED" else set())
-    assert "Not evaluated yet" in section
+        (line,) = re.findall(rf'<tr id="t-mixed-{trial.config.key()}".*?</tr>', text)
+        assert trial.name in Page(line).text
+        assert trial.status.lower() in Page(line).text
+        state = re.findall('data-state="([a-z]*)"', line)
+        assert state == ([] if trial.status == "FINISHED" else [trial.status.lower()])
 
 
-def test_a_reason_is_shown_as_text(page: Page) -> None:
-    assert "failed: loss/<script>l1</script> became nan" in page.text
+def test_a_reason_is_shown_as_text(page: Page, report: Path) -> None:
+    assert "failed at step 3 of 3: loss/<script>l1</script> became nan" in page.text
+    assert "<script>l1" not in (report / "index.html").read_text(encoding="utf-8")
 
 
-def test_each_strip_is_a_trials_colorization_of_the_same_pictures(runs: Path, page: Page) -> None:
-    begun = [trial for trial in TRIALS if trial.steps]
-    strips = page.pictures()[: 2 + len(begun)]
-    grids = [Image.open(io.BytesIO(sample(runs, trial))) for trial in begun]
-    third = (grids[0].height + 4) // 3  # three rows with 4 pixels between
-    wanted = [grids[0].crop((0, top, grids[0].width, top + third - 4)) for top in (0, third)]
-    wanted += [g.crop((0, 2 * third, g.width, 3 * third - 4)) for g in grids]
-    for strip, picture in zip(strips, wanted, strict=True):
-        shown = Image.open(io.BytesIO(strip))
-        assert (shown.size, shown.tobytes()) == (picture.size, picture.tobytes())
+def test_the_best_of_a_target_is_marked(page: Page, readme: str, runs: Path) -> None:
+    rivals = TRIALS[1:3]
+    errors = [evaluated(runs, trial)["eval/saturation_error"] for trial in rivals]
+    best, other = sorted(rivals, key=lambda trial: errors[rivals.index(trial)])
+    for shown in (page.text, readme):
+        assert f"{best.name} ★" in shown
+        assert f"{other.name} ★" not in shown
+
+
+def test_how_it_was_made_can_be_told_and_done_again(page: Page, readme: str) -> None:
+    for shown in (page.text, readme):
+        assert f"torch {torch.__version__.split('+')[0]}" in shown
+        assert "colorsweep launch mixed.yaml" in shown
+        commands = re.findall(r"colorsweep train .*$", shown, re.MULTILINE)
+        assert commands == [train_command(trial.config, "mixed") for trial in TRIALS]
 
 
 def test_the_readme_has_a_heading_for_each_trial_with_its_targets(readme: str) -> None:
@@ -206,9 +260,11 @@ def test_the_readme_has_a_heading_for_each_trial_with_its_targets(readme: str) -
     assert [set(heading.split(", ")) for heading in headings] == [
         {"Without control"},
         {r"$\sigma_S = 0.5$"},
+        {r"$\sigma_S = 0.5$"},
+        {r"$\sigma_S = 0.5$", "recoloured after training"},
+        {r"$\sigma_H = 0$"},
         {r"$\sigma_S = 0.75$", r"$\sigma_H = 0.6$"},
-        {r"$\sigma_H = 0.0$"},
-        {r"$\sigma_R = 1.0$"},
+        {r"$\sigma_R = 1$"},
     ]
 
 
@@ -216,9 +272,11 @@ def test_every_picture_of_the_readme_is_there_and_sound(
     runs: Path, report: Path, readme: str
 ) -> None:
     named = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", readme)
-    assert len(named) == 4 + 2, "a grid for each evaluated trial, the overview and the plot"
+    plots = [name for name in named if re.search("/(achieved|trade-off|curve)-", name)]
+    assert len(named) - len(plots) == 6 + 1, "a grid for each evaluated trial, and the overview"
+    assert len(plots) == 2 + 1 + 2 + 1 + 3, "two controls, the trade-off, their errors, MAE, losses"
     assert set(named) == {f"images/{p.name}" for p in (report / "images").iterdir()}
-    grids = {sample(runs, trial) for trial in TRIALS if trial.steps}
+    grids = {sample(runs, trial) for trial in MEASURED}
     for name in named:
         content = (report / name).read_bytes()
         picture = Image.open(io.BytesIO(content))
@@ -231,8 +289,8 @@ def test_every_picture_of_the_readme_is_there_and_sound(
 def test_the_readmes_tables_are_tables(readme: str) -> None:
     blocks = [b for b in readme.split("\n\n") if b.strip().startswith("|")]
     tables = [block.strip().splitlines() for block in blocks]
-    # Two lines of head each: a row for each control; for each trial; for each trial.
-    assert [len(table) for table in tables] == [2 + 5, 2 + 5, 2 + 5]
+    # Two lines of head each: a row for each control; for each trial; for each that is shown.
+    assert [len(table) for table in tables] == [2 + 7, 2 + 7, 2 + 5]
     for table in tables:
         assert {line.count("|") for line in table} == {table[0].count("|")}
         assert all(line.startswith("|") for line in table)
@@ -245,14 +303,15 @@ def test_the_rows_say_what_each_trial_wanted_and_measured(
         rows = list(csv.DictReader(file))
     assert set(rows[0]) >= COLUMNS
     by_trial = {(row["trial"], row["control"]): row for row in rows}
-    assert len(by_trial) == len(rows) == 6
+    assert len(by_trial) == len(rows) == 8
     for trial in TRIALS:
         controls: list[tuple[str, Control | None]] = [*trial.config.controls.items()]
         for name, control in controls or [("", None)]:
             row = by_trial[trial.name, name]
             assert int(row["steps"]) == trial.steps
             assert row["target"] == ("" if control is None else str(control.target))
-            assert row["weight"] == ("" if control is None else str(control.weight))
+            weighs = control is not None and not trial.config.recolour
+            assert row["weight"] == (str(control.weight) if control and weighs else "")
             if not trial.steps:
                 assert (row["achieved"], row["mae"]) == ("", "")
                 continue
@@ -279,7 +338,7 @@ def test_the_page_and_the_readme_show_the_rows(report: Path, page: Page, readme:
 def test_a_report_can_be_written_again(runs: Path, report: Path, tmp_path: Path) -> None:
     shutil.copytree(report, tmp_path, dirs_exist_ok=True)
     (tmp_path / "index.html").write_text("an older page")
-    write_report(default_uri(runs), "mixed", tmp_path)
+    write_report(default_uri(runs), ["mixed"], tmp_path)
     for file in report.rglob("*"):
         if file.is_file():
             assert (tmp_path / file.relative_to(report)).read_bytes() == file.read_bytes()
@@ -288,7 +347,7 @@ def test_a_report_can_be_written_again(runs: Path, report: Path, tmp_path: Path)
 def test_a_sweep_without_an_evaluation_has_a_page_without_pictures(
     runs: Path, tmp_path: Path
 ) -> None:
-    page = Page(write_report(default_uri(runs), "begun", tmp_path).read_text(encoding="utf-8"))
+    page = Page(write_report(default_uri(runs), ["begun"], tmp_path).read_text(encoding="utf-8"))
     assert "No trial has been evaluated yet" in page.text
     assert page.pictures() == []
     assert not list((tmp_path / "images").iterdir())
@@ -296,17 +355,17 @@ def test_a_sweep_without_an_evaluation_has_a_page_without_pictures(
 
 def test_a_sweep_without_a_trial_is_refused(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="empty: no trial has started yet"):
-        write_report(default_uri(runs), "empty", tmp_path / "out")
+        write_report(default_uri(runs), ["empty"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_sweep_is_refused_with_those_that_are(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there are: begun, empty, mixed"):
-        write_report(default_uri(runs), "mxed", tmp_path / "out")
+        write_report(default_uri(runs), ["mxed"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="--out: cannot write to"):
-        write_report(default_uri(runs), "begun", tmp_path / "file" / "out")
+        write_report(default_uri(runs), ["begun"], tmp_path / "file" / "out")

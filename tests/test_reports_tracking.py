@@ -3,7 +3,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from tracking import CONFIG, LONGER, again, artifacts, logged, made, only_run, sync, train_on
+from tracking import (
+    CONFIG,
+    LONGER,
+    again,
+    artifacts,
+    logged,
+    made,
+    only_run,
+    runs_of,
+    sync,
+    train_on,
+)
 
 from gan import checkpoint
 from gan.datasets import Dataset
@@ -14,9 +25,12 @@ from reports.tracking import (
     METRICS_PER_CALL,
     SweepTracker,
     connect,
+    curve,
     default_uri,
-    newest_sample,
+    launched_with,
+    log_report,
     read_sweep,
+    samples,
     sweeps,
 )
 
@@ -142,13 +156,15 @@ def test_a_generator_is_sent_when_the_trial_is_finished(
     assert {Path(name).parent.name for name in files} == {"samples"}
 
 
-def test_the_newest_sample_is_that_of_the_last_evaluation(
+def test_samples_are_spread_over_the_training_and_end_with_its_newest(
     tracker: SweepTracker, store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
     sync(tracker, trial)
     (run,) = read_sweep(tracker.client, sweep)
     last = (trial / "samples" / "step-00000006.png").read_bytes()
-    assert newest_sample(tracker.client, run) == last
+    assert samples(tracker.client, run, 1) == {6: last}
+    first = (trial / "samples" / "step-00000003.png").read_bytes()
+    assert samples(tracker.client, run, 9) == {3: first, 6: last}
 
 
 def test_a_trial_without_a_checkpoint_has_a_run_without_points(
@@ -157,7 +173,7 @@ def test_a_trial_without_a_checkpoint_has_a_run_without_points(
     sync(tracker, tmp_path / "nothing", "RUNNING")
     (run,) = read_sweep(tracker.client, sweep)
     assert (run.status, run.step, run.metrics) == ("RUNNING", 0, {})
-    assert newest_sample(tracker.client, run) is None
+    assert samples(tracker.client, run, 3) == {}
 
 
 def test_a_runs_status_follows_the_trials(
@@ -275,3 +291,55 @@ def test_a_trial_that_left_the_sweep_is_read_on_demand_and_not_left_running(
     sync(again(tracker, sweep, store[1]), trial, "FINISHED")
     (run,) = read_sweep(tracker.client, sweep)
     assert (run.index, run.status) == (0, "FINISHED")
+
+
+def test_a_curve_has_every_point_by_step(
+    tracker: SweepTracker, store: tuple[str, Path], sweep: str, trial: Path
+) -> None:
+    sync(tracker, trial)
+    (run,) = read_sweep(tracker.client, sweep)
+    assert curve(tracker.client, run, "eval/mae") == [
+        (step, value) for step, value, _ in made(trial)["eval/mae"]
+    ]
+    assert curve(tracker.client, run, "eval/nothing") == []
+
+
+def test_a_sweep_says_what_it_was_launched_with_last(
+    tracker: SweepTracker, store: tuple[str, Path], sweep: str
+) -> None:
+    uri = tracker.client.tracking_uri
+    assert launched_with(tracker.client, sweep) == ""
+    for command in ("colorsweep launch one", "colorsweep launch 'another one'"):
+        SweepTracker(uri, sweep, store[1], command)
+        assert launched_with(tracker.client, sweep) == command
+    again(tracker, sweep, store[1])
+    assert launched_with(tracker.client, sweep) == command
+
+
+def test_a_run_says_what_it_was_made_with_and_what_it_went_through(
+    tracker: SweepTracker, sweep: str, trial: Path
+) -> None:
+    sync(tracker, trial, restarts=3, goodput=0.75)
+    (run,) = read_sweep(tracker.client, sweep)
+    assert run.versions["torch"] == torch.__version__.split("+")[0]
+    assert len(run.dataset_digest) == 64
+    assert (run.restarts, run.goodput, run.sweep) == (3, 0.75, sweep)
+
+
+def test_a_report_is_kept_once_and_is_no_trial(
+    tracker: SweepTracker, sweep: str, trial: Path, tmp_path: Path
+) -> None:
+    sync(tracker, trial)
+    report = tmp_path / "a report"
+    (report / "images").mkdir(parents=True)
+    (report / "images" / "plot.png").write_bytes(b"a plot")
+    for text in ("a page", "the page"):
+        (report / "index.html").write_text(text)
+        run_id = log_report(tracker.client, sweep, report)
+    kept = [run for run in runs_of(tracker.client, sweep) if run.info.run_name == "report"]
+    assert [run.info.run_id for run in kept] == [run_id]
+    assert artifacts(tracker.client, kept[0]) == {
+        "report/index.html": b"the page",
+        "report/images/plot.png": b"a plot",
+    }
+    assert [run.name for run in read_sweep(tracker.client, sweep)] == ["saturation=0.5"]

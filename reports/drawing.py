@@ -1,0 +1,136 @@
+"""A figure that is drawn once: as an SVG that is part of a page, and as a PNG."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from xml.sax.saxutils import escape
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+mpl.use("agg")
+
+INK = "#010203"
+"""Of text and lines; on the page, the colour of its text."""
+RULES: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.titlesize": 11,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trial in a plot."""
+
+    x: float
+    y: float
+    link: str
+    """Where it leads to on the page."""
+    name: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing, for a page and for Markdown."""
+
+    name: str
+    """Of its file, without suffix."""
+    alt: str
+    svg: str
+    png: bytes
+
+
+@dataclass
+class Drawing:
+    """A figure under way, with what its points say."""
+
+    figure: Figure
+    points: dict[str, list[Point]] = field(default_factory=dict)
+    """By the id of the group that they are drawn in."""
+
+    @classmethod
+    def sized(cls, width: float, height: float) -> "Drawing":
+        """Begin a figure, in inches; within ``rc_context(RULES)``, like all that is drawn."""
+        return cls(Figure(figsize=(width, height)))
+
+    def scatter(self, axes: Axes, points: Sequence[Point], label: str, **style: Any) -> None:
+        """Draw trials as points that lead to them."""
+        if not points:
+            return
+        gid = f"points-{len(self.points)}"
+        self.points[gid] = list(points)
+        axes.plot(
+            [p.x for p in points],
+            [p.y for p in points],
+            linestyle="none",
+            gid=gid,
+            label=label,
+            zorder=4,
+            **style,
+        )
+
+    def legend(self, columns: int) -> None:
+        """Explain what is drawn, below the axes, and leave room for that."""
+        # By hand: matplotlib's layout takes as long as all of the drawing.
+        (axes,) = self.figure.axes
+        width, height = self.figure.get_size_inches()
+        rows = -(-len(axes.get_legend_handles_labels()[1]) // columns)
+        self.figure.legend(loc="lower center", ncols=columns)
+        self.figure.subplots_adjust(
+            left=0.7 / width,
+            right=1 - 0.25 / width,
+            top=1 - 0.15 / height,
+            bottom=(0.65 + 0.2 * rows) / height,
+        )
+
+    def finish(self, name: str, alt: str) -> Plot:
+        """Render."""
+        png, svg = io.BytesIO(), io.StringIO()
+        self.figure.savefig(png, format="png", dpi=110, facecolor="white")
+        with mpl.rc_context({"svg.hashsalt": name}):
+            self.figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+        return Plot(name, alt, self._for_page(svg.getvalue(), name, alt), png.getvalue())
+
+    def _for_page(self, svg: str, name: str, alt: str) -> str:
+        """Make the SVG part of a page: its ids unlike others', its points links."""
+        svg = svg[svg.index("<svg") :]
+        svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+        svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+        role = "group" if self.points else "img"  # an image's links are not announced
+        svg = svg.replace(INK, "currentColor").replace("<svg", f'<svg role="{role}"', 1)
+        for gid, points in self.points.items():
+            start = svg.index(f'<g id="{gid}">')
+            end = svg.index("</g>", svg.index("<use", start))
+            svg = svg[:start] + _linked(svg[start:end], points) + svg[end:]
+        svg = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', svg)
+        svg = re.sub(r'(url\(#|href="#)(?!t-)', rf"\g<1>{name}-", svg)
+        return svg.replace(">", f" aria-label={_quoted(alt)}>", 1)
+
+
+def _linked(group: str, points: Sequence[Point]) -> str:
+    """Make each point of a group a link with a title."""
+    left = iter(points)
+
+    def link(use: re.Match[str]) -> str:
+        point = next(left)
+        title = f"<title>{escape(point.name)}</title>"
+        return f'<a href="#{point.link}" tabindex="-1">{title}{use[0]}</a>'
+
+    return re.sub(r"<use [^>]*/>", link, group)
+
+
+def _quoted(text: str) -> str:
+    return '"' + escape(text, {'"': "&quot;"}) + '"'
