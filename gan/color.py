@@ -68,6 +68,55 @@ def l_ab_to_rgb(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741 - the field's na
         return into_gamut(_lab_to_rgb(lab))
 
 
+def linear(rgb: Tensor) -> Tensor:
+    """Decode sRGB in [0, 1] to linear light, of any shape."""
+    # Not by ``where``, here and below: on a CPU it takes 6 ns a value, as much as the power.
+    return ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4 + (
+        rgb.clamp(max=0.04045) - 0.04045
+    ) / 12.92
+
+
+def lightness(luminance: Tensor) -> Tensor:
+    """Luminance Y in [0, 1], of any shape -> L*/50 - 1 in [-1, 1]."""
+    return (116 * _root(luminance) - 16) / L_SCALE - 1
+
+
+def tinted(luminance: Tensor, ab: Tensor) -> Tensor:
+    """Do what ``l_ab_to_rgb`` does, for luminance in place of L and without a gradient.
+
+    A fifth of its time: it does not leave linear light between Lab and the gamut.
+
+    Args:
+        luminance: (N, 1, H, W), Y in [0, 1].
+        ab: (N, 2, H, W), scaled colour in [-1, 1].
+
+    Returns:
+        (N, 3, H, W), sRGB in [0, 1], of that luminance.
+    """
+    f, (a, b) = _root(luminance), (AB_SCALE * ab).chunk(2, dim=1)
+    x, z = (_cube(f + a / 500) * _WHITE_X, _cube(f - b / 200) * _WHITE_Z)
+    offset = _mixed(_FROM_XYZ, torch.cat([x, luminance, z], dim=1)) - luminance
+    red, green, blue = offset.chunk(3, dim=1)
+    high = torch.maximum(torch.maximum(red, green), blue)
+    low = torch.minimum(torch.minimum(red, green), blue)
+    # 1 / t of ``into_gamut``.
+    beyond = torch.maximum(high / (1 - luminance).clamp(min=1e-6), -low / luminance.clamp(min=1e-6))
+    inside = luminance + offset / beyond.clamp(min=1)
+    encoded = 1.055 * inside.clamp(0.0031308, 1) ** (1 / 2.4) - 0.055
+    return encoded + 12.92 * (inside.clamp(0, 0.0031308) - 0.0031308)
+
+
+def _root(y: Tensor) -> Tensor:
+    """CIE's f: the cube root, and its tangent near 0."""
+    return y.clamp(min=_DELTA**3) ** (1 / 3) + (y.clamp(max=_DELTA**3) - _DELTA**3) / (
+        3 * _DELTA**2
+    )
+
+
+def _cube(f: Tensor) -> Tensor:
+    return f.clamp(min=_DELTA) ** 3 + 3 * _DELTA**2 * (f.clamp(max=_DELTA) - _DELTA)
+
+
 def _mixed(matrix: _Matrix, x: Tensor) -> Tensor:
     return torch.einsum("oi, nihw -> nohw", _on(matrix, x.device, x.dtype), x)
 

@@ -62,6 +62,7 @@ class UNetGenerator(nn.Module):
     def __init__(self, config: TrainConfig) -> None:
         """Build the layers that a config describes; weights are drawn by ``initialize``."""
         super().__init__()
+        self.config = config
         large = config.image_size > 32
         levels = int(math.log2(config.image_size))
         widths = _widths(config.base_channels, levels, thin_start=large)
@@ -153,20 +154,22 @@ def build(config: TrainConfig) -> tuple[UNetGenerator, Discriminator]:
     return networks
 
 
-def load_generator(directory: Path) -> UNetGenerator:
-    """Load a trained generator, ready to colour.
+def load_generator(path: Path) -> UNetGenerator:
+    """Load a trained generator, ready to colour, with its ``config``.
 
     Args:
-        directory: a checkpoint, or a downloaded ``generator`` artifact.
+        path: a checkpoint, a downloaded ``generator`` artifact, or a .safetensors file that has
+            its config.json beside it.
 
     Raises:
         UserError: it holds no generator.
     """
+    weights = path / checkpoint.GENERATOR if path.is_dir() else path
     try:
-        config = TrainConfig.model_validate_json((directory / checkpoint.CONFIG).read_bytes())
-        network = UNetGenerator(config)
-        network.load_state_dict(checkpoint.unpack((directory / checkpoint.GENERATOR).read_bytes()))
+        text = weights.with_name(checkpoint.CONFIG).read_bytes()
+        network = UNetGenerator(TrainConfig.model_validate_json(text))
+        network.load_state_dict(checkpoint.unpack(weights.read_bytes()))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{directory}: no generator to load ({reason})") from None
+        raise UserError(f"{path}: no generator to load ({reason})") from None
     return network.eval()

@@ -1,0 +1,239 @@
+"""A trained generator at work on pictures of any size: its colours in their own lightness.
+
+The generator sees L at about the scale that it was trained at. Its ab is enlarged to the picture
+and composed there with the picture's luminance, a band of rows at a time: what is held beside the
+picture and the result does not grow with them.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from gan.color import LUMINANCE, lightness, linear, rgb_to_l_ab, tinted
+from gan.config import ControlName
+from gan.controls import STATISTICS
+from gan.networks import UNetGenerator, load_generator
+from gan.recolour import recolour
+
+SCALE = 2
+"""Short side that the generator sees, in multiples of its image size. Of 1, 2, 3, 4 and 6, all of
+which it is trained at, 2 comes nearest to saturations of 0.25, 0.35 and 0.5 on the 36 held-out
+photographs (sweeps/quickstart.yaml: 0.014 beside 0.018 at 1 and 0.018 to 0.022 at 6). At 1 colours
+spill over edges; from 3 on flat skies are speckled."""
+LONGEST = 4
+"""Area that the generator sees at most, in squares of that short side."""
+RECOLOURED_PIXELS = 2**16
+"""Of the reduced picture on which colours are moved to targets: 0.4 s a control on one core."""
+MEASURED_PIXELS = 2**20
+BAND_PIXELS = 2**18
+
+Sample = TypeVar("Sample", np.uint8, np.uint16, np.float32)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a target in one picture, in the statistic's own unit."""
+
+    wanted: float
+    achieved: float
+    reachable: float
+    """The nearest value to the target that any colouring of that lightness can have."""
+
+
+class Colorizer:
+    """Gives pictures the colours of a generator, and leaves their lightness alone."""
+
+    def __init__(self, generator: UNetGenerator) -> None:
+        """Take a generator as it is loaded, to a GPU where there is one."""
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.config = generator.config
+        self.generator = generator.to(self.device).eval()
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Load a generator: a checkpoint, an export, or a .safetensors file beside its config.json.
+
+        Raises:
+            UserError: there is none.
+        """
+        return cls(load_generator(Path(path)))
+
+    def __call__(self, picture: NDArray[Sample]) -> NDArray[Sample]:
+        """Colour a picture.
+
+        Args:
+            picture: (H, W) or (H, W, C) sRGB, C of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB,
+                alpha); uint8, uint16, or float32 in [0, 1].
+
+        Returns:
+            (H, W, 3), or (H, W, 4) with the alpha that was given; dtype and L of the picture.
+
+        Raises:
+            ValueError: the array is no such picture.
+        """
+        picture = _checked(picture)
+        height, width, channels = picture.shape
+        alpha = channels % 2 == 0
+        result = np.empty((height, width, 3 + alpha), picture.dtype)
+        if alpha:
+            result[..., 3] = picture[..., -1]
+        with torch.inference_mode():
+            ab = self._colours(picture)
+            columns = interpolate(ab, (ab.shape[2], width), mode="bicubic", antialias=True)[0]
+            rows = _enlarging(ab.shape[2], height).to(self.device)
+            for band in _bands(picture):
+                enlarged = torch.matmul(rows[band], columns)[None]
+                rgb = tinted(self._luminance(picture[band]), enlarged)
+                result[band, :, :3] = _samples(rgb, picture.dtype)
+        return result
+
+    def _colours(self, picture: NDArray[Any]) -> Tensor:
+        """What the generator makes of a picture, (1, 2, h, w) at a scale of its own."""
+        size, stride = self.config.image_size, self.generator.stride
+        seen = seen_sides(picture.shape[:2], size, stride)
+        moved_at = seen
+        if self.config.recolour:
+            # In the picture itself, or nearly: a mean saturation changes with the scale.
+            shrink = min(1.0, math.sqrt(RECOLOURED_PIXELS / (picture.shape[0] * picture.shape[1])))
+            moved_at = tuple(max(1, round(side * shrink)) for side in picture.shape[:2])
+        reduced = self._reduced(picture, *{seen, moved_at})
+        ab: Tensor = self.generator(reduced[seen])
+        if not self.config.recolour:
+            return ab
+        enlarged = interpolate(ab, moved_at, mode="bicubic", antialias=True)
+        return recolour(reduced[moved_at], enlarged, self.config.controls)
+
+    def _reduced(
+        self, picture: NDArray[Any], *sizes: tuple[int, ...]
+    ) -> dict[tuple[int, ...], Tensor]:
+        """L of a picture at some (height, width): (1, 1, height, width) each."""
+        # Width by width of each band, and the height in the end: the same as both at once.
+        narrow: dict[tuple[int, ...], list[Tensor]] = {size: [] for size in sizes}
+        for band in _bands(picture):
+            l = lightness(self._luminance(picture[band]))  # noqa: E741
+            for size, parts in narrow.items():
+                to = (l.shape[2], size[1])
+                parts.append(interpolate(l, to, mode="bicubic", antialias=True))
+        return {
+            size: interpolate(torch.cat(parts, 2), size, mode="bicubic", antialias=True).clamp(
+                -1, 1
+            )
+            for size, parts in narrow.items()
+        }
+
+    def _luminance(self, band: NDArray[Any]) -> Tensor:
+        """Y of some rows of a picture: (1, 1, rows, width) in [0, 1]."""
+        light = _linear(band[..., :3] if band.shape[2] >= 3 else band[..., :1])
+        if light.shape[2] == 3:
+            light = light @ np.array(LUMINANCE, np.float32)[:, None]
+        return torch.from_numpy(light).to(self.device)[None, None, ..., 0]
+
+
+def outcomes(
+    picture: NDArray[Sample], wanted: Mapping[ControlName, float]
+) -> dict[ControlName, Outcome]:
+    """Measure what a picture has of the targets, in what of it can be seen.
+
+    Args:
+        picture: (H, W, 3 or 4) as ``Colorizer`` returns it. Of a large one every n-th pixel of
+            every n-th row is looked at, about a million.
+        wanted: targets by name.
+    """
+    step = math.ceil(math.sqrt(picture.shape[0] * picture.shape[1] / MEASURED_PIXELS))
+    pixels = picture[::step, ::step].reshape(-1, picture.shape[2])
+    if picture.shape[2] == 4 and (visible := pixels[:, 3] > 0).any():
+        pixels = pixels[visible]
+    rgb = torch.from_numpy(_unit(pixels[:, :3])).T[None, :, None]
+    l, _ = rgb_to_l_ab(rgb)  # noqa: E741
+    return {
+        name: Outcome(
+            target,
+            STATISTICS[name].measure(rgb).item(),
+            STATISTICS[name].reachable(l, target).item(),
+        )
+        for name, target in wanted.items()
+    }
+
+
+def seen_sides(sides: tuple[int, ...], size: int, stride: int) -> tuple[int, int]:
+    """Height and width at which a generator sees a picture.
+
+    Its short side is the picture's own, but at least ``size`` and at most twice that; less where
+    the picture is very long; multiples of the stride.
+
+    Args:
+        sides: height and width of the picture, pixels.
+        size: of the square images that it was trained on.
+        stride: of the generator.
+    """
+    short = min(max(min(sides), size), SCALE * size)
+    most = LONGEST * (SCALE * size) ** 2
+    ratio = min(short / min(sides), math.sqrt(most / (sides[0] * sides[1])))
+    height, width = (max(1, round(side * ratio / stride)) * stride for side in sides)
+    longest = most // min(height, width) // stride * stride
+    return min(height, longest), min(width, longest)
+
+
+def _checked(picture: NDArray[Sample]) -> NDArray[Sample]:
+    """(H, W, C) of a picture.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if picture.dtype not in (np.uint8, np.uint16, np.float32):
+        raise ValueError(f"{picture.dtype}: a picture is uint8, uint16, or float32 in [0, 1]")
+    whole = picture[..., None] if picture.ndim == 2 else picture
+    if whole.ndim != 3 or whole.shape[2] not in (1, 2, 3, 4) or not whole.size:
+        raise ValueError(f"{picture.shape}: a picture is (H, W) or (H, W, 1 to 4)")
+    if picture.dtype == np.float32 and not (picture.min() >= 0 and picture.max() <= 1):
+        raise ValueError("a picture of float32 is in [0, 1]")
+    return whole
+
+
+def _bands(picture: NDArray[Any]) -> Iterator[slice]:
+    height, width = picture.shape[:2]
+    rows = max(1, BAND_PIXELS // width)
+    return (slice(top, top + rows) for top in range(0, height, rows))
+
+
+def _enlarging(rows: int, height: int) -> Tensor:
+    """Weights (height, rows) with which rows are enlarged, any part of them by itself."""
+    return interpolate(torch.eye(rows)[None, None], (height, rows), mode="bicubic", antialias=True)[
+        0, 0
+    ]
+
+
+def _linear(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Linear light in [0, 1] of sRGB samples."""
+    if values.dtype == np.float32:
+        return linear(torch.tensor(values)).numpy()
+    return np.take(_light(values.dtype), values)
+
+
+@cache
+def _light(dtype: DTypeLike) -> NDArray[np.float32]:
+    """Linear light of every sample of a kind."""
+    return linear(torch.from_numpy(_unit(np.arange(np.iinfo(dtype).max + 1, dtype=dtype)))).numpy()
+
+
+def _unit(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Samples as float32 in [0, 1]; a copy."""
+    most = 1 if values.dtype == np.float32 else np.iinfo(values.dtype).max
+    return values.astype(np.float32) / np.float32(most)
+
+
+def _samples(rgb: Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """(1, 3, H, W) in [0, 1] -> (H, W, 3) samples."""
+    values = rgb[0].permute(1, 2, 0).cpu()
+    if dtype == np.float32:
+        return values.numpy()
+    return (values * np.iinfo(dtype).max).round_().numpy().astype(dtype)
