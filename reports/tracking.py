@@ -42,6 +42,8 @@ COMMAND = f"{PREFIX}command"
 REPORT = f"{PREFIX}report"
 """Tag of the run that keeps a sweep's report."""
 Client = MlflowClient
+GENERATOR = "generator"
+"""The artifact of a finished trial: its weights and its config."""
 METRICS_PER_CALL = 800
 """With params and tags, MLflow takes 1,000."""
 
@@ -242,7 +244,7 @@ class SweepTracker:
                 self.client.log_artifact(run.run_id, str(sample), "samples")
         if finished:
             for file in (checkpoint.GENERATOR, checkpoint.CONFIG):
-                self.client.log_artifact(run.run_id, str(newest / file), "generator")
+                self.client.log_artifact(run.run_id, str(newest / file), GENERATOR)
 
 
 def read_sweep(client: MlflowClient, sweep: str, *, left_out: bool = False) -> list[TrialRun]:
@@ -328,6 +330,33 @@ def log_report(client: MlflowClient, sweep: str, report: Path) -> str:
     client.log_artifacts(run_id, str(report), "report")
     client.set_terminated(run_id)
     return run_id
+
+
+def find_run(client: MlflowClient, run_id: str) -> TrialRun | None:
+    """Read the run of an id, if the store has it and it is a trial's."""
+    try:
+        return _trial_run(client.get_run(run_id))
+    except (MlflowException, KeyError):
+        return None
+
+
+def fetch_generator(client: MlflowClient, run: TrialRun, directory: Path) -> Path | None:
+    """Fetch a finished trial's generator into a directory.
+
+    Returns:
+        Where it is, with its config.json; None if the store has none of it.
+
+    Raises:
+        UserError: the store fails.
+    """
+    try:
+        if not client.list_artifacts(run.run_id, GENERATOR):
+            return None
+        return Path(client.download_artifacts(run.run_id, GENERATOR, str(directory)))
+    except AWAY as error:
+        raise UserError(
+            f"{run.name}: its generator cannot be fetched ({_first_line(error)})"
+        ) from None
 
 
 def _search(client: MlflowClient, experiment_id: str, key: str = "") -> list[TrialRun]:

@@ -1,0 +1,161 @@
+"""Trained generators out of the tracking store: by the targets that are wanted, or by run.
+
+from reports.generators import load
+
+colorize = load("0c2b9d7c4f0e4d0b9f3a6f0d2a1b5c6d")  # a run's id, a directory or a file
+rgb = colorize(picture)                              # see ``gan.colorize.Colorizer``
+"""
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gan.colorize import Colorizer
+from gan.config import ControlName
+from gan.controls import STATISTICS
+from gan.errors import UserError
+from reports.runs import TrialRun
+from reports.tracking import connect, default_uri, fetch_generator, find_run, read_sweep
+
+Targets = Mapping[ControlName, float]
+"""Values by name, each in the statistic's own unit."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A trial whose generator was fetched."""
+
+    run: TrialRun
+    generator: Path
+    """The directory that it was fetched into."""
+    targets: Targets
+    """What is asked of it: the wanted values, and its own targets for the rest."""
+
+
+def load(where: str | Path, uri: str | None = None) -> Colorizer:
+    """Load a generator to call on pictures.
+
+    Args:
+        where: a directory or .safetensors file with the config.json beside it, or the id of a
+            finished trial's MLflow run.
+        uri: of the tracking store; MLFLOW_TRACKING_URI unless given, or else that of runs/.
+
+    Raises:
+        UserError: there is none.
+    """
+    if Path(where).exists():
+        return Colorizer.load(where)
+    with tempfile.TemporaryDirectory() as directory:
+        found = by_run(uri or default_uri(Path("runs")), str(where), Path(directory))
+        return Colorizer.load(found.generator)
+
+
+def by_run(uri: str, run_id: str, into: Path) -> Choice:
+    """Fetch the generator of one run.
+
+    Raises:
+        UserError: there is no such run, or no generator in it.
+    """
+    if (run := find_run(connect(uri, to_read=True), run_id)) is None:
+        raise UserError(f"{run_id}: neither a file or directory nor the run of a trial")
+    return _fetch(uri, [run], {}, into)
+
+
+def by_name(uri: str, sweep: str, trial: str, into: Path) -> Choice:
+    """Fetch the generator of a sweep's trial, given by its name, key or run id.
+
+    Raises:
+        UserError: there is no such trial, or no generator of it.
+    """
+    runs = read_sweep(connect(uri, to_read=True), sweep, left_out=True)
+    for run in runs:
+        if trial in (run.name, run.key, run.run_id):
+            return _fetch(uri, [run], {}, into)
+    raise UserError(f"{sweep}: no trial {trial!r}; there are: {_listed(runs)}")
+
+
+def by_targets(uri: str, sweep: str, wanted: Targets, into: Path) -> Choice:
+    """Fetch the generator of a sweep's finished trial that is nearest to the wanted targets.
+
+    Raises:
+        UserError: no finished trial of the sweep controls what is wanted.
+    """
+    runs = read_sweep(connect(uri, to_read=True), sweep)
+    finished = [run for run in runs if run.status == "FINISHED"]
+    if not finished:
+        raise UserError(f"{sweep}: none of its {len(runs)} trials is finished")
+    if not (ranked := nearest(finished, wanted)):
+        fit = f"controls {' and '.join(wanted)}" if wanted else "is without control; name a target"
+        raise UserError(f"{sweep}: no finished trial {fit}; there are: {_listed(finished)}")
+    return _fetch(uri, ranked, wanted, into)
+
+
+def nearest(runs: Sequence[TrialRun], wanted: Targets) -> list[TrialRun]:
+    """Sort the trials that control all that is wanted, the nearest to it first.
+
+    Of trials equally near, those that steer the least beside it come first, then the steered before
+    the recoloured, then those that met their targets best on held-out images. Where nothing is
+    wanted, the trials without control.
+    """
+    fit = [
+        run
+        for run in runs
+        if wanted.keys() <= run.config.controls.keys() and (wanted or not run.config.controls)
+    ]
+    return sorted(
+        fit,
+        key=lambda run: (
+            round(sum(distances(run, wanted, in_parts=True).values()), 6),
+            len(run.config.controls),
+            run.config.recolour,
+            _error(run),
+        ),
+    )
+
+
+def distances(
+    run: TrialRun, wanted: Targets, *, in_parts: bool = False
+) -> dict[ControlName, float]:
+    """Distance of each wanted target from the trial's, around the circle for hue.
+
+    Args:
+        run: of a trial that controls them all.
+        wanted: targets by name.
+        in_parts: of the statistic's range, instead of its unit.
+    """
+    found = {}
+    for name, value in wanted.items():
+        target = torch.tensor(run.config.controls[name].target, dtype=torch.float64)
+        found[name] = STATISTICS[name].distance(target, value).item()
+        found[name] /= STATISTICS[name].span if in_parts else 1
+    return found
+
+
+def _error(run: TrialRun) -> float:
+    """Mean of the control errors on held-out images, in parts of the ranges."""
+    errors = [
+        run.metrics.get(f"eval/{name}_error", torch.inf) / STATISTICS[name].span
+        for name in run.config.controls
+    ]
+    return sum(errors)
+
+
+def _listed(runs: Iterable[TrialRun]) -> str:
+    return "; ".join(run.name for run in runs) or "none"
+
+
+def _fetch(uri: str, runs: Sequence[TrialRun], wanted: Targets, into: Path) -> Choice:
+    """Fetch the first generator that the store has.
+
+    Raises:
+        UserError: it has none.
+    """
+    client = connect(uri, to_read=True)
+    for run in runs:
+        if (generator := fetch_generator(client, run, into)) is not None:
+            targets = {name: control.target for name, control in run.config.controls.items()}
+            return Choice(run, generator, {**targets, **wanted})
+    raise UserError(f"{_listed(runs)}: no generator was stored ({runs[0].status})")
