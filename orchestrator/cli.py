@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gan.errors import UserError
+from orchestrator.colorize_command import colorize
+from orchestrator.export_command import export
 from orchestrator.state import Places
 from orchestrator.train_command import train
 
@@ -54,7 +56,8 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     ctx.obj = Places(runs, storage)
 
 
-main.add_command(train)
+for command in (train, colorize, export):
+    main.add_command(command)
 
 
 @main.command()

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from gan.config import PRESETS, TARGETS, Control, TrainConfig
 from gan.errors import UserError
 from orchestrator.state import Places
+from orchestrator.usage import OneLineCommand
 
 FIELDS = {name: f for name, f in TrainConfig.model_fields.items() if name != "controls"}
 EPOCHS = 200.0
@@ -61,14 +62,8 @@ def smoothing(text: str) -> float:
     return round(1 - value, 9) if 0.5 < value <= 1 else value
 
 
-class _Command(click.Command):
-    """Tells a mistake in one line, and help in sections."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.UsageError as error:
-            raise UserError(error.format_message()) from None
+class _Command(OneLineCommand):
+    """Tells its help in sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, options in (SECTIONS | {"Help": [self.get_help_option(ctx)]}).items():

@@ -1,0 +1,101 @@
+"""What ``colorsweep export`` writes: a generator as safetensors and as ONNX."""
+
+from pathlib import Path
+
+import onnxruntime
+import torch
+from torch import Tensor
+from torch.export import Dim
+
+from gan import checkpoint
+from gan.checkpoint import write_file
+from gan.color import AB_SCALE, L_SCALE
+from gan.errors import UserError
+from gan.networks import UNetGenerator, load_generator
+
+ONNX = "generator.onnx"
+TOLERANCE = 1e-4
+"""Of ab in [-1, 1]; a thousandth of a shade. Measured: 3e-7."""
+
+
+def export_generator(path: Path, out: Path) -> tuple[UNetGenerator, float]:
+    """Write a generator's weights, config and ONNX file.
+
+    Args:
+        path: what ``load_generator`` takes.
+        out: directory to write into.
+
+    Returns:
+        The generator, and the largest difference between the two's ab in [-1, 1].
+
+    Raises:
+        UserError: there is no generator, it cannot be written, or ONNX Runtime makes something
+            else of it; then nothing is written.
+    """
+    generator = load_generator(path)
+    onnx = to_onnx(generator)
+    difference = largest_difference(generator, onnx)
+    if not difference <= TOLERANCE:
+        raise UserError(
+            f"{path}: as ONNX its ab differs by {difference:.1g}, more than {TOLERANCE:g}; "
+            "nothing is written"
+        )
+    files = {
+        checkpoint.GENERATOR: checkpoint.pack(generator.state_dict()),
+        checkpoint.CONFIG: generator.config.model_dump_json().encode(),
+        ONNX: onnx,
+    }
+    for name, content in files.items():
+        try:
+            write_file(out / name, content)
+        except OSError as error:
+            raise UserError(f"{out / name}: cannot be written ({error.strerror})") from None
+    return generator, difference
+
+
+def to_onnx(generator: UNetGenerator) -> bytes:
+    """Translate a generator; batch, height and width stay free.
+
+    Args:
+        generator: on the CPU, in inference mode.
+    """
+    stride = generator.stride
+    free = {0: Dim("batch"), 2: stride * Dim("rows"), 3: stride * Dim("columns")}
+    program = torch.onnx.export(
+        generator,
+        (torch.zeros(2, 1, 3 * stride, 2 * stride),),
+        input_names=["l"],
+        output_names=["ab"],
+        dynamic_shapes={"l": free},
+        external_data=False,
+        verbose=False,
+        dynamo=True,
+    )
+    assert program is not None, "with dynamo it is returned"
+    model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # where in whose files PyTorch found it
+    described = {
+        "config": generator.config.model_dump_json(),
+        "l": f"L* / {L_SCALE:g} - 1, (batch, 1, height, width); sides multiples of {stride}",
+        "ab": f"a* / {AB_SCALE:g}, b* / {AB_SCALE:g}, (batch, 2, height, width); CIELAB, D65",
+    }
+    for key, value in described.items():
+        model.metadata_props.add(key=key, value=value)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def largest_difference(generator: UNetGenerator, onnx: bytes) -> float:
+    """Compare ONNX Runtime's ab with PyTorch's for noise of two sizes, one of them not square."""
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    random = torch.Generator().manual_seed(0)
+    size, stride = generator.config.image_size, generator.stride
+    differences = []
+    for shape in ((1, 1, size, size), (2, 1, size + stride, 2 * size)):
+        l = torch.rand(shape, generator=random) * 2 - 1  # noqa: E741
+        with torch.inference_mode():
+            expected: Tensor = generator(l)
+        (ab,) = session.run(["ab"], {"l": l.numpy()})
+        differences.append((torch.from_numpy(ab) - expected).abs().max().item())
+    return max(differences)

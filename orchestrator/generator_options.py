@@ -1,0 +1,109 @@
+"""The options that say which generator, and the choice that they make."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gan.config import TARGETS, ControlName
+from gan.errors import UserError
+from orchestrator.state import Places
+
+if TYPE_CHECKING:
+    from reports.generators import Choice
+
+OPTIONS = [
+    click.Option(
+        ["--sweep"],
+        metavar="NAME",
+        help="Sweep to choose the finished trial from that is nearest to the targets below;"
+        " without any, its trial without control.",
+    ),
+    click.Option(
+        ["--run"],
+        metavar="TRIAL",
+        help="MLflow's id of a trial's run; with --sweep also its name or key.",
+    ),
+    click.Option(
+        ["--generator"],
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="Checkpoint, export, or .safetensors file with its config.json beside it.",
+    ),
+    *(
+        click.Option(
+            [f"--{name}"], type=click.FloatRange(*bounds), help="Wanted mean; goes with --sweep."
+        )
+        for name, bounds in TARGETS.items()
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A generator on this disk."""
+
+    path: Path
+    shown: str
+    """Which, and how far from what is wanted; one line."""
+    wanted: Mapping[ControlName, float] = field(default_factory=dict)
+    """Targets where they are not the trial's own."""
+
+
+def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float]:
+    """Return the targets that were given, of all options by name."""
+    return {name: value for name in TARGETS if (value := values[name]) is not None}
+
+
+def choose(
+    places: Places,
+    into: Path,
+    sweep: str | None,
+    run: str | None,
+    generator: Path | None,
+    wanted: Mapping[ControlName, float],
+) -> Chosen:
+    """Find the generator that the options ask for; fetch it if it is a run's.
+
+    Args:
+        places: of everything that is written.
+        into: an empty directory.
+        sweep: the option.
+        run: the option.
+        generator: the option.
+        wanted: the targets that were given.
+
+    Raises:
+        UserError: there is none, or the options contradict each other.
+    """
+    if (sweep is None and run is None) == (generator is None):
+        raise UserError("give one of --sweep, --run and --generator (--run also with --sweep)")
+    if wanted and (sweep is None or run is not None):
+        raise UserError(f"--{next(iter(wanted))} goes with --sweep alone")
+    if generator is not None:
+        return Chosen(generator, str(generator))
+    from reports import generators
+    from reports.tracking import default_uri
+
+    uri = default_uri(places.runs)
+    if run is None:
+        assert sweep is not None, "one of them is given"
+        choice = generators.by_targets(uri, sweep, wanted, into)
+    elif sweep is None:
+        choice = generators.by_run(uri, run, into)
+    else:
+        choice = generators.by_name(uri, sweep, run, into)
+    return Chosen(choice.generator, _shown(choice, wanted), choice.targets)
+
+
+def _shown(choice: "Choice", wanted: Mapping[ControlName, float]) -> str:
+    from reports.generators import distances
+
+    away = [
+        f"{name} {wanted[name]:g} is wanted, "
+        + ("its target" if distance < 1e-6 else f"{distance:.3g} away from its target")
+        for name, distance in distances(choice.run, wanted).items()
+    ]
+    return "; ".join([f"{choice.run.name} (run {choice.run.run_id})", *away])
