@@ -167,8 +167,9 @@ def load_generator(path: Path) -> UNetGenerator:
     weights = path / checkpoint.GENERATOR if path.is_dir() else path
     try:
         text = weights.with_name(checkpoint.CONFIG).read_bytes()
-        network = UNetGenerator(TrainConfig.model_validate_json(text))
-        network.load_state_dict(checkpoint.unpack(weights.read_bytes()))
+        with torch.device("meta"):  # no weights are drawn, to be replaced at once
+            network = UNetGenerator(TrainConfig.model_validate_json(text))
+        network.load_state_dict(checkpoint.unpack(weights.read_bytes()), assign=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: no generator to load ({reason})") from None
