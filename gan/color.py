@@ -100,10 +100,10 @@ def tinted(luminance: Tensor, ab: Tensor) -> Tensor:
     high = torch.maximum(torch.maximum(red, green), blue)
     low = torch.minimum(torch.minimum(red, green), blue)
     # 1 / t of ``into_gamut``.
-    beyond = torch.maximum(high / (1 - luminance).clamp(min=1e-6), -low / luminance.clamp(min=1e-6))
+    beyond = torch.maximum(high / (1 - luminance).clamp(min=1e-9), -low / luminance.clamp(min=1e-9))
     inside = luminance + offset / beyond.clamp(min=1)
     encoded = 1.055 * inside.clamp(0.0031308, 1) ** (1 / 2.4) - 0.055
-    return encoded + 12.92 * (inside.clamp(0, 0.0031308) - 0.0031308)
+    return (encoded + 12.92 * (inside.clamp(0, 0.0031308) - 0.0031308)).clamp(0, 1)
 
 
 def _root(y: Tensor) -> Tensor:

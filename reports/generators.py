@@ -86,7 +86,8 @@ def by_targets(uri: str, sweep: str, wanted: Targets, into: Path) -> Choice:
     runs = read_sweep(connect(uri, to_read=True), sweep)
     finished = [run for run in runs if run.status == "FINISHED"]
     if not finished:
-        raise UserError(f"{sweep}: none of its {len(runs)} trials is finished")
+        there = "; ".join(f"{run.name} ({run.status})" for run in runs) or "none"
+        raise UserError(f"{sweep}: none of its trials is finished; there are: {there}")
     if not (ranked := nearest(finished, wanted)):
         fit = f"controls {' and '.join(wanted)}" if wanted else "is without control; name a target"
         raise UserError(f"{sweep}: no finished trial {fit}; there are: {_listed(finished)}")
