@@ -102,7 +102,7 @@ def launch(places: Places, sweep: str, dry_run: bool, price: float | None, as_js
     if price is not None or as_json:
         raise UserError("--price and --json go with --dry-run")
     from orchestrator import launch as launching
-    from reports.tracking import default_uri
+    from reports.store import default_uri
 
     command = shlex.join(["colorsweep", *sys.argv[1:]])
     if not launching.launch(spec, trials, places, default_uri(places.runs), console, command):
@@ -195,7 +195,8 @@ def report(
     pictures; rows.csv and rows.json. Reads the tracking store alone, also while trials still run.
     """
     from reports.page import write_report
-    from reports.tracking import connect, default_uri, log_report
+    from reports.store import connect, default_uri
+    from reports.tracking import log_report
 
     names = list(dict.fromkeys(sweeps))
     out = out or places.runs / "reports" / "+".join(names)

@@ -85,7 +85,7 @@ def choose(
     if generator is not None:
         return Chosen(generator, str(generator))
     from reports import generators
-    from reports.tracking import default_uri
+    from reports.store import default_uri
 
     uri = default_uri(places.runs)
     if run is None:

@@ -16,7 +16,8 @@ from orchestrator.sender import Removal, Sender, transfer_of
 from orchestrator.spec import SweepSpec
 from orchestrator.state import Places, TrialState, make_writable, states_of
 from orchestrator.watch import Watch
-from reports.tracking import SweepTracker, connect, without_password
+from reports.store import connect, without_password
+from reports.tracking import SweepTracker
 
 
 def launch(

@@ -12,7 +12,8 @@ from orchestrator.home import Home
 from orchestrator.plan import Trial
 from orchestrator.remote.storage import first_line
 from reports.runs import Status
-from reports.tracking import AWAY, SweepTracker
+from reports.store import AWAY
+from reports.tracking import SweepTracker
 
 RETRY_SECONDS = 10.0
 

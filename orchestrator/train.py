@@ -17,7 +17,8 @@ from orchestrator.sender import Sender, Transfer
 from orchestrator.state import make_writable, state_of, trial_directory
 from orchestrator.watch import Watch
 from orchestrator.worker import train_trial
-from reports.tracking import SweepTracker, connect, read_sweep, without_password
+from reports.store import connect, read_sweep, without_password
+from reports.tracking import SweepTracker
 
 
 def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> bool:

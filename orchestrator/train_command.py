@@ -270,7 +270,7 @@ def train(
 
     from orchestrator import train as training
     from orchestrator.plan import Trial
-    from reports.tracking import default_uri
+    from reports.store import default_uri
 
     runs = checkpoints_path or places.runs
     console = Console(highlight=False, markup=False)  # names may hold [brackets]

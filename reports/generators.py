@@ -18,7 +18,7 @@ from gan.config import ControlName
 from gan.controls import STATISTICS
 from gan.errors import UserError
 from reports.runs import TrialRun
-from reports.tracking import connect, default_uri, fetch_generator, find_run, read_sweep
+from reports.store import default_uri, fetch_generator, find_run, opened, read_sweep
 
 Targets = Mapping[ControlName, float]
 """Values by name, each in the statistic's own unit."""
@@ -59,7 +59,9 @@ def by_run(uri: str, run_id: str, into: Path) -> Choice:
     Raises:
         UserError: there is no such run, or no generator in it.
     """
-    if (run := find_run(connect(uri, to_read=True), run_id)) is None:
+    with opened(uri) as client:
+        run = find_run(client, run_id)
+    if run is None:
         raise UserError(f"{run_id}: neither a file or directory nor the run of a trial")
     return _fetch(uri, [run], {}, into)
 
@@ -70,7 +72,8 @@ def by_name(uri: str, sweep: str, trial: str, into: Path) -> Choice:
     Raises:
         UserError: there is no such trial, or no generator of it.
     """
-    runs = read_sweep(connect(uri, to_read=True), sweep, left_out=True)
+    with opened(uri) as client:
+        runs = read_sweep(client, sweep, left_out=True)
     for run in runs:
         if trial in (run.name, run.key, run.run_id):
             return _fetch(uri, [run], {}, into)
@@ -83,7 +86,8 @@ def by_targets(uri: str, sweep: str, wanted: Targets, into: Path) -> Choice:
     Raises:
         UserError: no finished trial of the sweep controls what is wanted.
     """
-    runs = read_sweep(connect(uri, to_read=True), sweep)
+    with opened(uri) as client:
+        runs = read_sweep(client, sweep)
     finished = [run for run in runs if run.status == "FINISHED"]
     if not finished:
         there = "; ".join(f"{run.name} ({run.status})" for run in runs) or "none"
@@ -154,9 +158,9 @@ def _fetch(uri: str, runs: Sequence[TrialRun], wanted: Targets, into: Path) -> C
     Raises:
         UserError: it has none.
     """
-    client = connect(uri, to_read=True)
-    for run in runs:
-        if (generator := fetch_generator(client, run, into)) is not None:
-            targets = {name: control.target for name, control in run.config.controls.items()}
-            return Choice(run, generator, {**targets, **wanted})
+    with opened(uri) as client:
+        for run in runs:
+            if (generator := fetch_generator(client, run, into)) is not None:
+                targets = {name: control.target for name, control in run.config.controls.items()}
+                return Choice(run, generator, {**targets, **wanted})
     raise UserError(f"{_listed(runs)}: no generator was stored ({runs[0].status})")

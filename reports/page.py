@@ -20,7 +20,7 @@ from reports.overview import overview
 from reports.pictures import STAGES, Wall, walls
 from reports.rows import SYMBOLS, Row, anchor, rows, to_csv, to_json
 from reports.runs import TrialRun
-from reports.tracking import AWAY, Client, connect, curve, launched_with, read_sweep, samples
+from reports.store import Client, curve, launched_with, opened, read_sweep, samples
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_SHOWN = 24
@@ -68,13 +68,8 @@ def write_report(uri: str, sweeps: Sequence[str], out: Path, *, left_out: bool =
     Raises:
         UserError: there is no such sweep, it has no trials, or ``out`` cannot be written.
     """
-    client = connect(uri, to_read=True)
-    try:
+    with opened(uri) as client:
         read = _read(client, sweeps, left_out)
-    except AWAY as error:
-        raise UserError(
-            f"MLFLOW_TRACKING_URI: {', '.join(sweeps)} cannot be read ({error})"
-        ) from None
     files = _render(read)
     try:
         (out / "images").mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,8 @@ from copies import copy_as
 from gan.config import Control, ControlName, TrainConfig
 from gan.datasets import load
 from gan.trainer import Trainer
-from reports.tracking import SweepTracker, default_uri
+from reports.store import default_uri
+from reports.tracking import SweepTracker
 
 BASELINE = TrainConfig(
     base_channels=8, batch_size=16, steps=60, eval_images=144, log_every=5, evaluate_every=10

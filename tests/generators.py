@@ -16,7 +16,8 @@ from gan.config import TrainConfig
 from gan.datasets import PHOTOS
 from gan.networks import UNetGenerator, build
 from reports.runs import Status
-from reports.tracking import SweepTracker, default_uri
+from reports.store import default_uri
+from reports.tracking import SweepTracker
 
 PHOTOGRAPH = PHOTOS / "test" / "castle-060.jpg"
 
@@ -76,6 +77,7 @@ def track(
 ) -> str:
     """Write a trial with its generator to the tracking store; return its run's id."""
     trial = {"step": 6, "total_steps": 6, "epoch": 1.0, "seconds": 1.0, "device": "cpu"}
+    trial |= {"versions": {}, "dataset_digest": ""}
     trial["history"] = [{"step": 6, "time": 1, "metrics": metrics or {"eval/mae": 0.1}}]
     files = {**_files(config), checkpoint.TRIAL: json.dumps(trial).encode()}
     directory = runs / "sweeps" / sweep / config.key()

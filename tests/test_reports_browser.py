@@ -14,7 +14,8 @@ from gan.config import Control, ControlName, TrainConfig
 from gan.datasets import Dataset
 from gan.trainer import Trainer
 from reports.page import write_report
-from reports.tracking import SweepTracker, default_uri
+from reports.store import default_uri
+from reports.tracking import SweepTracker
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(

@@ -10,7 +10,7 @@ from gan.config import TrainConfig
 from gan.errors import UserError
 from reports.generators import by_name, by_run, by_targets, distances, load, nearest
 from reports.runs import TrialRun
-from reports.tracking import connect, default_uri
+from reports.store import connect, default_uri
 
 
 def run(config: TrainConfig, name: str = "", **errors: float) -> TrialRun:

@@ -22,7 +22,8 @@ from gan.trainer import Trainer
 from reports.command import train_command
 from reports.page import write_report
 from reports.runs import Status
-from reports.tracking import SweepTracker, default_uri
+from reports.store import default_uri
+from reports.tracking import SweepTracker
 
 BASELINE = TrainConfig(
     base_channels=4, batch_size=8, steps=6, eval_images=12, log_every=2, evaluate_every=3

@@ -21,18 +21,8 @@ from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.networks import load_generator
 from reports.runs import Status
-from reports.tracking import (
-    METRICS_PER_CALL,
-    SweepTracker,
-    connect,
-    curve,
-    default_uri,
-    launched_with,
-    log_report,
-    read_sweep,
-    samples,
-    sweeps,
-)
+from reports.store import connect, curve, default_uri, launched_with, read_sweep, samples, sweeps
+from reports.tracking import METRICS_PER_CALL, SweepTracker, log_report
 
 
 @pytest.fixture(scope="module")

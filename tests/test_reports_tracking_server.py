@@ -21,11 +21,8 @@ from tracking import (
 )
 
 from gan.datasets import Dataset
-from reports.tracking import (
-    AWAY,
-    SweepTracker,
-    read_sweep,
-)
+from reports.store import AWAY, read_sweep
+from reports.tracking import SweepTracker
 
 
 class Wire(ThreadingHTTPServer):

@@ -12,9 +12,7 @@ from gan.config import Control, TrainConfig
 from gan.datasets import Dataset
 from gan.trainer import Trainer
 from reports.runs import Status
-from reports.tracking import (
-    SweepTracker,
-)
+from reports.tracking import SweepTracker
 
 CONFIG = TrainConfig(
     base_channels=4,

@@ -10,7 +10,7 @@ import orchestrator.remote.uploads
 import orchestrator.sender
 import orchestrator.task
 import orchestrator.watch
-from reports.tracking import connect
+from reports.store import connect
 
 # What the first tracking store of a process imports takes seconds.
 with tempfile.TemporaryDirectory() as directory:

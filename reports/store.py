@@ -1,0 +1,218 @@
+"""The tracking store: opening it, and reading sweeps back from it."""
+
+import logging
+import os
+import re
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+# Before the import, which reads them. An absent server is to be noticed in seconds.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import Experiment, Run
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from gan import checkpoint
+from gan.errors import UserError
+from reports.runs import LEFT_OUT, PREFIX, TrialRun, of_tags
+
+AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
+"""What a tracking store that is not there, or fails for a while, raises."""
+
+Client = MlflowClient
+COMMAND = f"{PREFIX}command"
+"""Tag of an experiment: what its sweep was launched with last."""
+GENERATOR = "generator"
+"""The artifact of a finished trial: its weights and its config."""
+
+logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+
+
+def default_uri(runs: Path) -> str:
+    """Return ``MLFLOW_TRACKING_URI``, or a SQLite file below ``runs``."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute()}/mlflow.db"
+
+
+def connect(uri: str, *, to_read: bool = False) -> Client:
+    """Open a tracking store.
+
+    Args:
+        uri: of an MLflow server or database.
+        to_read: whether it must be there already; else a SQLite file is made if need be.
+
+    Raises:
+        UserError: it does not answer, or is none.
+    """
+    file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    try:
+        if file is not None and to_read and not file.exists():
+            raise FileNotFoundError("nothing was launched there")
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except (*AWAY, ImportError, ValueError) as error:  # the latter: a driver, a URI's form
+        raise UserError(
+            f"MLFLOW_TRACKING_URI: no tracking store at {without_password(uri)} "
+            f"({first_line(error)}); valid: http(s)://HOST:PORT of an MLflow server, "
+            "sqlite:///FILE, or --runs DIR of a launched sweep"
+        ) from None
+    return client
+
+
+@contextmanager
+def opened(uri: str) -> Iterator[Client]:
+    """Open a tracking store to read from it while the context lasts.
+
+    Raises:
+        UserError: it is not there, or fails meanwhile.
+    """
+    client = connect(uri, to_read=True)
+    try:
+        yield client
+    except AWAY as error:
+        raise UserError(
+            f"MLFLOW_TRACKING_URI: {without_password(uri)} cannot be read ({first_line(error)})"
+        ) from None
+
+
+def read_sweep(client: Client, sweep: str, *, left_out: bool = False) -> list[TrialRun]:
+    """Read the trials of a sweep, in its order.
+
+    Args:
+        client: of the store.
+        sweep: name of the sweep.
+        left_out: whether those come too, at the end, that the sweep's file no longer has.
+
+    Raises:
+        UserError: there is no such sweep; the message lists those that are.
+    """
+    experiment = client.get_experiment_by_name(sweep)
+    if experiment is None:
+        raise UserError(f"{sweep}: no such sweep; there are: {', '.join(sweeps(client)) or 'none'}")
+    found = [replace(run, sweep=sweep) for run in search(client, experiment.experiment_id)]
+    found.sort(key=lambda run: run.index)
+    gone = [run for run in found if run.index == LEFT_OUT]
+    return [run for run in found if run.index != LEFT_OUT] + (gone if left_out else [])
+
+
+def sweeps(client: Client) -> list[str]:
+    """List the sweeps of a tracking store by name."""
+    experiments: list[Experiment] = client.search_experiments()
+    return sorted(e.name for e in experiments if e.name != "Default")
+
+
+def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
+    """Fetch sample grids (PNG) of a trial by step, spread over its training; the newest is last.
+
+    Args:
+        client: of the store.
+        run: the trial's.
+        most: how many, at most.
+    """
+    paths = sorted(item.path for item in client.list_artifacts(run.run_id, "samples"))
+    count = min(most, len(paths))
+    # The last of each of ``count`` equal parts.
+    chosen = [paths[(i + 1) * len(paths) // count - 1] for i in range(count)]
+    with tempfile.TemporaryDirectory() as directory:
+        return {
+            # By its URI: the client's own way takes 15 times as long, to find out about the run.
+            checkpoint.step_of(path): Path(
+                download_artifacts(
+                    artifact_uri=f"{run.artifacts}/{path}",
+                    dst_path=directory,
+                    tracking_uri=client.tracking_uri,
+                )
+            ).read_bytes()
+            for path in chosen
+        }
+
+
+def curve(client: Client, run: TrialRun, metric: str) -> list[tuple[int, float]]:
+    """Return every point of a trial's metric: (step, value), by step."""
+    return sorted((m.step, m.value) for m in client.get_metric_history(run.run_id, metric))
+
+
+def launched_with(client: Client, sweep: str) -> str:
+    """Return the command that launched a sweep last; empty where none is on record."""
+    experiment = client.get_experiment_by_name(sweep)
+    return str(experiment.tags.get(COMMAND, "")) if experiment else ""
+
+
+def find_run(client: Client, run_id: str) -> TrialRun | None:
+    """Read the run of an id, if the store has it and it is a trial's."""
+    try:
+        found = client.get_run(run_id)
+        if f"{PREFIX}key" not in found.data.tags:
+            return None
+        sweep = client.get_experiment(found.info.experiment_id).name
+        return replace(_trial_run(found), sweep=sweep)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def fetch_generator(client: Client, run: TrialRun, directory: Path) -> Path | None:
+    """Fetch a finished trial's generator into a directory.
+
+    Returns:
+        Where it is, with its config.json; None if the store has none of it.
+
+    Raises:
+        One of AWAY: the store failed.
+    """
+    if not client.list_artifacts(run.run_id, GENERATOR):
+        return None
+    return Path(client.download_artifacts(run.run_id, GENERATOR, str(directory)))
+
+
+def search(client: Client, experiment_id: str, key: str = "") -> list[TrialRun]:
+    """Read the runs of a sweep's trials, or of one; of doubled runs, the one that is further on.
+
+    A run is doubled where MLflow's client repeats a request whose answer was lost.
+    """
+    which = f"tags.`{PREFIX}key` {'=' if key else '!='} '{key}'"
+    found: dict[str, TrialRun] = {}
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], which, max_results=1000, page_token=token)
+        for run in map(_trial_run, page):
+            if run.key not in found or run.step > found[run.key].step:
+                found[run.key] = run
+        if not (token := page.token):
+            return list(found.values())
+
+
+def without_password(uri: str) -> str:
+    """Make an address fit to be shown."""
+    return re.sub(r"//([^:/@]*):[^@/]*@", r"//\1:***@", uri)
+
+
+def _trial_run(run: Run) -> TrialRun:
+    info, data = run.info, run.data
+    metrics = dict(data.metrics)
+    return of_tags(
+        data.tags, info.run_id, info.run_name, info.status, metrics, info.artifact_uri or ""
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """Say what failed, in one line of at most 120 characters."""
+    if "Max retries exceeded" in str(error):
+        return "nothing answers there"
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return textwrap.shorten(line, 120, placeholder=" ...")
