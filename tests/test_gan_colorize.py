@@ -11,7 +11,7 @@ from skimage.color import lab2rgb, rgb2lab
 
 from gan import colorize
 from gan.color import l_ab_to_rgb, lightness, linear, rgb_to_l_ab, tinted
-from gan.colorize import Colorizer, outcomes, seen_sides
+from gan.colorize import SHIFTS, Colorizer, outcomes, seen_sides
 
 Array = NDArray[np.float64]
 
@@ -29,9 +29,13 @@ def by_hand(generate: Colorizer, picture: NDArray[np.uint8]) -> Array:
     l = rgb2lab(picture)[..., 0]  # noqa: E741
     sides = seen_sides(picture.shape[:2], 32, 16)
     seen = np.clip(resized(l / 50 - 1, sides), -1, 1)
-    with torch.inference_mode():
-        ab = generate.generator(torch.from_numpy(seen).float()[None, None])[0].double().numpy()
-    enlarged = [resized(channel * 110, picture.shape[:2]) for channel in ab]
+    made = []
+    for down, right in SHIFTS:
+        framed = np.pad(seen, ((down, 4 - down), (right, 4 - right)), mode="edge")
+        with torch.inference_mode():
+            ab = generate.generator(torch.from_numpy(framed).float()[None, None])[0]
+        made.append(ab.numpy()[:, down : down + sides[0], right : right + sides[1]])
+    enlarged = [resized(channel * 110, picture.shape[:2]) for channel in np.mean(made, axis=0)]
     return np.stack([l, *enlarged], axis=2)
 
 
@@ -85,6 +89,23 @@ def test_grey_is_coloured_like_rgb_and_alpha_is_kept(dtype: type[np.uint8 | np.u
         np.testing.assert_array_equal(coloured[..., 3], alpha)
 
 
+def test_the_grid_of_transposed_convolutions_is_not_in_a_picture() -> None:
+    generate = colorizer()
+    flat = np.full((60, 60), 140, np.uint8)  # as the generator sees it: one pixel is one
+    l = torch.full((1, 1, 64, 64), float(rgb2lab(np.full((1, 1, 3), 140 / 255))[0, 0, 0]) / 50 - 1)  # noqa: E741
+    with torch.inference_mode():
+        ab = generate.generator(l)
+    made = [rgb2lab(generate(flat))[..., 1:].transpose(2, 0, 1), ab[0].double().numpy() * 110]
+
+    def grid(channels: Array) -> float:
+        """How far means over pixels at the same place of a grid of 4 are apart."""
+        middle = channels[:, 16:48, 16:48].reshape(2, 8, 4, 8, 4)
+        return float(middle.mean(axis=(1, 3)).std(axis=(1, 2)).max())
+
+    assert grid(made[1]) > 1
+    assert grid(made[0]) < grid(made[1]) / 2
+
+
 def test_bands_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     generate, picture = colorizer(), photograph(301, 200)
     monkeypatch.setattr(colorize, "BAND_PIXELS", 10**9)
@@ -103,7 +124,7 @@ def test_what_the_generator_sees_is_of_its_scale_and_bounded(
     size: int, sides: tuple[int, int]
 ) -> None:
     stride = size // 2
-    seen = seen_sides(sides, size, stride)
+    seen = tuple(side + 4 for side in seen_sides(sides, size, stride))  # with the frame
     assert all(side % stride == 0 and side >= stride for side in seen)
     assert seen[0] * seen[1] <= 4 * (2 * size) ** 2
     if max(sides) < 2 * min(sides):
