@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gan.errors import UserError
-from orchestrator.colorize_command import colorize
-from orchestrator.export_command import export
+from orchestrator.apply.colorize_command import colorize
+from orchestrator.apply.export_command import export
 from orchestrator.state import Places
 from orchestrator.train_command import train
 

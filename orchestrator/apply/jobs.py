@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.pictures import SUFFIXES
+from orchestrator.apply.pictures import SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from orchestrator.generator_options import OPTIONS, choose, given_targets
+from orchestrator.apply.options import OPTIONS, choose, given_targets
 from orchestrator.state import Places
 from orchestrator.usage import OneLineCommand
 
@@ -43,7 +43,7 @@ def export(
     """
     with tempfile.TemporaryDirectory() as directory:
         chosen = choose(places, Path(directory), sweep, run, generator, given_targets(targets))
-        from orchestrator.export import ONNX, export_generator
+        from orchestrator.apply.export import ONNX, export_generator
 
         network, difference = export_generator(chosen.path, out)
     click.echo(f"generator: {chosen.shown}")

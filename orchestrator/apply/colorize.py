@@ -10,9 +10,9 @@ from rich.progress import Progress
 from gan.colorize import Colorizer, Outcome, outcomes
 from gan.config import TARGETS, ControlName
 from gan.errors import UserError
-from orchestrator.generator_options import Chosen
-from orchestrator.jobs import Job
-from orchestrator.pictures import PictureFile, read_picture, write_picture
+from orchestrator.apply.jobs import Job
+from orchestrator.apply.options import Chosen
+from orchestrator.apply.pictures import PictureFile, read_picture, write_picture
 
 
 def colorize_files(chosen: Chosen, jobs: Sequence[Job], console: Console) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gan.errors import UserError
-from orchestrator.generator_options import OPTIONS, choose, given_targets
+from orchestrator.apply.options import OPTIONS, choose, given_targets
 from orchestrator.state import Places
 from orchestrator.usage import OneLineCommand
 
@@ -70,8 +70,8 @@ def colorize(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from rich.console import Console
 
-    from orchestrator.colorize import colorize_files
-    from orchestrator.jobs import Where, plan_jobs
+    from orchestrator.apply.colorize import colorize_files
+    from orchestrator.apply.jobs import Where, plan_jobs
 
     with tempfile.TemporaryDirectory() as directory:
         chosen = choose(places, Path(directory), sweep, run, generator, given_targets(targets))

@@ -12,7 +12,7 @@ from generators import photograph, save, steered, track, vivid
 
 from gan.colorize import Colorizer
 from gan.config import TrainConfig
-from orchestrator import export
+from orchestrator.apply import export
 
 TRIAL = steered(recolour=True, hue=0.5)
 

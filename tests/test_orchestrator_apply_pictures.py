@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
 
 from gan.errors import UserError
-from orchestrator.pictures import PictureFile, read_picture, write_picture
+from orchestrator.apply.pictures import PictureFile, read_picture, write_picture
 
 ORIENTATION = 0x0112
 

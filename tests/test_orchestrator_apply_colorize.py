@@ -17,9 +17,9 @@ from skimage.color import rgb2lab
 
 from gan.colorize import Colorizer
 from gan.images import Pixels
-from orchestrator.colorize import colorize_files
-from orchestrator.generator_options import Chosen
-from orchestrator.jobs import Job, Where, plan_jobs
+from orchestrator.apply.colorize import colorize_files
+from orchestrator.apply.jobs import Job, Where, plan_jobs
+from orchestrator.apply.options import Chosen
 
 TRIAL = steered(saturation=0.5)
 

@@ -1,0 +1,1 @@
+"""A trained generator at work: picture files through it, and its export."""
