@@ -195,16 +195,11 @@ def report(
     pictures; rows.csv and rows.json. Reads the tracking store alone, also while trials still run.
     """
     from reports.page import write_report
-    from reports.store import connect, default_uri
-    from reports.tracking import log_report
+    from reports.store import default_uri
 
     names = list(dict.fromkeys(sweeps))
     out = out or places.runs / "reports" / "+".join(names)
-    uri = default_uri(places.runs)
-    page = write_report(uri, names, out, left_out=left_out)
-    if log:
-        for sweep in names:
-            log_report(connect(uri), sweep, out)
+    page = write_report(default_uri(places.runs), names, out, left_out=left_out, log=log)
     click.echo(page)
     if opened:
         webbrowser.open(page.resolve().as_uri())

@@ -21,16 +21,13 @@ BEST = (
 
 def in_order(runs: Sequence[TrialRun]) -> list[TrialRun]:
     """Put each recoloured trial behind the last one that was steered to the same targets."""
-    places: dict[object, int] = {}
-    for place, run in enumerate(runs):
-        if not run.config.recolour:
-            places[_comparison(run)] = place
-    return [
-        run
-        for _, run in sorted(
-            enumerate(runs), key=lambda item: (places.get(_comparison(item[1]), len(runs)), item[0])
-        )
-    ]
+    steered = {_comparison(run): i for i, run in enumerate(runs) if not run.config.recolour}
+
+    def place(item: tuple[int, TrialRun]) -> tuple[int, int]:
+        i, run = item
+        return (steered.get(_comparison(run), len(runs)) if run.config.recolour else i, i)
+
+    return [run for _, run in sorted(enumerate(runs), key=place)]
 
 
 def recoloured_beside(run: TrialRun, runs: Sequence[TrialRun]) -> TrialRun | None:
@@ -104,6 +101,7 @@ class MeanOf:
 class Folded:
     """Trials that differ in their seed alone, one control of theirs."""
 
+    sweep: str
     name: str
     control: str
     target: float | None
@@ -121,6 +119,7 @@ def over_seeds(runs: Sequence[TrialRun]) -> list[Folded]:
             same.setdefault((run.sweep, _without_seed(run)), []).append(run)
     return [
         Folded(
+            sweep=these[0].sweep,
             name=re.sub(r"(^|, )seed=\d+", "", these[0].name).removeprefix(", ") or "baseline",
             control=name or "",
             target=control.target if control else None,
@@ -147,6 +146,7 @@ def _without_seed(run: TrialRun) -> str:
 class Grid:
     """Trials over two settings."""
 
+    sweep: str
     of: str
     """What they have in common: their controls."""
     down: str
@@ -169,13 +169,13 @@ class Cell:
 
 
 def grids(runs: Sequence[TrialRun]) -> list[Grid]:
-    """Lay out measured trials of the same controls in which just two settings differ, by them.
+    """Lay out finished trials of the same controls in which just two settings differ, by them.
 
     Seeds and lengths are no settings here; recoloured trials are left out.
     """
     groups: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
-        if not run.config.recolour and "eval/mae" in run.metrics:
+        if not run.config.recolour and run.status == "FINISHED":
             groups.setdefault((run.sweep, *run.config.controls), []).append(run)
     found = (_grid(these) for these in groups.values())
     return [grid for grid in found if grid is not None]
@@ -196,7 +196,7 @@ def _grid(runs: list[TrialRun]) -> Grid | None:
         cells.setdefault((each[down], each[across]), []).append(run)
     lines = [(y, [_cell(cells.get((y, x), [])) for x in varied[across]]) for y in varied[down]]
     of = ", ".join(runs[0].config.controls) or "without control"
-    return Grid(of, down, across, lines, varied[across])
+    return Grid(runs[0].sweep, of, down, across, lines, varied[across])
 
 
 def _settings(run: TrialRun) -> dict[str, Any]:
@@ -219,7 +219,8 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
     """Choose the trials whose pictures a report shows side by side.
 
     Without control first, then by controls and targets. Of equal ones under several seeds the
-    first; where that is more than ``most``, of each target the best; and of those, ``most``.
+    best, or the first that is finished; where that is more than ``most``, of each target the best;
+    and of those, ``most``.
 
     Args:
         runs: measured trials; recoloured ones stand beside, not among them.
@@ -227,7 +228,7 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
         most: how many, at most.
     """
     first: dict[Hashable, TrialRun] = {}
-    for run in runs:
+    for run in [*best, *sorted(runs, key=lambda run: run.status != "FINISHED")]:
         if not run.config.recolour:
             first.setdefault((run.sweep, _without_seed(run)), run)
     chosen = list(first.values())

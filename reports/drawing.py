@@ -17,6 +17,7 @@ INK = "#010203"
 """Of text and lines; on the page, the colour of its text."""
 RULES: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -77,7 +78,7 @@ class Drawing:
             [p.y for p in points],
             linestyle="none",
             gid=gid,
-            label=label,
+            label=in_legend(label),
             zorder=4,
             **style,
         )
@@ -120,9 +121,15 @@ class Drawing:
         return svg.replace(">", f" aria-label={_quoted(alt)}>", 1)
 
 
+def in_legend(label: str) -> str:
+    """Keep a label that begins with an underscore, which matplotlib leaves out."""
+    return f" {label}" if label.startswith("_") else label
+
+
 def _linked(group: str, points: Sequence[Point]) -> str:
     """Make each point of a group a link with a title."""
     left = iter(points)
+    assert len(re.findall(r"<use [^>]*/>", group)) == len(points), "each is drawn"
 
     def link(use: re.Match[str]) -> str:
         point = next(left)

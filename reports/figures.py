@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import matplotlib as mpl
@@ -11,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.projections.polar import PolarAxes
 
 from gan.config import TARGETS, ControlName
-from reports.drawing import INK, RULES, Drawing, Plot, Point
-from reports.rows import Row
+from reports.drawing import INK, RULES, Drawing, Plot, Point, in_legend
+from reports.rows import Row, shown
 
 LONG_NAME = 24
 """Characters; two such do not fit beside each other below a plot."""
@@ -24,29 +25,34 @@ UNITS = {"hue": "turns", "chroma": "C*", "a": "a*", "b": "b*", "colourfulness": 
 
 
 def _of_trials(table: Sequence[Row]) -> list[tuple[str, list[Row], dict[str, Any]]]:
-    """Split rows by how they are drawn: (label, rows, style)."""
+    """Split rows by how they are drawn: (label, rows, style); unfinished trials are hollow."""
     sweeps = list(dict.fromkeys(row.sweep for row in table))
     parts: list[tuple[str, list[Row], dict[str, Any]]] = []
     for i, sweep in enumerate(sweeps):
-        colour = STEERED[i % len(STEERED)]
         of = f"{sweep}: " if len(sweeps) > 1 else ""
-        for recoloured in (False, True):
-            these = [r for r in table if r.sweep == sweep and r.recoloured == recoloured]
-            fill = RECOLOURED if recoloured and len(sweeps) == 1 else colour
-            style: dict[str, Any] = {"color": fill, "marker": "s" if recoloured else "o"}
-            if recoloured and len(sweeps) > 1:
-                style["markerfacecolor"] = "none"
+        for recoloured, finished in product((False, True), (True, False)):
+            these = [
+                row
+                for row in table
+                if (row.sweep, row.recoloured) == (sweep, recoloured)
+                and (row.status == "FINISHED") == finished
+            ]
+            colour = RECOLOURED if recoloured and not of else STEERED[i % len(STEERED)]
+            style: dict[str, Any] = {"color": colour, "marker": "s" if recoloured else "o"}
+            style |= {} if finished else {"markerfacecolor": "none"}
+            kind = "recoloured" if recoloured else "steered"
             if these:
-                parts.append((of + ("recoloured" if recoloured else "steered"), these, style))
+                parts.append((of + kind + ", unfinished" * (not finished), these, style))
     return parts
 
 
 def _point(row: Row, x: float, y: float, text: str) -> Point:
-    return Point(x, y, row.anchor, f"{row.trial}: {text}")
+    state = "" if row.status == "FINISHED" else f" ({row.status.lower()})"
+    return Point(x, y, row.anchor, f"{row.trial}{state}: {text}")
 
 
 def _outcome(row: Row) -> str:
-    return f"{row.achieved:.3f} for {row.target:g}"
+    return f"{shown(row.control, row.achieved or 0.0, 3)} for {row.target:g}"
 
 
 def achieved_against_wanted(table: Sequence[Row], uncontrolled: Mapping[str, float]) -> list[Plot]:
@@ -94,12 +100,7 @@ def _square(control: ControlName, table: Sequence[Row], uncontrolled: float | No
     for i, (label, these, style) in enumerate(parts):
         # Beside each other, so that both are seen where they agree.
         aside = margin * 0.6 * (i - (len(parts) - 1) / 2)
-        points = [
-            _point(
-                r, (r.target or 0) + aside, r.achieved or 0, f"{r.achieved:.3f} for {r.target:g}"
-            )
-            for r in these
-        ]
+        points = [_point(r, (r.target or 0) + aside, r.achieved or 0, _outcome(r)) for r in these]
         for point, row in zip(points, these, strict=True):
             if row.p10 is not None and row.p90 is not None:
                 axes.vlines(point.x, row.p10, row.p90, color=style["color"], lw=1.5, alpha=0.6)
@@ -144,17 +145,12 @@ def _circle(control: ControlName, table: Sequence[Row], uncontrolled: float | No
         axes.plot([target * turn] * 2, [0.1, 1], color=INK, lw=0.8, alpha=0.4)
     parts = _of_trials(table)
     for i, (label, these, style) in enumerate(parts):
-        radius = 0.85 - 0.17 * i
+        radius = 0.85 * (1 - i / (len(parts) + 1))
         for row in these:
             if row.p10 is not None and row.p90 is not None:
                 arc = [row.p10 + (row.p90 - row.p10) * k / 24 for k in range(25)]
                 axes.plot([a * turn for a in arc], [radius] * 25, color=style["color"], alpha=0.6)
-        points = [
-            _point(
-                row, (row.achieved or 0) * turn, radius, f"{row.achieved:.3f} for {row.target:g}"
-            )
-            for row in these
-        ]
+        points = [_point(row, (row.achieved or 0) * turn, radius, _outcome(row)) for row in these]
         drawing.scatter(axes, points, label, markersize=6, **style)
     axes.set_xticks([k / 12 * turn for k in range(12)], [_turns(k) for k in range(12)])
     axes.tick_params(axis="x", pad=9)
@@ -253,9 +249,11 @@ def curves(name: str, label: str, lines: Mapping[int, Curve]) -> Plot:
                 linestyle=("-", "--", ":")[i // len(LINES) % 3],
                 lw=1.6,
                 marker="." if len(points) < 12 else None,
-                label=trial,
+                label=in_legend(trial),
             )
-        axes.set(xlabel="step", ylabel=label, ylim=(0, None))
+        axes.set(xlabel="step", ylabel=label)
+        if all(value >= 0 for _, points in lines.values() for _, value in points):
+            axes.set_ylim(bottom=0)
         axes.grid(alpha=0.15, color=INK)
         drawing.legend(columns)
         ends = ", ".join(f"{trial} {points[-1][1]:.3f}" for trial, points in lines.values())

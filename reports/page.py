@@ -21,6 +21,7 @@ from reports.pictures import STAGES, Wall, walls
 from reports.rows import SYMBOLS, Row, anchor, rows, to_csv, to_json
 from reports.runs import TrialRun
 from reports.store import Client, curve, launched_with, opened, read_sweep, samples
+from reports.tracking import log_report
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_SHOWN = 24
@@ -53,7 +54,9 @@ class Read:
         return f"{run.sweep}: {run.name}" if len(self.sweeps) > 1 else run.name
 
 
-def write_report(uri: str, sweeps: Sequence[str], out: Path, *, left_out: bool = False) -> Path:
+def write_report(
+    uri: str, sweeps: Sequence[str], out: Path, *, left_out: bool = False, log: bool = False
+) -> Path:
     """Write ``index.html``, ``README.md``, ``rows.csv``, ``rows.json`` and pictures.
 
     Args:
@@ -61,6 +64,7 @@ def write_report(uri: str, sweeps: Sequence[str], out: Path, *, left_out: bool =
         sweeps: names of the sweeps to compare.
         out: directory, made if need be.
         left_out: whether to show trials too that the sweep's file no longer has.
+        log: whether to keep it in the tracking store, too.
 
     Returns:
         The page.
@@ -77,6 +81,10 @@ def write_report(uri: str, sweeps: Sequence[str], out: Path, *, left_out: bool =
             (out / name).write_bytes(content)
     except OSError as error:
         raise UserError(f"--out: cannot write to {out} ({error.strerror})") from None
+    if log:
+        with opened(uri) as client:
+            for sweep in sweeps:
+                log_report(client, sweep, files)
     return out / "index.html"
 
 
@@ -123,7 +131,7 @@ def _render(read: Read) -> dict[str, bytes]:
     pictures |= dict(grids.values())
     for i, wall in enumerate(hung):
         pictures[_overview_file(i)] = overview(
-            [run for run in read.shown if run in [c.run for c in wall.columns]], read.grids
+            [(read.label(column.run), column.run) for column in wall.columns], read.grids
         )
     context = {
         "read": read,
@@ -134,7 +142,7 @@ def _render(read: Read) -> dict[str, bytes]:
         "plots": plots,
         "tables": tables,
         "symbols": SYMBOLS,
-        "labelled": {read.label(run): run for run in read.shown},
+        "labelled": [(read.label(run), run) for run in read.shown],
         "settings": _shared_settings(read.runs),
         "counts": _counts(read.runs),
         "unfinished": [run for run in read.runs if run.status != "FINISHED"],
@@ -146,7 +154,8 @@ def _render(read: Read) -> dict[str, bytes]:
         "data": json.dumps([_data(wall) for wall in hung]).replace("<", "\\u003c"),
         "heading": _heading,
         "anchor": lambda run: anchor(run.sweep, run.key),
-        "command": lambda run: train_command(run.config, run.sweep),
+        "command": lambda run: train_command(run.config, f"{run.sweep}-again"),
+        "several": len(read.sweeps) > 1,
     }
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -155,7 +164,7 @@ def _render(read: Read) -> dict[str, bytes]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["pipe"] = lambda text: text.replace("|", "\\|")
+    environment.filters["plain"] = _plain_in_markdown
     texts = {
         "index.html": environment.get_template("index.html.j2").render(context),
         "README.md": environment.get_template("README.md.j2").render(context),
@@ -169,9 +178,9 @@ def _render(read: Read) -> dict[str, bytes]:
 
 def _plots(read: Read, table: Sequence[Row]) -> dict[str, list[Plot]]:
     """Draw every plot, by the section that it belongs to."""
-    # Of several sweeps, each has its own.
-    free = (run for run in read.runs if not run.config.controls and len(read.sweeps) == 1)
-    baseline = next(free, None)
+    # Of several, none is that of every trial.
+    free = [run for run in read.runs if not run.config.controls]
+    baseline = free[0] if len(free) == 1 else None
     of_baseline = {
         k.removeprefix("eval/"): v for k, v in (baseline.metrics if baseline else {}).items()
     }
@@ -218,7 +227,7 @@ def _data(wall: Wall) -> list[dict[str, Any]]:
         {
             "name": column.run.name,
             "anchor": anchor(column.run.sweep, column.run.key),
-            "step": column.run.step,
+            "step": column.step,
             "mae": column.mae,
             "numbers": [[asdict(n) for n in numbers] for numbers in column.numbers],
             "stages": [asdict(stage) for stage in column.stages],
@@ -264,6 +273,11 @@ def _made(read: Read) -> dict[str, Any]:
 
 def _unique(values: Any) -> list[str]:
     return list(dict.fromkeys(values))
+
+
+def _plain_in_markdown(text: str) -> str:
+    """Write text so that Markdown takes none of it for markup."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
 
 
 def _overview_file(index: int) -> str:

@@ -37,13 +37,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Number:
-    """A statistic of one picture."""
+    """A statistic of one picture, as it is shown."""
 
     control: ControlName
-    wanted: float
-    achieved: float
-    original: float
-    reachable: float
+    wanted: str
+    achieved: str
+    original: str
+    reachable: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Column:
     """What one trial makes of the pictures."""
 
     run: TrialRun
+    step: int
+    """Of the pictures; a trial under way is further."""
     cells: list[str]
     """Data URI of each picture."""
     mae: list[float]
@@ -61,7 +63,8 @@ class Column:
     recoloured: str
     """Data URI: the baseline's pictures recoloured to the same targets, side by side; or empty."""
     note: str
-    """What tells it from others of the same targets; or nothing."""
+    """Its sweep where there are several, what tells it from others of the same targets, and its
+    state if it is not finished."""
 
     @property
     def aims(self) -> list[tuple[ControlName, float, str]]:
@@ -145,6 +148,7 @@ def _wall(
         columns.append(
             Column(
                 run=run,
+                step=max(of_steps),
                 cells=[data_uri(picture, side) for picture in made],
                 mae=[float(v) for v in _mae(made, original)],
                 numbers=_numbers(run, _newest(of_steps), len(made)),
@@ -153,7 +157,7 @@ def _wall(
                     for step, png in list(of_steps.items())[:-1]
                 ],
                 recoloured=_strip(samples.cells(_newest(moved), size)[2], side) if moved else "",
-                note=_note(run, several) if alike[targets_of(run)] > 1 else "",
+                note=_note(run, several, alike[targets_of(run)] > 1),
             )
         )
     return Wall(
@@ -163,8 +167,10 @@ def _wall(
     )
 
 
-def _note(run: TrialRun, several: bool) -> str:
-    return f"{run.sweep}: {run.name}" if several else run.name
+def _note(run: TrialRun, several: bool, alike: bool) -> str:
+    state = "" if run.status == "FINISHED" else run.state.lower()
+    parts = (run.sweep if several else "", run.name if alike else "", state)
+    return ", ".join(part for part in parts if part)
 
 
 def _newest(of_steps: Mapping[int, bytes]) -> bytes:
@@ -189,10 +195,11 @@ def _numbers(run: TrialRun, png: bytes, count: int) -> list[list[Number]]:
     """Read what was measured of each picture, for each control."""
     of_control = [
         [
-            Number(name, run.config.controls[name].target, *values)
+            Number(name, *(shown_value(name, value, 3) for value in (wanted, *values)))
             for values in zip(of.achieved, of.original, of.reachable, strict=True)
         ]
         for name, of in samples.numbers_of(png).items()
+        for wanted in [run.config.controls[name].target]
     ]
     return [[numbers[i] for numbers in of_control] for i in range(count)]
 

@@ -94,7 +94,7 @@ class Row:
     """Share of its time on workers that went into steps that counted."""
     device: str
     command: str
-    """What trains it again."""
+    """What trains it again, under another name: where it is finished there is nothing to do."""
 
     @property
     def anchor(self) -> str:
@@ -103,8 +103,8 @@ class Row:
 
 
 def anchor(sweep: str, key: str) -> str:
-    """Name a trial's place on the page."""
-    return f"t-{re.sub('[^A-Za-z0-9]+', '-', sweep)}-{key}"
+    """Name a trial's place on the page, unlike any other's."""
+    return f"t-{re.sub('[^A-Za-z0-9]', lambda m: f'-{ord(m[0]):x}-', sweep)}-{key}"
 
 
 OF_CONTROL = (
@@ -147,7 +147,7 @@ def _rows_of(run: TrialRun, best: bool) -> list[Row]:
             restarts=run.restarts,
             goodput=run.goodput,
             device=run.device,
-            command=train_command(run.config, run.sweep),
+            command=train_command(run.config, f"{run.sweep}-again"),
             achieved=run.metrics.get(f"eval/{name}"),
             **{field: run.metrics.get(f"eval/{name}_{field}") for field in OF_CONTROL},
             **{field: run.metrics.get(f"eval/{field}") for field in OF_TRIAL},

@@ -1,6 +1,6 @@
 """The tables of a report, as text: for the page and for Markdown alike."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reports.compare import Cell, Folded, Grid, MeanOf
@@ -212,7 +212,7 @@ def _table(table: Sequence[Row], parts: list[_Of]) -> Table:
     )
 
 
-def of_crosstalk(runs: Mapping[str, TrialRun]) -> Table:
+def of_crosstalk(runs: Sequence[tuple[str, TrialRun]]) -> Table:
     """A line for each trial, by its label: what it did to each statistic not asked for."""
     return Table(
         [Column("Trial", text=True), *(Column(name) for name in SYMBOLS)],
@@ -221,20 +221,21 @@ def of_crosstalk(runs: Mapping[str, TrialRun]) -> Table:
                 [label, *(number()(value) for value in crosstalk(run).values())],
                 [label, *crosstalk(run).values()],
             )
-            for label, run in runs.items()
+            for label, run in runs
         ],
     )
 
 
 def of_seeds(folded: Sequence[Folded]) -> Table:
     """A line for each control of trials that differ in their seed alone."""
+    several = len({each.sweep for each in folded}) > 1
     titles = ("Trials", "Control", "Wanted", "Seeds", "Achieved", "Error", "MAE")
     return Table(
         [Column(title, text=title in ("Trials", "Control")) for title in titles],
         [
             Line(
                 [
-                    each.name,
+                    f"{each.sweep}: {each.name}" if several else each.name,
                     each.control or ABSENT,
                     number()(each.target),
                     str(each.seeds),

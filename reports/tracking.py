@@ -6,6 +6,8 @@ first made, and the run's tag ``colorsweep.step`` says how far it is. So a repea
 changes nothing, and a missed one is made up for by the next.
 """
 
+import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -188,13 +190,13 @@ class SweepTracker:
                 self.client.log_artifact(run.run_id, str(newest / file), GENERATOR)
 
 
-def log_report(client: Client, sweep: str, report: Path) -> str:
+def log_report(client: Client, sweep: str, report: Mapping[str, bytes]) -> str:
     """Keep a report with its sweep: as the artifacts of a run named ``report``, made once.
 
     Args:
         client: of the store.
         sweep: name of the sweep.
-        report: the report's directory.
+        report: its files, by name.
 
     Returns:
         Id of the run.
@@ -205,7 +207,10 @@ def log_report(client: Client, sweep: str, report: Path) -> str:
     found = client.search_runs([where], f"tags.`{REPORT}` = 'yes'", max_results=1)
     run = found[0] if found else client.create_run(where, tags={REPORT: "yes"}, run_name="report")
     run_id = str(run.info.run_id)
-    client.log_artifacts(run_id, str(report), "report")
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in report.items():
+            checkpoint.write_file(Path(directory) / name, content)
+        client.log_artifacts(run_id, directory, "report")
     client.set_terminated(run_id)
     return run_id
 

@@ -106,6 +106,20 @@ def test_a_picture_is_written_over_only_in_place(here: Path) -> None:
     np.testing.assert_array_equal(coloured("in/a.png"), Colorizer(vivid(TRIAL))(photograph()))
 
 
+def test_a_link_that_is_coloured_in_place_stays_one(here: Path) -> None:
+    Path("in/link.png").symlink_to("a.png")
+    result = call("colorize", "in/link.png", "--generator", "generator", "--in-place")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert Path("in/link.png").is_symlink()
+    np.testing.assert_array_equal(coloured("in/a.png"), Colorizer(vivid(TRIAL))(photograph()))
+
+
+def test_a_folder_can_be_coloured_into_one_that_it_lies_in(here: Path) -> None:
+    for out in (Path(), Path("in").parent.resolve()):
+        jobs, refused = plan_jobs([Path("in/below")], Where(out=out))
+        assert (refused, [job.output.name for job in jobs]) == ([], ["a.png"])
+
+
 def test_two_pictures_are_not_written_to_one_file(here: Path) -> None:
     result = call(
         *("colorize", "in/a.png", "in/below/a.png", "--out", "out", "--generator", "generator")
@@ -205,6 +219,7 @@ def test_the_nearest_trial_of_a_sweep_is_said_with_its_distance(here: Path) -> N
         (["--sweep", "x", "--run", "y", "--hue", "0.5"], ["--hue goes with --sweep"]),
         (["--sweep", "x", "--saturation", "1.5"], ["--saturation", "0<=x<=1"]),
         (["--sweep", "x", "--huw", "0.5"], ["--huw", "--hue"]),
+        (["--sweep", "x", "--hue", "nan"], ["--hue: nan is no target"]),
         (["--generator", "in"], ["in: no generator to load"]),
         (["--generator", "nowhere"], ["nowhere: no generator to load"]),
         (["--generator", "generator", "--in-place", "--out", "x"], ["--in-place"]),

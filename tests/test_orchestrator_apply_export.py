@@ -86,9 +86,21 @@ def test_a_file_that_makes_something_else_is_not_written(
     content = (out / "generator.onnx").read_bytes()
     monkeypatch.setattr(export, "to_onnx", lambda generator: content)
     before = files(workplace)
-    result = call("export", "--generator", "generator", "--out", "out")
+    result = call("export", "--generator", "generator", "--out", "elsewhere")
     assert_refused(result, "as ONNX its ab differs by", "more than 0.0001", "nothing is written")
     assert files(workplace) == before
+
+
+def test_a_file_that_is_there_is_replaced_on_request_only(workplace: Path) -> None:
+    save(TRIAL, workplace / "generator")
+    (workplace / "out").mkdir()
+    (workplace / "out" / "config.json").write_text("somebody's own")
+    before = files(workplace)
+    command = ("export", "--generator", "generator", "--out", "out")
+    assert_refused(call(*command), "out has config.json already", "--overwrite")
+    assert files(workplace) == before
+    assert call(*command, "--overwrite").exit_code == 0
+    assert Colorizer.load(workplace / "out").config == TRIAL
 
 
 def test_bad_options_are_refused_in_one_line(workplace: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from gan.config import Control, ControlName, TrainConfig
 from gan.datasets import Dataset
@@ -157,6 +157,15 @@ def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> N
     assert page.evaluate("document.activeElement.firstElementChild.alt") == (
         "Picture 5, saturation 0.75"
     )
+
+
+def test_the_dialog_leads_to_the_trial_in_the_table(page: Page) -> None:
+    page.locator(".wall tbody tr").nth(1).locator("button").nth(2).click()
+    page.get_by_role("link", name="All of its numbers").click()
+    assert page.locator("dialog").is_hidden()
+    row = page.locator("tr:target")
+    assert row.locator("th").inner_text() == "saturation=0.75"
+    expect(row).to_be_in_viewport()
 
 
 def test_the_wall_and_the_dialog_go_by_arrow_keys(page: Page) -> None:

@@ -28,8 +28,8 @@ def test_what_was_recoloured_stands_behind_what_was_steered_to_the_same_targets(
     weak, strong = steered(0.75, 0.1, weight=1), steered(0.75, 0.1, weight=9)
     same = run("recoloured", {"saturation": Control(target=0.75, weight=0)}, recolour=True)
     other = run("recoloured 1", {"saturation": Control(target=1, weight=0)}, recolour=True)
-    assert in_order([BASELINE, weak, strong, PAIR, other, same]) == [
-        *(BASELINE, weak, strong, same, PAIR, other)
+    assert in_order([BASELINE, weak, HUE, strong, PAIR, other, same]) == [
+        *(BASELINE, weak, HUE, strong, same, PAIR, other)
     ]
     assert recoloured_beside(strong, [BASELINE, other, same]) is same
     assert recoloured_beside(PAIR, [BASELINE, other, same]) is None
@@ -153,9 +153,19 @@ def test_shown_trials_begin_without_control_and_go_on_by_control_and_target() ->
     ]
 
 
-def test_of_seeds_the_first_is_shown() -> None:
+def test_of_seeds_the_best_is_shown_or_the_first_that_is_finished() -> None:
+    failed = steered(0.5, 0.2, seed=2, status="FAILED")
     first, second = steered(0.5, 0.3, seed=3), steered(0.5, 0.1, seed=4)
-    assert shown_trials([first, second], [second], 9) == [first]
+    assert shown_trials([failed, first, second], [second], 9) == [second]
+    assert shown_trials([failed, first, second], [], 9) == [first]
+    assert shown_trials([failed], [], 9) == [failed]
+
+
+def test_a_grid_is_of_finished_trials() -> None:
+    trials = [steered(t, 0.1, weight=w) for t in (0.25, 0.5) for w in (1, 2)]
+    under_way = steered(0.5, 0.9, weight=1, seed=7, status="RUNNING")
+    (grid,) = grids([*trials, under_way])
+    assert {cell.error for _, cells in grid.lines for cell in cells if cell} == {0.1}
 
 
 def test_of_too_many_trials_the_best_of_each_target_are_shown() -> None:

@@ -320,11 +320,8 @@ def test_a_report_is_kept_once_and_is_no_trial(
     tracker: SweepTracker, sweep: str, trial: Path, tmp_path: Path
 ) -> None:
     sync(tracker, trial)
-    report = tmp_path / "a report"
-    (report / "images").mkdir(parents=True)
-    (report / "images" / "plot.png").write_bytes(b"a plot")
-    for text in ("a page", "the page"):
-        (report / "index.html").write_text(text)
+    for text in (b"a page", b"the page"):
+        report = {"index.html": text, "images/plot.png": b"a plot"}
         run_id = log_report(tracker.client, sweep, report)
     kept = [run for run in runs_of(tracker.client, sweep) if run.info.run_name == "report"]
     assert [run.info.run_id for run in kept] == [run_id]

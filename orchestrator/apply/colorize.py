@@ -13,6 +13,7 @@ from gan.errors import UserError
 from orchestrator.apply.jobs import Job
 from orchestrator.apply.options import Chosen
 from orchestrator.apply.pictures import PictureFile, read_picture, write_picture
+from reports.rows import shown
 
 
 def colorize_files(chosen: Chosen, jobs: Sequence[Job], console: Console) -> int:
@@ -62,7 +63,7 @@ def _colorize(colorizer: Colorizer, job: Job, wanted: Mapping[ControlName, float
 def _shown(name: ControlName, outcome: Outcome) -> str:
     low, high = TARGETS[name]
     digits = 3 if high - low < 10 else 1
-    text = f"{name} {outcome.wanted:g} wanted, {outcome.achieved:.{digits}f} achieved"
+    text = f"{name} {outcome.wanted:g} wanted, {shown(name, outcome.achieved, digits)} achieved"
     if abs(outcome.reachable - outcome.wanted) >= 0.5 * 10**-digits:
         text += f" ({outcome.reachable:.{digits}f} reachable)"
     return text

@@ -28,7 +28,9 @@ ARGUMENTS = [
         ["--suffix"],
         help=f"Put behind the names of what is written.  [default: {SUFFIX}; none with --out]",
     ),
-    click.Option(["--overwrite"], is_flag=True, help="Replace what an earlier run wrote."),
+    click.Option(
+        ["--overwrite"], is_flag=True, help="Replace files that are there, but none of PATHS."
+    ),
     click.Option(["--in-place"], is_flag=True, help="Write over the pictures themselves."),
 ]
 
@@ -52,7 +54,8 @@ def colorize(
 
     JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each is written in
     its own format and depth, upright, in sRGB, with its alpha and without its metadata. Its
-    lightness stays what it is. A picture is never written over unless --in-place says so.
+    lightness stays what it is. None of PATHS is written over unless --in-place says so, and no
+    other file unless --overwrite does.
 
     Prints for each picture what was wanted, what is achieved, and the nearest value that its
     lightness allows where that is another.

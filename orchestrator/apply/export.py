@@ -18,20 +18,27 @@ TOLERANCE = 1e-4
 """Of ab in [-1, 1]; a thousandth of a shade. Measured: 3e-7."""
 
 
-def export_generator(path: Path, out: Path) -> tuple[UNetGenerator, float]:
+def export_generator(
+    path: Path, out: Path, *, overwrite: bool = False
+) -> tuple[UNetGenerator, float]:
     """Write a generator's weights, config and ONNX file.
 
     Args:
         path: what ``load_generator`` takes.
         out: directory to write into.
+        overwrite: whether files that are there may be replaced.
 
     Returns:
         The generator, and the largest difference between the two's ab in [-1, 1].
 
     Raises:
-        UserError: there is no generator, it cannot be written, or ONNX Runtime makes something
-            else of it; then nothing is written.
+        UserError: there is no generator, it cannot be written, a file is there already, or ONNX
+            Runtime makes something else of it; in the last two cases nothing is written.
     """
+    names = (checkpoint.GENERATOR, checkpoint.CONFIG, ONNX)
+    there = [name for name in names if (out / name).exists()]
+    if there and not overwrite:
+        raise UserError(f"--out: {out} has {', '.join(there)} already; --overwrite replaces them")
     generator = load_generator(path)
     onnx = to_onnx(generator)
     difference = largest_difference(generator, onnx)

@@ -18,6 +18,7 @@ ARGUMENTS = [
         required=True,
         help="Directory to write into.",
     ),
+    click.Option(["--overwrite"], is_flag=True, help="Replace files of those names."),
 ]
 
 
@@ -30,6 +31,7 @@ def export(
     run: str | None,
     generator: Path | None,
     out: Path,
+    overwrite: bool,
     **targets: Any,
 ) -> None:
     """Write a trained generator as generator.onnx, generator.safetensors and config.json.
@@ -45,7 +47,7 @@ def export(
         chosen = choose(places, Path(directory), sweep, run, generator, given_targets(targets))
         from orchestrator.apply.export import ONNX, export_generator
 
-        network, difference = export_generator(chosen.path, out)
+        network, difference = export_generator(chosen.path, out, overwrite=overwrite)
     click.echo(f"generator: {chosen.shown}")
     click.echo(f"{out / ONNX}: within {difference:.1g} of PyTorch's ab in [-1, 1]")
     if network.config.recolour:

@@ -30,7 +30,10 @@ class Where:
 
     def output(self, picture: Path, name: Path) -> Path:
         """Return where a picture is written that has this name in ``out``."""
+        # A link is followed: written over, it would become a file of its own.
         output = picture if self.out is None else self.out / name
+        if self.in_place:
+            return picture.resolve()
         return output.with_name(f"{output.stem}{self.suffix}{output.suffix}")
 
 
@@ -73,7 +76,7 @@ def _below(folder: Path, where: Where) -> list[Path]:
 def _is_input(file: Path, folder: Path, where: Where) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
     output = bool(where.suffix) and file.stem.endswith(where.suffix)
-    if where.out is not None and where.out.resolve() != folder.resolve():
+    if where.out is not None and folder.resolve() in where.out.resolve().parents:
         output |= where.out.resolve() in file.resolve().parents
     return file.suffix.lower() in SUFFIXES and file.is_file() and not hidden and not output
 

@@ -1,5 +1,6 @@
 """The options that say which generator, and the choice that they make."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,8 +54,16 @@ class Chosen:
 
 
 def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float]:
-    """Return the targets that were given, of all options by name."""
-    return {name: value for name in TARGETS if (value := values[name]) is not None}
+    """Return the targets that were given, of all options by name.
+
+    Raises:
+        UserError: one is no number.
+    """
+    given = {name: value for name in TARGETS if (value := values[name]) is not None}
+    for name, value in given.items():
+        if math.isnan(value):  # within every range, as click has it
+            raise UserError(f"--{name}: nan is no target")
+    return given
 
 
 def choose(

@@ -6,6 +6,7 @@ const make = (tag, properties = {}, ...children) => {
   return element;
 };
 const three = (value) => value.toFixed(3);
+const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 // One cell of a strip of pictures, in place of as many files.
 const ofStrip = (uri, index, count, alt) => {
@@ -43,7 +44,7 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
     if (trial.recoloured)
       pictures.push(figure("one", ofStrip(trial.recoloured, row, rows, "recoloured"), "without control, recoloured"));
     const numbers = trial.numbers[row].map((n) =>
-      make("tr", {}, ...[n.control, three(n.wanted), three(n.achieved), three(n.reachable), three(n.original)]
+      make("tr", {}, ...[n.control, n.wanted, n.achieved, n.reachable, n.original]
         .map((text, i) => i ? make("td", { textContent: text })
           : make("th", { textContent: text, className: "text", scope: "row" }))));
     const stages = trial.stages.map((stage) =>
@@ -60,7 +61,7 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
             make("tbody", {}, ...numbers))]
         : []),
       make("p", {}, `Mean absolute difference from the original: ${three(trial.mae[row])}. `,
-        make("a", { href: `#${trial.anchor}`, textContent: "All of its numbers", onclick: () => dialog.close() })),
+        make("a", { href: `#${trial.anchor}`, textContent: "All of its numbers", onclick: () => { place = null; dialog.close(); } })),
       make("h3", { textContent: "The way there" }),
       make("div", { className: "row" }, ...stages),
     );
@@ -81,10 +82,9 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
     move(at.parentElement.sectionRowIndex, at.cellIndex - 2);
     open(at.parentElement.sectionRowIndex, at.cellIndex - 2);
   });
-  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
   table.addEventListener("keydown", (event) => {
     const button = event.target.closest("button");
-    const step = steps[event.key];
+    const step = STEPS[event.key];
     if (!button || !step) return;
     const at = button.parentElement;
     const next = at.cellIndex - 2 + step[1] >= 0
@@ -124,7 +124,7 @@ dialog.addEventListener("close", () => {
   place?.table.tBodies[0].rows[place.row].cells[place.column + 2].firstElementChild.focus();
 });
 dialog.addEventListener("keydown", (event) => {
-  const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+  const step = STEPS[event.key];
   if (!step) return;
   event.preventDefault();
   place.table.walk(place.row + step[0], place.column + step[1]);

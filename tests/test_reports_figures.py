@@ -1,0 +1,91 @@
+import io
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from PIL import Image
+from trials import run
+
+from gan.config import Control
+from reports import figures
+from reports.rows import Row, anchor, rows
+
+
+def hues(sweep: str, **changes: Any) -> list[Row]:
+    """Three hues that were met, steered and recoloured."""
+    return [
+        replace(row, **changes)
+        for target in (0.0, 0.3, 0.6)
+        for recolour in (False, True)
+        for row in rows(
+            [
+                run(
+                    f"hue={target:g}",
+                    {"hue": Control(target=target, weight=0 if recolour else 200)},
+                    {"eval/hue": target, "eval/hue_p10": target - 0.1, "eval/hue_p90": target},
+                    recolour=recolour,
+                    sweep=sweep,
+                )
+            ]
+        )
+    ]
+
+
+def links(svg: str) -> list[tuple[str, str]]:
+    return re.findall(r'<a href="#([^"]*)" tabindex="-1"><title>([^<]*)</title><use', svg)
+
+
+@pytest.mark.parametrize("sweeps", [1, 5])
+def test_every_trial_is_a_point_that_leads_to_it(sweeps: int) -> None:
+    table = [row for i in range(sweeps) for row in hues(f"sweep {i}")]
+    (plot,) = figures.achieved_against_wanted(table, {})
+    found = links(plot.svg)
+    assert sorted(link for link, _ in found) == sorted(row.anchor for row in table)
+    titles = {row.anchor: row.trial for row in table}
+    for link, title in found:
+        assert title.startswith(titles[link])
+
+
+def test_an_unfinished_trial_says_so_in_its_point_and_in_the_legend() -> None:
+    (plot,) = figures.achieved_against_wanted(hues("one", status="KILLED"), {})
+    assert all("(killed): " in title for _, title in links(plot.svg))
+    assert ">steered, unfinished<" in plot.svg
+
+
+def test_a_hue_that_rounds_to_one_is_red() -> None:
+    (plot,) = figures.achieved_against_wanted(hues("one", achieved=0.9998), {})
+    assert {title.rpartition(": ")[2] for _, title in links(plot.svg)} == {
+        *("0.000 for 0", "0.000 for 0.3", "0.000 for 0.6")
+    }
+
+
+def test_names_are_shown_as_they_are() -> None:
+    names = ["dataset_path=$HOME/a_{b$", "_draft", "<b>&amp;"]
+    plot = figures.curves("x", "y", {i: (n, [(1, 1.0), (2, 2.0)]) for i, n in enumerate(names)})
+    for shown in ("dataset_path=$HOME/a_{b$", " _draft", "&lt;b&gt;&amp;amp;"):
+        assert f">{shown}<" in plot.svg
+    Image.open(io.BytesIO(plot.png)).verify()
+
+
+def test_a_curve_below_zero_is_seen() -> None:
+    plot = figures.curves("x", "adversarial term", {0: ("one", [(1, -0.9), (2, -0.5)])})
+    ticks = re.findall(r">(−?\d+\.\d+)<", plot.svg)
+    assert min(float(tick.replace("−", "-")) for tick in ticks if tick[0] == "−") < -0.8
+
+
+def test_a_plot_is_part_of_a_page_in_its_colours() -> None:
+    (plot,) = figures.achieved_against_wanted(hues("one"), {"hue": 0.2})
+    assert plot.svg.startswith("<svg ")
+    assert "currentColor" in plot.svg
+    assert "#010203" not in plot.svg
+    ids = re.findall(r' id="([^"]*)"', plot.svg)
+    assert len(ids) == len(set(ids))
+    assert all(name.startswith("achieved-hue-") for name in ids)
+    for reference in re.findall(r'url\(#([^)]*)\)|xlink:href="#([^"]*)"', plot.svg):
+        assert "".join(reference) in ids
+
+
+def test_places_on_the_page_are_those_of_one_trial() -> None:
+    sweeps = ["hue", "hue-1", "hue_1", "hue 1", "hue.1", "hué", "hue-2d-1"]
+    assert len({anchor(sweep, "0123456789") for sweep in sweeps}) == len(sweeps)
