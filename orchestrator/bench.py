@@ -15,8 +15,8 @@ from gan.speed import Bench, lines
 from orchestrator.datasets import check_datasets
 from orchestrator.estimate import at_once, kind_of, slots_here
 from orchestrator.plan import Trial
-from orchestrator.progress import duration
 from orchestrator.spec import SweepSpec
+from reports.tables import duration
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from orchestrator.adaptive.space import searched, to_suggest
 from orchestrator.attempts import attempts
 from orchestrator.datasets import check_datasets
 from orchestrator.plan import Trial, stand_ins
-from orchestrator.progress import duration
 from orchestrator.record import changes, read_record
 from orchestrator.spec import SweepSpec
 from orchestrator.state import TrialState, states_of, sweep_directory, trial_directory
+from reports.tables import duration
 
 
 @dataclass(frozen=True)

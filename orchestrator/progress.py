@@ -14,6 +14,7 @@ from rich.text import Text
 from gan.config import TrainConfig
 from orchestrator.plan import Trial
 from orchestrator.spec import CONTROLS
+from reports.tables import duration
 
 State = Literal[
     "waiting", "starting", "running", "restarting", "finished", "pruned", "stopped", "failed"
@@ -178,12 +179,3 @@ class Progress:
         if row.reason:
             parts.append(row.reason)
         return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Format seconds as 1:05, 2:03:04 or 3d 04h."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours >= 48:
-        return f"{hours // 24}d {hours % 24:02}h"
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -15,10 +15,10 @@ from gan.errors import UserError
 from orchestrator.attempts import Attempt, attempts, goodput, restarts, wasted_steps
 from orchestrator.claim import is_held
 from orchestrator.plan import Trial
-from orchestrator.progress import duration
 from orchestrator.record import launched, read_record
 from orchestrator.spec import listed, nearest
 from orchestrator.state import TrialState, state_of, sweep_directory, trial_directory
+from reports.tables import duration
 
 SILENT_SECONDS = 60.0
 """After so long without a sign of life an attempt elsewhere that never ended is taken for dead."""
