@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,12 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from gan.errors import UserError
 from reports import compare, figures, tables
-from reports.command import train_command
 from reports.compare import control_error, in_order, recoloured_beside
 from reports.drawing import Plot
 from reports.figures import Cost
 from reports.overview import overview
-from reports.pictures import STAGES, Wall, walls
+from reports.pictures import STAGES, Wall, newest, walls
 from reports.rows import SYMBOLS, Row, anchor, rows, to_csv, to_json
 from reports.runs import TrialRun
 from reports.store import Client, curve, launched_with, opened, read_sweep, samples
@@ -122,26 +121,46 @@ def _render(read: Read) -> dict[str, bytes]:
     table = rows(read.runs, best)
     hung = walls(read.shown, read.runs, read.grids)
     plots = _plots(read, table)
-    pictures = {f"{plot.name}.png": plot.png for group in plots.values() for plot in group}
-    grids = {
-        run.run_id: (f"{i:02}-{_slug(run.name)}.png", of_steps[max(of_steps)])
+    files = {
+        run.run_id: f"{i:02}-{_slug(run.name)}.png"
         for i, run in enumerate(read.runs)
-        if (of_steps := read.grids.get(run.run_id))
+        if read.grids.get(run.run_id)
     }
-    pictures |= dict(grids.values())
-    for i, wall in enumerate(hung):
-        pictures[_overview_file(i)] = overview(
+    overviews = {
+        "overview.png" if i == 0 else f"overview-{i + 1}.png": overview(
             [(read.label(column.run), column.run) for column in wall.columns], read.grids
         )
-    context = {
+        for i, wall in enumerate(hung)
+    }
+    pictures = {f"{plot.name}.png": plot.png for group in plots.values() for plot in group}
+    pictures |= {file: newest(read.grids[run_id]) for run_id, file in files.items()}
+    context = _context(read, table, hung, best)
+    context |= {"plots": plots, "files": files, "overviews": list(overviews)}
+    texts = {
+        "index.html": _fill("index.html.j2", context),
+        "README.md": _fill("README.md.j2", context),
+        "rows.csv": to_csv(table),
+        "rows.json": to_json(table),
+    }
+    return {name: text.encode() for name, text in texts.items()} | {
+        f"images/{name}": picture for name, picture in (pictures | overviews).items()
+    }
+
+
+def _context(
+    read: Read, table: Sequence[Row], hung: Sequence[Wall], best: Sequence[TrialRun]
+) -> dict[str, Any]:
+    """What the templates say in words and numbers."""
+    commands = {row.anchor: row.command for row in table}
+
+    def place(run: TrialRun) -> str:
+        return anchor(run.sweep, run.key)
+
+    return {
         "read": read,
         "rows": table,
         "walls": hung,
-        "overviews": [_overview_file(i) for i in range(len(hung))],
-        "files": {run_id: file for run_id, (file, _) in grids.items()},
-        "plots": plots,
         "tables": tables,
-        "symbols": SYMBOLS,
         "labelled": [(read.label(run), run) for run in read.shown],
         "settings": _shared_settings(read.runs),
         "counts": _counts(read.runs),
@@ -153,10 +172,13 @@ def _render(read: Read) -> dict[str, bytes]:
         "made": _made(read),
         "data": json.dumps([_data(wall) for wall in hung]).replace("<", "\\u003c"),
         "heading": _heading,
-        "anchor": lambda run: anchor(run.sweep, run.key),
-        "command": lambda run: train_command(run.config, f"{run.sweep}-again"),
+        "anchor": place,
+        "command": lambda run: commands[place(run)],
         "several": len(read.sweeps) > 1,
     }
+
+
+def _fill(template: str, context: Mapping[str, Any]) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html.j2"]),
@@ -165,15 +187,7 @@ def _render(read: Read) -> dict[str, bytes]:
         lstrip_blocks=True,
     )
     environment.filters["plain"] = _plain_in_markdown
-    texts = {
-        "index.html": environment.get_template("index.html.j2").render(context),
-        "README.md": environment.get_template("README.md.j2").render(context),
-        "rows.csv": to_csv(table),
-        "rows.json": to_json(table),
-    }
-    return {name: text.encode() for name, text in texts.items()} | {
-        f"images/{name}": picture for name, picture in pictures.items()
-    }
+    return environment.get_template(template).render(context)
 
 
 def _plots(read: Read, table: Sequence[Row]) -> dict[str, list[Plot]]:
@@ -278,10 +292,6 @@ def _unique(values: Any) -> list[str]:
 def _plain_in_markdown(text: str) -> str:
     """Write text so that Markdown takes none of it for markup."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
-
-
-def _overview_file(index: int) -> str:
-    return "overview.png" if index == 0 else f"overview-{index + 1}.png"
 
 
 def _shared_settings(runs: Sequence[TrialRun]) -> str:

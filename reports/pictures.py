@@ -135,14 +135,14 @@ def _wall(
     shown: list[TrialRun], runs: Sequence[TrialRun], grids: Mapping[str, Mapping[int, bytes]]
 ) -> Wall:
     size = shown[0].config.image_size
-    grey, original, _ = samples.cells(_newest(grids[shown[0].run_id]), size)
+    grey, original, _ = samples.cells(newest(grids[shown[0].run_id]), size)
     side = _shown_side(size, pictures=2 * len(shown) * len(original))
     columns = []
     several = len({run.sweep for run in runs}) > 1
     alike = Counter(targets_of(run) for run in shown)
     for run in shown:
         of_steps = grids[run.run_id]
-        made = samples.cells(_newest(of_steps), size)[2]
+        made = samples.cells(newest(of_steps), size)[2]
         beside = recoloured_beside(run, runs)
         moved = grids.get(beside.run_id) if beside else None
         columns.append(
@@ -151,12 +151,12 @@ def _wall(
                 step=max(of_steps),
                 cells=[data_uri(picture, side) for picture in made],
                 mae=[float(v) for v in _mae(made, original)],
-                numbers=_numbers(run, _newest(of_steps), len(made)),
+                numbers=_numbers(run, newest(of_steps), len(made)),
                 stages=[
                     Stage(step, _strip(samples.cells(png, size)[2], min(STAGE_SIDE, side)))
                     for step, png in list(of_steps.items())[:-1]
                 ],
-                recoloured=_strip(samples.cells(_newest(moved), size)[2], side) if moved else "",
+                recoloured=_strip(samples.cells(newest(moved), size)[2], side) if moved else "",
                 note=_note(run, several, alike[targets_of(run)] > 1),
             )
         )
@@ -173,7 +173,8 @@ def _note(run: TrialRun, several: bool, alike: bool) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _newest(of_steps: Mapping[int, bytes]) -> bytes:
+def newest(of_steps: Mapping[int, bytes]) -> bytes:
+    """Return the sample grid of the last step."""
     return of_steps[max(of_steps)]
 
 
