@@ -227,8 +227,8 @@ def test_status_dry_run_and_report_tell_pruned_from_failed(
     assert "0 more to be chosen by the search, over" in plan
     assert "saturation.weight: 1 to 1000 (log)" in plan
     page = Path(call(*options, "report", "story").stdout.strip()).read_text()
-    assert f"{7 - pruned} of 7 trials finished, {pruned} stopped by the scheduler" in page
-    assert "pruned: stopped by the scheduler (asha) at step" in page
+    assert f"{7 - pruned} of 7 trials finished, {pruned} pruned" in page
+    assert ": stopped by the scheduler (asha) at step" in page
 
 
 def test_without_the_scheduler_those_that_it_stopped_are_to_go_on(

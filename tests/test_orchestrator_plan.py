@@ -326,7 +326,10 @@ def test_the_results_sweep_has_every_target_of_the_seed() -> None:
 
 def test_the_sweep_in_the_readme_expands(file: Path) -> None:
     readme = (REPOSITORY / "README.md").read_text()
-    example = readme.split("```yaml\n")[1].split("```")[0]
+    short, example = (part.split("```")[0] for part in readme.split("```yaml\n")[1:3])
+    assert [trial.name for trial in trials(file, short)][:3] == [
+        *("baseline", "saturation=0.6", "saturation=0.4, hue=0.6")
+    ]
     names = [trial.name for trial in trials(file, example)]
     assert names[0] == "saturation=0.25, saturation.weight=100"
     assert len(names) == 3 * 2 + 3

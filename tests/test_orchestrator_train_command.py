@@ -230,7 +230,7 @@ def test_a_trial_is_named_by_its_controls_and_what_else_is_set(flags: str, name:
         ("--lr nan", ["--lr: ", "finite"]),
         ("--augment maybe", ["--augment", "'maybe' is not a valid boolean"]),
         ("--label-smoothing soft", ["--label-smoothing", "'soft' is neither a number nor"]),
-        ("--label-smoothing 1.5", ["--label-smoothing: ", "less than 1", "not 1.5"]),
+        ("--label-smoothing 1.5", ["--label-smoothing: ", "less than or equal to 0.5", "not 1.5"]),
         ("--dataset cifar", ["--dataset: ", "did you mean 'cifar10'?", "photos, folder, npz"]),
         ("--dataset folder", ["--dataset folder needs a --dataset-path"]),
         ("--image-size 100", ["--image-size: ", "32, 64, 128 or 256", "not 100"]),

@@ -12,7 +12,10 @@ Value = int | float | str | bool
 BEHIND = 1e9
 """Larger than any metric: where trials begin that are above a bound."""
 OF_IMAGES = ("mae", "psnr", "ssim", "ciede2000", "accuracy_2", "accuracy_5", "hue_resultant")
-OF_CONTROL = ("error", "error_p90", "reachable", "reachable_error", "reachable_error_p90")
+OF_CONTROL = (
+    *("error", "error_p90", "reachable", "reachable_error", "reachable_error_p90"),
+    *("p10", "p90"),
+)
 NOT_SEARCHED = (
     *("preset", "steps", "epochs", "recolour", "log_every", "evaluate_every"),
     *("dataset", "dataset_path", "image_size", "eval_images"),
