@@ -185,6 +185,7 @@ def _fill(template: str, context: Mapping[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["plain"] = _plain_in_markdown
     return environment.get_template(template).render(context)
