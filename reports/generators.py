@@ -17,6 +17,7 @@ from gan.colorize import Colorizer
 from gan.config import ControlName
 from gan.controls import STATISTICS
 from gan.errors import UserError
+from reports.compare import control_error
 from reports.runs import TrialRun
 from reports.store import default_uri, fetch_generator, find_run, opened, read_sweep
 
@@ -116,7 +117,7 @@ def nearest(runs: Sequence[TrialRun], wanted: Targets) -> list[TrialRun]:
             round(sum(distances(run, wanted, in_parts=True).values()), 6),
             len(run.config.controls),
             run.config.recolour,
-            _error(run),
+            torch.inf if (error := control_error(run)) is None else error,
         ),
     )
 
@@ -137,15 +138,6 @@ def distances(
         found[name] = STATISTICS[name].distance(target, value).item()
         found[name] /= STATISTICS[name].span if in_parts else 1
     return found
-
-
-def _error(run: TrialRun) -> float:
-    """Mean of the control errors on held-out images, in parts of the ranges."""
-    errors = [
-        run.metrics.get(f"eval/{name}_error", torch.inf) / STATISTICS[name].span
-        for name in run.config.controls
-    ]
-    return sum(errors)
 
 
 def _listed(runs: Iterable[TrialRun]) -> str:

@@ -41,6 +41,8 @@ class Read:
     runs: list[TrialRun]
     shown: list[TrialRun]
     """Those whose pictures are shown."""
+    best: list[TrialRun]
+    """Of each target that several were steered to."""
     grids: dict[str, dict[int, bytes]]
     """Sample grids (PNG) by run id and step: of those, and of what was recoloured beside them."""
     curves: dict[str, dict[str, list[tuple[int, float]]]]
@@ -96,7 +98,8 @@ def _read(client: Client, sweeps: Sequence[str], left_out: bool) -> Read:
             raise UserError(f"{sweep}: no trial has started yet{more}")
         runs += found
     measured = [run for run in runs if "eval/mae" in run.metrics]
-    shown = compare.shown_trials(measured, compare.best_of_targets(runs), MOST_SHOWN)
+    best = compare.best_of_targets(runs)
+    shown = compare.shown_trials(measured, best, MOST_SHOWN)
     grids = {run.run_id: samples(client, run, STAGES + 1) for run in shown}
     for run in shown:
         if (beside := recoloured_beside(run, measured)) is not None:
@@ -106,7 +109,7 @@ def _read(client: Client, sweeps: Sequence[str], left_out: bool) -> Read:
         for run in shown
     }
     commands = {sweep: launched_with(client, sweep) for sweep in sweeps}
-    return Read(sweeps, runs, shown, grids, curves, commands)
+    return Read(sweeps, runs, shown, best, grids, curves, commands)
 
 
 def _metrics(run: TrialRun) -> list[str]:
@@ -117,8 +120,7 @@ def _metrics(run: TrialRun) -> list[str]:
 
 def _render(read: Read) -> dict[str, bytes]:
     """Make every file of the report, by name."""
-    best = compare.best_of_targets(read.runs)
-    table = rows(read.runs, best)
+    table = rows(read.runs, read.best)
     hung = walls(read.shown, read.runs, read.grids)
     plots = _plots(read, table)
     files = {
@@ -134,7 +136,7 @@ def _render(read: Read) -> dict[str, bytes]:
     }
     pictures = {f"{plot.name}.png": plot.png for group in plots.values() for plot in group}
     pictures |= {file: newest(read.grids[run_id]) for run_id, file in files.items()}
-    context = _context(read, table, hung, best)
+    context = _context(read, table, hung)
     context |= {"plots": plots, "files": files, "overviews": list(overviews)}
     texts = {
         "index.html": _fill("index.html.j2", context),
@@ -147,9 +149,7 @@ def _render(read: Read) -> dict[str, bytes]:
     }
 
 
-def _context(
-    read: Read, table: Sequence[Row], hung: Sequence[Wall], best: Sequence[TrialRun]
-) -> dict[str, Any]:
+def _context(read: Read, table: Sequence[Row], hung: Sequence[Wall]) -> dict[str, Any]:
     """What the templates say in words and numbers."""
     commands = {row.anchor: row.command for row in table}
 
@@ -165,7 +165,7 @@ def _context(
         "settings": _shared_settings(read.runs),
         "counts": _counts(read.runs),
         "unfinished": [run for run in read.runs if run.status != "FINISHED"],
-        "best": best,
+        "best": read.best,
         "rule": compare.BEST,
         "folded": compare.over_seeds(read.runs),
         "grids": compare.grids(read.runs),

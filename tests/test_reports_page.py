@@ -1,95 +1,25 @@
-import base64
 import csv
 import io
 import json
 import re
 import shutil
-from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reported import BASELINE, COLUMNS, HUNG, MEASURED, TRIALS, Page, Told, cut, decoded
 from skimage.color import rgb2hsv
 
-from gan.config import Control, TrainConfig
+from gan.config import Control
 from gan.datasets import Dataset
 from gan.errors import UserError
-from gan.images import Pixels
 from gan.trainer import Trainer
 from reports.command import train_command
 from reports.page import write_report
-from reports.runs import Status
 from reports.store import default_uri
 from reports.tracking import SweepTracker
-
-BASELINE = TrainConfig(
-    base_channels=4, batch_size=8, steps=6, eval_images=12, log_every=2, evaluate_every=3
-)
-COLUMNS = {"trial", "control", "target", "weight", "achieved", "error", "reachable"} | {
-    *("mae", "steps", "epochs", "seconds", "images_per_second")
-}
-
-
-@dataclass(frozen=True)
-class Told:
-    """A trial as the tracking store is told of it."""
-
-    name: str
-    config: TrainConfig
-    status: Status
-    steps: int
-    """Of its directory's newest checkpoint."""
-    reason: str = ""
-
-
-def controlled(**targets: float) -> TrainConfig:
-    controls = {name: {"target": target} for name, target in targets.items()}
-    return TrainConfig.model_validate(BASELINE.model_dump() | {"controls": controls})
-
-
-RECOLOURED = BASELINE.recoloured_to(controlled(saturation=0.5).controls)
-WEAK = BASELINE.model_copy(update={"controls": {"saturation": Control(target=0.5, weight=1)}})
-TRIALS = [
-    Told("baseline", BASELINE, "FINISHED", 6),
-    Told("saturation=0.5", controlled(saturation=0.5), "FINISHED", 6),
-    Told("saturation=0.5, weight=1", WEAK, "FINISHED", 6),
-    Told("recoloured, saturation=0.5", RECOLOURED, "FINISHED", 6),
-    Told("hue=0 | $_*`[x]", controlled(hue=0), "FAILED", 3, "loss/<script>l1</script> became nan"),
-    Told("saturation=0.75, hue=0.6", controlled(saturation=0.75, hue=0.6), "KILLED", 3),
-    Told("red=1", controlled(red=1), "RUNNING", 0),
-]
-MEASURED = [trial for trial in TRIALS if trial.steps]
-HUNG = [trial for trial in MEASURED if not trial.config.recolour]
-"""Those whose pictures stand side by side."""
-
-
-class Page(HTMLParser):
-    """What a page is made of."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def pictures(self) -> list[Pixels]:
-        return [decoded(attributes["src"]) for tag, attributes in self.tags if tag == "img"]
-
-
-def decoded(uri: str) -> Pixels:
-    start = "data:image/webp;base64,"
-    assert uri.startswith(start)
-    content = base64.b64decode(uri.removeprefix(start), validate=True)
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 @pytest.fixture(scope="module")
@@ -154,15 +84,6 @@ def evaluated(runs: Path, trial: Told) -> dict[str, float]:
 def sample(runs: Path, trial: Told) -> bytes:
     directory = runs / "sweeps" / trial.config.key()
     return (directory / "samples" / f"step-{trial.steps:08}.png").read_bytes()
-
-
-def cut(png: bytes) -> list[list[Pixels]]:
-    """The pictures of a sample grid, by row: 32 pixels are shown as 96, with 4 between."""
-    grid = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-    return [
-        [grid[y : y + 96 : 3, x : x + 96 : 3] for x in range(0, grid.shape[1], 100)]
-        for y in (0, 100, 200)
-    ]
 
 
 def test_the_page_needs_nothing_but_itself(report: Path, page: Page) -> None:

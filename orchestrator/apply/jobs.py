@@ -30,10 +30,9 @@ class Where:
 
     def output(self, picture: Path, name: Path) -> Path:
         """Return where a picture is written that has this name in ``out``."""
-        # A link is followed: written over, it would become a file of its own.
-        output = picture if self.out is None else self.out / name
-        if self.in_place:
+        if self.in_place:  # a link is followed: replaced, it would become a file of its own
             return picture.resolve()
+        output = picture if self.out is None else self.out / name
         return output.with_name(f"{output.stem}{self.suffix}{output.suffix}")
 
 
