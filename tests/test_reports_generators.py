@@ -6,7 +6,7 @@ import pytest
 from generators import config, photograph, steered, track, vivid
 
 from gan.colorize import Colorizer
-from gan.config import TrainConfig
+from gan.config import ControlName, TrainConfig
 from gan.errors import UserError
 from reports.generators import by_name, by_run, by_targets, distances, load, nearest
 from reports.runs import TrialRun
@@ -117,10 +117,10 @@ def test_a_run_a_directory_or_a_file_is_loaded_in_three_lines(
     ],
 )
 def test_a_sweep_that_has_nothing_fit_says_what_it_has(
-    runs: Path, tmp_path: Path, sweep: str, targets: dict[str, float], words: str
+    runs: Path, tmp_path: Path, sweep: str, targets: dict[ControlName, float], words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        by_targets(default_uri(runs), sweep, targets, tmp_path)  # type: ignore[arg-type]
+        by_targets(default_uri(runs), sweep, targets, tmp_path)
 
 
 def test_a_trial_that_is_not_there_or_has_no_generator_is_refused(
