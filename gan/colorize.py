@@ -52,7 +52,8 @@ class Outcome:
     """What became of a target in one picture, in the statistic's own unit."""
 
     wanted: float
-    achieved: float
+    achieved: float | None
+    """None for the hue of a picture that is grey all over."""
     reachable: float
     """The nearest value to the target that any colouring of that lightness can have."""
 
@@ -68,7 +69,7 @@ class Colorizer:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Load a generator: a checkpoint, an export, or a .safetensors file beside its config.json.
+        """Load what ``load_generator`` takes, such as a checkpoint or an export.
 
         Raises:
             UserError: there is none.
@@ -86,6 +87,7 @@ class Colorizer:
             (H, W, 3), or (H, W, 4) with the alpha that was given; dtype and L of the picture.
 
         Raises:
+            TypeError: it is no array.
             ValueError: the array is no such picture.
         """
         picture = _checked(picture)
@@ -173,10 +175,11 @@ def outcomes(
         pixels = pixels[visible]
     rgb = torch.from_numpy(_unit(pixels[:, :3])).T[None, :, None]
     l, _ = rgb_to_l_ab(rgb)  # noqa: E741
+    grey = bool((rgb == rgb[:, :1]).all())
     return {
         name: Outcome(
             target,
-            STATISTICS[name].measure(rgb).item(),
+            None if grey and name == "hue" else STATISTICS[name].measure(rgb).item(),
             STATISTICS[name].reachable(l, target).item(),
         )
         for name, target in wanted.items()
@@ -206,8 +209,11 @@ def _checked(picture: NDArray[Sample]) -> NDArray[Sample]:
     """(H, W, C) of a picture.
 
     Raises:
+        TypeError: it is no array.
         ValueError: it is none.
     """
+    if not isinstance(picture, np.ndarray):
+        raise TypeError(f"{type(picture).__name__}: a picture is a NumPy array: np.asarray(image)")
     if picture.dtype not in (np.uint8, np.uint16, np.float32):
         raise ValueError(f"{picture.dtype}: a picture is uint8, uint16, or float32 in [0, 1]")
     whole = picture[..., None] if picture.ndim == 2 else picture

@@ -29,6 +29,8 @@ class HeldOut:
     """(n, 2, H, W), scaled colour in [-1, 1]."""
     statistics: dict[ControlName, Tensor]
     """Every statistic of every image: (n,), on the CPU."""
+    pictures: int
+    """How many files or pictures the images are crops of."""
     columns: Tensor
     """Indices of the images in the sample grid."""
     _reachable: dict[tuple[ControlName, float], Tensor] = field(
@@ -38,15 +40,15 @@ class HeldOut:
     @classmethod
     def of(cls, rgb: Tensor, pictures: int) -> "HeldOut":
         """Prepare images; the grid shows an even choice of the first ``pictures`` of them."""
-        last = min(pictures, len(rgb)) - 1
-        columns = torch.linspace(0, last, min(samples.COLUMNS, last + 1)).round().long()
+        pictures = min(pictures, len(rgb))
+        columns = torch.linspace(0, pictures - 1, min(samples.COLUMNS, pictures)).round().long()
         parts = torch.split(rgb, _at_a_time(rgb))
         l, ab = (torch.cat(x) for x in zip(*map(rgb_to_l_ab, parts), strict=True))  # noqa: E741
         statistics = {
             name: torch.cat([statistic.measure(part) for part in parts]).cpu()
             for name, statistic in STATISTICS.items()
         }
-        return cls(rgb, l, ab, statistics, columns)
+        return cls(rgb, l, ab, statistics, pictures, columns)
 
     def reachable(self, name: ControlName, target: float) -> Tensor:
         """Nearest value to a target that any colouring of each image can have: (n,), on the CPU.
@@ -95,7 +97,7 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
         config: its controls are what was wanted.
 
     Returns:
-        ``images``: how many there are.
+        ``images``, ``pictures``: how many there are, and how many pictures they are crops of.
 
         Means over the images, beside their originals:
         ``mae``: mean absolute difference of RGB, in [0, 1];
@@ -126,7 +128,7 @@ def evaluate(rgb: Tensor, images: HeldOut, config: TrainConfig) -> dict[str, flo
     """
     measured = _measure(rgb, images)
     result = {name: values.mean().item() for name, values in measured.items()}
-    result["images"] = float(len(rgb))
+    result |= {"images": float(len(rgb)), "pictures": float(images.pictures)}
     for name, statistic in STATISTICS.items():
         values = measured[name]
         result[name] = statistic.average(values)

@@ -158,12 +158,16 @@ def load_generator(path: Path) -> UNetGenerator:
     """Load a trained generator, ready to colour, with its ``config``.
 
     Args:
-        path: a checkpoint, a downloaded ``generator`` artifact, or a .safetensors file that has
-            its config.json beside it.
+        path: a checkpoint, a trial's directory (its newest), a downloaded ``generator`` artifact,
+            an export, or a .safetensors file that has its config.json beside it.
 
     Raises:
         UserError: it holds no generator.
     """
+    if path.suffix == ".onnx":
+        raise UserError(f"{path}: is for other programs; take {checkpoint.GENERATOR} beside it")
+    if path.is_dir() and not (path / checkpoint.GENERATOR).exists():
+        path = checkpoint.newest(path) or path
     weights = path / checkpoint.GENERATOR if path.is_dir() else path
     try:
         text = weights.with_name(checkpoint.CONFIG).read_bytes()

@@ -193,6 +193,8 @@ def report(
 
     Writes index.html, which needs no other file and no network; the same as README.md with
     pictures; rows.csv and rows.json. Reads the tracking store alone, also while trials still run.
+
+    Exits with 1 if --open finds no browser, 2 on bad input.
     """
     from reports.page import write_report
     from reports.store import default_uri
@@ -201,8 +203,12 @@ def report(
     out = out or places.runs / "reports" / "+".join(names)
     page = write_report(default_uri(places.runs), names, out, left_out=left_out, log=log)
     click.echo(page)
-    if opened:
-        webbrowser.open(page.resolve().as_uri())
+    if log:
+        line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
+        click.echo(line, err=True)  # what a script reads is the page's path alone
+    if opened and not webbrowser.open(page.resolve().as_uri()):
+        click.echo("Error: --open: no browser was found", err=True)
+        sys.exit(1)
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """Make it so: run what a sweep's trials lack, from wherever each of them is."""
 
+import shlex
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,7 @@ from orchestrator.sender import Removal, Sender, transfer_of
 from orchestrator.spec import SweepSpec
 from orchestrator.state import Places, TrialState, make_writable, states_of
 from orchestrator.watch import Watch
-from reports.store import connect, without_password
+from reports.store import Launched, connect, without_password
 from reports.tracking import SweepTracker
 
 
@@ -55,12 +56,17 @@ def launch(
         connect(uri)  # an absent server is to be noticed before anything is written
     make_writable(home.directory)
     with home.claim(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
-        tracker = SweepTracker(uri, spec.name, places.runs, command)
-        return _launch(spec, trials, home, tracker, console)
+        tracker = SweepTracker(uri, spec.name, places.runs)
+        return _launch(spec, trials, home, tracker, console, command)
 
 
 def _launch(
-    spec: SweepSpec, trials: list[Trial], home: Home, tracker: SweepTracker, console: Console
+    spec: SweepSpec,
+    trials: list[Trial],
+    home: Home,
+    tracker: SweepTracker,
+    console: Console,
+    command: str,
 ) -> bool:
     before = read_record(home.directory)
     chosen = searched(spec, trials, before)
@@ -74,6 +80,7 @@ def _launch(
     _say_plan(spec, states, left, console)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)
+    tracker.launched(Launched(command, len(trials)))
     if before != trials:
         write_record(home.directory, trials)
         home.publish(FILE)
@@ -128,16 +135,15 @@ def _say_summary(spec: SweepSpec, progress: Progress, count: int, console: Conso
                 style="red",
                 soft_wrap=True,
             )
-    counts = Counter(row.state for row in rows)
+    # What was asked to stop before its first step is as it was.
+    counts = Counter(row.state for row in rows if row.state != "stopped" or row.step)
     shown: tuple[State, ...] = ("pruned", "stopped", "failed")
     others = [f", {counts[state]} {state}" for state in shown if counts[state]]
     console.print(f"{counts['finished']} of {count} trials finished{''.join(others)}")
     done = counts["finished"] + counts["pruned"] == count
     if done:
-        console.print(f"Next: colorsweep report {spec.name}")
+        console.print(f"Next: {shlex.join(['colorsweep', 'report', spec.name])}", soft_wrap=True)
     else:
-        console.print(
-            f"To go on: colorsweep launch {spec.path}",
-            soft_wrap=True,
-        )
+        again = shlex.join(["colorsweep", "launch", str(spec.path)])
+        console.print(f"To go on: {again}", soft_wrap=True)
     return done

@@ -67,7 +67,7 @@ class SweepStatus:
 
     sweep: str
     goodput: float | None
-    """Of all trials."""
+    """Of all trials that are trained, like the next; one that is recoloured takes no steps."""
     checkpoint_share: float | None
     trials: list[TrialStatus]
 
@@ -81,8 +81,9 @@ def status_of(runs: Path, sweep: str) -> SweepStatus:
     trials = trials_of(runs, sweep)
     histories = [attempts(trial_directory(runs, sweep, trial)) for trial in trials]
     found = [_status(runs, sweep, *pair) for pair in zip(trials, histories, strict=True)]
-    every = [attempt for history in histories for attempt in history]
-    return SweepStatus(sweep, goodput(histories), _checkpoint_share(every), found)
+    trained = [h for trial, h in zip(trials, histories, strict=True) if not trial.config.recolour]
+    every = [attempt for history in trained for attempt in history]
+    return SweepStatus(sweep, goodput(trained), _checkpoint_share(every), found)
 
 
 def _checkpoint_share(of: list[Attempt]) -> float | None:
@@ -165,7 +166,7 @@ def print_status(found: SweepStatus, console: Console) -> None:
     line = f"{found.sweep}: {counts['finished']} of {len(found.trials)} trials finished{pruned}"
     console.print(line, soft_wrap=True)
     if found.goodput is not None:
-        console.print(f"goodput {found.goodput:.1%}: steps that counted, of the time on workers")
+        console.print(f"goodput {found.goodput:.1%}: steps that counted, of the time of training")
     if found.checkpoint_share is not None:
         console.print(f"checkpoints took {found.checkpoint_share:.1%} of the training time")
 

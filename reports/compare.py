@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any, TypeVar
 
 from gan.config import Control
-from reports.rows import span
+from reports.rows import shown_setting, span
 from reports.runs import TrialRun
 
 T = TypeVar("T")
@@ -17,6 +17,11 @@ BEST = (
     "ranges); the smaller MAE where that is equal"
 )
 """The rule that chooses the best trial of a target, for people."""
+CHOICE = (
+    "of those that differ in their seed alone the best or the first, and where that is still too "
+    "many the best of each target, evenly chosen"
+)
+"""The rule of ``shown_trials``, for people."""
 
 
 def in_order(runs: Sequence[TrialRun]) -> list[TrialRun]:
@@ -46,6 +51,26 @@ def targets_of(run: TrialRun) -> tuple[tuple[str, float], ...]:
     return tuple((name, control.target) for name, control in run.config.controls.items())
 
 
+def told_apart(runs: Sequence[TrialRun]) -> dict[str, str]:
+    """Say what tells each trial from others of its sweep with the same targets, by run id.
+
+    Such as "λ 50, seed 1"; of a trial that is alone with its targets nothing.
+    """
+    alike: dict[Hashable, list[TrialRun]] = {}
+    for run in runs:
+        alike.setdefault((run.sweep, targets_of(run), run.config.recolour), []).append(run)
+    told = {}
+    for these in alike.values():
+        settings = [_settings(run) | {"seed": run.config.seed} for run in these]
+        varied = [name for name in settings[0] if len({each[name] for each in settings}) > 1]
+        for run, each in zip(these, settings, strict=True):
+            only = " of " + "".join(run.config.controls)  # of several there is no such setting
+            told[run.run_id] = ", ".join(
+                f"{name.removesuffix(only)} {shown_setting(each[name])}" for name in varied
+            )
+    return told
+
+
 def pictures_of(run: TrialRun) -> Hashable:
     """Equal for trials that are measured on the same held-out images."""
     config = run.config
@@ -70,7 +95,7 @@ def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
     """Choose, of trials that were steered to the same targets, by the rule ``BEST``."""
     rivals: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
-        if run.status == "FINISHED" and not run.config.recolour and run.config.controls:
+        if run.state == "finished" and not run.config.recolour and run.config.controls:
             rivals.setdefault((pictures_of(run), targets_of(run)), []).append(run)
     return [min(these, key=_rank) for these in rivals.values() if len(these) > 1]
 
@@ -115,7 +140,7 @@ def over_seeds(runs: Sequence[TrialRun]) -> list[Folded]:
     """Fold finished trials that differ in their seed alone; a row a control."""
     same: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
-        if run.status == "FINISHED":
+        if run.state == "finished":
             same.setdefault((run.sweep, _without_seed(run)), []).append(run)
     return [
         Folded(
@@ -157,6 +182,12 @@ class Grid:
     columns: list[Any]
     """Values of ``across``."""
 
+    @property
+    def title(self) -> str:
+        """Say what it shows."""
+        of = "" if self.across == f"wanted {self.of}" else f" ({self.of})"
+        return f"{self.down} by {self.across}{of}"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -175,7 +206,7 @@ def grids(runs: Sequence[TrialRun]) -> list[Grid]:
     """
     groups: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
-        if not run.config.recolour and run.status == "FINISHED":
+        if not run.config.recolour and run.state == "finished":
             groups.setdefault((run.sweep, *run.config.controls), []).append(run)
     found = (_grid(these) for these in groups.values())
     return [grid for grid in found if grid is not None]
@@ -200,9 +231,10 @@ def _grid(runs: list[TrialRun]) -> Grid | None:
 
 
 def _settings(run: TrialRun) -> dict[str, Any]:
+    """Everything that tells trials apart but seed and length, by a name for people."""
     flat: dict[str, Any] = {}
     for name, control in run.config.controls.items():
-        flat |= {name: control.target, f"{name}.weight": control.weight}
+        flat |= {f"wanted {name}": control.target, f"λ of {name}": control.weight}
     aside = {"controls", "seed", "steps", "epochs", "recolour"}
     return flat | run.config.model_dump(mode="json", exclude=aside)
 
@@ -218,9 +250,7 @@ def _cell(runs: list[TrialRun]) -> Cell | None:
 def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) -> list[TrialRun]:
     """Choose the trials whose pictures a report shows side by side.
 
-    Without control first, then by controls and targets. Of equal ones under several seeds the
-    best, or the first that is finished; where that is more than ``most``, of each target the best;
-    and of those, ``most``.
+    Without control first, then by controls and targets; by the rule ``CHOICE``.
 
     Args:
         runs: measured trials; recoloured ones stand beside, not among them.
@@ -228,7 +258,7 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
         most: how many, at most.
     """
     first: dict[Hashable, TrialRun] = {}
-    for run in [*best, *sorted(runs, key=lambda run: run.status != "FINISHED")]:
+    for run in [*best, *sorted(runs, key=lambda run: run.state != "finished")]:
         if not run.config.recolour:
             first.setdefault((run.sweep, _without_seed(run)), run)
     chosen = list(first.values())
@@ -239,7 +269,10 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
         chosen = list(of_target.values())
     controls = list(dict.fromkeys(tuple(run.config.controls) for run in chosen))
     controls.sort(key=len)
-    chosen.sort(key=lambda r: (controls.index(tuple(r.config.controls)), targets_of(r)))
+    place = {id(run): i for i, run in enumerate(runs)}
+    chosen.sort(
+        key=lambda r: (controls.index(tuple(r.config.controls)), targets_of(r), place[id(r)])
+    )
     return spread(chosen, most)
 
 

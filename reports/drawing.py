@@ -2,8 +2,10 @@
 
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -15,6 +17,10 @@ mpl.use("agg")
 
 INK = "#010203"
 """Of text and lines; on the page, the colour of its text."""
+PAPER = "#fdfefd"
+"""Behind names; on the page, its own colour."""
+LEGEND_WIDTH = 64
+"""Characters beside each other below a plot; an entry's mark takes as much as 8."""
 RULES: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -79,23 +85,56 @@ class Drawing:
             linestyle="none",
             gid=gid,
             label=in_legend(label),
-            zorder=4,
             **style,
         )
 
-    def legend(self, columns: int) -> None:
-        """Explain what is drawn, below the axes, and leave room for that."""
+    def legend(self) -> None:
+        """Explain what is drawn, below the axes; the figure grows by that."""
         # By hand: matplotlib's layout takes as long as all of the drawing.
         (axes,) = self.figure.axes
+        handles, labels = axes.get_legend_handles_labels()
+        labels = [textwrap.fill(label, LEGEND_WIDTH - 8) for label in labels]
+        longest = max(len(line) for label in labels for line in label.splitlines())
+        columns = min(3, LEGEND_WIDTH // (longest + 8))
+        rows = -(-len(labels) // columns)
+        rows += sum(label.count("\n") for label in labels)  # of one column, then
         width, height = self.figure.get_size_inches()
-        rows = -(-len(axes.get_legend_handles_labels()[1]) // columns)
-        self.figure.legend(loc="lower center", ncols=columns)
+        height += 0.2 * rows
+        self.figure.set_size_inches(width, height)
+        self.figure.legend(handles, labels, loc="lower center", ncols=columns)
         self.figure.subplots_adjust(
             left=0.7 / width,
             right=1 - 0.25 / width,
             top=1 - 0.15 / height,
             bottom=(0.65 + 0.2 * rows) / height,
         )
+
+    def name_points(self, points: Sequence[tuple[float, float, str]]) -> None:
+        """Write names beside points (x, y, name), as far as there is room; last of all."""
+        (axes,) = self.figure.axes
+        axes.autoscale_view()
+        marks = [axes.transLimits.transform((x, y)) for x, y, _ in points]
+        taken = [(u - 0.012, v - 0.016, u + 0.012, v + 0.016) for u, v in marks]
+        for (x, y, name), (u, v) in zip(points, marks, strict=True):
+            width, height = 0.0155 * len(name), 0.05
+            for across, up in product(("left", "right"), ("bottom", "top")):
+                left = u + 0.018 if across == "left" else u - 0.018 - width
+                low = v + 0.012 if up == "bottom" else v - 0.012 - height
+                box = (left, low, left + width, low + height)
+                if left < 0 or box[2] > 1.02 or any(_meet(box, other) for other in taken):
+                    continue
+                axes.annotate(
+                    name,
+                    (x, y),
+                    (5 if across == "left" else -5, 2 if up == "bottom" else -2),
+                    textcoords="offset points",
+                    ha=across,
+                    va=up,
+                    fontsize=7.5,
+                    bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.3},
+                )
+                taken.append(box)
+                break
 
     def finish(self, name: str, alt: str) -> Plot:
         """Render."""
@@ -111,7 +150,8 @@ class Drawing:
         svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
         svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
         role = "group" if self.points else "img"  # an image's links are not announced
-        svg = svg.replace(INK, "currentColor").replace("<svg", f'<svg role="{role}"', 1)
+        svg = svg.replace(INK, "currentColor").replace(PAPER, "var(--page)")
+        svg = svg.replace("<svg", f'<svg role="{role}"', 1)
         for gid, points in self.points.items():
             start = svg.index(f'<g id="{gid}">')
             end = svg.index("</g>", svg.index("<use", start))
@@ -119,6 +159,14 @@ class Drawing:
         svg = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', svg)
         svg = re.sub(r'(url\(#|href="#)(?!t-)', rf"\g<1>{name}-", svg)
         return svg.replace(">", f" aria-label={_quoted(alt)}>", 1)
+
+
+Box = tuple[float, float, float, float]
+"""Left, low, right, high."""
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def in_legend(label: str) -> str:

@@ -7,7 +7,8 @@ rgb = colorize(picture)                              # see ``gan.colorize.Colori
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +33,6 @@ class Choice:
     run: TrialRun
     generator: Path
     """The directory that it was fetched into."""
-    targets: Targets
-    """What is asked of it: the wanted values, and its own targets for the rest."""
 
 
 def load(where: str | Path, uri: str | None = None) -> Colorizer:
@@ -64,7 +63,7 @@ def by_run(uri: str, run_id: str, into: Path) -> Choice:
         run = find_run(client, run_id)
     if run is None:
         raise UserError(f"{run_id}: neither a file or directory nor the run of a trial")
-    return _fetch(uri, [run], {}, into)
+    return _fetch(uri, [run], into)
 
 
 def by_name(uri: str, sweep: str, trial: str, into: Path) -> Choice:
@@ -77,7 +76,7 @@ def by_name(uri: str, sweep: str, trial: str, into: Path) -> Choice:
         runs = read_sweep(client, sweep, left_out=True)
     for run in runs:
         if trial in (run.name, run.key, run.run_id):
-            return _fetch(uri, [run], {}, into)
+            return _fetch(uri, [run], into)
     raise UserError(f"{sweep}: no trial {trial!r}; there are: {_listed(runs)}")
 
 
@@ -89,14 +88,16 @@ def by_targets(uri: str, sweep: str, wanted: Targets, into: Path) -> Choice:
     """
     with opened(uri) as client:
         runs = read_sweep(client, sweep)
-    finished = [run for run in runs if run.status == "FINISHED"]
+    finished = [run for run in runs if run.state == "finished"]
     if not finished:
-        there = "; ".join(f"{run.name} ({run.status})" for run in runs) or "none"
+        states = Counter(run.state for run in runs)
+        there = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
         raise UserError(f"{sweep}: none of its trials is finished; there are: {there}")
     if not (ranked := nearest(finished, wanted)):
         fit = f"controls {' and '.join(wanted)}" if wanted else "is without control; name a target"
-        raise UserError(f"{sweep}: no finished trial {fit}; there are: {_listed(finished)}")
-    return _fetch(uri, ranked, wanted, into)
+        controlled = dict.fromkeys(" and ".join(r.config.controls) or "nothing" for r in finished)
+        raise UserError(f"{sweep}: no finished trial {fit}; they control: {', '.join(controlled)}")
+    return _fetch(uri, ranked, into)
 
 
 def nearest(runs: Sequence[TrialRun], wanted: Targets) -> list[TrialRun]:
@@ -140,11 +141,13 @@ def distances(
     return found
 
 
-def _listed(runs: Iterable[TrialRun]) -> str:
-    return "; ".join(run.name for run in runs) or "none"
+def _listed(runs: Sequence[TrialRun]) -> str:
+    names = [run.name for run in runs[:20]]
+    names += [f"and {len(runs) - 20} more"] if len(runs) > 20 else []
+    return "; ".join(names) or "none"
 
 
-def _fetch(uri: str, runs: Sequence[TrialRun], wanted: Targets, into: Path) -> Choice:
+def _fetch(uri: str, runs: Sequence[TrialRun], into: Path) -> Choice:
     """Fetch the first generator that the store has.
 
     Raises:
@@ -153,6 +156,5 @@ def _fetch(uri: str, runs: Sequence[TrialRun], wanted: Targets, into: Path) -> C
     with opened(uri) as client:
         for run in runs:
             if (generator := fetch_generator(client, run, into)) is not None:
-                targets = {name: control.target for name, control in run.config.controls.items()}
-                return Choice(run, generator, {**targets, **wanted})
-    raise UserError(f"{_listed(runs)}: no generator was stored ({runs[0].status})")
+                return Choice(run, generator)
+    raise UserError(f"{_listed(runs)}: no generator was stored ({runs[0].state})")

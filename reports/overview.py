@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan import samples
+from reports.pictures import newest
 from reports.runs import TrialRun
 
 ROOM = 12
@@ -25,8 +26,8 @@ def overview(
         grids: their sample grids (PNG) by run id and step.
     """
     size = shown[0][1].config.image_size
-    newest = [grids[run.run_id][max(grids[run.run_id])] for _, run in shown]
-    pictures = [samples.cells(png, size) for png in newest]
+    last = [newest(grids[run.run_id]) for _, run in shown]
+    pictures = [samples.cells(png, size) for png in last]
     names = [*samples.ROWS[:2], *(label.replace(", ", "\n") for label, _ in shown)]
     lines = [pictures[0][0], pictures[0][1], *(made[2] for made in pictures)]
     grid = Image.open(io.BytesIO(samples.draw(np.stack(lines))))

@@ -2,11 +2,12 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -18,8 +19,8 @@ from reports.figures import Cost
 from reports.overview import overview
 from reports.pictures import STAGES, Wall, newest, walls
 from reports.rows import SYMBOLS, Row, anchor, rows, to_csv, to_json
-from reports.runs import TrialRun
-from reports.store import Client, curve, launched_with, opened, read_sweep, samples
+from reports.runs import LEFT_OUT, State, TrialRun
+from reports.store import Client, Launched, curve, launched_with, opened, read_sweep, samples
 from reports.tracking import log_report
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,8 +48,8 @@ class Read:
     """Sample grids (PNG) by run id and step: of those, and of what was recoloured beside them."""
     curves: dict[str, dict[str, list[tuple[int, float]]]]
     """Points (step, value) by run id and metric."""
-    commands: dict[str, str]
-    """What launched each sweep last."""
+    launches: dict[str, Launched]
+    """The last of each sweep."""
 
     def label(self, run: TrialRun) -> str:
         """Name a trial among those of all sweeps."""
@@ -108,8 +109,8 @@ def _read(client: Client, sweeps: Sequence[str], left_out: bool) -> Read:
         run.run_id: {metric: curve(client, run, metric) for metric in _metrics(run)}
         for run in shown
     }
-    commands = {sweep: launched_with(client, sweep) for sweep in sweeps}
-    return Read(sweeps, runs, shown, best, grids, curves, commands)
+    launches = {sweep: launched_with(client, sweep) for sweep in sweeps}
+    return Read(sweeps, runs, shown, best, grids, curves, launches)
 
 
 def _metrics(run: TrialRun) -> list[str]:
@@ -151,6 +152,8 @@ def _render(read: Read) -> dict[str, bytes]:
 
 def _context(read: Read, table: Sequence[Row], hung: Sequence[Wall]) -> dict[str, Any]:
     """What the templates say in words and numbers."""
+    pictured = [run for run in read.runs if read.grids.get(run.run_id)]
+    apart = compare.told_apart(pictured)
     commands = {row.anchor: row.command for row in table}
 
     def place(run: TrialRun) -> str:
@@ -162,16 +165,18 @@ def _context(read: Read, table: Sequence[Row], hung: Sequence[Wall]) -> dict[str
         "walls": hung,
         "tables": tables,
         "labelled": [(read.label(run), run) for run in read.shown],
+        "choice": _choice(read),
         "settings": _shared_settings(read.runs),
-        "counts": _counts(read.runs),
-        "unfinished": [run for run in read.runs if run.status != "FINISHED"],
+        "counts": _counts(read),
+        "unfinished": [run for run in read.runs if run.state != "finished"],
+        "missing": _missing(read),
         "best": read.best,
         "rule": compare.BEST,
         "folded": compare.over_seeds(read.runs),
         "grids": compare.grids(read.runs),
         "made": _made(read),
         "data": json.dumps([_data(wall) for wall in hung]).replace("<", "\\u003c"),
-        "heading": _heading,
+        "pictured": [(_heading(run, apart[run.run_id]), run) for run in pictured],
         "anchor": place,
         "command": lambda run: commands[place(run)],
         "several": len(read.sweeps) > 1,
@@ -193,12 +198,7 @@ def _fill(template: str, context: Mapping[str, Any]) -> str:
 
 def _plots(read: Read, table: Sequence[Row]) -> dict[str, list[Plot]]:
     """Draw every plot, by the section that it belongs to."""
-    # Of several, none is that of every trial.
     free = [run for run in read.runs if not run.config.controls]
-    baseline = free[0] if len(free) == 1 else None
-    of_baseline = {
-        k.removeprefix("eval/"): v for k, v in (baseline.metrics if baseline else {}).items()
-    }
     first = {(row.sweep, row.key): row for row in reversed(table)}
     trials = [
         Cost(first[run.sweep, run.key], error, _short(run))
@@ -207,9 +207,9 @@ def _plots(read: Read, table: Sequence[Row]) -> dict[str, list[Plot]]:
     ]
     qualities = [("mae", "MAE"), ("fid", "FID")]
     return {
-        "achieved": figures.achieved_against_wanted(table, of_baseline),
+        "achieved": figures.achieved_against_wanted(table, read.sweeps, free),
         "trade_off": [
-            figures.trade_off(there, quality, label, of_baseline.get(quality))
+            figures.trade_off(there, quality, label, read.sweeps, free)
             for quality, label in qualities
             if (there := [t for t in trials if getattr(t.row, quality) is not None])
         ],
@@ -231,7 +231,7 @@ def _curves(read: Read) -> list[Plot]:
             for i, run in enumerate(compare.spread(read.shown, MOST_CURVES))
             if (points := read.curves[run.run_id].get(metric))
         }
-        if lines:
+        if any(len(points) > 1 for _, points in lines.values()):
             plots.append(figures.curves(f"curve-{_slug(metric)}", label, lines))
     return plots
 
@@ -252,30 +252,43 @@ def _data(wall: Wall) -> list[dict[str, Any]]:
     ]
 
 
-def _heading(run: TrialRun) -> str:
-    """Name a trial by its targets, as the seed's results do."""
+def _heading(run: TrialRun, apart: str) -> str:
+    """Name a trial by its targets, as the seed's results do, and what tells it from others."""
     controls = run.config.controls.items()
     targets = ", ".join(rf"$\sigma_{SYMBOLS[name]} = {c.target:g}$" for name, c in controls)
-    return (targets or "Without control") + (
-        ", recoloured after training" if run.config.recolour else ""
+    after = "recoloured after training" if run.config.recolour else ""
+    return ", ".join(
+        part for part in (targets or "Without control", after, _plain_in_markdown(apart)) if part
     )
 
 
-def _counts(runs: Sequence[TrialRun]) -> str:
-    finished = sum(run.status == "FINISHED" for run in runs)
-    begun = "begun " * any(run.status == "RUNNING" for run in runs)
-    line = f"{finished} of {len(runs)} {begun}trials finished"
-    for state in ("RUNNING", "PRUNED", "KILLED", "FAILED"):
-        count = sum(run.state == state for run in runs)
-        line += f", {count} {state.lower()}" if count else ""
-    return line
+def _choice(read: Read) -> str:
+    """Say which trials have no pictures here; nothing where all have."""
+    measured = [r for r in read.runs if "eval/mae" in r.metrics and not r.config.recolour]
+    if len(measured) == len(read.shown):
+        return ""
+    return f"Pictures of {len(read.shown)} of {len(measured)} trials: {compare.CHOICE}."
+
+
+def _counts(read: Read) -> str:
+    """Count trials by state: all that the sweeps ask for, with or without a run."""
+    states = Counter(run.state for run in read.runs)
+    states["not begun"] += _missing(read)
+    others = (f", {states[s]} {s}" for s in get_args(State) if states[s] and s != "finished")
+    return f"{states['finished']} of {states.total()} trials finished{''.join(others)}"
+
+
+def _missing(read: Read) -> int:
+    """Count the trials that the sweeps ask for and that have no run yet."""
+    present = Counter(run.sweep for run in read.runs if run.index != LEFT_OUT)
+    return sum(max(0, read.launches[sweep].trials - present[sweep]) for sweep in read.sweeps)
 
 
 def _made(read: Read) -> dict[str, Any]:
     """How the report's trials came about."""
     trained = [run for run in read.runs if run.versions]
     return {
-        "commands": [command for command in read.commands.values() if command],
+        "commands": [each.command for each in read.launches.values() if each.command],
         "report": version("colorsweep"),
         "versions": _unique(", ".join(f"{k} {v}" for k, v in r.versions.items()) for r in trained),
         "datasets": _unique(
@@ -306,8 +319,16 @@ def _shared_settings(runs: Sequence[TrialRun]) -> str:
         )
         for run in runs
     }
-    counts = {run.metrics["eval/images"] for run in runs if "eval/images" in run.metrics}
-    measured = [f"measured on {count:.0f} held-out images" for count in counts]
+    counts = {
+        (run.metrics["eval/images"], run.metrics["eval/pictures"])
+        for run in runs
+        if "eval/images" in run.metrics
+    }
+    measured = [
+        f"measured on {images:.0f} held-out images"
+        + (f" (crops of {pictures:.0f} photographs)" if images != pictures else "")
+        for images, pictures in counts
+    ]
     same = [each[0] for each in zip(*lines, strict=True) if len(set(each)) == 1]
     return ", ".join(same + (measured if len(measured) == 1 else []))
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,7 +12,7 @@ from PIL import Image
 
 from gan import samples
 from gan.config import ControlName
-from reports.compare import pictures_of, recoloured_beside, targets_of
+from reports.compare import pictures_of, recoloured_beside, told_apart
 from reports.rows import shown as shown_value
 from reports.runs import TrialRun
 
@@ -139,7 +138,7 @@ def _wall(
     side = _shown_side(size, pictures=2 * len(shown) * len(original))
     columns = []
     several = len({run.sweep for run in runs}) > 1
-    alike = Counter(targets_of(run) for run in shown)
+    apart = told_apart(shown)
     for run in shown:
         of_steps = grids[run.run_id]
         made = samples.cells(newest(of_steps), size)[2]
@@ -157,7 +156,7 @@ def _wall(
                     for step, png in list(of_steps.items())[:-1]
                 ],
                 recoloured=_strip(samples.cells(newest(moved), size)[2], side) if moved else "",
-                note=_note(run, several, alike[targets_of(run)] > 1),
+                note=_note(run, several, apart[run.run_id]),
             )
         )
     return Wall(
@@ -167,9 +166,9 @@ def _wall(
     )
 
 
-def _note(run: TrialRun, several: bool, alike: bool) -> str:
-    state = "" if run.status == "FINISHED" else run.state.lower()
-    parts = (run.sweep if several else "", run.name if alike else "", state)
+def _note(run: TrialRun, several: bool, apart: str) -> str:
+    state = "" if run.state == "finished" else run.state
+    parts = (run.sweep if several else "", apart, state)
     return ", ".join(part for part in parts if part)
 
 

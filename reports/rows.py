@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 
 from gan.config import TARGETS, Control, ControlName
 from reports.command import train_command
-from reports.runs import TrialRun
+from reports.runs import State, TrialRun
 
 SYMBOLS: dict[ControlName, str] = {
     "saturation": "S",
@@ -36,8 +36,7 @@ class Row:
     sweep: str
     trial: str
     key: str
-    status: str
-    """MLflow's, or PRUNED where a scheduler stopped the trial."""
+    state: State
     reason: str
     """Why it failed, or a scheduler stopped it."""
     recoloured: bool
@@ -129,7 +128,7 @@ def _rows_of(run: TrialRun, best: bool) -> list[Row]:
             sweep=run.sweep,
             trial=run.name,
             key=run.key,
-            status=run.state,
+            state=run.state,
             reason=run.reason,
             recoloured=run.config.recolour,
             best=best,
@@ -181,6 +180,11 @@ def shown(control: str | None, value: float, digits: int) -> str:
     """Write a control's value; a hue that rounds to 1 is 0, the same on the circle."""
     rounded = round(value, digits)
     return f"{rounded % 1 if control == 'hue' else rounded:.{digits}f}"
+
+
+def shown_setting(value: object) -> str:
+    """Write a setting's value."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def to_csv(table: Sequence[Row]) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 from gan.config import TrainConfig
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+State = Literal["finished", "running", "not begun", "stopped", "pruned", "failed"]
 PREFIX = "colorsweep."
 LEFT_OUT = -1
 
@@ -52,9 +53,17 @@ class TrialRun:
         )
 
     @property
-    def state(self) -> str:
-        """Its status, or PRUNED where a scheduler stopped it."""
-        return "PRUNED" if self.pruned else self.status
+    def state(self) -> State:
+        """What became of it, in words for people."""
+        if self.status == "FINISHED":
+            return "finished"
+        if self.status == "FAILED":
+            return "failed"
+        if self.pruned:
+            return "pruned"
+        if not self.total_steps:  # no checkpoint has said so yet
+            return "not begun"
+        return "running" if self.status == "RUNNING" else "stopped"
 
     @property
     def pruned(self) -> bool:

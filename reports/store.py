@@ -7,7 +7,7 @@ import tempfile
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # Before the import, which reads them. An absent server is to be noticed in seconds.
@@ -34,6 +34,8 @@ AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
 Client = MlflowClient
 COMMAND = f"{PREFIX}command"
 """Tag of an experiment: what its sweep was launched with last."""
+TRIALS = f"{PREFIX}trials"
+"""Tag of an experiment: how many trials that asked for."""
 GENERATOR = "generator"
 """The artifact of a finished trial: its weights and its config."""
 
@@ -146,10 +148,20 @@ def curve(client: Client, run: TrialRun, metric: str) -> list[tuple[int, float]]
     return sorted((m.step, m.value) for m in client.get_metric_history(run.run_id, metric))
 
 
-def launched_with(client: Client, sweep: str) -> str:
-    """Return the command that launched a sweep last; empty where none is on record."""
+@dataclass(frozen=True)
+class Launched:
+    """The last launch of a sweep."""
+
+    command: str = ""
+    trials: int = 0
+    """How many it had then: without those that a search has chosen since."""
+
+
+def launched_with(client: Client, sweep: str) -> Launched:
+    """Return how a sweep was launched last, as far as that is on record."""
     experiment = client.get_experiment_by_name(sweep)
-    return str(experiment.tags.get(COMMAND, "")) if experiment else ""
+    tags = experiment.tags if experiment else {}
+    return Launched(tags.get(COMMAND, ""), int(tags.get(TRIALS, 0)))
 
 
 def find_run(client: Client, run_id: str) -> TrialRun | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reports.compare import Cell, Folded, Grid, MeanOf
-from reports.rows import SYMBOLS, Row, crosstalk, shown
+from reports.rows import SYMBOLS, Row, crosstalk, shown, shown_setting
 from reports.runs import TrialRun
 
 ABSENT = "–"
@@ -115,14 +115,18 @@ CONTROL = [
         lambda row: row.error,
         number(),
     ),
-    _Of(Column("Error 90 %", "its 90th percentile"), lambda row: row.error_p90, number()),
+    _Of(
+        Column("Error 90 %", "its 90th percentile, below the mean where few images are far off"),
+        lambda row: row.error_p90,
+        number(),
+    ),
     _Of(
         Column("To reachable", "mean distance of each image from its own nearest value"),
         lambda row: row.reachable_error,
         number(),
     ),
     _Of(
-        Column("To reachable 90 %", "its 90th percentile"),
+        Column("To reachable 90 %", "its 90th percentile, likewise"),
         lambda row: row.reachable_error_p90,
         number(),
     ),
@@ -170,7 +174,7 @@ TRAINING = [
         _percent,
     ),
     _Of(Column("Device", text=True), _trained(lambda row: row.device), _word),
-    _Of(Column("Status", text=True), lambda row: row.status.lower(), _word),
+    _Of(Column("State", text=True), lambda row: row.state, _word),
 ]
 
 
@@ -205,7 +209,7 @@ def _table(table: Sequence[Row], parts: list[_Of]) -> Table:
                 [part.show(part.value(row)) for part in kept],
                 [part.value(row) for part in kept],
                 row.anchor,
-                "" if row.status == "FINISHED" else row.status.lower(),
+                "" if row.state == "finished" else row.state,
             )
             for row in table
         ],
@@ -262,19 +266,15 @@ def of_grid(grid: Grid) -> Table:
     worst = max(_measure(cell) for _, cells in grid.lines for cell in cells) or 1
     return Table(
         [Column(f"{grid.down} ↓  {grid.across} →", text=True)]
-        + [Column(_setting(value)) for value in grid.columns],
+        + [Column(shown_setting(value)) for value in grid.columns],
         [
             Line(
-                [_setting(value), *map(_place, cells)],
+                [shown_setting(value), *map(_place, cells)],
                 [None, *(round(_measure(cell) / worst, 3) for cell in cells)],
             )
             for value, cells in grid.lines
         ],
     )
-
-
-def _setting(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _place(cell: Cell | None) -> str:

@@ -18,7 +18,17 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
 from reports.runs import LEFT_OUT, PREFIX, Status, TrialRun, params_of, tags_of
-from reports.store import AWAY, COMMAND, GENERATOR, Client, connect, first_line, search
+from reports.store import (
+    AWAY,
+    COMMAND,
+    GENERATOR,
+    TRIALS,
+    Client,
+    Launched,
+    connect,
+    first_line,
+    search,
+)
 
 REPORT = f"{PREFIX}report"
 """Tag of the run that keeps a sweep's report."""
@@ -29,14 +39,13 @@ METRICS_PER_CALL = 800
 class SweepTracker:
     """Writes the runs of one sweep."""
 
-    def __init__(self, uri: str, sweep: str, runs: Path, command: str = "") -> None:
+    def __init__(self, uri: str, sweep: str, runs: Path) -> None:
         """Find or make the sweep's experiment, and learn which runs it has.
 
         Args:
             uri: of the tracking store.
             sweep: name of the sweep.
             runs: directory for artifacts, unless a tracking server keeps them.
-            command: what it is launched with, for the report.
 
         Raises:
             UserError: the store does not answer.
@@ -52,12 +61,24 @@ class SweepTracker:
                 self.experiment_id = self.client.create_experiment(sweep, location)
             else:
                 self.experiment_id = experiment.experiment_id
-            if command:
-                self.client.set_experiment_tag(self.experiment_id, COMMAND, command)
             self._runs = {run.key: run for run in search(self.client, self.experiment_id)}
         except AWAY as error:
             raise UserError(
                 f"MLFLOW_TRACKING_URI: no experiment {sweep!r} ({first_line(error)})"
+            ) from None
+
+    def launched(self, launch: Launched) -> None:
+        """Note how the sweep is launched, for the report.
+
+        Raises:
+            UserError: the store does not answer.
+        """
+        try:
+            for tag, value in ((COMMAND, launch.command), (TRIALS, launch.trials)):
+                self.client.set_experiment_tag(self.experiment_id, tag, str(value))
+        except AWAY as error:
+            raise UserError(
+                f"MLFLOW_TRACKING_URI: cannot be written ({first_line(error)})"
             ) from None
 
     def run_of(self, key: str) -> TrialRun | None:

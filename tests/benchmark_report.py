@@ -14,7 +14,7 @@ from copies import copy_as
 from gan.config import Control, ControlName, TrainConfig
 from gan.datasets import load
 from gan.trainer import Trainer
-from reports.store import default_uri
+from reports.store import Launched, default_uri
 from reports.tracking import SweepTracker
 
 BASELINE = TrainConfig(
@@ -40,7 +40,8 @@ def main() -> None:
 
 def _store(runs: Path, sweep: str, targets: int, weights: int) -> None:
     """Keep a baseline, its recoloured trial for each target, and steered ones for each weight."""
-    tracker = SweepTracker(default_uri(runs), sweep, runs, f"colorsweep launch {sweep}")
+    tracker = SweepTracker(default_uri(runs), sweep, runs)
+    tracker.launched(Launched(f"colorsweep launch {sweep}", 1 + targets * (weights + 1)))
     aims: list[dict[ControlName, Control]] = [
         {"saturation": Control(target=(i + 0.5) / targets, weight=100 * (w + 1))}
         for i in range(targets)

@@ -89,16 +89,19 @@ class Cluster:
                     return
         raise AssertionError("no head can be started")
 
-    def add(self) -> None:
-        """Start a node of one CPU and wait until it has joined."""
+    def add(self, count: int) -> None:
+        """Start nodes of one CPU and wait until they have joined."""
         options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
+        wanted = len(self.nodes) + count
         for attempt in range(TRIES):
-            node = Node(f"{len(self.nodes)}.{attempt}", *options)
-            while node.alive():
-                if node.name in (self._known() or {}):
-                    self.nodes.append(node)
-                    return
+            started = [Node(f"{i}.{attempt}", *options) for i in range(len(self.nodes), wanted)]
+            while started:
+                known = self._known() or {}
+                self.nodes += [node for node in started if node.name in known]
+                started = [node for node in started if node.alive() and node.name not in known]
                 time.sleep(0.2)
+            if len(self.nodes) == wanted:
+                return
         raise AssertionError("no node can be started")
 
     def _known(self) -> dict[str, str] | None:

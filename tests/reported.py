@@ -10,7 +10,7 @@ from PIL import Image
 
 from gan.config import Control, TrainConfig
 from gan.images import Pixels
-from reports.runs import Status
+from reports.runs import State, Status
 
 BASELINE = TrainConfig(
     base_channels=4, batch_size=8, steps=6, eval_images=12, log_every=2, evaluate_every=3
@@ -29,6 +29,8 @@ class Told:
     status: Status
     steps: int
     """Of its directory's newest checkpoint."""
+    state: State = "finished"
+    """What the report is to say of it."""
     reason: str = ""
 
 
@@ -39,14 +41,15 @@ def controlled(**targets: float) -> TrainConfig:
 
 RECOLOURED = BASELINE.recoloured_to(controlled(saturation=0.5).controls)
 WEAK = BASELINE.model_copy(update={"controls": {"saturation": Control(target=0.5, weight=1)}})
+REASON = "loss/<script>l1</script> became nan"
 TRIALS = [
     Told("baseline", BASELINE, "FINISHED", 6),
     Told("saturation=0.5", controlled(saturation=0.5), "FINISHED", 6),
     Told("saturation=0.5, weight=1", WEAK, "FINISHED", 6),
     Told("recoloured, saturation=0.5", RECOLOURED, "FINISHED", 6),
-    Told("hue=0 | $_*`[x]", controlled(hue=0), "FAILED", 3, "loss/<script>l1</script> became nan"),
-    Told("saturation=0.75, hue=0.6", controlled(saturation=0.75, hue=0.6), "KILLED", 3),
-    Told("red=1", controlled(red=1), "RUNNING", 0),
+    Told("hue=0 | $_*`[x]", controlled(hue=0), "FAILED", 3, "failed", REASON),
+    Told("saturation=0.75, hue=0.6", controlled(saturation=0.75, hue=0.6), "KILLED", 3, "stopped"),
+    Told("red=1", controlled(red=1), "RUNNING", 0, "not begun"),
 ]
 MEASURED = [trial for trial in TRIALS if trial.steps]
 HUNG = [trial for trial in MEASURED if not trial.config.recolour]

@@ -108,10 +108,10 @@ class Pair:
         return fast, plain
 
 
-def run_levelled(pair: Pair) -> tuple[float, float]:
+def run_levelled(pair: Pair, steps: int = STEPS) -> tuple[float, float]:
     """Largest difference of a loss, and of an update in parts of it, each from equal weights."""
     losses, updates = [], []
-    for number in range(STEPS):
+    for number in range(steps):
         _, before = pair.weights()
         losses.append(pair.step(number))
         fast, plain = pair.weights()
@@ -187,7 +187,7 @@ def test_the_tolerances_tell_a_plain_loop_of_slightly_other_settings(
     small_npz: Path, same_dropout: None, other: dict[str, object]
 ) -> None:
     pair = Pair(tiny(small_npz, controls={}), tiny(small_npz, controls={}, **other))
-    losses, updates = run_levelled(pair)
+    losses, updates = run_levelled(pair, steps=10)
     assert losses > LOSS or updates > UPDATE
 
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
-from gan import colorize
+from gan import checkpoint, colorize
 from gan.color import l_ab_to_rgb, lightness, linear, rgb_to_l_ab, tinted
 from gan.colorize import SHIFTS, Colorizer, outcomes, seen_sides
+from gan.errors import UserError
 
 Array = NDArray[np.float64]
 
@@ -165,6 +166,12 @@ def test_an_array_that_is_no_picture_is_refused(picture: NDArray[Any], words: st
         colorizer()(picture)
 
 
+def test_what_is_no_array_is_refused() -> None:
+    image: Any = Image.new("RGB", (4, 4))
+    with pytest.raises(TypeError, match=r"Image: a picture is a NumPy array: np.asarray\(image\)"):
+        colorizer()(image)
+
+
 @pytest.mark.parametrize("target", [0.2, 0.4])
 @pytest.mark.parametrize(("height", "width"), [(192, 256), (900, 1200)])
 def test_a_recoloured_trials_pictures_are_moved_to_its_targets(
@@ -197,6 +204,30 @@ def test_what_is_transparent_does_not_count() -> None:
     assert outcomes(picture, {"saturation": 0.5})["saturation"].achieved == pytest.approx(1)
     picture[..., 3] = 0
     assert outcomes(picture, {"saturation": 0.5})["saturation"].achieved == pytest.approx(0.25)
+
+
+def test_grey_has_no_hue() -> None:
+    picture = np.repeat(photograph()[..., :1], 3, axis=2)
+    assert outcomes(picture, {"hue": 0.6})["hue"].achieved is None
+    assert outcomes(picture, {"saturation": 0.5})["saturation"].achieved == 0
+    picture[0, 0, 0] ^= 255
+    assert outcomes(picture, {"hue": 0.6})["hue"].achieved is not None
+
+
+def test_a_trials_directory_stands_for_its_newest_checkpoint(tmp_path: Path) -> None:
+    for step, seed in ((3, 5), (6, 7)):
+        files = {
+            name: (save(config(seed=seed), tmp_path / "x") / name).read_bytes()
+            for name in (checkpoint.GENERATOR, checkpoint.CONFIG)
+        }
+        checkpoint.write(tmp_path / "trial", step, files)
+    expected = Colorizer(vivid(config(seed=7)))(photograph())
+    np.testing.assert_array_equal(Colorizer.load(tmp_path / "trial")(photograph()), expected)
+
+
+def test_an_onnx_file_is_refused_with_what_to_take() -> None:
+    with pytest.raises(UserError, match=r"x.onnx: is for other programs; take generator.safetenso"):
+        Colorizer.load("x.onnx")
 
 
 def test_a_generator_is_loaded_from_its_directory_or_its_file(tmp_path: Path) -> None:

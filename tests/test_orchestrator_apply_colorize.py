@@ -165,7 +165,7 @@ def test_bad_pictures_have_a_line_each_and_the_others_are_done(here: Path) -> No
     assert told.keys() == {
         *("none", "in/empty.jpg", "in/text.png", "in/torn.jpg", "in/bomb.png", "nowhere.jpg")
     }
-    assert told["none"].startswith("no images (.jpeg, .jpg, .png, .tif, .tiff, .webp)")
+    assert told["none"].startswith("nothing to colour (.jpeg, .jpg, .png, .tif, .tiff, .webp)")
     assert told["in/empty.jpg"] == "is empty"
     assert "14000x13000 pixels; valid: up to 178,956,970" in told["in/bomb.png"]
     assert "premature end" in told["in/torn.jpg"]
@@ -206,6 +206,35 @@ def test_the_nearest_trial_of_a_sweep_is_said_with_its_distance(here: Path) -> N
     assert by_name[0] == by_run[0] == f"generator: hue=0.9 (run {run_id})"
     assert "hue 0.9 wanted" in by_run[1]
     assert call("export", "--run", run_id, "--out", "in/a.png").exit_code == 2
+
+
+def test_what_nobody_asked_for_is_the_trials_own_target(here: Path) -> None:
+    track(here / "runs", "mine", "both", steered(hue=0.6, saturation=0.4))
+    line = call("colorize", "in/a.png", "--sweep", "mine", "--hue", "0.5").stdout.splitlines()[1]
+    assert "hue 0.5 wanted, " in line
+    assert "saturation 0.4 its own target, " in line
+
+
+def test_grey_is_said_to_have_no_hue(here: Path) -> None:
+    Image.new("L", (64, 48)).save("black.png")
+    save(steered(hue=0.6), here / "blue")
+    line = call("colorize", "black.png", "--generator", "blue").stdout.splitlines()[1]
+    assert "hue 0.6 wanted, none achieved: it is grey" in line
+
+
+def test_what_was_written_before_is_no_input_wherever_it_goes_next(here: Path) -> None:
+    assert call("colorize", "in", "--generator", "generator").exit_code == 0
+    jobs, refused = plan_jobs([Path("in")], Where(out=Path("out"), suffix="-again"))
+    assert refused == []
+    assert [str(job.picture) for job in jobs] == ["in/a.png", "in/b.jpg", "in/below/a.png"]
+
+
+def test_without_a_picture_no_generator_is_looked_for(here: Path) -> None:
+    (here / "none").mkdir()
+    result = call("colorize", "none", "--generator", "nowhere")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: none: nothing to colour")
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

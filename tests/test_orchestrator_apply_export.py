@@ -14,7 +14,9 @@ from gan.colorize import Colorizer
 from gan.config import TrainConfig
 from orchestrator.apply import export
 
-TRIAL = steered(recolour=True, hue=0.5)
+TRIAL = steered(recolour=True, hue=0.5).model_copy(
+    update={"dataset": "folder", "dataset_path": "/home/somebody/pictures"}
+)
 
 
 # One export for all: it takes 10 s, most of it imports.
@@ -56,8 +58,11 @@ def test_the_onnx_file_describes_itself_and_nothing_of_this_machine(out: Path) -
     model = onnx.load(file)
     onnx.checker.check_model(model, full_check=True)
     described = {entry.key: entry.value for entry in model.metadata_props}
-    assert TrainConfig.model_validate(json.loads(described["config"])) == TRIAL
+    told = TrainConfig.model_validate(json.loads(described["config"]))
+    assert told == TRIAL.model_copy(update={"dataset_path": "pictures"})
+    assert b"somebody" not in b"".join(other.read_bytes() for other in out.iterdir())
     assert described["l"].startswith("L* / 50 - 1")
+    assert "sides multiples of 16, the shorter one best 32 to 64" in described["l"]
     assert described["ab"].startswith("a* / 110, b* / 110")
     assert str(Path.cwd()).encode() not in file.read_bytes()
     assert b"site-packages" not in file.read_bytes()
@@ -100,7 +105,7 @@ def test_a_file_that_is_there_is_replaced_on_request_only(workplace: Path) -> No
     assert_refused(call(*command), "out has config.json already", "--overwrite")
     assert files(workplace) == before
     assert call(*command, "--overwrite").exit_code == 0
-    assert Colorizer.load(workplace / "out").config == TRIAL
+    assert Colorizer.load(workplace / "out").config.controls == TRIAL.controls
 
 
 def test_bad_options_are_refused_in_one_line(workplace: Path) -> None:

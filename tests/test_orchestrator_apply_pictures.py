@@ -169,10 +169,10 @@ def several(kind: str) -> bytes:
 
 BAD: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "is empty"),
-    "text": (b"not an image", "cannot be read as an image"),
+    "text": (b"not an image", "cannot be read as JPEG, PNG, TIFF or WebP"),
     "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "known format"),
     "GIF": (encoded("GIF"), "known format"),
-    "only a header": (encoded("PNG")[:40], "cannot be read as an image"),
+    "only a header": (encoded("PNG")[:40], "cannot be read as JPEG, PNG, TIFF or WebP"),
     **{
         f"truncated {kind}": (first_part(kind), "cannot be")
         for kind in ("JPEG", "PNG", "TIFF", "WEBP")

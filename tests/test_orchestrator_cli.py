@@ -161,6 +161,7 @@ def test_a_report_opens_in_a_browser_and_is_kept_in_mlflow_on_request(
     assert result.exit_code == 0, result.output
     page = workplace / "page" / "index.html"
     assert opened.read_text().strip() == page.as_uri()
+    assert result.stderr == "kept in the tracking store: run 'report' of tiny\n"
     client = store_of(runs)
     (kept,) = (run for run in runs_of(client, "tiny") if run.info.run_name == "report")
     assert artifacts(client, kept)["report/index.html"] == page.read_bytes()
@@ -169,6 +170,18 @@ def test_a_report_opens_in_a_browser_and_is_kept_in_mlflow_on_request(
     assert (workplace / "again" / "rows.csv").read_bytes() == (
         workplace / "page" / "rows.csv"
     ).read_bytes()
+
+
+def test_a_report_is_written_where_there_is_no_browser(
+    workplace: Path, launched: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    monkeypatch.setenv("BROWSER", "/bin/false %s")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    result = call("--runs", str(launched[0] / "runs"), "report", "tiny", "--out", "page", "--open")
+    assert (result.exit_code, result.stderr) == (1, "Error: --open: no browser was found\n")
+    assert Path("page/index.html").exists()
 
 
 # What is refused beside something launched

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +13,16 @@ from launches import SETTINGS, Launch, on_small
 from mlflow import MlflowClient
 from servers import TrackingServer
 from tracking import only_run
-from trainings import assert_same_generator, assert_sent_once, left_alone
+from trainings import assert_same_generator, assert_sent_once, left_alone_meanwhile
 
+from gan.trainer import Trainer
 from orchestrator.attempts import Attempt, attempts
 from orchestrator.plan import Trial, expand
 from orchestrator.spec import read_sweep
 
 pytestmark = pytest.mark.timeout(900)
 
-SWEEP = f"{SETTINGS}  steps: 800\n  saturation: 0.75\n"
+SWEEP = f"{SETTINGS}  steps: 640\n  saturation: 0.75\n"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Story:
     """What was seen of it."""
 
     trial: Trial
+    alone: Future[Trainer]
+    """The same without a death."""
     runs: Path
     after_each: list[list[Attempt]]
     """When the trial went on after: the death of its node, a drain, a SIGTERM to its node, the
@@ -51,6 +55,7 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     sweep.write_text(on_small(small_npz, SWEEP))
     (trial,) = expand(read_sweep(sweep))
     directory = runs / "sweeps" / "disasters" / trial.key
+    (alone,) = left_alone_meanwhile([trial.config], tmp_path_factory.mktemp("alone"))
     server = TrackingServer(tmp_path_factory.mktemp("server"))
     cluster = Cluster()
     seen = []
@@ -71,8 +76,7 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         launch.wait_for(has_saved)
 
     try:
-        for _ in range(4):
-            cluster.add()
+        cluster.add(4)
         server.wait()
         launch = launched(RAY_ADDRESS=cluster.address, **ENVIRONMENT)
         goes_on(launch)
@@ -101,7 +105,7 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         cluster.kill()
         finished = launched().end()
         seen.append(attempts(directory))
-        yield Story(trial, runs, seen, finished, MlflowClient(server.uri))
+        yield Story(trial, alone, runs, seen, finished, MlflowClient(server.uri))
     finally:
         cluster.kill()
         server.stop()
@@ -129,8 +133,8 @@ def test_a_notice_makes_it_cost_no_step(story: Story, disaster: int) -> None:
     assert story.steps_lost(disaster) == 0
 
 
-def test_it_equals_a_trial_left_alone_and_is_tracked_once(story: Story, tmp_path: Path) -> None:
-    alone = left_alone(story.trial.config, tmp_path)
+def test_it_equals_a_trial_left_alone_and_is_tracked_once(story: Story) -> None:
+    alone = story.alone.result()
     assert_same_generator(story.directory, alone)
     run = only_run(story.client, "disasters")
     assert run.info.status == "FINISHED"

@@ -5,16 +5,18 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from stores import Server
 from tracking import only_run, store_of
-from trainings import assert_same_generator, assert_sent_once, left_alone, small
+from trainings import assert_same_generator, assert_sent_once, left_alone_meanwhile, small
 from victims import SWEEP, Victim
 
 from gan import checkpoint
+from gan.config import TrainConfig
 from gan.trainer import Trainer
 
 KILLS = int(os.environ.get("COLORSWEEP_KILLS", "20"))
@@ -24,26 +26,34 @@ pytestmark = pytest.mark.timeout(300 + 10 * KILLS)
 
 
 @pytest.fixture(scope="module")
-def alone(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
-    return left_alone(small(small_npz, steps=25 * KILLS), tmp_path_factory.mktemp("alone"))
+def config(small_npz: Path) -> TrainConfig:
+    return small(small_npz, steps=25 * KILLS)
 
 
-def test_a_trial_killed_at_any_moment_equals_one_left_alone(alone: Trainer, tmp_path: Path) -> None:
-    hit = live_and_die(Victim(alone.config, tmp_path, None, {}), alone)
+@pytest.fixture(scope="module")
+def alone(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Future[Trainer]:
+    (alone,) = left_alone_meanwhile([config], tmp_path_factory.mktemp("alone"))
+    return alone
+
+
+def test_a_trial_killed_at_any_moment_equals_one_left_alone(
+    config: TrainConfig, alone: Future[Trainer], tmp_path: Path
+) -> None:
+    hit = live_and_die(Victim(config, tmp_path, None, {}), alone)
     assert hit["checkpoint"] >= KILLS // 10, hit
     assert hit["sending"] >= KILLS // 10, hit
 
 
 def test_so_does_one_whose_checkpoints_are_uploaded(
-    alone: Trainer, tmp_path: Path, uri: str, server: Server
+    config: TrainConfig, alone: Future[Trainer], tmp_path: Path, uri: str, server: Server
 ) -> None:
-    hit = live_and_die(Victim(alone.config, tmp_path, uri, server.environment()), alone)
+    hit = live_and_die(Victim(config, tmp_path, uri, server.environment()), alone)
     assert hit["checkpoint"] >= KILLS // 10, hit
     assert hit["sending"] >= KILLS // 10, hit
     assert hit["uploading"] >= KILLS // 10, hit
 
 
-def live_and_die(victim: Victim, alone: Trainer) -> Counter[str]:
+def live_and_die(victim: Victim, alone: Future[Trainer]) -> Counter[str]:
     """Kill a trial, let it end, and compare; returns how often what was interrupted."""
     chance = random.Random(0)
     hit: Counter[str] = Counter()
@@ -53,10 +63,10 @@ def live_and_die(victim: Victim, alone: Trainer) -> Counter[str]:
     last.join(240)
     assert last.exitcode == 0
 
-    assert_same_generator(victim.generator(), alone)
+    assert_same_generator(victim.generator(), alone.result())
     run = only_run(store_of(victim.runs), SWEEP)
     assert run.info.status == "FINISHED"
-    assert_sent_once(store_of(victim.runs), run, alone)
+    assert_sent_once(store_of(victim.runs), run, alone.result())
     return hit
 
 

@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import torch
 from launches import SETTINGS, Launch, step_of
 from mlflow.entities import Run
 from tracking import run_of, runs_of, store_of
-from trainings import assert_same_generator, assert_sent_once, left_alone
+from trainings import assert_same_generator, assert_sent_once, left_alone_meanwhile
 
 from gan import checkpoint
 from gan.config import TrainConfig
+from gan.trainer import Trainer
 from orchestrator.claim import is_claimed
 from orchestrator.plan import Trial, expand
 from orchestrator.record import write_record
@@ -45,6 +47,8 @@ class Story:
     sweep: Path
     trials: list[Trial]
     """Without control, steered, and the first recoloured to the target of the second."""
+    alone: list[Future[Trainer]]
+    """The first two, without a death."""
     rival: subprocess.CompletedProcess[str]
     """Beside the next, which was being launched."""
     process: int
@@ -105,6 +109,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     sweep.write_text(SWEEP + BROKEN)
     launch = Launch(runs, sweep)
     launch.wait_for(lambda: is_claimed(launch.directory))
+    configs = [trial.config for trial in trials[:2]]
+    alone = left_alone_meanwhile(configs, tmp_path_factory.mktemp("alone"))
     rival = Launch(runs, sweep)
     launch.wait_for(lambda: all(launch.step_of(t) > begun[t.key] for t in trials[:2]))
     for victim in (launch.workers()[0], launch.trainings()[-1]):
@@ -120,6 +126,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         runs,
         sweep,
         trials,
+        alone,
         rival.end(),
         launch.process.pid,
         killed,
@@ -158,11 +165,8 @@ def test_each_trial_has_one_finished_run_through_all_of_it(story: Story) -> None
 
 
 @pytest.mark.parametrize("index", [0, 1])
-def test_an_interrupted_trial_equals_one_left_alone(
-    story: Story, index: int, tmp_path: Path
-) -> None:
-    trial = story.trials[index]
-    alone = left_alone(trial.config, tmp_path)
+def test_an_interrupted_trial_equals_one_left_alone(story: Story, index: int) -> None:
+    trial, alone = story.trials[index], story.alone[index].result()
     assert_same_generator(story.directory / trial.key, alone)
     assert_sent_once(store_of(story.runs), story.run_of(trial), alone)
 

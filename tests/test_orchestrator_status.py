@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from flags import call
 
+from gan.config import Control
 from orchestrator.claim import claim
-from orchestrator.plan import expand
+from orchestrator.plan import Trial, expand
 from orchestrator.record import read_record, write_record
 from orchestrator.spec import read_sweep
 from orchestrator.worker import train_trial
@@ -85,6 +86,21 @@ def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     (_, after) = found["trials"]
     assert (after["state"], after["restarts"], after["wasted_steps"]) == ("finished", 1, 2)
     assert 0 < found["goodput"] < 1
+
+
+def test_the_goodput_of_a_sweep_is_that_of_what_is_trained(sweep: Path) -> None:
+    before = json.loads(call("status", "tiny", "--json").stdout)["goodput"]
+    trials = read_record(sweep)
+    config = trials[0].config
+    moved = config.recoloured_to({"saturation": Control(target=0.5)})
+    write_record(sweep, [*trials, Trial("recoloured", moved.key(), moved)])
+    diary = json.loads(next((sweep / trials[0].key / "attempts").iterdir()).read_text())
+    diary |= {"counted": 0.0, "started": diary["seen"] - 1000}
+    (sweep / moved.key() / "attempts").mkdir(parents=True)
+    (sweep / moved.key() / "attempts" / "1-host-1.json").write_text(json.dumps(diary))
+    found = json.loads(call("status", "tiny", "--json").stdout)
+    assert found["trials"][2]["goodput"] == 0
+    assert found["goodput"] == before
 
 
 def test_a_trial_that_is_to_be_trained_further_waits(sweep: Path) -> None:

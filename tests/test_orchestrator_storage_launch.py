@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from launches import SETTINGS, Launch, Program, on_small
 from stores import Server, stored_steps
 from tracking import run_of, store_of
-from trainings import assert_same_generator, assert_sent_once, left_alone
+from trainings import assert_same_generator, assert_sent_once, left_alone_meanwhile
 
 from gan import checkpoint
+from gan.trainer import Trainer
 from orchestrator.plan import Trial, expand
 from orchestrator.remote.storage import Storage
 from orchestrator.spec import read_sweep
@@ -37,6 +39,8 @@ class Story:
     uri: str
     trials: list[Trial]
     """Without control, steered, and the first recoloured to the target of the second."""
+    alone: list[Future[Trainer]]
+    """The first two, without a death."""
     finished: subprocess.CompletedProcess[str]
     finished_in: Path
     second: subprocess.CompletedProcess[str]
@@ -58,6 +62,7 @@ def story(server: Server, small_npz: Path, tmp_path_factory: pytest.TempPathFact
     sweep = base / "story.yaml"
     sweep.write_text(on_small(small_npz, SWEEP))
     trials = expand(read_sweep(sweep))
+    alone = left_alone_meanwhile([trial.config for trial in trials[:2]], base / "alone")
     one, two, three = (base / name for name in ("one", "two", "three"))
     # Ray's sockets want a short path.
     scratch = tempfile.TemporaryDirectory(prefix="s3-", ignore_cleanup_errors=True)
@@ -82,7 +87,7 @@ def story(server: Server, small_npz: Path, tmp_path_factory: pytest.TempPathFact
         status = Program("--runs", three, "--storage", uri, "status", "--json").end()
         elsewhere = Launch(three, sweep, uri).end()
         return Story(
-            uri, trials, finished, one, second, first.process.pid, status, elsewhere, three
+            uri, trials, alone, finished, one, second, first.process.pid, status, elsewhere, three
         )
 
 
@@ -109,10 +114,9 @@ def test_a_launch_on_another_machine_is_refused_meanwhile(story: Story) -> None:
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_an_interrupted_trial_equals_one_left_alone(
-    story: Story, stored: Storage, index: int, tmp_path: Path
+    story: Story, stored: Storage, index: int
 ) -> None:
-    trial = story.trials[index]
-    alone = left_alone(trial.config, tmp_path)
+    trial, alone = story.trials[index], story.alone[index].result()
     at = f"{_path(trial)}/checkpoints/{checkpoint.step_name(320)}/{checkpoint.GENERATOR}"
     assert_same_generator(stored.read(at), alone)
     for runs in (story.finished_in, story.elsewhere_in):

@@ -14,7 +14,7 @@ from gan.config import Control, ControlName, TrainConfig
 from gan.datasets import Dataset
 from gan.trainer import Trainer
 from reports.page import write_report
-from reports.store import default_uri
+from reports.store import Launched, default_uri
 from reports.tracking import SweepTracker
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -40,7 +40,8 @@ def index(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     steered = [steered_to("saturation", target) for target in SATURATIONS]
     configs = [BASELINE, *steered, steered_to("hue", 0.6)]
     configs += [BASELINE.recoloured_to(config.controls) for config in steered]
-    tracker = SweepTracker(default_uri(runs), "browsed", runs, "colorsweep launch browsed")
+    tracker = SweepTracker(default_uri(runs), "browsed", runs)
+    tracker.launched(Launched("colorsweep launch browsed", len(configs)))
     for i, config in enumerate(configs):
         directory = runs / config.key()
         assert Trainer(config, photos, torch.device("cpu")).fit(directory)

@@ -12,7 +12,9 @@ from reports.compare import (
     over_seeds,
     recoloured_beside,
     shown_trials,
+    told_apart,
 )
+from reports.runs import TrialRun
 
 BASELINE = run(metrics={"eval/saturation": 0.31, "eval/hue": 0.1})
 HUE = run("hue=0.6", {"hue": Control(target=0.6)}, {"eval/hue_error": 0.02})
@@ -93,6 +95,24 @@ def test_seeds_of_the_trial_without_control_keep_its_name() -> None:
     ]
 
 
+def test_trials_of_the_same_targets_are_told_apart_by_what_differs() -> None:
+    def told(*runs: TrialRun) -> list[str]:
+        named = [replace(run, run_id=str(i)) for i, run in enumerate(runs)]
+        return list(told_apart(named).values())
+
+    alone = steered(0.25, 0.1, weight=7)
+    rivals = steered(0.5, 0.1, weight=50), steered(0.5, 0.1, weight=200, seed=3)
+    assert told(alone, *rivals) == ["", "λ 50, seed 0", "λ 200, seed 3"]
+    recoloured = run("x", {"saturation": Control(target=0.5, weight=0)}, recolour=True)
+    assert told(rivals[0], recoloured) == ["", ""]
+    both = [
+        run("x", {"saturation": Control(target=0.5), "hue": Control(target=0.6, weight=w)})
+        for w in (1, 2.5)
+    ]
+    assert told(*both) == ["λ of hue 1", "λ of hue 2.5"]
+    assert told(BASELINE, run(sweep="another", base_channels=8)) == ["", ""]
+
+
 def test_two_varied_settings_make_a_grid() -> None:
     trials = [
         steered(target, target / weight, weight=weight)
@@ -100,7 +120,12 @@ def test_two_varied_settings_make_a_grid() -> None:
         for weight in (100, 200)
     ]
     (grid,) = grids([BASELINE, HUE, *trials])
-    assert (grid.of, grid.across, grid.down) == ("saturation", "saturation", "saturation.weight")
+    assert (grid.of, grid.across, grid.down) == (
+        "saturation",
+        "wanted saturation",
+        "λ of saturation",
+    )
+    assert grid.title == "λ of saturation by wanted saturation"
     assert grid.columns == [0.25, 0.75]
     assert [(weight, [cell and cell.error for cell in cells]) for weight, cells in grid.lines] == [
         (100, [0.0025, 0.0075]),

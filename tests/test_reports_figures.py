@@ -39,7 +39,7 @@ def links(svg: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("sweeps", [1, 5])
 def test_every_trial_is_a_point_that_leads_to_it(sweeps: int) -> None:
     table = [row for i in range(sweeps) for row in hues(f"sweep {i}")]
-    (plot,) = figures.achieved_against_wanted(table, {})
+    (plot,) = figures.achieved_against_wanted(table, [f"sweep {i}" for i in range(sweeps)], [])
     found = links(plot.svg)
     assert sorted(link for link, _ in found) == sorted(row.anchor for row in table)
     titles = {row.anchor: row.trial for row in table}
@@ -48,13 +48,13 @@ def test_every_trial_is_a_point_that_leads_to_it(sweeps: int) -> None:
 
 
 def test_an_unfinished_trial_says_so_in_its_point_and_in_the_legend() -> None:
-    (plot,) = figures.achieved_against_wanted(hues("one", status="KILLED"), {})
-    assert all("(killed): " in title for _, title in links(plot.svg))
+    (plot,) = figures.achieved_against_wanted(hues("one", state="stopped"), ["one"], [])
+    assert all("(stopped): " in title for _, title in links(plot.svg))
     assert ">steered, unfinished<" in plot.svg
 
 
 def test_a_hue_that_rounds_to_one_is_red() -> None:
-    (plot,) = figures.achieved_against_wanted(hues("one", achieved=0.9998), {})
+    (plot,) = figures.achieved_against_wanted(hues("one", achieved=0.9998), ["one"], [])
     assert {title.rpartition(": ")[2] for _, title in links(plot.svg)} == {
         *("0.000 for 0", "0.000 for 0.3", "0.000 for 0.6")
     }
@@ -75,7 +75,9 @@ def test_a_curve_below_zero_is_seen() -> None:
 
 
 def test_a_plot_is_part_of_a_page_in_its_colours() -> None:
-    (plot,) = figures.achieved_against_wanted(hues("one"), {"hue": 0.2})
+    (plot,) = figures.achieved_against_wanted(
+        hues("one"), ["one"], [run(metrics={"eval/hue": 0.2}, sweep="one")]
+    )
     assert plot.svg.startswith("<svg ")
     assert "currentColor" in plot.svg
     assert "#010203" not in plot.svg
@@ -89,3 +91,41 @@ def test_a_plot_is_part_of_a_page_in_its_colours() -> None:
 def test_places_on_the_page_are_those_of_one_trial() -> None:
     sweeps = ["hue", "hue-1", "hue_1", "hue 1", "hue.1", "hué", "hue-2d-1"]
     assert len({anchor(sweep, "0123456789") for sweep in sweeps}) == len(sweeps)
+
+
+def test_each_sweeps_trials_without_control_are_lines() -> None:
+    sweeps = ["_one", "two", "without a hue"]
+    table = [*hues("_one"), *hues("two")]
+    free = [run(metrics={"eval/hue": 0.2}, sweep=sweep) for sweep in ("_one", *sweeps)]
+    costs = [figures.Cost(row, 0.1, "H") for row in table[:1]]
+    for plot in (
+        *figures.achieved_against_wanted(table, sweeps, free),
+        figures.trade_off(costs, "mae", "MAE", sweeps, free),
+    ):
+        for sweep in (" _one", "two", "without a hue"):
+            assert plot.svg.count(f">{sweep}: without control<") == 1
+    (plot,) = figures.achieved_against_wanted(hues("two"), ["two"], free)
+    assert ">without control<" in plot.svg
+
+
+@pytest.mark.parametrize("names", [1, 40])
+def test_a_points_name_is_beside_it_where_there_is_room(names: int) -> None:
+    table = hues("one")[:1] * names
+    costs = [
+        figures.Cost(replace(row, key=str(i)), 0.1 + i / 1e4, f"H {i}")
+        for i, row in enumerate(table)
+    ]
+    plot = figures.trade_off(costs, "mae", "MAE", ["one"], [])
+    shown = re.findall(r">H (\d+)<", plot.svg)
+    assert 1 <= len(shown) <= 4
+    assert len(set(shown)) == len(shown)
+    assert "var(--page)" in plot.svg, "a line does not strike it through"
+
+
+def test_a_long_legend_is_below_its_plot_and_whole() -> None:
+    name = "learning_rate=0.00012, saturation.weight=200, base_channels=32, seed=7, beta1=0.9"
+    plot = figures.curves("x", "y", {0: (name, [(1, 1.0), (2, 2.0)]), 1: ("b", [(1, 1.0)])})
+    image = Image.open(io.BytesIO(plot.png)).convert("L")
+    edges = [image.crop((0, 0, 4, image.height)), image.crop((image.width - 4, 0, *image.size))]
+    edges += [image.crop((0, image.height - 4, *image.size))]
+    assert all(edge.getextrema() == (255, 255) for edge in edges), "nothing is cut off"

@@ -3,22 +3,26 @@ import io
 import json
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from generators import config, steered, track
 from PIL import Image
 from reported import BASELINE, COLUMNS, HUNG, MEASURED, TRIALS, Page, Told, cut, decoded
 from skimage.color import rgb2hsv
 
+from gan import checkpoint
 from gan.config import Control
 from gan.datasets import Dataset
 from gan.errors import UserError
+from gan.samples import draw
 from gan.trainer import Trainer
 from reports.command import train_command
 from reports.page import write_report
-from reports.store import default_uri
+from reports.store import Launched, default_uri
 from reports.tracking import SweepTracker
 
 
@@ -26,8 +30,8 @@ from reports.tracking import SweepTracker
 def runs(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a sweep, and the directories of its trials."""
     runs = tmp_path_factory.mktemp("runs")
-    command = "colorsweep launch mixed.yaml"
-    tracker = SweepTracker(default_uri(runs), "mixed", runs, command)
+    tracker = SweepTracker(default_uri(runs), "mixed", runs)
+    tracker.launched(Launched("colorsweep launch mixed.yaml", len(TRIALS) + 2))
     SweepTracker(default_uri(runs), "empty", runs)
     for index, trial in enumerate(TRIALS):
         directory = runs / "sweeps" / trial.config.key()
@@ -145,15 +149,15 @@ def test_the_numbers_of_a_picture_are_its_own(runs: Path, report: Path) -> None:
 
 def test_every_trial_is_in_the_table_with_its_state(page: Page, report: Path, readme: str) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
-    counted = "4 of 7 begun trials finished, 1 running, 1 killed, 1 failed"
+    counted = "4 of 9 trials finished, 3 not begun, 1 stopped, 1 failed"
     for shown in (page.text, readme):
         assert counted in " ".join(shown.split())
     for trial in TRIALS:
         (line,) = re.findall(rf'<tr id="t-mixed-{trial.config.key()}".*?</tr>', text)
         assert trial.name in Page(line).text
-        assert trial.status.lower() in Page(line).text
-        state = re.findall('data-state="([a-z]*)"', line)
-        assert state == ([] if trial.status == "FINISHED" else [trial.status.lower()])
+        assert trial.state in Page(line).text
+        state = re.findall('data-state="([a-z ]*)"', line)
+        assert state == ([] if trial.state == "finished" else [trial.state])
 
 
 def test_a_reason_is_shown_as_text(page: Page, report: Path) -> None:
@@ -188,12 +192,11 @@ def test_the_readme_has_a_heading_for_each_trial_with_its_targets(readme: str) -
     headings = [line.removeprefix("### ") for line in readme.splitlines() if line[:4] == "### "]
     assert [set(heading.split(", ")) for heading in headings] == [
         {"Without control"},
-        {r"$\sigma_S = 0.5$"},
-        {r"$\sigma_S = 0.5$"},
+        {r"$\sigma_S = 0.5$", "λ 200"},
+        {r"$\sigma_S = 0.5$", "λ 1"},
         {r"$\sigma_S = 0.5$", "recoloured after training"},
         {r"$\sigma_H = 0$"},
         {r"$\sigma_S = 0.75$", r"$\sigma_H = 0.6$"},
-        {r"$\sigma_R = 1$"},
     ]
 
 
@@ -203,7 +206,7 @@ def test_every_picture_of_the_readme_is_there_and_sound(
     named = re.findall(r"!\[(?:\\.|[^\]\\])*\]\(([^)]*)\)", readme)
     plots = [name for name in named if re.search("/(achieved|trade-off|curve)-", name)]
     assert len(named) - len(plots) == 6 + 1, "a grid for each evaluated trial, and the overview"
-    assert len(plots) == 2 + 1 + 2 + 1 + 3, "two controls, the trade-off, their errors, MAE, losses"
+    assert len(plots) == 2 + 1 + 1 + 1 + 3, "controls, trade-off, an error, MAE, losses"
     assert set(named) == {f"images/{p.name}" for p in (report / "images").iterdir()}
     grids = {sample(runs, trial) for trial in MEASURED}
     for name in named:
@@ -280,6 +283,38 @@ def test_a_sweep_without_an_evaluation_has_a_page_without_pictures(
     assert "No trial has been evaluated yet" in page.text
     assert page.pictures() == []
     assert not list((tmp_path / "images").iterdir())
+
+
+def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for seed in range(3):
+        trial = steered(saturation=0.5).model_copy(update={"seed": seed})
+        sample = checkpoint.sample_file(runs / "sweeps" / "seeds" / trial.key(), 6)
+        sample.parent.mkdir(parents=True)
+        sample.write_bytes(draw(np.zeros((3, 2, 32, 32, 3), np.uint8), {}))
+        metrics = {"eval/mae": 0.1, "eval/images": 144.0, "eval/pictures": 36.0}
+        track(runs, "seeds", f"seed={seed}", trial, metrics=metrics)
+    out = tmp_path / "out"
+    page = Page(write_report(default_uri(runs), ["seeds"], out).read_text(encoding="utf-8"))
+    for text in (page.text, (out / "README.md").read_text(encoding="utf-8")):
+        assert "measured on 144 held-out images (crops of 36 photographs)." in text
+        assert "Pictures of 1 of 3 trials: of those that differ in their seed alone" in text
+
+
+def test_trials_without_control_are_compared_too(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for batch_size, beta1, seed in product((8, 16), (0.0, 0.5), (0, 1)):
+        trial = config(batch_size=batch_size, beta1=beta1, seed=seed)
+        track(runs, "plain", f"seed={seed}, beta1={beta1:g}, batch_size={batch_size}", trial)
+    tracker = SweepTracker(default_uri(runs), "plain", runs)
+    tracker.launched(Launched("", 9))
+    tracker.leave_out(config(batch_size=8, beta1=0.0, seed=0).key())
+    page = write_report(default_uri(runs), ["plain"], tmp_path / "out", left_out=True)
+    text = Page(page.read_text(encoding="utf-8")).text
+    assert "8 of 10 trials finished, 2 not begun; all: " in text, "one of eight has left"
+    assert "2 not begun, without a run yet" in text
+    assert "Over seeds" in text
+    assert "beta1 by batch_size (without control)" in text
 
 
 def test_a_sweep_without_a_trial_is_refused(runs: Path, tmp_path: Path) -> None:

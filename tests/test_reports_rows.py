@@ -1,8 +1,9 @@
 import csv
 import io
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
+import pytest
 from trials import run
 
 from gan.config import Control
@@ -55,7 +56,7 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             sweep="a sweep",
             trial="saturation=0.75",
             key=SATURATION.config.key(),
-            status="FINISHED",
+            state="finished",
             reason="",
             recoloured=False,
             best=False,
@@ -147,7 +148,7 @@ def test_what_is_not_measured_yet_is_absent() -> None:
     begun = run("hue=0", {"hue": Control(target=0)}, seconds=0, status="RUNNING")
     begun.metrics.clear()
     (row,) = rows([begun])
-    assert (row.control, row.target, row.status) == ("hue", 0, "RUNNING")
+    assert (row.control, row.target, row.state) == ("hue", 0, "running")
     assert (row.achieved, row.error, row.reachable, row.mae) == (None, None, None, None)
     assert row.images_per_second is None
 
@@ -171,3 +172,23 @@ def test_csv_gives_back_every_value() -> None:
                 assert text == value
             else:
                 assert (text == str(value)) if isinstance(value, bool) else float(text) == value
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "total_steps", "state"),
+    [
+        ("FINISHED", "", 100, "finished"),
+        ("RUNNING", "", 100, "running"),
+        ("RUNNING", "", 0, "not begun"),
+        ("KILLED", "", 100, "stopped"),
+        ("KILLED", "", 0, "not begun"),
+        ("KILLED", "behind at step 100", 100, "pruned"),
+        ("FAILED", "no such dataset", 0, "failed"),
+    ],
+)
+def test_a_state_is_what_became_of_a_trial(
+    status: str, reason: str, total_steps: int, state: str
+) -> None:
+    found = replace(run(status=status), reason=reason, total_steps=total_steps)
+    assert found.state == state
+    assert rows([found])[0].state == state

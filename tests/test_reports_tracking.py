@@ -21,7 +21,16 @@ from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.networks import load_generator
 from reports.runs import Status
-from reports.store import connect, curve, default_uri, launched_with, read_sweep, samples, sweeps
+from reports.store import (
+    Launched,
+    connect,
+    curve,
+    default_uri,
+    launched_with,
+    read_sweep,
+    samples,
+    sweeps,
+)
 from reports.tracking import METRICS_PER_CALL, SweepTracker, log_report
 
 
@@ -297,13 +306,12 @@ def test_a_curve_has_every_point_by_step(
 def test_a_sweep_says_what_it_was_launched_with_last(
     tracker: SweepTracker, store: tuple[str, Path], sweep: str
 ) -> None:
-    uri = tracker.client.tracking_uri
-    assert launched_with(tracker.client, sweep) == ""
-    for command in ("colorsweep launch one", "colorsweep launch 'another one'"):
-        SweepTracker(uri, sweep, store[1], command)
-        assert launched_with(tracker.client, sweep) == command
+    assert launched_with(tracker.client, sweep) == Launched("", 0)
+    for command, trials in (("colorsweep launch one", 1), ("colorsweep launch 'another one'", 200)):
+        tracker.launched(Launched(command, trials))
+        assert launched_with(tracker.client, sweep) == Launched(command, trials)
     again(tracker, sweep, store[1])
-    assert launched_with(tracker.client, sweep) == command
+    assert launched_with(tracker.client, sweep) == Launched(command, trials)
 
 
 def test_a_run_says_what_it_was_made_with_and_what_it_went_through(

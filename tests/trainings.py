@@ -1,7 +1,8 @@
 """What tests of trainings share."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def left_alone(config: TrainConfig, directory: Path) -> Trainer:
     trainer = Trainer(config, load(config), torch.device("cpu"))
     assert trainer.fit(directory)
     return trainer
+
+
+def left_alone_meanwhile(configs: Sequence[TrainConfig], directory: Path) -> list[Future[Trainer]]:
+    """Such trials, trained one after the other while other processes are waited for."""
+    pool = ThreadPoolExecutor(1)
+    return [pool.submit(left_alone, each, directory / each.key()) for each in configs]
 
 
 def assert_same_generator(stored: Path | bytes, of: Trainer) -> None:

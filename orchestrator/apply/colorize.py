@@ -1,9 +1,9 @@
 """What ``colorsweep colorize`` does: one picture file after the other."""
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 
-import click
 from rich.console import Console
 from rich.progress import Progress
 
@@ -26,23 +26,30 @@ def colorize_files(chosen: Chosen, jobs: Sequence[Job], console: Console) -> int
         UserError: the generator cannot be loaded.
     """
     colorizer = Colorizer.load(chosen.path)
-    controls = colorizer.config.controls
-    wanted = chosen.wanted or {name: control.target for name, control in controls.items()}
     console.print(f"generator: {chosen.shown}")
     failed = 0
     hidden = len(jobs) < 2 or not console.is_terminal
-    with Progress(console=console, transient=True, disable=hidden) as progress:
+    # Where both go to the terminal, an error's line is put above the progress.
+    above = sys.stderr.isatty()
+    with Progress(
+        console=console, transient=True, disable=hidden, redirect_stderr=above
+    ) as progress:
         for job in progress.track(jobs, description="colorize"):
             try:
-                progress.console.print(_colorize(colorizer, job, wanted))
+                console.print(_colorize(colorizer, job, chosen.wanted))
             except UserError as error:
                 failed += 1
-                click.echo(f"Error: {error}", err=True)
+                print(f"Error: {error}", file=sys.stderr)
     return failed
 
 
 def _colorize(colorizer: Colorizer, job: Job, wanted: Mapping[ControlName, float]) -> str:
     """Colour one picture.
+
+    Args:
+        colorizer: the generator.
+        job: the picture.
+        wanted: targets that were asked for; the generator's own are told beside them.
 
     Returns:
         The line on it.
@@ -55,15 +62,22 @@ def _colorize(colorizer: Colorizer, job: Job, wanted: Mapping[ControlName, float
     colours = colorizer(picture.samples)
     write_picture(job.output, PictureFile(colours, picture.format))
     height, width = colours.shape[:2]
-    found = [_shown(name, outcome) for name, outcome in outcomes(colours, wanted).items()]
+    own = {name: control.target for name, control in colorizer.config.controls.items()}
+    found = [
+        _shown(name, outcome, "wanted" if name in (wanted or own) else "its own target")
+        for name, outcome in outcomes(colours, {**own, **wanted}).items()
+    ]
     seconds = f"{time.perf_counter() - start:.1f} s"
     return "  ".join([f"{job.picture} -> {job.output}", f"{width}x{height}", *found, seconds])
 
 
-def _shown(name: ControlName, outcome: Outcome) -> str:
+def _shown(name: ControlName, outcome: Outcome, whose: str) -> str:
+    text = f"{name} {outcome.wanted:g} {whose}, "
+    if outcome.achieved is None:
+        return f"{text}none achieved: it is grey"
     low, high = TARGETS[name]
     digits = 3 if high - low < 10 else 1
-    text = f"{name} {outcome.wanted:g} wanted, {shown(name, outcome.achieved, digits)} achieved"
+    text += f"{shown(name, outcome.achieved, digits)} achieved"
     if abs(outcome.reachable - outcome.wanted) >= 0.5 * 10**-digits:
         text += f" ({outcome.reachable:.{digits}f} reachable)"
     return text

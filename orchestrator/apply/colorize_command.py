@@ -9,11 +9,9 @@ from typing import Any
 import click
 
 from gan.errors import UserError
-from orchestrator.apply.options import OPTIONS, choose, given_targets
+from orchestrator.apply.options import OPTIONS, SUFFIX, Which, choose, given_targets
 from orchestrator.state import Places
 from orchestrator.usage import OneLineCommand
-
-SUFFIX = "-colorized"
 
 ARGUMENTS = [
     click.Argument(["paths"], nargs=-1, required=True, type=click.Path(path_type=Path)),
@@ -52,6 +50,8 @@ def colorize(
 ) -> None:
     """Colour the pictures PATHS, and all in those that are folders, with a trained generator.
 
+    In folders, hidden files and what is named -colorized are left alone.
+
     JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each is written in
     its own format and depth, upright, in sRGB, with its alpha and without its metadata. Its
     lightness stays what it is. None of PATHS is written over unless --in-place says so, and no
@@ -76,12 +76,15 @@ def colorize(
     from orchestrator.apply.colorize import colorize_files
     from orchestrator.apply.jobs import Where, plan_jobs
 
-    with tempfile.TemporaryDirectory() as directory:
-        chosen = choose(places, Path(directory), sweep, run, generator, given_targets(targets))
-        console = Console(highlight=False, markup=False, soft_wrap=True)
-        jobs, refused = plan_jobs(paths, Where(out, suffix, overwrite, in_place))
-        for line in refused:
-            click.echo(f"Error: {line}", err=True)
-        failed = colorize_files(chosen, jobs, console)
+    which = Which(sweep, run, generator, given_targets(targets))
+    jobs, refused = plan_jobs(paths, Where(out, suffix, overwrite, in_place))
+    for line in refused:
+        click.echo(f"Error: {line}", err=True)
+    failed = 0
+    if jobs:
+        with tempfile.TemporaryDirectory() as directory:
+            chosen = choose(places, Path(directory), which)
+            console = Console(highlight=False, markup=False, soft_wrap=True)
+            failed = colorize_files(chosen, jobs, console)
     if failed or refused:
         sys.exit(1)

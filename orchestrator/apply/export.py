@@ -10,6 +10,8 @@ from torch.export import Dim
 from gan import checkpoint
 from gan.checkpoint import write_file
 from gan.color import AB_SCALE, L_SCALE
+from gan.colorize import SCALE
+from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.networks import UNetGenerator, load_generator
 
@@ -40,6 +42,7 @@ def export_generator(
     if there and not overwrite:
         raise UserError(f"--out: {out} has {', '.join(there)} already; --overwrite replaces them")
     generator = load_generator(path)
+    generator.config = _without_place(generator.config)
     onnx = to_onnx(generator)
     difference = largest_difference(generator, onnx)
     if not difference <= TOLERANCE:
@@ -60,13 +63,20 @@ def export_generator(
     return generator, difference
 
 
+def _without_place(config: TrainConfig) -> TrainConfig:
+    """Take from a config where its pictures lay: whom an export is given, that does not concern."""
+    if config.dataset_path is None:
+        return config
+    return config.model_copy(update={"dataset_path": Path(config.dataset_path).name or "pictures"})
+
+
 def to_onnx(generator: UNetGenerator) -> bytes:
     """Translate a generator; batch, height and width stay free.
 
     Args:
         generator: on the CPU, in inference mode.
     """
-    stride = generator.stride
+    stride, size = generator.stride, generator.config.image_size
     free = {0: Dim("batch"), 2: stride * Dim("rows"), 3: stride * Dim("columns")}
     program = torch.onnx.export(
         generator,
@@ -84,7 +94,8 @@ def to_onnx(generator: UNetGenerator) -> bytes:
         del node.metadata_props[:]  # where in whose files PyTorch found it
     described = {
         "config": generator.config.model_dump_json(),
-        "l": f"L* / {L_SCALE:g} - 1, (batch, 1, height, width); sides multiples of {stride}",
+        "l": f"L* / {L_SCALE:g} - 1, (batch, 1, height, width); sides multiples of {stride}, "
+        f"the shorter one best {size} to {SCALE * size}, a picture's own within that",
         "ab": f"a* / {AB_SCALE:g}, b* / {AB_SCALE:g}, (batch, 2, height, width); CIELAB, D65",
     }
     for key, value in described.items():

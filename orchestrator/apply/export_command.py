@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from orchestrator.apply.options import OPTIONS, choose, given_targets
+from orchestrator.apply.options import OPTIONS, Which, choose, given_targets
 from orchestrator.state import Places
 from orchestrator.usage import OneLineCommand
 
@@ -43,8 +43,9 @@ def export(
 
     Exits with 2 on bad input.
     """
+    which = Which(sweep, run, generator, given_targets(targets))
     with tempfile.TemporaryDirectory() as directory:
-        chosen = choose(places, Path(directory), sweep, run, generator, given_targets(targets))
+        chosen = choose(places, Path(directory), which)
         from orchestrator.apply.export import ONNX, export_generator
 
         network, difference = export_generator(chosen.path, out, overwrite=overwrite)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.apply.options import SUFFIX
 from orchestrator.apply.pictures import SUFFIXES
 
 
@@ -51,7 +52,9 @@ def plan_jobs(paths: Sequence[Path], where: Where) -> tuple[list[Job], list[str]
     for path in paths:
         names = _below(path, where) if path.is_dir() else [Path(path.name)]
         if not names:
-            refused.append(f"{path}: no images ({', '.join(sorted(SUFFIXES))}) in this folder")
+            refused.append(
+                f"{path}: nothing to colour ({', '.join(sorted(SUFFIXES))}) in this folder"
+            )
         for name in names:
             picture = path / name if path.is_dir() else path
             found.setdefault(picture.resolve(), Job(picture, where.output(picture, name)))
@@ -74,7 +77,7 @@ def _below(folder: Path, where: Where) -> list[Path]:
 
 def _is_input(file: Path, folder: Path, where: Where) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    output = bool(where.suffix) and file.stem.endswith(where.suffix)
+    output = file.stem.endswith((SUFFIX, where.suffix or SUFFIX))
     if where.out is not None and folder.resolve() in where.out.resolve().parents:
         output |= where.out.resolve() in file.resolve().parents
     return file.suffix.lower() in SUFFIXES and file.is_file() and not hidden and not output

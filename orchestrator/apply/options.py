@@ -15,6 +15,8 @@ from orchestrator.state import Places
 if TYPE_CHECKING:
     from reports.generators import Choice
 
+SUFFIX = "-colorized"
+"""Of what is written beside a picture; what has it is no input."""
 OPTIONS = [
     click.Option(
         ["--sweep"],
@@ -31,7 +33,7 @@ OPTIONS = [
         ["--generator"],
         type=click.Path(path_type=Path),
         metavar="PATH",
-        help="Checkpoint, export, or .safetensors file with its config.json beside it.",
+        help="Checkpoint, trial's directory, export, or .safetensors file beside its config.json.",
     ),
     *(
         click.Option(
@@ -50,7 +52,29 @@ class Chosen:
     shown: str
     """Which, and how far from what is wanted; one line."""
     wanted: Mapping[ControlName, float] = field(default_factory=dict)
-    """Targets where they are not the trial's own."""
+    """Targets that were given."""
+
+
+@dataclass(frozen=True)
+class Which:
+    """What the options say of the generator."""
+
+    sweep: str | None
+    run: str | None
+    generator: Path | None
+    wanted: Mapping[ControlName, float]
+    """Targets that were given."""
+
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+            UserError: the options contradict each other.
+        """
+        if (self.sweep is None and self.run is None) == (self.generator is None):
+            raise UserError("give one of --sweep, --run and --generator (--run also with --sweep)")
+        if self.wanted and (self.sweep is None or self.run is not None):
+            raise UserError(f"--{next(iter(self.wanted))} goes with --sweep alone")
 
 
 def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float]:
@@ -66,45 +90,31 @@ def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float
     return given
 
 
-def choose(
-    places: Places,
-    into: Path,
-    sweep: str | None,
-    run: str | None,
-    generator: Path | None,
-    wanted: Mapping[ControlName, float],
-) -> Chosen:
+def choose(places: Places, into: Path, which: Which) -> Chosen:
     """Find the generator that the options ask for; fetch it if it is a run's.
 
     Args:
         places: of everything that is written.
         into: an empty directory.
-        sweep: the option.
-        run: the option.
-        generator: the option.
-        wanted: the targets that were given.
+        which: the options.
 
     Raises:
-        UserError: there is none, or the options contradict each other.
+        UserError: there is none.
     """
-    if (sweep is None and run is None) == (generator is None):
-        raise UserError("give one of --sweep, --run and --generator (--run also with --sweep)")
-    if wanted and (sweep is None or run is not None):
-        raise UserError(f"--{next(iter(wanted))} goes with --sweep alone")
-    if generator is not None:
-        return Chosen(generator, str(generator))
+    if which.generator is not None:
+        return Chosen(which.generator, str(which.generator))
     from reports import generators
     from reports.store import default_uri
 
     uri = default_uri(places.runs)
-    if run is None:
-        assert sweep is not None, "one of them is given"
-        choice = generators.by_targets(uri, sweep, wanted, into)
-    elif sweep is None:
-        choice = generators.by_run(uri, run, into)
+    if which.run is None:
+        assert which.sweep is not None, "one of them is given"
+        choice = generators.by_targets(uri, which.sweep, which.wanted, into)
+    elif which.sweep is None:
+        choice = generators.by_run(uri, which.run, into)
     else:
-        choice = generators.by_name(uri, sweep, run, into)
-    return Chosen(choice.generator, _shown(choice, wanted), choice.targets)
+        choice = generators.by_name(uri, which.sweep, which.run, into)
+    return Chosen(choice.generator, _shown(choice, which.wanted), which.wanted)
 
 
 def _shown(choice: "Choice", wanted: Mapping[ControlName, float]) -> str:

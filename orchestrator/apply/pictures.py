@@ -68,7 +68,9 @@ def read_picture(file: Path) -> PictureFile:
         _refuse(file, image)
         return PictureFile(_decoded(image), image.get("vips-loader").partition("load")[0])
     except pyvips.Error as error:
-        raise UserError(f"{file}: cannot be read as an image ({_reason(error)})") from None
+        raise UserError(
+            f"{file}: cannot be read as JPEG, PNG, TIFF or WebP ({_reason(error)})"
+        ) from None
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror})") from None
 
