@@ -210,11 +210,14 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=seeds_nets().batch_size)
     parser.add_argument("--base-channels", type=int, default=seeds_nets().base_channels)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each part of a round")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     given = parser.parse_args()
     sizes = {"batch_size": given.batch_size, "base_channels": given.base_channels}
     config = TrainConfig.model_validate(seeds_nets().model_dump() | sizes)
-    measured = bench(config, choose_device(given.device), rounds=given.rounds)
+    measured = bench(
+        config, choose_device(given.device), rounds=given.rounds, seconds=given.seconds
+    )
     print(json.dumps(measured.figures()) if given.json else "\n".join(lines(measured)))
 
 

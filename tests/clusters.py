@@ -33,16 +33,17 @@ def trains(process: psutil.Process) -> bool:
 class Node:
     """What ``ray start --block`` starts."""
 
-    def __init__(self, name: str, *options: str) -> None:
+    def __init__(self, name: str, log: Path, *options: str) -> None:
         self.name = name
         options += (f"--node-name={name}", "--node-ip-address=127.0.0.1")
-        self._process = subprocess.Popen(
-            [RAY, "start", "--block", "--disable-usage-stats", *options],
-            env=os.environ | ENVIRONMENT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [RAY, "start", "--block", "--disable-usage-stats", *options],
+                env=os.environ | ENVIRONMENT,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
 
     def processes(self) -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess):
@@ -75,34 +76,39 @@ class Cluster:
     def __init__(self) -> None:
         # Ray's sockets are below it: their paths must be short.
         self._directory = tempfile.mkdtemp(prefix="cs", dir="/tmp")
+        self._log = Path(self._directory) / "nodes.log"
         self.address = f"127.0.0.1:{free_port()}"
         self.nodes: list[Node] = []
         port = self.address.partition(":")[2]
         for _ in range(TRIES):
             self._head = Node(
                 "head",
+                self._log,
                 *("--head", "--port", port, "--num-cpus=0", "--include-dashboard=false"),
                 f"--temp-dir={self._directory}",
             )
             while self._head.alive():
                 if self._known():
                     return
-        raise AssertionError("no head can be started")
+        raise AssertionError(f"no head can be started: {self._log.read_text()}")
 
     def add(self, count: int) -> None:
-        """Start nodes of one CPU and wait until they have joined."""
-        options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
-        wanted = len(self.nodes) + count
+        """Start nodes of one CPU and wait until they have joined.
+
+        One after the other: where four started at once beside other tests, none was there in time.
+        """
+        for name in range(len(self.nodes), len(self.nodes) + count):
+            self.nodes.append(self._added(str(name)))
+
+    def _added(self, name: str) -> Node:
         for attempt in range(TRIES):
-            started = [Node(f"{i}.{attempt}", *options) for i in range(len(self.nodes), wanted)]
-            while started:
-                known = self._known() or {}
-                self.nodes += [node for node in started if node.name in known]
-                started = [node for node in started if node.alive() and node.name not in known]
+            options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
+            node = Node(f"{name}.{attempt}", self._log, *options)
+            while node.alive():
+                if node.name in (self._known() or {}):
+                    return node
                 time.sleep(0.2)
-            if len(self.nodes) == wanted:
-                return
-        raise AssertionError("no node can be started")
+        raise AssertionError(f"no node can be started: {self._log.read_text()}")
 
     def _known(self) -> dict[str, str] | None:
         """Ids of the nodes that are alive, the head too, by name; None where it is silent."""

@@ -323,7 +323,8 @@ def test_controls_and_colour_maths_show_in_the_share_outside_the_networks(
 
 
 def test_measuring_runs_from_the_engines_own_command_line() -> None:
-    options = ["--device", "cpu", "--base-channels", "1", "--batch-size", "100", "--rounds", "1"]
+    options = ["--device", "cpu", "--base-channels", "1", "--batch-size", "100"]
+    options += ["--rounds", "1", "--seconds", "0.2"]
     command = [sys.executable, "-W", "error", "-m", "gan.bench", *options, "--json"]
     root = Path(__file__).parents[1]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}

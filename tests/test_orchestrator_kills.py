@@ -2,11 +2,13 @@
 
 import os
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.timeout(300 + 10 * KILLS)
 
 @pytest.fixture(scope="module")
 def config(small_npz: Path) -> TrainConfig:
-    return small(small_npz, steps=25 * KILLS)
+    return small(small_npz, steps=15 * KILLS)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def _life(victim: Victim, chance: random.Random) -> str:
     begun = _attempts(victim)
     process = victim.start()
     _wait(lambda: _attempts(victim) - begun or not process.is_alive(), 60)
-    time.sleep(chance.uniform(0, 1))
+    time.sleep(chance.uniform(0, 0.5))
     moments: dict[str, Callable[[], object]] = {
         "any": lambda: True,
         "checkpoint": lambda: _is_writing(victim),
@@ -85,9 +87,11 @@ def _life(victim: Victim, chance: random.Random) -> str:
         before = _upload(victim)
         moments["uploading"] = lambda: _upload(victim) not in (before, 0)
     moment = chance.choice([*moments])
-    _wait(moments[moment], 5)
     if moment == "uploading":  # it is many requests
+        _wait(moments[moment], 5)
         time.sleep(chance.uniform(0, 0.03))
+    else:
+        _stop(process, moments[moment])
     assert process.is_alive(), "it ended before it could be killed: the training is too short"
     process.kill()
     process.join()
@@ -96,6 +100,18 @@ def _life(victim: Victim, chance: random.Random) -> str:
     if victim.is_uploading():
         return "uploading"
     return "sending" if victim.journal.exists() else "training"
+
+
+def _stop(process: BaseProcess, reached: Callable[[], object]) -> None:
+    """Stop it at such a moment, which may be over before a kill arrives, or after 5 s."""
+    assert process.pid is not None
+    until = time.monotonic() + 5
+    while process.is_alive():
+        _wait(reached, until - time.monotonic())
+        os.kill(process.pid, signal.SIGSTOP)
+        if reached() or time.monotonic() > until:
+            return
+        os.kill(process.pid, signal.SIGCONT)
 
 
 def _is_writing(victim: Victim) -> bool:
