@@ -102,8 +102,10 @@ class Drawing:
         height += 0.2 * rows
         self.figure.set_size_inches(width, height)
         self.figure.legend(handles, labels, loc="lower center", ncols=columns)
+        ticks = axes.yaxis.get_major_formatter().format_ticks([*axes.get_yticks()])
+        digits = max((len(tick) for tick in ticks), default=0)
         self.figure.subplots_adjust(
-            left=0.7 / width,
+            left=max(0.7, 0.3 + 0.1 * digits) / width,
             right=1 - 0.25 / width,
             top=1 - 0.15 / height,
             bottom=(0.65 + 0.2 * rows) / height,

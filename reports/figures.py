@@ -271,6 +271,7 @@ def trade_off(
                 points.append(_point(row, error, value, text))
             drawing.scatter(axes, points, part.label, alpha=0.85, **part.mark)
         axes.set(xlabel="control error (of its range)", ylabel=label)
+        axes.locator_params(axis="x", nbins=6)
         axes.margins(0.1)
         axes.grid(alpha=0.15, color=INK)
         drawing.legend()
@@ -306,6 +307,7 @@ def curves(name: str, label: str, lines: Mapping[int, Curve]) -> Plot:
                 label=in_legend(trial),
             )
         axes.set(xlabel="step", ylabel=label)
+        axes.locator_params(axis="x", nbins=6)
         if all(value >= 0 for _, points in lines.values() for _, value in points):
             axes.set_ylim(bottom=0)
         axes.grid(alpha=0.15, color=INK)

@@ -1,7 +1,7 @@
 import io
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -9,6 +9,7 @@ from trials import run
 
 from gan.config import Control
 from reports import figures
+from reports.drawing import Plot
 from reports.rows import Row, anchor, rows
 
 
@@ -122,10 +123,21 @@ def test_a_points_name_is_beside_it_where_there_is_room(names: int) -> None:
     assert "var(--page)" in plot.svg, "a line does not strike it through"
 
 
+def edges(plot: Plot) -> list[tuple[int, int]]:
+    """Darkest and lightest of the left, right and lower edge of a plot."""
+    image = Image.open(io.BytesIO(plot.png)).convert("L")
+    width, height = image.size
+    sides = [(0, 0, 4, height), (width - 4, 0, width, height), (0, height - 4, width, height)]
+    return [cast("tuple[int, int]", image.crop(side).getextrema()) for side in sides]
+
+
 def test_a_long_legend_is_below_its_plot_and_whole() -> None:
     name = "learning_rate=0.00012, saturation.weight=200, base_channels=32, seed=7, beta1=0.9"
     plot = figures.curves("x", "y", {0: (name, [(1, 1.0), (2, 2.0)]), 1: ("b", [(1, 1.0)])})
-    image = Image.open(io.BytesIO(plot.png)).convert("L")
-    edges = [image.crop((0, 0, 4, image.height)), image.crop((image.width - 4, 0, *image.size))]
-    edges += [image.crop((0, image.height - 4, *image.size))]
-    assert all(edge.getextrema() == (255, 255) for edge in edges), "nothing is cut off"
+    assert edges(plot) == [(255, 255)] * 3, "nothing is cut off"
+
+
+@pytest.mark.parametrize("value", [0.00123, 1.0, 123456.0])
+def test_an_axis_has_room_for_its_numbers_and_its_name(value: float) -> None:
+    plot = figures.curves("x", "error of hue", {0: ("a", [(10000, value), (78125, value / 2)])})
+    assert edges(plot) == [(255, 255)] * 3
