@@ -194,7 +194,7 @@ def report(
     Writes index.html, which needs no other file and no network; the same as README.md with
     pictures; rows.csv and rows.json. Reads the tracking store alone, also while trials still run.
 
-    Exits with 1 if --open finds no browser, 2 on bad input.
+    Exits with 1 if --open cannot show the page, 2 on bad input.
     """
     from reports.page import write_report
     from reports.store import default_uri
@@ -207,7 +207,7 @@ def report(
         line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
         click.echo(line, err=True)  # what a script reads is the page's path alone
     if opened and not webbrowser.open(page.resolve().as_uri()):
-        click.echo("Error: --open: no browser was found", err=True)
+        click.echo("Error: --open: no browser could show it", err=True)
         sys.exit(1)
 
 

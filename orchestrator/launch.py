@@ -27,7 +27,7 @@ def launch(
     places: Places,
     uri: str,
     console: Console,
-    command: str = "",
+    command: str,
 ) -> bool:
     """Train what is not trained yet; returns whether every trial is finished, or pruned.
 
@@ -80,7 +80,7 @@ def _launch(
     _say_plan(spec, states, left, console)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)
-    tracker.launched(Launched(command, len(trials)))
+    tracker.note_launch(Launched(command, len(trials)))
     if before != trials:
         write_record(home.directory, trials)
         home.publish(FILE)

@@ -67,8 +67,9 @@ class SweepStatus:
 
     sweep: str
     goodput: float | None
-    """Of all trials that are trained, like the next; one that is recoloured takes no steps."""
+    """Of all trials that are trained; one that is recoloured takes no steps."""
     checkpoint_share: float | None
+    """Of the same."""
     trials: list[TrialStatus]
 
 

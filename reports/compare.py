@@ -64,7 +64,8 @@ def told_apart(runs: Sequence[TrialRun]) -> dict[str, str]:
         settings = [_settings(run) | {"seed": run.config.seed} for run in these]
         varied = [name for name in settings[0] if len({each[name] for each in settings}) > 1]
         for run, each in zip(these, settings, strict=True):
-            only = " of " + "".join(run.config.controls)  # of several there is no such setting
+            controls = [*run.config.controls]
+            only = f" of {controls[0]}" if len(controls) == 1 else ""
             told[run.run_id] = ", ".join(
                 f"{name.removesuffix(only)} {shown_setting(each[name])}" for name in varied
             )

@@ -20,7 +20,7 @@ from reports.overview import overview
 from reports.pictures import STAGES, Wall, newest, walls
 from reports.rows import SYMBOLS, Row, anchor, rows, to_csv, to_json
 from reports.runs import LEFT_OUT, State, TrialRun
-from reports.store import Client, Launched, curve, launched_with, opened, read_sweep, samples
+from reports.store import Client, Launched, curve, last_launch, opened, read_sweep, samples
 from reports.tracking import log_report
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -109,7 +109,7 @@ def _read(client: Client, sweeps: Sequence[str], left_out: bool) -> Read:
         run.run_id: {metric: curve(client, run, metric) for metric in _metrics(run)}
         for run in shown
     }
-    launches = {sweep: launched_with(client, sweep) for sweep in sweeps}
+    launches = {sweep: last_launch(client, sweep) for sweep in sweeps}
     return Read(sweeps, runs, shown, best, grids, curves, launches)
 
 
@@ -272,16 +272,22 @@ def _choice(read: Read) -> str:
 
 def _counts(read: Read) -> str:
     """Count trials by state: all that the sweeps ask for, with or without a run."""
-    states = Counter(run.state for run in read.runs)
+    states = Counter(run.state for run in read.runs if run.index != LEFT_OUT)
     states["not begun"] += _missing(read)
-    others = (f", {states[s]} {s}" for s in get_args(State) if states[s] and s != "finished")
-    return f"{states['finished']} of {states.total()} trials finished{''.join(others)}"
+    others = [f"{states[s]} {s}" for s in get_args(State) if states[s] and s != "finished"]
+    if left := sum(run.index == LEFT_OUT for run in read.runs):
+        others.append(f"{left} that left the file")
+    finished = f"{states['finished']} of {states.total()} trials finished"
+    return ", ".join([finished, *others])
 
 
 def _missing(read: Read) -> int:
     """Count the trials that the sweeps ask for and that have no run yet."""
-    present = Counter(run.sweep for run in read.runs if run.index != LEFT_OUT)
-    return sum(max(0, read.launches[sweep].trials - present[sweep]) for sweep in read.sweeps)
+    missing = 0
+    for sweep in read.sweeps:
+        launched = range(read.launches[sweep].trials)  # what a search chose since comes after
+        missing += len(launched) - sum(r.sweep == sweep and r.index in launched for r in read.runs)
+    return missing
 
 
 def _made(read: Read) -> dict[str, Any]:
@@ -305,7 +311,7 @@ def _unique(values: Any) -> list[str]:
 
 def _plain_in_markdown(text: str) -> str:
     """Write text so that Markdown takes none of it for markup."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>|#$&~])", r"\\\1", " ".join(text.split()))
 
 
 def _shared_settings(runs: Sequence[TrialRun]) -> str:
@@ -320,7 +326,7 @@ def _shared_settings(runs: Sequence[TrialRun]) -> str:
         for run in runs
     }
     counts = {
-        (run.metrics["eval/images"], run.metrics["eval/pictures"])
+        (images := run.metrics["eval/images"], run.metrics.get("eval/pictures", images))
         for run in runs
         if "eval/images" in run.metrics
     }

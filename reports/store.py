@@ -157,7 +157,7 @@ class Launched:
     """How many it had then: without those that a search has chosen since."""
 
 
-def launched_with(client: Client, sweep: str) -> Launched:
+def last_launch(client: Client, sweep: str) -> Launched:
     """Return how a sweep was launched last, as far as that is on record."""
     experiment = client.get_experiment_by_name(sweep)
     tags = experiment.tags if experiment else {}

@@ -67,7 +67,7 @@ class SweepTracker:
                 f"MLFLOW_TRACKING_URI: no experiment {sweep!r} ({first_line(error)})"
             ) from None
 
-    def launched(self, launch: Launched) -> None:
+    def note_launch(self, launch: Launched) -> None:
         """Note how the sweep is launched, for the report.
 
         Raises:

@@ -41,7 +41,7 @@ def main() -> None:
 def _store(runs: Path, sweep: str, targets: int, weights: int) -> None:
     """Keep a baseline, its recoloured trial for each target, and steered ones for each weight."""
     tracker = SweepTracker(default_uri(runs), sweep, runs)
-    tracker.launched(Launched(f"colorsweep launch {sweep}", 1 + targets * (weights + 1)))
+    tracker.note_launch(Launched(f"colorsweep launch {sweep}", 1 + targets * (weights + 1)))
     aims: list[dict[ControlName, Control]] = [
         {"saturation": Control(target=(i + 0.5) / targets, weight=100 * (w + 1))}
         for i in range(targets)

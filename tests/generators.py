@@ -74,8 +74,9 @@ def track(
     config: TrainConfig,
     status: Status = "FINISHED",
     metrics: dict[str, float] | None = None,
+    index: int | None = None,
 ) -> str:
-    """Write a trial with its generator to the tracking store; return its run's id."""
+    """Write a trial, by default the next, with its generator to the store; return its run's id."""
     trial = {"step": 6, "total_steps": 6, "epoch": 1.0, "seconds": 1.0, "device": "cpu"}
     trial |= {"versions": {}, "dataset_digest": ""}
     trial["history"] = [{"step": 6, "time": 1, "metrics": metrics or {"eval/mae": 0.1}}]
@@ -83,9 +84,13 @@ def track(
     directory = runs / "sweeps" / sweep / config.key()
     checkpoint.write(directory, 6, files)
     tracker = SweepTracker(default_uri(runs), sweep, runs)
-    index = len(tracker.runs())
     tracker.sync(
-        key=config.key(), name=name, index=index, config=config, directory=directory, status=status
+        key=config.key(),
+        name=name,
+        index=len(tracker.runs()) if index is None else index,
+        config=config,
+        directory=directory,
+        status=status,
     )
     run = tracker.run_of(config.key())
     assert run is not None

@@ -180,7 +180,7 @@ def test_a_report_is_written_where_there_is_no_browser(
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("DISPLAY", raising=False)
     result = call("--runs", str(launched[0] / "runs"), "report", "tiny", "--out", "page", "--open")
-    assert (result.exit_code, result.stderr) == (1, "Error: --open: no browser was found\n")
+    assert (result.exit_code, result.stderr) == (1, "Error: --open: no browser could show it\n")
     assert Path("page/index.html").exists()
 
 

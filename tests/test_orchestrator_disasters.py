@@ -22,7 +22,7 @@ from orchestrator.spec import read_sweep
 
 pytestmark = pytest.mark.timeout(900)
 
-SWEEP = f"{SETTINGS}  steps: 480\n  saturation: 0.75\n"
+SWEEP = f"{SETTINGS}  steps: 640\n  saturation: 0.75\n"
 
 
 @dataclass(frozen=True)

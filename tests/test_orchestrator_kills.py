@@ -77,7 +77,7 @@ def _life(victim: Victim, chance: random.Random) -> str:
     begun = _attempts(victim)
     process = victim.start()
     _wait(lambda: _attempts(victim) - begun or not process.is_alive(), 60)
-    time.sleep(chance.uniform(0, 0.5))
+    time.sleep(chance.uniform(0, 0.75))
     moments: dict[str, Callable[[], object]] = {
         "any": lambda: True,
         "checkpoint": lambda: _is_writing(victim),

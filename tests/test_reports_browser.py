@@ -41,7 +41,7 @@ def index(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     configs = [BASELINE, *steered, steered_to("hue", 0.6)]
     configs += [BASELINE.recoloured_to(config.controls) for config in steered]
     tracker = SweepTracker(default_uri(runs), "browsed", runs)
-    tracker.launched(Launched("colorsweep launch browsed", len(configs)))
+    tracker.note_launch(Launched("colorsweep launch browsed", len(configs)))
     for i, config in enumerate(configs):
         directory = runs / config.key()
         assert Trainer(config, photos, torch.device("cpu")).fit(directory)

@@ -31,7 +31,7 @@ def runs(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a sweep, and the directories of its trials."""
     runs = tmp_path_factory.mktemp("runs")
     tracker = SweepTracker(default_uri(runs), "mixed", runs)
-    tracker.launched(Launched("colorsweep launch mixed.yaml", len(TRIALS) + 2))
+    tracker.note_launch(Launched("colorsweep launch mixed.yaml", len(TRIALS) + 2))
     SweepTracker(default_uri(runs), "empty", runs)
     for index, trial in enumerate(TRIALS):
         directory = runs / "sweeps" / trial.config.key()
@@ -166,7 +166,7 @@ def test_a_reason_is_shown_as_text(page: Page, report: Path) -> None:
 
 
 def test_markdown_takes_no_name_and_no_reason_for_markup(readme: str) -> None:
-    assert r"hue=0 \| $\_\*\`\[x\]" in readme
+    assert r"hue=0 \| \$\_\*\`\[x\]" in readme
     assert r"loss/\<script\>l1\</script\> became nan" in readme
     assert not re.search(r"(?<!\\)<", readme)
 
@@ -280,7 +280,7 @@ def test_a_sweep_without_an_evaluation_has_a_page_without_pictures(
     runs: Path, tmp_path: Path
 ) -> None:
     page = Page(write_report(default_uri(runs), ["begun"], tmp_path).read_text(encoding="utf-8"))
-    assert "No trial has been evaluated yet" in page.text
+    assert "No trial has pictures yet" in page.text
     assert page.pictures() == []
     assert not list((tmp_path / "images").iterdir())
 
@@ -301,17 +301,31 @@ def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
         assert "Pictures of 1 of 3 trials: of those that differ in their seed alone" in text
 
 
+def test_trials_that_a_search_chose_do_not_hide_one_that_waits(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    SweepTracker(default_uri(runs), "searched", runs).note_launch(Launched("", 3))
+    for index in (0, 1, 3):
+        trial = steered(saturation=0.5).model_copy(update={"seed": index})
+        # As an earlier version wrote it, which did not count the photographs.
+        metrics = {"eval/mae": 0.1, "eval/images": 144.0}
+        track(runs, "searched", f"seed={index}", trial, metrics=metrics, index=index)
+    page = write_report(default_uri(runs), ["searched"], tmp_path / "out")
+    text = Page(page.read_text(encoding="utf-8")).text
+    assert "3 of 4 trials finished, 1 not begun; all: " in text
+    assert "measured on 144 held-out images." in text
+
+
 def test_trials_without_control_are_compared_too(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for batch_size, beta1, seed in product((8, 16), (0.0, 0.5), (0, 1)):
         trial = config(batch_size=batch_size, beta1=beta1, seed=seed)
         track(runs, "plain", f"seed={seed}, beta1={beta1:g}, batch_size={batch_size}", trial)
     tracker = SweepTracker(default_uri(runs), "plain", runs)
-    tracker.launched(Launched("", 9))
+    tracker.note_launch(Launched("", 9))
     tracker.leave_out(config(batch_size=8, beta1=0.0, seed=0).key())
     page = write_report(default_uri(runs), ["plain"], tmp_path / "out", left_out=True)
     text = Page(page.read_text(encoding="utf-8")).text
-    assert "8 of 10 trials finished, 2 not begun; all: " in text, "one of eight has left"
+    assert "7 of 9 trials finished, 2 not begun, 1 that left the file; all: " in text
     assert "2 not begun, without a run yet" in text
     assert "Over seeds" in text
     assert "beta1 by batch_size (without control)" in text

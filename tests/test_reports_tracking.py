@@ -26,7 +26,7 @@ from reports.store import (
     connect,
     curve,
     default_uri,
-    launched_with,
+    last_launch,
     read_sweep,
     samples,
     sweeps,
@@ -303,15 +303,15 @@ def test_a_curve_has_every_point_by_step(
     assert curve(tracker.client, run, "eval/nothing") == []
 
 
-def test_a_sweep_says_what_it_was_launched_with_last(
+def test_a_sweep_says_how_it_was_launched_last(
     tracker: SweepTracker, store: tuple[str, Path], sweep: str
 ) -> None:
-    assert launched_with(tracker.client, sweep) == Launched("", 0)
+    assert last_launch(tracker.client, sweep) == Launched("", 0)
     for command, trials in (("colorsweep launch one", 1), ("colorsweep launch 'another one'", 200)):
-        tracker.launched(Launched(command, trials))
-        assert launched_with(tracker.client, sweep) == Launched(command, trials)
+        tracker.note_launch(Launched(command, trials))
+        assert last_launch(tracker.client, sweep) == Launched(command, trials)
     again(tracker, sweep, store[1])
-    assert launched_with(tracker.client, sweep) == Launched(command, trials)
+    assert last_launch(tracker.client, sweep) == Launched(command, trials)
 
 
 def test_a_run_says_what_it_was_made_with_and_what_it_went_through(

@@ -46,7 +46,9 @@ def left_alone(config: TrainConfig, directory: Path) -> Trainer:
 def left_alone_meanwhile(configs: Sequence[TrainConfig], directory: Path) -> list[Future[Trainer]]:
     """Such trials, trained one after the other while other processes are waited for."""
     pool = ThreadPoolExecutor(1)
-    return [pool.submit(left_alone, each, directory / each.key()) for each in configs]
+    trained = [pool.submit(left_alone, each, directory / each.key()) for each in configs]
+    pool.shutdown(wait=False)
+    return trained
 
 
 def assert_same_generator(stored: Path | bytes, of: Trainer) -> None:
