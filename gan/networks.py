@@ -166,6 +166,8 @@ def load_generator(path: Path) -> UNetGenerator:
     """
     if path.suffix == ".onnx":
         raise UserError(f"{path}: is for other programs; take {checkpoint.GENERATOR} beside it")
+    if not path.exists():
+        raise UserError(f"{path}: no generator to load (there is no such file or directory)")
     if path.is_dir() and not (path / checkpoint.GENERATOR).exists():
         path = checkpoint.newest(path) or path
     weights = path / checkpoint.GENERATOR if path.is_dir() else path
@@ -174,6 +176,8 @@ def load_generator(path: Path) -> UNetGenerator:
         with torch.device("meta"):  # no weights are drawn, to be replaced at once
             network = UNetGenerator(TrainConfig.model_validate_json(text))
         network.load_state_dict(checkpoint.unpack(weights.read_bytes()), assign=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no generator to load (there is no {error.filename})") from None
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: no generator to load ({reason})") from None

@@ -67,8 +67,9 @@ def connect(uri: str, *, to_read: bool = False) -> Client:
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     except (*AWAY, ImportError, ValueError) as error:  # the latter: a driver, a URI's form
+        given = "MLFLOW_TRACKING_URI" if os.environ.get("MLFLOW_TRACKING_URI") else "--runs"
         raise UserError(
-            f"MLFLOW_TRACKING_URI: no tracking store at {without_password(uri)} "
+            f"{given}: no tracking store at {without_password(uri)} "
             f"({first_line(error)}); valid: http(s)://HOST:PORT of an MLflow server, "
             "sqlite:///FILE, or --runs DIR of a launched sweep"
         ) from None

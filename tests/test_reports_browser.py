@@ -150,6 +150,7 @@ def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> N
     name, wanted, achieved, reachable, original = dialog.locator("tbody tr").inner_text().split()
     assert (name, wanted) == ("saturation", "0.750")
     assert all(0 <= float(value) <= 1 for value in (achieved, reachable, original))
+    assert dialog.evaluate("it => it.scrollWidth <= it.clientWidth"), "no sideways scrolling"
     box = dialog.bounding_box()
     assert box is not None
     assert box["y"] >= 0

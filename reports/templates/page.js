@@ -55,10 +55,11 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
       make("h2", { textContent: `Picture ${row + 1}, ${heading}` }),
       make("div", { className: "row" }, ...pictures),
       ...(numbers.length
-        ? [make("table", { className: "numbers" },
-            make("thead", {}, make("tr", {}, ...["this picture", "wanted", "achieved", "reachable", "original has"]
-              .map((text, i) => make("th", { textContent: text, scope: "col", className: i ? "" : "text" })))),
-            make("tbody", {}, ...numbers))]
+        ? [make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Its numbers" },
+            make("table", { className: "numbers" },
+              make("thead", {}, make("tr", {}, ...["this picture", "wanted", "achieved", "reachable", "original has"]
+                .map((text, i) => make("th", { textContent: text, scope: "col", className: i ? "" : "text" })))),
+              make("tbody", {}, ...numbers)))]
         : []),
       make("p", {}, `Mean absolute difference from the original: ${three(trial.mae[row])}. `,
         make("a", { href: `#${trial.anchor}`, textContent: "All of its numbers", onclick: () => { place = null; dialog.close(); } })),
