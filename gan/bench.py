@@ -19,18 +19,18 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gan.color import l_ab_to_rgb
+from gan.batch import Batch
 from gan.config import Control, TrainConfig
 from gan.data import Batches
 from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.evaluate import colorize_batch, evaluate, sample_grid
 from gan.images import image_set_of_squares
-from gan.losses import colour_loss, control_losses
+from gan.losses import Update, losses
 from gan.plain import PlainLoop
 from gan.speed import Bench, Round, lines
 from gan.step import EAGER_STEPS, GanStep, uses_bfloat16
-from gan.trainer import Trainer, device_name
+from gan.training import Training, device_name
 
 ROUNDS = 5
 SECONDS = 3.0
@@ -45,12 +45,13 @@ def seeds_nets() -> TrainConfig:
 class _ColoursOnly(GanStep):
     """A step whose generator is given the colours: what is left are the losses of colour."""
 
-    def _learn(self, l: Tensor, real_ab: Tensor, discriminates: bool) -> None:  # noqa: E741
-        ab = real_ab.clone().requires_grad_(True)
-        losses = {"l1": colour_loss(ab, real_ab)}
-        if len(self.terms) > 3:
-            losses |= control_losses(l_ab_to_rgb(l, ab), self.config.controls)
-        torch.autograd.grad(torch.stack(list(losses.values())).sum(), ab)
+    def _learn(self, batch: Batch, discriminates: bool) -> dict[str, Tensor]:
+        ab = batch.ab.clone().requires_grad_(True)
+        update = Update(batch, ab, fake_logits=ab)
+        of_colour = [term for term in self.terms if not term.of_logits]
+        made = losses(of_colour, "generator", update)
+        torch.autograd.grad(torch.stack(list(made.values())).sum(), ab)
+        return made
 
 
 def bench(
@@ -83,17 +84,17 @@ def bench(
     held_out = images.subset(torch.arange(config.eval_images))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    trainer = Trainer(config, Dataset(images, held_out), device)
+    training = Training(config, Dataset(images, held_out), device)
     cycle = config.discriminator_every
-    steps = _prepare(trainer.train_step, cycle, device, seconds)
-    evaluation_ms = _ms(trainer.evaluate, device, seconds)
-    recolouring_ms = _ms(partial(_recolour, trainer), device, seconds) if recolouring else None
-    log_ms = _ms(trainer.log_losses, device, seconds)
-    checkpoint_ms = _ms(trainer.sound_state, device, seconds)  # it is written beside the training
+    steps = _prepare(training.train_step, cycle, device, seconds)
+    evaluation_ms = _ms(training.evaluate, device, seconds)
+    recolouring_ms = _ms(partial(_recolour, training), device, seconds) if recolouring else None
+    log_ms = _ms(training.log_losses, device, seconds)
+    checkpoint_ms = _ms(training.sound_state, device, seconds)  # it is written beside the training
     memory_mb = _peak_memory(device) / 1e6
 
     say("the colours alone and the plain loop: first steps")
-    colours = _colours_alone(config, trainer.batches, device)
+    colours = _colours_alone(config, training.batches, device)
     colours_steps = _prepare(colours, cycle, device, seconds)
     # As a plain loop leaves it; what the engine chose is in its graphs by now. Its loader comes
     # after them: CUDA calls of another thread would spoil a recording.
@@ -104,7 +105,7 @@ def bench(
     measured = []
     for turn in range(rounds):
         say(f"round {turn + 1} of {rounds}")
-        fast_ms = _ms_a_step(trainer.train_step, steps, device)
+        fast_ms = _ms_a_step(training.train_step, steps, device)
         colours_ms = _ms_a_step(colours, colours_steps, device)
         plain_ms = _ms_a_step(plain.step, plain_steps, device)
         measured.append(Round(fast_ms, colours_ms, plain_ms))
@@ -133,10 +134,10 @@ def _random_pictures(config: TrainConfig) -> Tensor:
     return torch.randint(256, (count, size, size, 3), dtype=torch.uint8, generator=random)
 
 
-def _recolour(trainer: Trainer) -> None:
-    rgb = colorize_batch(trainer.gan.generator, trainer.held_out.l, trainer.config.controls)
-    evaluate(rgb, trainer.held_out, trainer.config)
-    sample_grid(rgb, trainer.held_out, trainer.config)
+def _recolour(training: Training) -> None:
+    rgb = colorize_batch(training.gan.generator, training.held_out.l, training.config.controls)
+    evaluate(rgb, training.held_out, training.config)
+    sample_grid(rgb, training.held_out, training.config)
 
 
 def _colours_alone(

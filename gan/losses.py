@@ -1,13 +1,106 @@
-"""What each network minimises; every term is a mean, as in the seed's equations."""
+"""The losses of both networks, as one table of terms; every term is a mean over a batch.
 
-from collections.abc import Mapping
+To add one, write its function of an ``Update`` and its line in ``terms``, and its weight in
+``config``: the step, the plain loop, logging and the health check follow.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-from gan.config import Control, ControlName
+from gan.batch import Batch
+from gan.color import l_ab_to_rgb
+from gan.config import ControlName, TrainConfig
 from gan.controls import STATISTICS
+
+Network = Literal["generator", "discriminator"]
+
+LOGIT_LIMIT = 1e4
+"""A mean adversarial loss beyond it has exploded: the logits' own size, where 10 is certainty."""
+COLOUR_LIMIT = 0.9
+"""A mean L1 of ab beyond it has exploded: tanh is at its ends, where 0.1 is usual."""
+LARGEST = torch.finfo(torch.float32).max
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """A batch with what both networks make of it: all that a loss may depend on."""
+
+    batch: Batch
+    ab: Tensor
+    """(N, 2, H, W) float32, generated."""
+    fake_logits: Tensor
+    """The discriminator's, float32, of the generated colours."""
+    real_logits: Tensor | None = None
+    """Of the real colours; None in an update of the generator."""
+
+    @cached_property
+    def rgb(self) -> Tensor:
+        """The generated pictures as shown: (N, 3, H, W), sRGB in [0, 1]."""
+        return l_ab_to_rgb(self.batch.l, self.ab)
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand of a network's loss: ``weight * function(update)``."""
+
+    name: str
+    """Under ``loss/`` in the metrics."""
+    network: Network
+    weight: float
+    function: Callable[[Update], Tensor]
+    limit: float = LARGEST
+    """Size of the weighted term beyond which the training has exploded."""
+    of_logits: bool = False
+    """Whether it depends on the discriminator's judgement."""
+
+
+def terms(config: TrainConfig) -> tuple[Term, ...]:
+    """List the terms of a config's losses, in the order in which they are summed."""
+    found = [
+        Term(
+            "discriminator",
+            "discriminator",
+            1.0,
+            lambda update: discriminator_loss(
+                _known(update.real_logits), update.fake_logits, config.label_smoothing
+            ),
+            LOGIT_LIMIT,
+            of_logits=True,
+        ),
+        Term(
+            "adversarial",
+            "generator",
+            1.0,
+            lambda update: adversarial_loss(update.fake_logits, config.generator_loss),
+            LOGIT_LIMIT,
+            of_logits=True,
+        ),
+        Term(
+            "l1",
+            "generator",
+            config.l1_weight,
+            lambda update: l1_loss(update.ab, update.batch.ab),
+            COLOUR_LIMIT * config.l1_weight or LARGEST,
+        ),
+    ]
+    for name, control in config.controls.items():
+        if control.weight > 0:
+            weight = control.weight / STATISTICS[name].span
+            found.append(Term(name, "generator", weight, partial(_control, name)))
+    return tuple(found)
+
+
+def losses(table: Iterable[Term], network: Network, update: Update) -> dict[str, Tensor]:
+    """Evaluate the terms of a network, each with its weight, by name."""
+    return {
+        term.name: term.weight * term.function(update) for term in table if term.network == network
+    }
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, label_smoothing: float) -> Tensor:
@@ -27,7 +120,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, label_smoothing: float) -> Te
 
 
 def adversarial_loss(fake: Tensor, kind: str) -> Tensor:
-    """What the generator minimises against the discriminator (Goodfellow 2016, arXiv 1701.00160).
+    """The generator's loss against the discriminator (Goodfellow 2016, arXiv 1701.00160).
 
     Args:
         fake: logits of generated images.
@@ -39,22 +132,22 @@ def adversarial_loss(fake: Tensor, kind: str) -> Tensor:
     return binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
-def colour_loss(ab: Tensor, wanted: Tensor) -> Tensor:
-    """||G(x) - y||_1 as a mean over scaled ab; L is given, so it has no share in it."""
-    return l1_loss(ab.float(), wanted)
-
-
-def control_losses(rgb: Tensor, controls: Mapping[ControlName, Control]) -> dict[str, Tensor]:
-    """lambda * |value - sigma| / span of each control, for each image, averaged over the batch.
+def control_error(rgb: Tensor, name: ControlName, targets: Tensor) -> Tensor:
+    """Mean over a batch of |value - target|, around the circle for hue, in the statistic's unit.
 
     Args:
-        rgb: (N, 3, H, W), generated images in [0, 1].
-        controls: target and weight by name; one of weight 0 gives no term.
+        rgb: (N, 3, H, W), generated pictures in [0, 1].
+        name: of the statistic.
+        targets: (N,), of each picture.
     """
-    losses: dict[str, Tensor] = {}
-    for name, control in controls.items():
-        if control.weight > 0:
-            statistic = STATISTICS[name]
-            error = statistic.distance(statistic.measure(rgb), control.target)
-            losses[name] = control.weight / statistic.span * error.mean()
-    return losses
+    statistic = STATISTICS[name]
+    return statistic.distance(statistic.measure(rgb), targets).mean()
+
+
+def _control(name: ControlName, update: Update) -> Tensor:
+    return control_error(update.rgb, name, update.batch.targets[name])
+
+
+def _known(logits: Tensor | None) -> Tensor:
+    assert logits is not None, "the discriminator's update judges real colours too"
+    return logits

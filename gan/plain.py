@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler
 from torch.utils.data import Dataset as TorchDataset
 
+from gan.batch import Batch
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
-from gan.config import TrainConfig
-from gan.losses import adversarial_loss, colour_loss, control_losses, discriminator_loss
+from gan.config import ControlName, TrainConfig
+from gan.losses import Network, Update, losses, terms
 from gan.networks import build
 
 MAX_WORKERS = 8
@@ -65,6 +66,11 @@ class PlainLoop:
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), config.discriminator_lr, betas
         )
+        self.terms = terms(config)
+        self._targets: dict[ControlName, Tensor] = {
+            name: torch.full((config.batch_size,), control.target, device=device)
+            for name, control in config.controls.items()
+        }
         self.steps = 0
         on_gpu = device.type == "cuda"
         dataset = LabPictures(pictures, config.augment)
@@ -99,28 +105,27 @@ class PlainLoop:
         Returns:
             The losses by name; that of the discriminator only where it had its turn.
         """
-        config = self.config
-        losses: dict[str, Tensor] = {}
-        fake_ab = self.generator(l)
+        batch = Batch(l, ab, l_ab_to_rgb(l, ab), self._targets)
+        made_ab = self.generator(l)
+        made: dict[str, Tensor] = {}
 
-        if self.steps % config.discriminator_every == 0:
+        if self.steps % self.config.discriminator_every == 0:
             self.discriminator.requires_grad_(True)
-            real, fake = self.discriminator(l, ab), self.discriminator(l, fake_ab.detach())
-            losses["discriminator"] = discriminator_loss(real, fake, config.label_smoothing)
-            self.discriminator_optimizer.zero_grad()
-            losses["discriminator"].backward()  # type: ignore[no-untyped-call]
-            self.discriminator_optimizer.step()
+            real, fake = self.discriminator(l, ab), self.discriminator(l, made_ab.detach())
+            update = Update(batch, made_ab.detach(), fake, real)
+            made |= self._descend("discriminator", self.discriminator_optimizer, update)
 
         self.discriminator.requires_grad_(False)
-        terms = {
-            "adversarial": adversarial_loss(self.discriminator(l, fake_ab), config.generator_loss),
-            "l1": config.l1_weight * colour_loss(fake_ab, ab),
-        }
-        if any(control.weight > 0 for control in config.controls.values()):
-            terms |= control_losses(l_ab_to_rgb(l, fake_ab), config.controls)
-        self.generator_optimizer.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-        self.generator_optimizer.step()
-
+        update = Update(batch, made_ab, self.discriminator(l, made_ab))
+        made |= self._descend("generator", self.generator_optimizer, update)
         self.steps += 1
-        return {name: loss.item() for name, loss in (losses | terms).items()}
+        return {name: loss.item() for name, loss in made.items()}
+
+    def _descend(
+        self, network: Network, optimizer: torch.optim.Optimizer, update: Update
+    ) -> dict[str, Tensor]:
+        made = losses(self.terms, network, update)
+        optimizer.zero_grad()
+        torch.stack(list(made.values())).sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return made

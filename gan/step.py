@@ -4,15 +4,11 @@ import torch
 from torch import Tensor
 
 from gan.adam import Adam
-from gan.color import l_ab_to_rgb, rgb_to_l_ab
-from gan.config import TrainConfig
-from gan.losses import adversarial_loss, colour_loss, control_losses, discriminator_loss
+from gan.batch import Batch
+from gan.config import ControlName, TrainConfig
+from gan.losses import Network, Update, losses, terms
 from gan.networks import build
 
-COLOUR_LIMIT = 0.9
-"""A mean L1 of ab beyond it has exploded: tanh is at its ends, where 0.1 is usual."""
-LOGIT_LIMIT = 1e4
-"""A mean adversarial loss beyond it has exploded: the logits' own size, where 10 is certainty."""
 EAGER_STEPS = 3
 """Updates before a CUDA graph is recorded: cuDNN and the optimizers set themselves up in them."""
 
@@ -33,22 +29,21 @@ class GanStep:
         generator, discriminator = build(config)
         self.generator = generator.to(device).to(memory_format=torch.channels_last)
         self.discriminator = discriminator.to(device).to(memory_format=torch.channels_last)
-        self.optimizers = {
+        self.optimizers: dict[Network, Adam] = {
             "generator": Adam(self.generator.parameters(), config.beta1),
             "discriminator": Adam(self.discriminator.parameters(), config.beta1),
         }
         self.autocast = uses_bfloat16(config, device)
-        weighted = [name for name, control in config.controls.items() if control.weight > 0]
-        self.terms = ("discriminator", "adversarial", "l1", *weighted)
+        self.terms = terms(config)
         self.sums = torch.zeros(len(self.terms), device=device)
         """Of each term, until the caller sets them to zero."""
         self.failed_at = torch.full((len(self.terms),), -1, device=device)
         """Step at which each term was first not finite, or exploded; -1 if never."""
-        largest = torch.finfo(torch.float32).max
-        self._limits = torch.full((len(self.terms),), largest, device=device)
-        self._limits[:2] = LOGIT_LIMIT
-        if config.l1_weight > 0:
-            self._limits[2] = COLOUR_LIMIT * config.l1_weight
+        self._limits = torch.tensor([term.limit for term in self.terms], device=device)
+        self._targets: dict[ControlName, Tensor] = {
+            name: torch.full((config.batch_size,), control.target, device=device)
+            for name, control in config.controls.items()
+        }
         self._step = torch.zeros((), dtype=torch.long, device=device)
         self.forget_graphs()
 
@@ -94,48 +89,49 @@ class GanStep:
             self._update(rgb, discriminates)
         torch.cuda.current_stream(self.device).wait_stream(stream)
 
-    def _update(self, real_rgb: Tensor, discriminates: bool) -> None:
-        self._learn(*rgb_to_l_ab(real_rgb), discriminates)
-
-    def _learn(self, l: Tensor, real_ab: Tensor, discriminates: bool) -> None:  # noqa: E741
-        config = self.config
-        with self._autocast():
-            fake_ab = self.generator(l).float()
-
-        d_loss = torch.zeros((), device=self.device)
-        if discriminates:
-            self.discriminator.requires_grad_(True)
-            with self._autocast():
-                real = self.discriminator(l, real_ab).float()
-                fake = self.discriminator(l, fake_ab.detach()).float()
-            d_loss = discriminator_loss(real, fake, config.label_smoothing)
-            self.optimizers["discriminator"].descend(d_loss)
-
-        self.discriminator.requires_grad_(False)
-        with self._autocast():
-            fake = self.discriminator(l, fake_ab).float()
-        losses = {
-            "adversarial": adversarial_loss(fake, config.generator_loss),
-            "l1": config.l1_weight * colour_loss(fake_ab, real_ab),
-        }
-        if len(self.terms) > 3:
-            losses |= control_losses(l_ab_to_rgb(l, fake_ab), config.controls)
-        parts = torch.stack(list(losses.values()))
-        self.optimizers["generator"].descend(parts.sum())
-
-        values = torch.cat([d_loss.detach()[None], parts.detach()])
+    def _update(self, rgb: Tensor, discriminates: bool) -> None:
+        batch = Batch.of(rgb, self._targets)
+        made = {name: value.detach() for name, value in self._learn(batch, discriminates).items()}
+        zero = torch.zeros((), device=self.device)
+        values = torch.stack([made.get(term.name, zero) for term in self.terms])
         self.sums += values
         # Also false for NaN.
         good = values.abs() <= self._limits
         keep = good | (self.failed_at >= 0)
         self.failed_at.copy_(torch.where(keep, self.failed_at, self._step))
 
+    def _learn(self, batch: Batch, discriminates: bool) -> dict[str, Tensor]:
+        """Update both networks on a batch; returns each term's value."""
+        with self._autocast():
+            ab = self.generator(batch.l).float()
+        made: dict[str, Tensor] = {}
+        if discriminates:
+            self.discriminator.requires_grad_(True)
+            with self._autocast():
+                real = self.discriminator(batch.l, batch.ab).float()
+                fake = self.discriminator(batch.l, ab.detach()).float()
+            made |= self._descend("discriminator", Update(batch, ab.detach(), fake, real))
+
+        self.discriminator.requires_grad_(False)
+        with self._autocast():
+            fake = self.discriminator(batch.l, ab).float()
+        return made | self._descend("generator", Update(batch, ab, fake))
+
+    def _descend(self, network: Network, update: Update) -> dict[str, Tensor]:
+        made = losses(self.terms, network, update)
+        self.optimizers[network].descend(torch.stack(list(made.values())).sum())
+        return made
+
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
     def failure(self) -> str | None:
         """Say which term failed first, and at which step; waits for the device."""
-        failed = {n: s for n, s in zip(self.terms, self.failed_at.tolist(), strict=True) if s >= 0}
+        failed = {
+            term.name: step
+            for term, step in zip(self.terms, self.failed_at.tolist(), strict=True)
+            if step >= 0
+        }
         if not failed:
             return None
         term = min(failed, key=lambda name: failed[name])
@@ -147,10 +143,15 @@ class GanStep:
     def means(self, step: int, since: int) -> dict[str, float]:
         """Return each term's mean over the updates in the sums: ``since`` to ``step``."""
         every = self.config.discriminator_every
-        turns = -(-step // every) - -(-since // every)
-        counts = [turns] + [step - since] * (len(self.terms) - 1)
-        sums = self.sums.tolist()
-        return {n: s / count for n, s, count in zip(self.terms, sums, counts, strict=True) if count}
+        updates: dict[Network, int] = {
+            "generator": step - since,
+            "discriminator": -(-step // every) - -(-since // every),
+        }
+        return {
+            term.name: total / count
+            for term, total in zip(self.terms, self.sums.tolist(), strict=True)
+            if (count := updates[term.network])
+        }
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Every tensor to go on with, by what it belongs to."""

@@ -78,7 +78,7 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
     import torch
 
     from gan.fid import fid_unavailable
-    from gan.trainer import device_name
+    from gan.training import device_name
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     console.print(f"Device     {device_name(device)}")

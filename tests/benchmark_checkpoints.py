@@ -45,7 +45,7 @@ def main() -> None:
     share = last.checkpoint_seconds / (last.checkpoint_seconds + last.seconds)
     parameters = sum(
         tensor.numel()
-        for net in (trainer.gan.generator, trainer.gan.discriminator)
+        for net in (trainer.training.gan.generator, trainer.training.gan.discriminator)
         for tensor in net.parameters()
     )
     print(

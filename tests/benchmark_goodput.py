@@ -147,23 +147,23 @@ def _trainable(config: dict[str, Any]) -> None:
     trainer = Trainer(trial, load(trial), torch.device("cpu"))
     if (found := tune.get_checkpoint()) is not None:
         with found.as_directory() as directory:
-            trainer.restore(Path(directory))
+            trainer.training.restore(Path(directory))
     noted = 0.0
-    while trainer.step < trainer.total_steps:
-        trainer.train_step()
-        if trainer.step % trial.log_every == 0:
-            trainer.log_losses()
+    while trainer.training.step < trainer.training.total_steps:
+        trainer.training.train_step()
+        if trainer.training.step % trial.log_every == 0:
+            trainer.training.log_losses()
         if time.monotonic() - noted > SAMPLE_SECONDS / 2:
             noted = time.monotonic()
             file = scratch / f"progress-{worker}"
-            file.with_suffix(".new").write_text(f"{os.getpid()} {trainer.step}")
+            file.with_suffix(".new").write_text(f"{os.getpid()} {trainer.training.step}")
             file.with_suffix(".new").replace(file)
-        if trainer.step % EPOCH == 0:
-            trainer.evaluate()
+        if trainer.training.step % EPOCH == 0:
+            trainer.training.evaluate()
             with tempfile.TemporaryDirectory() as directory:
-                for name, content in trainer.state().items():
+                for name, content in trainer.training.state().items():
                     (Path(directory) / name).write_bytes(content)
-                metrics = trainer.history[-1]["metrics"] | {"step": trainer.step}
+                metrics = trainer.training.history[-1]["metrics"] | {"step": trainer.training.step}
                 tune.report(metrics, checkpoint=tune.Checkpoint.from_directory(directory))
 
 

@@ -62,13 +62,13 @@ def start(small_npz: Path) -> Start:
 
 def train(of: Trainer, steps: int) -> Trainer:
     for _ in range(steps):
-        of.train_step()
+        of.training.train_step()
     return of
 
 
 def everything(of: Trainer) -> dict[str, Tensor]:
     """Weights, batch statistics, moments, sums of the losses."""
-    parts = of.gan.state().items()
+    parts = of.training.gan.state().items()
     return {f"{part}.{name}": t.cpu().clone() for part, ts in parts for name, t in ts.items()}
 
 
@@ -79,10 +79,10 @@ def assert_same(first: Trainer, second: Trainer) -> None:
 
 
 def step_losses(of: Trainer) -> dict[str, float]:
-    before = of.step
-    of.gan.sums.zero_()
-    of.train_step()
-    return of.gan.means(of.step, before)
+    before = of.training.step
+    of.training.gan.sums.zero_()
+    of.training.train_step()
+    return of.training.gan.means(of.training.step, before)
 
 
 # What is recorded is what would have been done
@@ -95,10 +95,12 @@ def test_recorded_steps_are_the_steps_taken_one_by_one_bit_for_bit(
 ) -> None:
     fields = {"discriminator_every": every, "precision": precision}
     recorded = train(start(**fields), 20)
-    assert len(recorded.gan._graphs) == every, "one with the discriminator's turn, one without"
+    assert len(recorded.training.gan._graphs) == every, (
+        "one with the discriminator's turn, one without"
+    )
     monkeypatch.setattr(stepping, "EAGER_STEPS", NEVER)
     one_by_one = train(start(**fields), 20)
-    assert not one_by_one.gan._graphs
+    assert not one_by_one.training.gan._graphs
     assert_same(recorded, one_by_one)
 
 
@@ -114,28 +116,28 @@ def test_the_same_config_trains_the_same_generator_bit_for_bit(start: Start) -> 
 def test_dropout_is_drawn_anew_by_each_replay(start: Start) -> None:
     # The pictures of every step are the same ones, and nothing is learnt.
     trainer = train(start(), EAGER_STEPS + 1)
-    assert trainer.gan._graphs
-    rgb = trainer.batches.at(0)
+    assert trainer.training.gan._graphs
+    rgb = trainer.training.batches.at(0)
     losses = []
     for seed in (1, 2, 1):
         torch.manual_seed(seed)
-        trainer.gan.sums.zero_()
-        trainer.gan(rgb, trainer.step, 0.0)
-        losses.append(trainer.gan.means(1, 0)["l1"])
+        trainer.training.gan.sums.zero_()
+        trainer.training.gan(rgb, trainer.training.step, 0.0)
+        losses.append(trainer.training.gan.means(1, 0)["l1"])
     assert losses[0] != losses[1], "another seed"
     assert losses[0] == losses[2], "the same seed"
 
 
 def test_the_learning_rate_reaches_the_recording(start: Start) -> None:
     trainer = train(start(batch_norm=False), EAGER_STEPS + 2)
-    rgb = trainer.batches.at(0)
+    rgb = trainer.training.batches.at(0)
 
     def moved(factor: float) -> float:
-        before = trainer.gan.generator.head.weight.detach().clone()
-        trainer.gan(rgb, trainer.step, factor)
-        return float((trainer.gan.generator.head.weight.detach() - before).norm())
+        before = trainer.training.gan.generator.head.weight.detach().clone()
+        trainer.training.gan(rgb, trainer.training.step, factor)
+        return float((trainer.training.gan.generator.head.weight.detach() - before).norm())
 
-    assert trainer.gan._graphs
+    assert trainer.training.gan._graphs
     assert moved(0.0) == 0
     assert moved(1.0) > 0
     assert moved(0.0) == 0
@@ -152,8 +154,8 @@ def test_a_training_restored_midway_ends_as_if_never_stopped(
     for second in (start(discriminator_every=every), train(start(discriminator_every=every), 20)):
         found = checkpoint.newest(tmp_path)
         assert found is not None
-        second.restore(found)
-        assert second.step == 15
+        second.training.restore(found)
+        assert second.training.step == 15
         assert_same(train(second, 25), whole)
 
 
@@ -164,7 +166,7 @@ def test_a_step_does_not_wait_for_the_gpu(start: Start) -> None:
     try:
         train(trainer, 5)
         with pytest.raises(RuntimeError, match="synchroniz"):
-            trainer.gan.sums.tolist()
+            trainer.training.gan.sums.tolist()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -200,11 +202,11 @@ def test_colours_are_those_of_the_cpu_also_where_convolutions_use_tf32(
 
 def test_an_evaluation_is_that_of_the_cpu(start: Start) -> None:
     trainer = train(start(), 10)
-    config, on_gpu = trainer.config, trainer.held_out
+    config, on_gpu = trainer.training.config, trainer.training.held_out
     on_cpu = HeldOut.of(on_gpu.rgb.cpu(), pictures=len(on_gpu.rgb))
-    rgb = colorize_batch(trainer.gan.generator, on_gpu.l)
+    rgb = colorize_batch(trainer.training.gan.generator, on_gpu.l)
     found = evaluate(rgb, on_gpu, config)
-    generator = trainer.gan.generator.to(CPU)
+    generator = trainer.training.gan.generator.to(CPU)
     wanted = evaluate(colorize_batch(generator, on_cpu.l), on_cpu, config)
     # Shares of pixels within a colour difference step by a pixel of 12 * 32 * 32.
     assert found == pytest.approx(wanted, rel=1e-3, abs=1e-3)
@@ -213,12 +215,14 @@ def test_an_evaluation_is_that_of_the_cpu(start: Start) -> None:
 def test_50_recorded_steps_have_the_losses_of_the_plain_loop(start: Start) -> None:
     # Without dropout, which draws in memory order, and control (see test_gan_bench).
     trainer = start(precision="float32", controls={})
-    plain = PlainLoop(trainer.config, torch.zeros(16, 32, 32, 3, dtype=torch.uint8), CUDA)
-    for module in itertools.chain(trainer.gan.generator.modules(), plain.generator.modules()):
+    plain = PlainLoop(trainer.training.config, torch.zeros(16, 32, 32, 3, dtype=torch.uint8), CUDA)
+    for module in itertools.chain(
+        trainer.training.gan.generator.modules(), plain.generator.modules()
+    ):
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     for number in range(50):
-        l, ab = rgb_to_l_ab(trainer.batches.at(number))  # noqa: E741
+        l, ab = rgb_to_l_ab(trainer.training.batches.at(number))  # noqa: E741
         wanted = plain.update(l.contiguous(), ab.contiguous())
         assert step_losses(trainer) == pytest.approx(wanted, rel=3e-3)
 

@@ -3,11 +3,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from penalties import penalties
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from gan.config import Control, ControlName
-from gan.losses import adversarial_loss, colour_loss, control_losses, discriminator_loss
+from gan.batch import Batch
+from gan.config import Control, ControlName, TrainConfig
+from gan.losses import Update, adversarial_loss, discriminator_loss, losses, terms
 
 REAL = torch.tensor([[2.0, -1.0], [0.5, 3.0]])
 FAKE = torch.tensor([[-2.0, 0.25], [1.5, -0.5]])
@@ -59,31 +61,35 @@ def test_losses_of_the_surest_judgement_are_finite_and_still_teach(logit: float)
     assert grad.abs().max() > 0
 
 
-def test_the_colour_loss_is_the_mean_difference_of_ab() -> None:
-    ab, wanted = torch.tensor([[0.5, -0.25], [0.0, 1.0]]), torch.tensor([[0.25, 0.25], [0.5, 1.0]])
-    assert colour_loss(ab, wanted).item() == pytest.approx((0.25 + 0.5 + 0.5 + 0) / 4)
-    assert colour_loss(ab.bfloat16(), wanted).dtype == torch.float32
+def test_the_l1_term_is_the_weighted_mean_difference_of_ab() -> None:
+    ab = torch.tensor([0.5, -0.25, 0.0, 1.0]).reshape(1, 2, 1, 2)
+    real = torch.tensor([0.25, 0.25, 0.5, 1.0]).reshape(1, 2, 1, 2)
+    batch = Batch(ab[:, :1], real, torch.zeros(1, 3, 1, 2), {})
+    table = terms(TrainConfig(steps=1, l1_weight=10))
+    made = losses(table, "generator", Update(batch, ab, fake_logits=FAKE))
+    assert list(made) == ["adversarial", "l1"]
+    assert made["l1"].item() == pytest.approx(10 * (0.25 + 0.5 + 0.5 + 0) / 4)
 
 
 def test_a_control_costs_its_weight_times_the_error_of_each_pictures_mean() -> None:
     # Means of red are 0.2 and 0.7: from 0.5 they are 0.3 and 0.2 off, though on average 0.05.
     rgb = torch.cat([picture((0.1, 0, 0), (0.3, 0, 0)), picture((0.6, 0, 0), (0.8, 1, 1))])
-    losses = control_losses(rgb, {"red": Control(target=0.5, weight=10)})
-    assert losses.keys() == {"red"}
-    assert losses["red"].item() == pytest.approx(10 * (0.3 + 0.2) / 2)
+    made = penalties(rgb, {"red": Control(target=0.5, weight=10)})
+    assert made.keys() == {"red"}
+    assert made["red"].item() == pytest.approx(10 * (0.3 + 0.2) / 2)
 
 
 def test_the_error_is_that_of_the_mean_not_the_mean_of_the_pixels_errors() -> None:
     # The seed's code had the second; a picture of black and white pixels may have mean 0.5.
     rgb = picture((0, 0, 0), (1, 1, 1))
-    losses = control_losses(rgb, {"green": Control(target=0.5, weight=10)})
-    assert losses["green"].item() == pytest.approx(0)
+    made = penalties(rgb, {"green": Control(target=0.5, weight=10)})
+    assert made["green"].item() == pytest.approx(0)
 
 
 def test_hue_costs_the_way_around_the_circle() -> None:
     # Magenta is 5/6 of a turn: 1/6 + 0.1 from 0.1, across red.
-    losses = control_losses(picture((1, 0, 1)), {"hue": Control(target=0.1, weight=3)})
-    assert losses["hue"].item() == pytest.approx(3 * (1 / 6 + 0.1))
+    made = penalties(picture((1, 0, 1)), {"hue": Control(target=0.1, weight=3)})
+    assert made["hue"].item() == pytest.approx(3 * (1 / 6 + 0.1))
 
 
 def test_several_controls_cost_what_each_does_alone() -> None:
@@ -93,10 +99,10 @@ def test_several_controls_cost_what_each_does_alone() -> None:
         "hue": Control(target=0.6, weight=7),
         "blue": Control(target=0.9, weight=11),
     }
-    together = control_losses(rgb, controls)
+    together = penalties(rgb, controls)
     assert together.keys() == controls.keys()
     for name, control in controls.items():
-        alone = control_losses(rgb, {name: control})[name]
+        alone = penalties(rgb, {name: control})[name]
         assert alone > 0
         assert together[name].item() == alone.item()
 
@@ -106,12 +112,12 @@ def test_weight_0_gives_no_term() -> None:
         "hue": Control(target=0.6, weight=0),
         "red": Control(target=0.6, weight=1),
     }
-    assert control_losses(torch.full((1, 3, 4, 4), 0.5), controls).keys() == {"red"}
+    assert penalties(torch.full((1, 3, 4, 4), 0.5), controls).keys() == {"red"}
 
 
 def test_differences_are_counted_in_parts_of_the_range_of_targets() -> None:
     rgb = picture((0.9, 0.2, 0.1), (0.2, 0.4, 0.4))
     lab = rgb2lab(rgb[0].permute(1, 2, 0).numpy())
     chroma = np.hypot(lab[..., 1], lab[..., 2]).mean()
-    losses = control_losses(rgb, {"chroma": Control(target=10, weight=5)})
-    assert losses["chroma"].item() == pytest.approx(5 * (chroma - 10) / 134, rel=1e-3)
+    made = penalties(rgb, {"chroma": Control(target=10, weight=5)})
+    assert made["chroma"].item() == pytest.approx(5 * (chroma - 10) / 134, rel=1e-3)

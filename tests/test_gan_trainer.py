@@ -24,13 +24,13 @@ def test_the_same_config_trains_the_same_generator_bit_for_bit(start: Start) -> 
     first, second = start(), start()
     for of in (first, second):
         for _ in range(3):
-            of.train_step()
+            of.training.train_step()
         torch.manual_seed(99)
     assert torch.equal(weights(first), weights(second))
     for fields in ({"seed": 1}, {"augment": False}, {"l1_weight": 10.0}):
         other = start(**fields)
         for _ in range(3):
-            other.train_step()
+            other.training.train_step()
         assert not torch.equal(weights(first), weights(other))
 
 
@@ -38,8 +38,8 @@ def test_a_control_of_weight_0_trains_the_generator_of_no_control(start: Start) 
     without = start(controls={})
     with_0 = start(controls={"hue": {"target": 0.6, "weight": 0}})
     for _ in range(4):
-        without.train_step()
-        with_0.train_step()
+        without.training.train_step()
+        with_0.training.train_step()
     assert torch.equal(weights(without), weights(with_0))
 
 
@@ -58,8 +58,10 @@ def test_a_training_stopped_anywhere_ends_as_if_never_stopped(
     # Within a loss interval; the step after; at a loss point; at an evaluation; before the end.
     for stop in (3, 4, 15, 20, 39):
         part = start()
-        assert not part.fit(tmp_path, should_stop=lambda part=part, stop=stop: part.step == stop)  # type: ignore[misc]
-        assert part.step == stop
+        assert not part.fit(
+            tmp_path, should_stop=lambda part=part, stop=stop: part.training.step == stop
+        )  # type: ignore[misc]
+        assert part.training.step == stop
     last = start()
     assert last.fit(tmp_path)
     assert points(last) == points(in_one_go)
@@ -84,14 +86,14 @@ def die(progress):
     if progress.durable_step == 17:
         os.kill(os.getpid(), signal.SIGKILL)
 
-of.fit(Path(sys.argv[2]), on_progress=die, should_stop=lambda: of.step == 17)
+of.fit(Path(sys.argv[2]), on_progress=die, should_stop=lambda: of.training.step == 17)
 """
 
 
 def test_a_killed_process_is_gone_on_with_in_another_as_if_it_had_lived(
     start: Start, in_one_go: Trainer, tmp_path: Path
 ) -> None:
-    argument = in_one_go.config.model_dump_json()
+    argument = in_one_go.training.config.model_dump_json()
     killed = subprocess.run([sys.executable, "-c", KILLED, argument, str(tmp_path)], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
     assert [p.name for p in sorted((tmp_path / "checkpoints").iterdir())][-1] == "step-00000017"
@@ -149,7 +151,7 @@ def test_a_training_that_is_complete_is_not_touched_again(start: Start, tmp_path
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     again = start(steps=2)
     assert again.fit(tmp_path)
-    assert again.step == 2
+    assert again.training.step == 2
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
 
 
@@ -160,8 +162,8 @@ def test_learning_rates_fall_tenfold_over_the_decay(start: Start) -> None:
     of = start(lr_decay_steps=10, generator_lr=3e-4, discriminator_lr=1e-4)
     rates = []
     for _ in range(11):
-        of.train_step()
-        rates.append([optimizer.rate for optimizer in of.gan.optimizers.values()])
+        of.training.train_step()
+        rates.append([optimizer.rate for optimizer in of.training.gan.optimizers.values()])
     wanted = [[rate * math.exp(-math.log(10) * s / 10) for rate in (3e-4, 1e-4)] for s in range(11)]
     np.testing.assert_allclose(rates, wanted, rtol=1e-12)
 
@@ -169,19 +171,25 @@ def test_learning_rates_fall_tenfold_over_the_decay(start: Start) -> None:
 def test_an_epoch_is_one_pass_over_the_images(start: Start) -> None:
     of = start(steps=None, epochs=1.5)
     # 64 images, 8 at a time.
-    assert of.total_steps == 12
+    assert of.training.total_steps == 12
     for _ in range(12):
-        of.train_step()
-    assert of.epoch == 1.5
+        of.training.train_step()
+    assert of.training.epoch == 1.5
 
 
 def test_both_networks_learn(start: Start) -> None:
     of = start()
     before = [
-        p.detach().clone() for n in (of.gan.generator, of.gan.discriminator) for p in n.parameters()
+        p.detach().clone()
+        for n in (of.training.gan.generator, of.training.gan.discriminator)
+        for p in n.parameters()
     ]
-    of.train_step()
-    after = [p for n in (of.gan.generator, of.gan.discriminator) for p in n.parameters()]
+    of.training.train_step()
+    after = [
+        p
+        for n in (of.training.gan.generator, of.training.gan.discriminator)
+        for p in n.parameters()
+    ]
     assert all(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
 
 
@@ -189,8 +197,8 @@ def test_bfloat16_is_close_to_float32(start: Start) -> None:
     losses = []
     for precision in ("float32", "bfloat16"):
         of = start(precision=precision, log_every=1)
-        of.train_step()
-        of.log_losses()
+        of.training.train_step()
+        of.training.log_losses()
         losses.append(points(of)[0][1])
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
     assert losses[1] != losses[0]

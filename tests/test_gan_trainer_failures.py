@@ -33,10 +33,10 @@ def test_what_was_trained_before_a_loss_was_not_finite_is_kept(
     of = start(steps=20)
     fit_on = checkpoint.newest(tmp_path)
     assert fit_on is not None
-    of.restore(fit_on)
+    of.training.restore(fit_on)
     with torch.no_grad():
-        of.gan.discriminator.layers[-1].weight.mul_(1e9)  # type: ignore[operator]
-    damaged = of.state()
+        of.training.gan.discriminator.layers[-1].weight.mul_(1e9)  # type: ignore[operator]
+    damaged = of.training.state()
     checkpoint.write(tmp_path, 10, damaged)
     with pytest.raises(TrainingError, match=r"exploded, at step 1[1-5]"):
         start(steps=20).fit(tmp_path)
@@ -45,11 +45,11 @@ def test_what_was_trained_before_a_loss_was_not_finite_is_kept(
 
 def test_weights_that_are_not_finite_are_never_kept(start: Start, tmp_path: Path) -> None:
     of = start()
-    of.train_step()
+    of.training.train_step()
     of.save(tmp_path)
-    of.train_step()
+    of.training.train_step()
     with torch.no_grad():
-        of.gan.discriminator.layers[0][0].weight[0, 0, 0, 0] = float("nan")  # type: ignore[index]
+        of.training.gan.discriminator.layers[0][0].weight[0, 0, 0, 0] = float("nan")  # type: ignore[index]
     with pytest.raises(TrainingError, match=r"discriminator\.\S+ was not finite at step 2"):
         of.save(tmp_path)
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
@@ -58,12 +58,12 @@ def test_weights_that_are_not_finite_are_never_kept(start: Start, tmp_path: Path
 @pytest.mark.parametrize(("term", "index"), [("discriminator", 0), ("hue", 3)])
 def test_a_failure_names_the_first_term_and_its_step(start: Start, term: str, index: int) -> None:
     of = start()
-    of.train_step()
-    assert of.gan.failure() is None
+    of.training.train_step()
+    assert of.training.gan.failure() is None
     with torch.no_grad():
-        of.gan.failed_at[index] = 4
-        of.gan.failed_at[4] = 6
-    failure = of.gan.failure()
+        of.training.gan.failed_at[index] = 4
+        of.training.gan.failed_at[4] = 6
+    failure = of.training.gan.failure()
     assert failure is not None
     assert failure.startswith(f"loss/{term} was not finite, or exploded, at step 5; ")
 
@@ -71,11 +71,11 @@ def test_a_failure_names_the_first_term_and_its_step(start: Start, term: str, in
 def test_an_adversarial_loss_that_explodes_is_noticed_while_it_is_finite(start: Start) -> None:
     of = start()
     with torch.no_grad():
-        of.gan.discriminator.layers[-1].weight.mul_(1e9)  # type: ignore[operator]
-    of.train_step()
-    assert of.gan.sums.isfinite().all()
+        of.training.gan.discriminator.layers[-1].weight.mul_(1e9)  # type: ignore[operator]
+    of.training.train_step()
+    assert of.training.gan.sums.isfinite().all()
     with pytest.raises(TrainingError, match="at step 1"):
-        of.log_losses()
+        of.training.log_losses()
 
 
 def test_colours_at_the_ends_of_their_range_have_exploded(start: Start, tmp_path: Path) -> None:
@@ -90,5 +90,5 @@ def test_a_checkpoint_of_other_networks_is_refused_in_one_line(
     start(steps=1).fit(tmp_path)
     (found,) = (tmp_path / "checkpoints").iterdir()
     with pytest.raises(TrainingError, match="other networks") as caught:
-        start(base_channels=8).restore(found)
+        start(base_channels=8).training.restore(found)
     assert "\n" not in str(caught.value)

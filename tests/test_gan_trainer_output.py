@@ -99,7 +99,7 @@ def test_the_grid_shows_grayscale_original_and_colorized(start: Start, tmp_path:
     of.fit(tmp_path)
     grid = read_grid(checkpoint.sample_file(tmp_path, 1).read_bytes())
     assert grid.shape == (3, 12, 32, 32, 3)
-    with np.load(str(of.config.dataset_path)) as archive:
+    with np.load(str(of.training.config.dataset_path)) as archive:
         np.testing.assert_array_equal(grid[1], archive["test"][:12])
     assert np.ptp(grid[0].astype(int), axis=-1).max() <= 1, "gray"
     assert np.ptp(grid[2].astype(int), axis=-1).mean() > 5, "in colour"
@@ -111,11 +111,16 @@ def test_the_grid_shows_grayscale_original_and_colorized(start: Start, tmp_path:
 
 def test_the_metrics_are_those_of_the_pictures_made(start: Start) -> None:
     of = start()
-    of.train_step()
-    of.evaluate()
+    of.training.train_step()
+    of.training.evaluate()
     ((_, metrics),) = points(of)
-    made = colorize_batch(of.gan.generator, of.held_out.l).double().permute(0, 2, 3, 1).numpy()
-    with np.load(str(of.config.dataset_path)) as archive:
+    made = (
+        colorize_batch(of.training.gan.generator, of.training.held_out.l)
+        .double()
+        .permute(0, 2, 3, 1)
+        .numpy()
+    )
+    with np.load(str(of.training.config.dataset_path)) as archive:
         original = archive["test"][:12] / 255
     high, low = made.max(axis=-1), made.min(axis=-1)
     saturation = ((high - low) / np.maximum(high, 1e-3)).mean(axis=(1, 2))
@@ -141,9 +146,9 @@ def test_the_metrics_are_those_of_the_pictures_made(start: Start) -> None:
 def test_evaluating_changes_nothing_of_the_training(start: Start) -> None:
     often, never = start(), start()
     for _ in range(4):
-        often.train_step()
-        often.evaluate()
-        never.train_step()
+        often.training.train_step()
+        often.training.evaluate()
+        never.training.train_step()
     assert torch.equal(weights(often), weights(never))
 
 
@@ -156,8 +161,10 @@ def test_the_checkpoints_generator_makes_the_pictures_of_the_grid(
     assert newest is not None
     loaded = load_generator(newest)
     with torch.inference_mode():
-        ab = loaded(of.held_out.l)
-        assert torch.allclose(ab, of.gan.generator.eval()(of.held_out.l), atol=1e-5)
+        ab = loaded(of.training.held_out.l)
+        assert torch.allclose(
+            ab, of.training.gan.generator.eval()(of.training.held_out.l), atol=1e-5
+        )
 
 
 def test_progress_tells_where_the_trial_is(

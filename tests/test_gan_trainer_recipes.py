@@ -39,7 +39,7 @@ def steer(photos: Dataset, trial: Path, controls: dict[str, Any]) -> dict[str, f
     )
     of = Trainer(config, photos, CPU)
     assert of.fit(trial)
-    metrics: dict[str, float] = of.history[-1]["metrics"]
+    metrics: dict[str, float] = of.training.history[-1]["metrics"]
     return metrics
 
 
@@ -73,13 +73,13 @@ def test_the_discriminator_learns_every_so_many_steps(start: Start) -> None:
     changed = []
     for _ in range(7):
         before = _flat(of)
-        of.train_step()
+        of.training.train_step()
         changed.append(not torch.equal(before, _flat(of)))
     assert changed == [True, False, False, True, False, False, True]
 
 
 def _flat(of: Trainer) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in of.gan.discriminator.parameters()])
+    return torch.cat([p.detach().flatten() for p in of.training.gan.discriminator.parameters()])
 
 
 def test_the_discriminators_loss_is_a_mean_over_its_own_updates(
@@ -118,12 +118,12 @@ def test_a_plateau_lowers_the_rates_also_after_a_restart(start: Start, tmp_path:
     fields = {"generator_lr": 1e-12, "discriminator_lr": 1e-12, "lr_decay_steps": None}
     of = start(**fields, lr_plateau_steps=15, steps=40)
     assert of.fit(tmp_path)
-    assert of.lr_factor() < 0.11
+    assert of.training.lr_factor() < 0.11
     (newest,) = [checkpoint.newest(tmp_path)]
     assert newest is not None
     again = start(**fields, lr_plateau_steps=15, steps=40)
-    again.restore(newest)
-    assert again.lr_factor() == of.lr_factor()
+    again.training.restore(newest)
+    assert again.training.lr_factor() == of.training.lr_factor()
 
 
 def test_a_training_made_longer_is_one_that_was_so_long(start: Start, tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_a_training_made_longer_is_one_that_was_so_long(start: Start, tmp_path: 
     for steps in (7, 18, 33):
         longer = start(**fields, steps=steps)
         assert longer.fit(tmp_path / "longer")
-    assert whole.plateaus.count > 0
-    assert longer.plateaus == whole.plateaus
+    assert whole.training.plateaus.count > 0
+    assert longer.training.plateaus == whole.training.plateaus
     assert torch.equal(weights(longer), weights(whole))
     of_whole = series(whole, "loss/l1")
     assert {step: series(longer, "loss/l1")[step] for step in of_whole} == of_whole
@@ -174,9 +174,9 @@ def test_a_recoloured_trial_follows_a_baseline_that_trained_further(
         assert baseline.fit(tmp_path / "baseline")
         behind = start(controls=aims, steps=steps, recolour=True, **fields)
         taken = len(list((tmp_path / "behind").rglob("step-*.png")))
-        behind.train_step = None  # type: ignore[method-assign, assignment]
+        behind.training.train_step = None  # type: ignore[method-assign, assignment]
         assert behind.fit(tmp_path / "behind", baseline=tmp_path / "baseline")
         assert len(list((tmp_path / "behind").rglob("step-*.png"))) == taken + 1
     assert list(series(behind, "eval/saturation")) == [6, 12]
-    assert behind.plateaus == baseline.plateaus
+    assert behind.training.plateaus == baseline.training.plateaus
     assert torch.equal(weights(behind), weights(baseline))

@@ -90,8 +90,8 @@ def test_every_metric_that_may_be_named_is_measured(photos: Dataset) -> None:
         }
     )
     of = Trainer(config, photos, torch.device("cpu"))
-    of.evaluate()
-    (measured,) = (p["metrics"] for p in of.history)
+    of.training.evaluate()
+    (measured,) = (p["metrics"] for p in of.training.history)
     names = {name.removeprefix("eval/") for name in measured} - {"images", "pictures"}
     bounds = {f"{name}_{end}" for name in config.controls for end in ("lowest", "highest")}
     assert set(metric_names(config)) == names - bounds, "no training changes what L permits"

@@ -58,18 +58,20 @@ def assert_same_generator(stored: Path | bytes, of: Trainer) -> None:
         assert newest is not None
         stored = (newest / checkpoint.GENERATOR).read_bytes()
     weights = checkpoint.unpack(stored)
-    for name, tensor in of.gan.generator.state_dict().items():
+    for name, tensor in of.training.gan.generator.state_dict().items():
         assert torch.equal(weights[name], tensor), name
 
 
 def weights(of: Trainer) -> Tensor:
     """Every number of the generator, batch statistics included."""
-    return torch.cat([t.double().flatten() for t in of.gan.generator.state_dict().values()])
+    return torch.cat(
+        [t.double().flatten() for t in of.training.gan.generator.state_dict().values()]
+    )
 
 
 def everything(of: Trainer) -> dict[str, bytes]:
     """The complete state, without the time that it took."""
-    state = of.state()
+    state = of.training.state()
     trial = json.loads(state.pop("trial.json"))
     del trial["seconds"]
     for point in trial["history"]:
@@ -92,7 +94,7 @@ def assert_sent_once(client: MlflowClient, run: Run, of: Trainer) -> None:
 
 
 def points(of: Trainer) -> list[tuple[int, dict[str, float]]]:
-    return [(point["step"], point["metrics"]) for point in of.history]
+    return [(point["step"], point["metrics"]) for point in of.training.history]
 
 
 def series(of: Trainer, name: str) -> dict[int, float]:
