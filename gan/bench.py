@@ -19,14 +19,16 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gan.batch import Batch
-from gan.config import Control, TrainConfig
+from gan.batch import Batch, Draws
+from gan.config import TrainConfig
+from gan.control import Control
 from gan.data import Batches
 from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.evaluate import colorize_batch, evaluate, sample_grid
 from gan.images import image_set_of_squares
-from gan.losses import Update, losses
+from gan.losses import Term, Update, losses
+from gan.networks import Judgement
 from gan.plain import PlainLoop
 from gan.speed import Bench, Round, lines
 from gan.step import EAGER_STEPS, GanStep, uses_bfloat16
@@ -45,11 +47,10 @@ def seeds_nets() -> TrainConfig:
 class _ColoursOnly(GanStep):
     """A step whose generator is given the colours: what is left are the losses of colour."""
 
-    def _learn(self, batch: Batch, discriminates: bool) -> dict[str, Tensor]:
+    def _learn(self, batch: Batch, draws: Draws, active: tuple[Term, ...]) -> dict[str, Tensor]:
         ab = batch.ab.clone().requires_grad_(True)
-        update = Update(batch, ab, fake_logits=ab)
-        of_colour = [term for term in self.terms if not term.of_logits]
-        made = losses(of_colour, "generator", update)
+        update = Update(batch, draws, ab, fake=Judgement(ab))
+        made = losses([term for term in active if not term.judged], "generator", update)
         torch.autograd.grad(torch.stack(list(made.values())).sum(), ab)
         return made
 
@@ -144,7 +145,7 @@ def _colours_alone(
     config: TrainConfig, batches: Batches, device: torch.device
 ) -> Callable[[], None]:
     """Return what makes a batch and does all of a step but the networks."""
-    gan = _ColoursOnly(config, device)
+    gan = _ColoursOnly(config, config.total_steps(1), device)
     steps = itertools.count()
     if device.type == "cuda":
         rgb = batches.at(0)

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from gan.color import LUMINANCE, lightness, linear, rgb_to_l_ab, tinted
-from gan.config import ControlName
+from gan.control import ControlName
 from gan.controls import STATISTICS
 from gan.networks import UNetGenerator, load_generator
 from gan.recolour import recolour

@@ -3,81 +3,37 @@
 import hashlib
 import json
 import math
+from collections.abc import Mapping
+from itertools import product
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-ControlName = Literal[
-    "saturation", "hue", "red", "green", "blue", "chroma", "a", "b", "warmth", "colourfulness"
-]
+from gan.control import (
+    PENALTY_WEIGHT,
+    TARGETS,
+    Control,
+    ControlName,
+    Frozen,
+    require_inside,
+    spread_targets,
+)
+from gan.presets import OLD_PRESETS, PRESETS
+
 DatasetName = Literal[
     "photos", "folder", "npz", "cifar10", "cifar100", "stl10", "celeba", "places365", "lsun"
 ]
 
 # Raised when a change of the engine makes the same settings train another generator.
-KEY_SCHEMA = 2
+KEY_SCHEMA = 3
 
-TARGETS: dict[ControlName, tuple[float, float]] = {
-    "saturation": (0, 1),
-    "hue": (0, 1),
-    "red": (0, 1),
-    "green": (0, 1),
-    "blue": (0, 1),
-    "chroma": (0, 134),
-    "a": (-86, 98),
-    "b": (-108, 94),
-    "warmth": (-1.7, 2.4),
-    "colourfulness": (0, 280),
-}
-"""Bounds of each control's target: what sRGB colours can have, in the statistic's own unit."""
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "seed": {
-        "generator_lr": 2e-4,
-        "discriminator_lr": 2e-4,
-        "lr_plateau_steps": 4000,
-        "beta1": 0.5,
-        "l1_weight": 100.0,
-        "label_smoothing": 0.1,
-        "head_gain": 1.0,
-    },
-    "parent": {
-        "generator_lr": 3e-4,
-        "discriminator_lr": 3e-5,
-        "discriminator_every": 2,
-        "beta1": 0.0,
-        "l1_weight": 100.0,
-        "label_smoothing": 0.0,
-        "head_gain": 1.0,
-    },
-}
-"""Published recipes: the document colorsweep started from, and the code that that extends.
-
-``preset: seed`` in a config sets what is not given beside it. The seed names no patience for its
-plateau: 4,000 steps are about 10 epochs of its CIFAR-10 at batch 128.
-"""
+LEAST_BATCH = 8
+"""Pictures whose colours make a distribution: a batch for ``distribution_weight`` has as many."""
+EVALUATED = 9
+"""Targets at which a trial of any target is measured, unless it names them."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class Control(_Frozen):
-    """A colour statistic to steer: adds ``weight * |value - target|`` to the generator's loss.
-
-    The difference is counted in parts of the statistic's range (``TARGETS``), so that a weight
-    means about the same for each.
-    """
-
-    target: float
-    """sigma: the wanted value for an image, in the statistic's unit; its bounds: ``TARGETS``."""
-    weight: float = Field(default=200.0, ge=0)
-    """lambda. 1 (the seed's) is as good as no control against the L1's 100; 200 steers."""
-
-
-class TrainConfig(_Frozen):
+class TrainConfig(Frozen):
     """Everything that determines a trial: the same config trains the same generator."""
 
     dataset: DatasetName = "photos"
@@ -116,6 +72,33 @@ class TrainConfig(_Frozen):
     """Adam's momentum, reduced from the usual 0.9."""
     l1_weight: float = Field(default=100.0, ge=0)
     """lambda of the L1 distance between the generated and the real ab, both scaled to [-1, 1]."""
+    distribution_weight: float = Field(default=100.0, ge=0)
+    """lambda of the distance between the colours of a batch as generated and as they are in the
+    photographs: sliced Wasserstein-1 at several scales, which leaves open where a colour is, and
+    so asks for variety where L1 asks for the mean."""
+    distribution_scales: tuple[float, ...] = Field(default=(0.0, 0.25, 1.0), min_length=1)
+    """Sides of the windows whose mean colours are compared, in parts of the image size; 0 is a
+    pixel."""
+    fit: Literal["none", "l1", "discriminator", "both"] = "both"
+    """Which loss sees the photograph moved to its targets in place of the photograph as it is:
+    L1, the discriminator (and the distribution of colours), or both. Without control neither
+    does."""
+    own_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of a batch that is given the photograph's own values, with the photograph as it is,
+    where targets are ``any``; the others are given targets drawn uniformly."""
+    conditioning: Literal["both", "film", "plane"] = "both"
+    """How networks are given targets that are ``any``: scale and shift of every block's maps
+    (FiLM), a constant plane beside the picture, or both."""
+    penalty_weight: float = Field(default=PENALTY_WEIGHT, ge=0)
+    """lambda of the penalty of every control that names no weight of its own."""
+    penalty_from_step: float = Field(default=0.85, ge=0, lt=1)
+    """Share of the length from which the penalty acts: late it sharpens, early it tints."""
+    penalty_on: Literal["generator", "discriminator", "both"] = "generator"
+    """Whose statistic the penalty is of: the generated picture's, measured; or the one that the
+    discriminator reads from it, which learns it from real pictures (AC-GAN); or both."""
+    upsampling: Literal["transposed", "icnr", "resize"] = "transposed"
+    """Of the generator's decoder: transposed convolutions; the same, started as enlargements of
+    2x2 pixels (ICNR); or enlarging by nearest neighbour before a convolution."""
     label_smoothing: float = Field(default=0.1, ge=0, le=0.5)
     """One-sided: the discriminator's target for real images is 1 minus this."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
@@ -134,8 +117,11 @@ class TrainConfig(_Frozen):
     """Slope of LeakyReLU below 0, in the encoder and the discriminator; 0 is ReLU."""
     augment: bool = True
     """Flip every other training image, at random, left to right."""
-    controls: dict[ControlName, Control] = {}
+    controls: dict[ControlName, Control] = Field(default={})
     """The colour statistics to steer, by name; several may act at once."""
+    eval_targets: tuple[dict[ControlName, float], ...] = ()
+    """Targets at which a trial is measured whose targets are ``any``; nine, evenly spread over
+    what is drawn, unless given."""
     recolour: bool = False
     """Train without control, and move the outputs to the controls' targets afterwards (chroma
     scaled, hue rotated): what steering in training is compared with. Weights must be 0."""
@@ -145,6 +131,8 @@ class TrainConfig(_Frozen):
     """Steps between two evaluations on the held-out images, each with a sample grid."""
     eval_images: int = Field(default=1000, ge=1)
     """Held-out images an evaluation uses, at most."""
+    eval_half: Literal["all", "first", "second"] = "all"
+    """Which of the held-out images: settings are chosen on one half, and reported on the other."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the convolutions; colour arithmetic is always float32. ``auto``: bfloat16 where the
     device has instructions for it. On a GPU float32 convolutions are PyTorch's, in TF32."""
@@ -157,17 +145,42 @@ class TrainConfig(_Frozen):
         given = {k: v for k, v in settings.items() if k != "preset"}
         if (name := settings.get("preset")) is None:
             return given
+        name = OLD_PRESETS.get(name, name) if isinstance(name, str) else name
         if not isinstance(name, str) or name not in PRESETS:
             raise ValueError(f"preset: {name!r}; valid: {', '.join(PRESETS)}")
         return PRESETS[name] | given
+
+    @field_validator("controls", mode="before")
+    @classmethod
+    def _weighted(cls, controls: Any, info: ValidationInfo) -> Any:
+        if not isinstance(controls, dict) or "penalty_weight" not in info.data:
+            return controls
+        weight = {"weight": info.data["penalty_weight"]}
+        return {k: weight | v if isinstance(v, dict) else v for k, v in controls.items()}
 
     @field_validator("controls")
     @classmethod
     def _in_range(cls, controls: dict[ControlName, Control]) -> dict[ControlName, Control]:
         for name, control in controls.items():
-            low, high = TARGETS[name]
-            if not low <= control.target <= high:
-                raise ValueError(f"{name}.target {control.target:g} is not in [{low}, {high}]")
+            bounds = TARGETS[name]
+            if not control.is_any:
+                require_inside(f"{name}.target", control.wanted, bounds)
+                continue
+            low, high = control.bounds(name)
+            require_inside(f"{name}.min", low, bounds)
+            require_inside(f"{name}.max", high, bounds)
+            if low >= high:
+                raise ValueError(f"{name}.min {low:g} is not below {name}.max {high:g}")
+            last = low
+            for start, end in sorted(control.hold_out):
+                if not last <= start < end <= high:
+                    raise ValueError(
+                        f"{name}.hold_out [{start:g}, {end:g}] is no interval of [{low:g}, "
+                        f"{high:g}] beside the others"
+                    )
+                last = end
+            if not control.drawn(name):
+                raise ValueError(f"{name}.hold_out leaves nothing to draw")
         return dict(sorted(controls.items()))
 
     @model_validator(mode="after")
@@ -191,21 +204,81 @@ class TrainConfig(_Frozen):
             raise ValueError("recolour wants controls, of weight 0")
         return self
 
+    @model_validator(mode="after")
+    def _batch_has_a_distribution(self) -> Self:
+        if self.distribution_weight > 0 and self.batch_size < LEAST_BATCH:
+            raise ValueError(
+                f"batch_size {self.batch_size} is too small for a distribution of colours: at "
+                f"least {LEAST_BATCH}, or distribution_weight: 0"
+            )
+        if not all(0 <= scale <= 1 for scale in self.distribution_scales):
+            raise ValueError("distribution_scales are parts of the image size, in [0, 1]")
+        return self
+
+    @model_validator(mode="after")
+    def _eval_targets_are_of_any(self) -> Self:
+        inputs = {name: control.bounds(name) for name, control in self.any_controls.items()}
+        for targets in self.eval_targets if inputs else ():
+            if targets.keys() != inputs.keys():
+                raise ValueError(f"eval_targets: each names {' and '.join(inputs)}, no others")
+            for name, value in targets.items():
+                require_inside(f"eval_targets: {name}", value, TARGETS[name])
+        return self
+
+    @property
+    def any_controls(self) -> dict[ControlName, Control]:
+        """The controls whose target is an input of the generator."""
+        return {name: control for name, control in self.controls.items() if control.is_any}
+
+    @property
+    def conditions(self) -> tuple[ControlName, ...]:
+        """The statistics whose targets the generator is given, in order."""
+        return () if self.recolour else tuple(self.any_controls)
+
+    def measured_targets(self) -> list[dict[ControlName, float]]:
+        """List the targets of all controls at which the trial is measured; none without one."""
+        fixed = {n: c.wanted for n, c in self.controls.items() if not c.is_any}
+        if not (inputs := self.any_controls):
+            return [fixed] if fixed else []
+        given = list(self.eval_targets)
+        if not given:
+            each = round(EVALUATED ** (1 / len(inputs)))
+            values = [spread_targets(name, control, each) for name, control in inputs.items()]
+            given = [dict(zip(inputs, chosen, strict=True)) for chosen in product(*values)]
+        return [dict(sorted((fixed | targets).items())) for targets in given]
+
+    def at(self, targets: Mapping[ControlName, float]) -> Self:
+        """Return the same trial with numbers in place of targets that are ``any``."""
+        controls = {
+            name: control.model_copy(
+                update={"target": targets[name], "min": None, "max": None, "hold_out": ()}
+            )
+            if control.is_any
+            else control
+            for name, control in self.controls.items()
+        }
+        return self.model_copy(update={"controls": controls, "eval_targets": ()})
+
     def without_control(self) -> Self:
         """Return the same trial without control: its baseline."""
         return self.model_copy(update={"controls": {}, "recolour": False})
 
     def recoloured_to(self, controls: dict[ControlName, Control]) -> Self:
         """Return the trial that meets the controls' targets after the training of this one."""
-        aims = {name: Control(target=c.target, weight=0) for name, c in controls.items()}
+        aims = {
+            name: control.model_copy(update={"weight": 0.0}) for name, control in controls.items()
+        }
         return self.model_copy(update={"controls": aims, "recolour": True})
 
     def key(self) -> str:
         """Name the trial by what it sets, its length aside: 10 hex digits.
 
         A field left at, or set to, its default does not count, so that a new field changes no key.
+        The length counts where a penalty acts from a share of it: a longer training is another.
         """
-        settings = self.model_dump(mode="json", exclude_defaults=True, exclude={"steps", "epochs"})
+        penalised = any(control.weight > 0 for control in self.controls.values())
+        aside = set() if penalised and self.penalty_from_step > 0 else {"steps", "epochs"}
+        settings = self.model_dump(mode="json", exclude_defaults=True, exclude=aside)
         text = json.dumps([KEY_SCHEMA, settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 

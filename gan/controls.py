@@ -7,7 +7,7 @@ Value, brightness and lightness are no controls: the generator is given L and ke
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -17,7 +17,10 @@ from kornia.color import linear_rgb_to_rgb
 from torch import Tensor
 
 from gan.color import AB_SCALE, LUMINANCE, rgb_to_l_ab
-from gan.config import TARGETS, ControlName
+from gan.control import TARGETS, ControlName
+
+Targets = Mapping[ControlName, Tensor]
+"""The wanted value of each picture, (N,), by statistic, in the statistic's own unit."""
 
 LEVELS = 1001
 """Lightnesses at which the range of a statistic is tabulated: L* = 0, 0.1, ..., 100."""

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from gan import metrics, samples
 from gan.color import AB_SCALE, L_SCALE, l_ab_to_rgb, rgb_to_l_ab
-from gan.config import TARGETS, Control, ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import TARGETS, Control, ControlName
 from gan.controls import STATISTICS, Statistic
 from gan.recolour import recolour
 

@@ -4,6 +4,7 @@ To add one, write its function of an ``Update`` and its line in ``terms``, and i
 ``config``: the step, the plain loop, logging and the health check follow.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,10 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-from gan.batch import Batch
+from gan.batch import Batch, Draws
 from gan.color import l_ab_to_rgb
-from gan.config import ControlName, TrainConfig
+from gan.conditioning import coordinates, reading_of
+from gan.config import TrainConfig
+from gan.control import ControlName
 from gan.controls import STATISTICS
+from gan.distribution import distribution_distance
+from gan.networks import Judgement, steered_by_discriminator
 
 Network = Literal["generator", "discriminator"]
 
@@ -32,11 +37,12 @@ class Update:
     """A batch with what both networks make of it: all that a loss may depend on."""
 
     batch: Batch
+    draws: Draws
     ab: Tensor
     """(N, 2, H, W) float32, generated."""
-    fake_logits: Tensor
-    """The discriminator's, float32, of the generated colours."""
-    real_logits: Tensor | None = None
+    fake: Judgement
+    """The discriminator's, of the generated colours."""
+    real: Judgement | None = None
     """Of the real colours; None in an update of the generator."""
 
     @cached_property
@@ -56,8 +62,14 @@ class Term:
     function: Callable[[Update], Tensor]
     limit: float = LARGEST
     """Size of the weighted term beyond which the training has exploded."""
-    of_logits: bool = False
+    judged: bool = False
     """Whether it depends on the discriminator's judgement."""
+    from_step: float = 0.0
+    """Share of the training's length from which it acts."""
+
+    def first_step(self, total_steps: int) -> int:
+        """Return the number of the first update that it acts in, of so many."""
+        return math.ceil(self.from_step * total_steps)
 
 
 def terms(config: TrainConfig) -> tuple[Term, ...]:
@@ -68,32 +80,71 @@ def terms(config: TrainConfig) -> tuple[Term, ...]:
             "discriminator",
             1.0,
             lambda update: discriminator_loss(
-                _known(update.real_logits), update.fake_logits, config.label_smoothing
+                _known(update.real).logits, update.fake.logits, config.label_smoothing
             ),
             LOGIT_LIMIT,
-            of_logits=True,
+            judged=True,
         ),
         Term(
             "adversarial",
             "generator",
             1.0,
-            lambda update: adversarial_loss(update.fake_logits, config.generator_loss),
+            lambda update: adversarial_loss(update.fake.logits, config.generator_loss),
             LOGIT_LIMIT,
-            of_logits=True,
+            judged=True,
         ),
         Term(
             "l1",
             "generator",
             config.l1_weight,
-            lambda update: l1_loss(update.ab, update.batch.ab),
+            lambda update: l1_loss(update.ab, wanted_by_l1(update.batch, config)),
             COLOUR_LIMIT * config.l1_weight or LARGEST,
         ),
     ]
-    for name, control in config.controls.items():
-        if control.weight > 0:
-            weight = control.weight / STATISTICS[name].span
-            found.append(Term(name, "generator", weight, partial(_control, name)))
+    if config.distribution_weight > 0:
+        of_colours = partial(_distribution, config)
+        found.append(Term("distribution", "generator", config.distribution_weight, of_colours))
+    for name in config.controls:
+        found += _penalties(config, name)
     return tuple(found)
+
+
+def _penalties(config: TrainConfig, name: ControlName) -> list[Term]:
+    """Terms that hold a statistic to its target: as measured, as the discriminator reads it."""
+    control = config.controls[name]
+    found: list[Term] = []
+    if control.weight == 0:
+        return found
+    if config.penalty_on != "discriminator":
+        weight, penalty = control.weight / STATISTICS[name].span, partial(_penalty, name)
+        found.append(Term(name, "generator", weight, penalty, from_step=config.penalty_from_step))
+    if config.penalty_on != "generator":
+        # Coordinates go from -1 to 1.
+        weight, penalty = control.weight / 2, partial(_read_penalty, config, name)
+        found += [
+            Term(
+                f"{name}_read", "discriminator", 1.0, partial(_reading, config, name), judged=True
+            ),
+            Term(
+                f"{name}_as_read",
+                "generator",
+                weight,
+                penalty,
+                judged=True,
+                from_step=config.penalty_from_step,
+            ),
+        ]
+    return found
+
+
+def real_ab(batch: Batch, config: TrainConfig) -> Tensor:
+    """Return the colours that are real to the discriminator: (N, 2, H, W)."""
+    return batch.fitted_ab if config.fit in ("discriminator", "both") else batch.ab
+
+
+def wanted_by_l1(batch: Batch, config: TrainConfig) -> Tensor:
+    """Return the colours that L1 compares with: (N, 2, H, W)."""
+    return batch.fitted_ab if config.fit in ("l1", "both") else batch.ab
 
 
 def losses(table: Iterable[Term], network: Network, update: Update) -> dict[str, Tensor]:
@@ -144,10 +195,41 @@ def control_error(rgb: Tensor, name: ControlName, targets: Tensor) -> Tensor:
     return statistic.distance(statistic.measure(rgb), targets).mean()
 
 
-def _control(name: ControlName, update: Update) -> Tensor:
+def _penalty(name: ControlName, update: Update) -> Tensor:
     return control_error(update.rgb, name, update.batch.targets[name])
 
 
-def _known(logits: Tensor | None) -> Tensor:
-    assert logits is not None, "the discriminator's update judges real colours too"
-    return logits
+def _distribution(config: TrainConfig, update: Update) -> Tensor:
+    return distribution_distance(
+        update.batch.l,
+        update.ab,
+        real_ab(update.batch, config),
+        config.distribution_scales,
+        update.draws.directions,
+        update.draws.pixels,
+    )
+
+
+def _reading(config: TrainConfig, name: ControlName, update: Update) -> Tensor:
+    """How far the discriminator's reading of real pictures is from what they have."""
+    rgb = l_ab_to_rgb(update.batch.l, real_ab(update.batch, config))
+    return _misread(config, name, _known(update.real), STATISTICS[name].measure(rgb))
+
+
+def _read_penalty(config: TrainConfig, name: ControlName, update: Update) -> Tensor:
+    return _misread(config, name, update.fake, update.batch.targets[name])
+
+
+def _misread(
+    config: TrainConfig, name: ControlName, judgement: Judgement, values: Tensor
+) -> Tensor:
+    """Mean distance of the coordinates that are read from those of the values."""
+    assert judgement.read is not None, "the discriminator has a reader for it"
+    read = reading_of(judgement.read, name, steered_by_discriminator(config))
+    wanted = coordinates({name: values}, {name: config.controls[name]})
+    return (read - wanted).abs().mean()
+
+
+def _known(judgement: Judgement | None) -> Judgement:
+    assert judgement is not None, "the discriminator's update judges real colours too"
+    return judgement

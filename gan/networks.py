@@ -6,14 +6,18 @@ down to 2x2 and 4x4; their depth follows the image size and their width ``base_c
 """
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from gan import checkpoint
+from gan import checkpoint, conditioning
+from gan.conditioning import with_planes
 from gan.config import TrainConfig
+from gan.control import ControlName
+from gan.controls import Targets
 from gan.errors import UserError
 
 
@@ -43,8 +47,14 @@ def _same() -> nn.ZeroPad2d:
 def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequential:
     """4x4 transposed convolution, batch normalisation, ReLU, dropout 0.5; size * 2."""
     norm = config.batch_norm
+    if config.upsampling == "resize":
+        enlarge: nn.Module = nn.Sequential(
+            nn.Upsample(scale_factor=2), _same(), nn.Conv2d(c_in, c_out, 4, bias=not norm)
+        )
+    else:
+        enlarge = nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, bias=not norm)
     return nn.Sequential(
-        nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, bias=not norm),
+        enlarge,
         nn.BatchNorm2d(c_out) if norm else nn.Identity(),
         nn.ReLU(),
         nn.Dropout(0.5 if dropout else 0.0),
@@ -56,8 +66,37 @@ def _widths(base: int, levels: int, *, thin_start: bool) -> list[int]:
     return [base * min(8, 2 ** max(0, i - thin_start)) for i in range(levels)]
 
 
+class _Given(nn.Module):
+    """Targets, as a network takes them in: planes beside its picture, a modulation per block."""
+
+    def __init__(self, config: TrainConfig, widths: list[int]) -> None:
+        super().__init__()
+        self.controls = {name: config.controls[name] for name in config.conditions}
+        inputs = conditioning.width(config.conditions)
+        self.planes = inputs if config.conditioning != "film" else 0
+        modulated = widths if inputs and config.conditioning != "plane" else []
+        self.modulations = nn.ModuleList(conditioning.Modulation(inputs, c) for c in modulated)
+
+    def coordinates(self, targets: Targets | None) -> Tensor | None:
+        if not self.controls:
+            return None
+        if targets is None or (lacking := self.controls.keys() - targets.keys()):
+            named = ", ".join(self.controls if targets is None else lacking)
+            raise UserError(f"this generator needs a target for {named}")
+        return conditioning.coordinates(targets, self.controls)
+
+    def beside(self, picture: Tensor, given: Tensor | None) -> Tensor:
+        return picture if not self.planes or given is None else with_planes(picture, given)
+
+    def modulate(self, block: int, maps: Tensor, given: Tensor | None) -> Tensor:
+        if not len(self.modulations) or given is None:
+            return maps
+        modulated: Tensor = self.modulations[block](maps, given)
+        return modulated
+
+
 class UNetGenerator(nn.Module):
-    """Lightness in, colour out."""
+    """Lightness in, and the targets that are any; colour out."""
 
     def __init__(self, config: TrainConfig) -> None:
         """Build the layers that a config describes; weights are drawn by ``initialize``."""
@@ -67,11 +106,14 @@ class UNetGenerator(nn.Module):
         levels = int(math.log2(config.image_size))
         widths = _widths(config.base_channels, levels, thin_start=large)
         self.stride = 2 ** (levels - 1)
+        mirrored = widths[-2::-1]
+        self.given = _Given(config, [*widths, *mirrored])
         self.encoder = nn.ModuleList(
             _down(config, c_in, c_out, stride=1 if i == 0 else 2)
-            for i, (c_in, c_out) in enumerate(zip([1, *widths], widths, strict=False))
+            for i, (c_in, c_out) in enumerate(
+                zip([1 + self.given.planes, *widths], widths, strict=False)
+            )
         )
-        mirrored = widths[-2::-1]
         inputs = [widths[-1], *(2 * c for c in mirrored)]
         dropouts = 3 if large else 2
         self.decoder = nn.ModuleList(
@@ -80,29 +122,54 @@ class UNetGenerator(nn.Module):
         )
         self.head = nn.Conv2d(2 * widths[0], 2, 1)
 
-    def forward(self, l: Tensor) -> Tensor:  # noqa: E741
-        """L (N, 1, H, W) in [-1, 1] -> ab (N, 2, H, W) in (-1, 1).
+    @property
+    def conditions(self) -> tuple[ControlName, ...]:
+        """The statistics whose targets it is given."""
+        return tuple(self.given.controls)
+
+    def forward(self, l: Tensor, targets: Targets | None = None) -> Tensor:  # noqa: E741
+        """Colour pictures.
+
+        Args:
+            l: (N, 1, H, W) in [-1, 1].
+            targets: (N,) for each of ``conditions``; others are ignored.
+
+        Returns:
+            ab (N, 2, H, W) in (-1, 1).
 
         Raises:
-            UserError: H or W is not a multiple of ``stride``.
+            UserError: H or W is not a multiple of ``stride``, or a target is missing.
         """
         if l.shape[2] % self.stride or l.shape[3] % self.stride:
             raise UserError(
                 f"{l.shape[3]}x{l.shape[2]} pixels: this generator needs sides that are multiples "
                 f"of {self.stride}"
             )
+        given = self.given.coordinates(targets)
         maps = []
-        x = l
-        for block in self.encoder:
-            x = block(x)
+        x = self.given.beside(l, given)
+        for i, block in enumerate(self.encoder):
+            x = self.given.modulate(i, block(x), given)
             maps.append(x)
-        for block, mirror in zip(self.decoder, maps[-2::-1], strict=True):
-            x = torch.cat([block(x), mirror], dim=1)
+        for i, (block, mirror) in enumerate(
+            zip(self.decoder, maps[-2::-1], strict=True), start=len(maps)
+        ):
+            x = torch.cat([self.given.modulate(i, block(x), given), mirror], dim=1)
         return torch.tanh(self.head(x))
 
 
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a discriminator makes of pictures."""
+
+    logits: Tensor
+    """(N, 1, 4, 4): is it real? One for each patch."""
+    read: Tensor | None = None
+    """(N, K): the coordinates of the steered statistics that it reads from the pictures."""
+
+
 class Discriminator(nn.Module):
-    """Is this colour real for this lightness? One logit for each of 4x4 patches."""
+    """Is this colour real for this lightness, and these targets?"""
 
     def __init__(self, config: TrainConfig) -> None:
         """Build the layers that a config describes; weights are drawn by ``initialize``."""
@@ -110,20 +177,43 @@ class Discriminator(nn.Module):
         levels = int(math.log2(config.image_size)) - 2
         widths = _widths(config.base_channels, levels, thin_start=False)
         last = 8 * config.base_channels
+        self.given = _Given(config, [*widths, last])
         self.layers = nn.Sequential(
             *(
                 _down(config, c_in, c_out, stride=2, norm=i > 0)
-                for i, (c_in, c_out) in enumerate(zip([3, *widths], widths, strict=False))
+                for i, (c_in, c_out) in enumerate(
+                    zip([3 + self.given.planes, *widths], widths, strict=False)
+                )
             ),
             _down(config, widths[-1], last, stride=1),
             _same(),
             nn.Conv2d(last, 1, 4),
         )
+        self.reads = steered_by_discriminator(config)
+        self.reader = nn.Linear(last, conditioning.width(self.reads)) if self.reads else None
 
-    def forward(self, l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
-        """L (N, 1, H, W) and ab (N, 2, H, W), both scaled to [-1, 1] -> logits (N, 1, 4, 4)."""
-        logits: Tensor = self.layers(torch.cat([l, ab], dim=1))
-        return logits
+    def forward(self, l: Tensor, ab: Tensor, targets: Targets | None = None) -> Judgement:  # noqa: E741
+        """Judge pictures.
+
+        Args:
+            l: (N, 1, H, W), scaled to [-1, 1].
+            ab: (N, 2, H, W), likewise.
+            targets: (N,) for each condition of the config.
+        """
+        given = self.given.coordinates(targets)
+        *blocks, pad, head = self.layers
+        x = self.given.beside(torch.cat([l, ab], dim=1), given)
+        for i, block in enumerate(blocks):
+            x = self.given.modulate(i, block(x), given)
+        read = None if self.reader is None else self.reader(x.mean(dim=(2, 3))).float()
+        return Judgement(head(pad(x)).float(), read)
+
+
+def steered_by_discriminator(config: TrainConfig) -> tuple[ControlName, ...]:
+    """Name the statistics whose penalty is of what the discriminator reads from pictures."""
+    if config.penalty_on == "generator":
+        return ()
+    return tuple(name for name, control in config.controls.items() if control.weight > 0)
 
 
 def initialize(network: nn.Module, config: TrainConfig, random: torch.Generator) -> None:
@@ -133,16 +223,36 @@ def initialize(network: nn.Module, config: TrainConfig, random: torch.Generator)
     LeakyReLU. ``normal``: deviation 0.02, Radford et al., DCGAN (arXiv 1511.06434).
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             if config.initialization == "he":
                 nn.init.kaiming_normal_(module.weight, config.leaky_slope, generator=random)
             else:
                 nn.init.normal_(module.weight, std=0.02, generator=random)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+            if isinstance(module, nn.ConvTranspose2d) and config.upsampling == "icnr":
+                _repeat_pixels(module.weight)
+    for module in network.modules():
+        if isinstance(module, conditioning.Modulation):
+            nn.init.zeros_(module.outer.weight)
     if isinstance(network, UNetGenerator):
         with torch.no_grad():
             network.head.weight.mul_(config.head_gain)
+
+
+@torch.no_grad()
+def _repeat_pixels(weight: Tensor) -> None:
+    """Start a 4x4 transposed convolution of stride 2 as one that makes 2x2 equal pixels.
+
+    ICNR: Aitken et al., "Checkerboard artifact free sub-pixel convolution" (2017), for transposed
+    convolutions: the four output pixels of an input pixel get the same weights.
+    """
+    # Output 2i takes kernel rows 1 (of input i) and 3 (of i - 1); output 2i + 1 rows 2 and 0 (of
+    # i + 1): equal outputs, of input i alone, where rows 1 and 2 are equal and 0 and 3 are zero.
+    for dim in (2, 3):
+        weight.copy_(weight.index_select(dim, torch.tensor([1, 1, 1, 1])))
+        weight.index_fill_(dim, torch.tensor([0, 3]), 0.0)
+    weight.mul_(2)  # one tap where there were four
 
 
 def build(config: TrainConfig) -> tuple[UNetGenerator, Discriminator]:

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler
 from torch.utils.data import Dataset as TorchDataset
 
-from gan.batch import Batch
-from gan.color import l_ab_to_rgb, rgb_to_l_ab
-from gan.config import ControlName, TrainConfig
-from gan.losses import Network, Update, losses, terms
+from gan.batch import Draws, prepare
+from gan.color import rgb_to_l_ab
+from gan.config import TrainConfig
+from gan.losses import Network, Update, losses, real_ab, terms
 from gan.networks import build
 
 MAX_WORKERS = 8
@@ -24,7 +24,7 @@ MAX_WORKERS = 8
 _ENDLESS = 2**40
 
 
-class LabPictures(TorchDataset[tuple[Tensor, Tensor]]):
+class LabPictures(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
     """Pictures, each converted when it is asked for."""
 
     def __init__(self, pictures: Tensor, augment: bool) -> None:
@@ -36,13 +36,13 @@ class LabPictures(TorchDataset[tuple[Tensor, Tensor]]):
         """Count the pictures."""
         return len(self._pictures)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return L (1, H, W) and ab (2, H, W) of a picture, float32 in [-1, 1]."""
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return L (1, H, W), ab (2, H, W) in [-1, 1] and RGB (3, H, W) in [0, 1] of a picture."""
         rgb = self._pictures[index].permute(2, 0, 1).float() / 255
         if self._augment and torch.rand(()) < 0.5:
             rgb = rgb.flip(2)
         l, ab = rgb_to_l_ab(rgb[None])  # noqa: E741
-        return l[0], ab[0]
+        return l[0], ab[0], rgb
 
 
 class PlainLoop:
@@ -52,7 +52,8 @@ class PlainLoop:
         """Start from the weights that the config's seed gives.
 
         Args:
-            config: ``precision`` aside, all of it counts; learning rates stay as they start.
+            config: ``precision`` aside, all of it counts; learning rates stay as they start, and
+                penalties act from the start.
             pictures: (N, image_size, image_size, 3), uint8 sRGB, on the CPU.
             device: where to train.
         """
@@ -67,10 +68,6 @@ class PlainLoop:
             self.discriminator.parameters(), config.discriminator_lr, betas
         )
         self.terms = terms(config)
-        self._targets: dict[ControlName, Tensor] = {
-            name: torch.full((config.batch_size,), control.target, device=device)
-            for name, control in config.controls.items()
-        }
         self.steps = 0
         on_gpu = device.type == "cuda"
         dataset = LabPictures(pictures, config.augment)
@@ -84,39 +81,41 @@ class PlainLoop:
         )
         self._batches = self._loaded()
 
-    def _loaded(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def _loaded(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         # The loader's processes start with the first batch that is asked for.
         yield from self.loader
 
     def step(self) -> dict[str, float]:
         """Load a batch and update on it; returns the losses."""
-        l, ab = next(self._batches)  # noqa: E741
-        return self.update(
-            l.to(self.device, non_blocking=True), ab.to(self.device, non_blocking=True)
-        )
+        l, ab, rgb = (x.to(self.device, non_blocking=True) for x in next(self._batches))  # noqa: E741
+        return self.update(l, ab, rgb)
 
-    def update(self, l: Tensor, ab: Tensor) -> dict[str, float]:  # noqa: E741
+    def update(self, l: Tensor, ab: Tensor, rgb: Tensor) -> dict[str, float]:  # noqa: E741
         """Update the discriminator, where it is its turn, then the generator.
 
         Args:
             l: (B, 1, H, W), scaled lightness in [-1, 1], on the device.
             ab: (B, 2, H, W), scaled colour in [-1, 1], on the device.
+            rgb: (B, 3, H, W), the same pictures in sRGB, [0, 1], on the device.
 
         Returns:
-            The losses by name; that of the discriminator only where it had its turn.
+            The losses by name; those of the discriminator only where it had its turn.
         """
-        batch = Batch(l, ab, l_ab_to_rgb(l, ab), self._targets)
-        made_ab = self.generator(l)
+        draws = Draws.of(self.config, self.steps).mapped(lambda x: x.to(self.device))
+        batch = prepare(l, ab, rgb, draws, self.config)
+        made_ab = self.generator(l, batch.targets)
         made: dict[str, Tensor] = {}
 
         if self.steps % self.config.discriminator_every == 0:
             self.discriminator.requires_grad_(True)
-            real, fake = self.discriminator(l, ab), self.discriminator(l, made_ab.detach())
-            update = Update(batch, made_ab.detach(), fake, real)
+            real = self.discriminator(l, real_ab(batch, self.config), batch.targets)
+            fake = self.discriminator(l, made_ab.detach(), batch.targets)
+            update = Update(batch, draws, made_ab.detach(), fake, real)
             made |= self._descend("discriminator", self.discriminator_optimizer, update)
 
         self.discriminator.requires_grad_(False)
-        update = Update(batch, made_ab, self.discriminator(l, made_ab))
+        fake = self.discriminator(l, made_ab, batch.targets)
+        update = Update(batch, draws, made_ab, fake)
         made |= self._descend("generator", self.generator_optimizer, update)
         self.steps += 1
         return {name: loss.item() for name, loss in made.items()}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
-from gan.config import Control, ControlName
+from gan.control import Control, ControlName
 from gan.controls import STATISTICS, Statistic
 
 ROUNDS = 3

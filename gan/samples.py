@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from gan.config import ControlName
+from gan.control import ControlName
 
 COLUMNS = 12
 ROWS = ("Grayscale", "Original", "Colorized")

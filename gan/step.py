@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from gan.adam import Adam
-from gan.batch import Batch
-from gan.config import ControlName, TrainConfig
-from gan.losses import Network, Update, losses, terms
+from gan.batch import Batch, Draws, prepare
+from gan.color import rgb_to_l_ab
+from gan.config import TrainConfig
+from gan.losses import Network, Term, Update, losses, real_ab, terms
 from gan.networks import build
 
 EAGER_STEPS = 3
@@ -20,9 +21,16 @@ class GanStep:
     kernels one by one would take the CPU longer than the GPU needs to run them.
     """
 
-    def __init__(self, config: TrainConfig, device: torch.device) -> None:
-        """Start from the weights that the config's seed gives."""
+    def __init__(self, config: TrainConfig, total_steps: int, device: torch.device) -> None:
+        """Start from the weights that the config's seed gives.
+
+        Args:
+            config: of the trial.
+            total_steps: length of the training, of which penalties act from a share on.
+            device: where to train.
+        """
         self.config = config
+        self.total_steps = total_steps
         self.device = device
         # Of cuDNN's algorithms, one that gives the same bits again; this is for the process.
         torch.backends.cudnn.deterministic = True
@@ -40,18 +48,14 @@ class GanStep:
         self.failed_at = torch.full((len(self.terms),), -1, device=device)
         """Step at which each term was first not finite, or exploded; -1 if never."""
         self._limits = torch.tensor([term.limit for term in self.terms], device=device)
-        self._targets: dict[ControlName, Tensor] = {
-            name: torch.full((config.batch_size,), control.target, device=device)
-            for name, control in config.controls.items()
-        }
         self._step = torch.zeros((), dtype=torch.long, device=device)
         self.forget_graphs()
 
     def forget_graphs(self) -> None:
         """Record anew: tensors that the graphs work on were replaced."""
         self._eager_left = EAGER_STEPS * self.config.discriminator_every
-        self._graphs: dict[bool, torch.cuda.CUDAGraph] = {}
-        self._batch = torch.empty(0)
+        self._graphs: dict[tuple[Term, ...], torch.cuda.CUDAGraph] = {}
+        self._inputs: tuple[Tensor, Draws] | None = None
 
     def __call__(self, rgb: Tensor, step: int, lr_factor: float) -> None:
         """Update the discriminator, where it is its turn, then the generator.
@@ -61,37 +65,58 @@ class GanStep:
             step: number of the update, from 0.
             lr_factor: of both learning rates.
         """
-        discriminates = step % self.config.discriminator_every == 0
+        active = self.active_terms(step)
+        draws = Draws.of(self.config, step)
         self._step.fill_(step)
         self.optimizers["generator"].set_rate(self.config.generator_lr * lr_factor)
         self.optimizers["discriminator"].set_rate(self.config.discriminator_lr * lr_factor)
         if self.device.type != "cuda":
-            self._update(rgb, discriminates)
+            self._update(rgb, draws, active)
         elif self._eager_left > 0:
             self._eager_left -= 1
-            self._on_side_stream(rgb, discriminates)
+            self._on_side_stream(rgb, draws.mapped(self._sent), active)
         else:
-            if not self._graphs:
-                self._batch = rgb.clone()
-            if discriminates not in self._graphs:
-                graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(graph):
-                    self._update(self._batch, discriminates)
-                self._graphs[discriminates] = graph
-            self._batch.copy_(rgb)
-            self._graphs[discriminates].replay()
+            self._replay(rgb, draws, active)
 
-    def _on_side_stream(self, rgb: Tensor, discriminates: bool) -> None:
+    def active_terms(self, step: int) -> tuple[Term, ...]:
+        """Return the terms that act in update number ``step``."""
+        discriminates = step % self.config.discriminator_every == 0
+        return tuple(
+            term
+            for term in self.terms
+            if (discriminates or term.network == "generator")
+            and step >= term.first_step(self.total_steps)
+        )
+
+    def _sent(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
+
+    def _replay(self, rgb: Tensor, draws: Draws, active: tuple[Term, ...]) -> None:
+        """Put the inputs where the graph of these terms reads them, and replay it."""
+        if self._inputs is None:
+            self._inputs = rgb.clone(), draws.mapped(lambda tensor: self._sent(tensor).clone())
+        held_rgb, held_draws = self._inputs
+        held_rgb.copy_(rgb)
+        for held, drawn in zip(held_draws.tensors(), draws.tensors(), strict=True):
+            held.copy_(drawn, non_blocking=True)
+        if active not in self._graphs:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self._update(held_rgb, held_draws, active)
+            self._graphs[active] = graph
+        self._graphs[active].replay()
+
+    def _on_side_stream(self, rgb: Tensor, draws: Draws, active: tuple[Term, ...]) -> None:
         # As PyTorch asks of what is to be recorded afterwards.
         stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(stream):
-            self._update(rgb, discriminates)
+            self._update(rgb, draws, active)
         torch.cuda.current_stream(self.device).wait_stream(stream)
 
-    def _update(self, rgb: Tensor, discriminates: bool) -> None:
-        batch = Batch.of(rgb, self._targets)
-        made = {name: value.detach() for name, value in self._learn(batch, discriminates).items()}
+    def _update(self, rgb: Tensor, draws: Draws, active: tuple[Term, ...]) -> None:
+        batch = prepare(*rgb_to_l_ab(rgb), rgb, draws, self.config)
+        made = {name: value.detach() for name, value in self._learn(batch, draws, active).items()}
         zero = torch.zeros((), device=self.device)
         values = torch.stack([made.get(term.name, zero) for term in self.terms])
         self.sums += values
@@ -100,25 +125,28 @@ class GanStep:
         keep = good | (self.failed_at >= 0)
         self.failed_at.copy_(torch.where(keep, self.failed_at, self._step))
 
-    def _learn(self, batch: Batch, discriminates: bool) -> dict[str, Tensor]:
-        """Update both networks on a batch; returns each term's value."""
+    def _learn(self, batch: Batch, draws: Draws, active: tuple[Term, ...]) -> dict[str, Tensor]:
+        """Update both networks on a batch; returns the value of each active term."""
         with self._autocast():
-            ab = self.generator(batch.l).float()
+            ab = self.generator(batch.l, batch.targets).float()
         made: dict[str, Tensor] = {}
-        if discriminates:
+        if any(term.network == "discriminator" for term in active):
             self.discriminator.requires_grad_(True)
             with self._autocast():
-                real = self.discriminator(batch.l, batch.ab).float()
-                fake = self.discriminator(batch.l, ab.detach()).float()
-            made |= self._descend("discriminator", Update(batch, ab.detach(), fake, real))
+                real = self.discriminator(batch.l, real_ab(batch, self.config), batch.targets)
+                fake = self.discriminator(batch.l, ab.detach(), batch.targets)
+            update = Update(batch, draws, ab.detach(), fake, real)
+            made |= self._descend("discriminator", active, update)
 
         self.discriminator.requires_grad_(False)
         with self._autocast():
-            fake = self.discriminator(batch.l, ab).float()
-        return made | self._descend("generator", Update(batch, ab, fake))
+            fake = self.discriminator(batch.l, ab, batch.targets)
+        return made | self._descend("generator", active, Update(batch, draws, ab, fake))
 
-    def _descend(self, network: Network, update: Update) -> dict[str, Tensor]:
-        made = losses(self.terms, network, update)
+    def _descend(
+        self, network: Network, active: tuple[Term, ...], update: Update
+    ) -> dict[str, Tensor]:
+        made = losses(active, network, update)
         self.optimizers[network].descend(torch.stack(list(made.values())).sum())
         return made
 
@@ -142,16 +170,13 @@ class GanStep:
 
     def means(self, step: int, since: int) -> dict[str, float]:
         """Return each term's mean over the updates in the sums: ``since`` to ``step``."""
-        every = self.config.discriminator_every
-        updates: dict[Network, int] = {
-            "generator": step - since,
-            "discriminator": -(-step // every) - -(-since // every),
-        }
-        return {
-            term.name: total / count
-            for term, total in zip(self.terms, self.sums.tolist(), strict=True)
-            if (count := updates[term.network])
-        }
+        found = {}
+        for term, total in zip(self.terms, self.sums.tolist(), strict=True):
+            start = max(since, term.first_step(self.total_steps))
+            every = self.config.discriminator_every if term.network == "discriminator" else 1
+            if (count := -(-step // every) - -(-start // every)) > 0:
+                found[term.name] = total / count
+        return found
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Every tensor to go on with, by what it belongs to."""

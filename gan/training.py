@@ -39,7 +39,7 @@ class Training:
         )
         self.total_steps = config.total_steps(len(dataset.train))
         self.dataset_digest = dataset.digest
-        self.gan = GanStep(config, device)
+        self.gan = GanStep(config, self.total_steps, device)
         self.step = 0
         self.logged_step = 0
         self.history: list[dict[str, Any]] = []

@@ -39,7 +39,8 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from gan.config import Control, ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control, ControlName
 from gan.errors import UserError
 from orchestrator.adaptive.settings import (
     NOT_SEARCHED,

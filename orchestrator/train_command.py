@@ -11,8 +11,10 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pydantic import ValidationError
 
-from gan.config import PRESETS, TARGETS, Control, TrainConfig
+from gan.config import TrainConfig
+from gan.control import TARGETS, Control
 from gan.errors import UserError
+from gan.presets import PRESETS
 from orchestrator.state import Places
 from orchestrator.usage import OneLineCommand
 

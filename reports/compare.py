@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any, TypeVar
 
-from gan.config import Control
+from gan.control import Control
 from reports.rows import shown_setting, span
 from reports.runs import TrialRun
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.projections.polar import PolarAxes
 
-from gan.config import TARGETS, ControlName
+from gan.control import TARGETS, ControlName
 from reports.drawing import INK, RULES, Drawing, Plot, Point, in_legend
 from reports.rows import Row, shown
 from reports.runs import TrialRun

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from gan.colorize import Colorizer
-from gan.config import ControlName
+from gan.control import ControlName
 from gan.controls import STATISTICS
 from gan.errors import UserError
 from reports.compare import control_error

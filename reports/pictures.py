@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gan import samples
-from gan.config import ControlName
+from gan.control import ControlName
 from reports.compare import pictures_of, recoloured_beside, told_apart
 from reports.rows import shown as shown_value
 from reports.runs import TrialRun

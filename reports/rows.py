@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 
-from gan.config import TARGETS, Control, ControlName
+from gan.control import TARGETS, Control, ControlName
 from reports.command import train_command
 from reports.runs import State, TrialRun
 

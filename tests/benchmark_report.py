@@ -11,7 +11,8 @@ import torch
 from commands import run_measured
 from copies import copy_as
 
-from gan.config import Control, ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control, ControlName
 from gan.datasets import load
 from gan.trainer import Trainer
 from reports.store import Launched, default_uri

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from gan.batch import Batch
-from gan.config import Control, ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control, ControlName
 from gan.losses import Update, losses, terms
 
 

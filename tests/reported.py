@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 from PIL import Image
 
-from gan.config import Control, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control
 from gan.images import Pixels
 from reports.runs import State, Status
 

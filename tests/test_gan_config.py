@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gan.config import Control, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control
 
 # A value other than the default for every field but the length.
 OTHERS: dict[str, Any] = {

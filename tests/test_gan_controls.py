@@ -12,7 +12,7 @@ from skimage.color import rgb2hsv, rgb2lab
 from torch import Tensor
 
 from gan.color import l_ab_to_rgb
-from gan.config import TARGETS, Control, ControlName
+from gan.control import TARGETS, Control, ControlName
 from gan.controls import STATISTICS, mean_hue, saturation_of_pixels
 
 Array = NDArray[np.float64]

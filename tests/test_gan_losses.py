@@ -8,7 +8,8 @@ from skimage.color import rgb2lab
 from torch import Tensor
 
 from gan.batch import Batch
-from gan.config import Control, ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control, ControlName
 from gan.losses import Update, adversarial_loss, discriminator_loss, losses, terms
 
 REAL = torch.tensor([[2.0, -1.0], [0.5, 3.0]])

@@ -7,7 +7,8 @@ from skimage.color import lab2rgb, rgb2hsv, rgb2lab
 from torch import Tensor
 
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
-from gan.config import Control, ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control, ControlName
 from gan.controls import STATISTICS
 from gan.data import held_out
 from gan.datasets import Dataset

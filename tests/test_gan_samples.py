@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from gan import samples
-from gan.config import ControlName
+from gan.control import ControlName
 from gan.samples import Numbers
 
 

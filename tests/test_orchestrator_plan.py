@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gan.config import Control
+from gan.control import Control
 from gan.errors import UserError
 from orchestrator.plan import Trial, expand
 from orchestrator.spec import read_sweep

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flags import call
 
-from gan.config import Control
+from gan.control import Control
 from orchestrator.claim import claim
 from orchestrator.plan import Trial, expand
 from orchestrator.record import read_record, write_record

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 from flags import call, config, parse, values
 
-from gan.config import TARGETS, Control, TrainConfig
+from gan.config import TrainConfig
+from gan.control import TARGETS, Control
 from gan.samples import COLUMNS
 from orchestrator.cli import main
 from orchestrator.train_command import FIELDS, flag, name_of, train

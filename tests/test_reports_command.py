@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
-from gan.config import PRESETS, TARGETS, TrainConfig
+from gan.config import TrainConfig
+from gan.control import TARGETS
+from gan.presets import PRESETS
 from orchestrator.train_command import config_of, train
 from reports.command import train_command
 

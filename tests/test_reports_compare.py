@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from trials import run, steered
 
-from gan.config import Control
+from gan.control import Control
 from reports.compare import (
     best_of_targets,
     control_error,

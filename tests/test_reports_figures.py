@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from trials import run
 
-from gan.config import Control
+from gan.control import Control
 from reports import figures
 from reports.drawing import Plot
 from reports.rows import Row, anchor, rows

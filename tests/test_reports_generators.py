@@ -6,7 +6,8 @@ import pytest
 from generators import config, photograph, steered, track, vivid
 
 from gan.colorize import Colorizer
-from gan.config import ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import ControlName
 from gan.errors import UserError
 from reports.generators import by_name, by_run, by_targets, distances, load, nearest
 from reports.runs import TrialRun

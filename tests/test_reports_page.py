@@ -15,7 +15,7 @@ from reported import BASELINE, COLUMNS, HUNG, MEASURED, TRIALS, Page, Told, cut,
 from skimage.color import rgb2hsv
 
 from gan import checkpoint
-from gan.config import Control
+from gan.control import Control
 from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.samples import draw

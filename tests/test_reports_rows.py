@@ -6,7 +6,7 @@ from dataclasses import asdict, fields, replace
 import pytest
 from trials import run
 
-from gan.config import Control
+from gan.control import Control
 from reports.rows import Row, crosstalk, rows, to_csv, to_json
 
 BASELINE = run(metrics={"eval/saturation": 0.31, "eval/hue": 0.1})

@@ -8,7 +8,8 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from gan.config import Control, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control
 from gan.datasets import Dataset
 from gan.trainer import Trainer
 from reports.runs import Status

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gan.config import Control, ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control, ControlName
 from reports.runs import TrialRun
 
 

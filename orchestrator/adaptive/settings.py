@@ -6,7 +6,8 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gan.config import Control, ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import Control, ControlName
 
 Value = int | float | str | bool
 BEHIND = 1e9

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gan.colorize import Colorizer, Outcome, outcomes
-from gan.config import TARGETS, ControlName
+from gan.control import TARGETS, ControlName
 from gan.errors import UserError
 from orchestrator.apply.jobs import Job
 from orchestrator.apply.options import Chosen

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gan.config import TARGETS, ControlName
+from gan.control import TARGETS, ControlName
 from gan.errors import UserError
 from orchestrator.state import Places
 

@@ -1,0 +1,76 @@
+"""The distance between the colours of a batch as generated and as they are in photographs.
+
+Sliced Wasserstein-1: Bonneel, Rabin, Peyre, Pfister, "Sliced and Radon Wasserstein barycenters of
+measures" (2015). It compares which colours there are, not where: a generator that gives every
+picture the mean hue is far from the photographs, however near to each of them L1 finds it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, normalize
+
+LIGHTNESS = 0.3
+"""Weight of L beside a and b: colours are to be as frequent as in pictures of their lightness."""
+DIRECTIONS = 12
+PIXELS = 4096
+"""Pixels compared of a batch, at most: one of each of as many equal parts of it."""
+
+
+def sliced_wasserstein(x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
+    """Mean over directions of the Wasserstein-1 distance of two clouds of points, projected.
+
+    Args:
+        x: (n, d) points.
+        y: likewise, as many.
+        directions: (d, k) unit vectors.
+
+    Returns:
+        A scalar, in the unit of the points.
+    """
+    # Transposed first: sorting along memory takes a third of the time.
+    sorted_x, sorted_y = ((directions.T @ points.T).sort(dim=1).values for points in (x, y))
+    return (sorted_x - sorted_y).abs().mean()
+
+
+def distribution_distance(
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    real: Tensor,
+    scales: Sequence[float],
+    directions: Tensor,
+    pixels: Tensor,
+) -> Tensor:
+    """Mean over scales of the distance between the colours of two batches.
+
+    Args:
+        l: (N, 1, H, W), scaled lightness.
+        ab: (N, 2, H, W), scaled colour, generated.
+        real: likewise, of the photographs.
+        scales: sides of the windows whose means are compared, in parts of H; 0 is a pixel.
+        directions: (scales, 3, k), unit vectors in (0.3 L, a, b).
+        pixels: (p,), which of the N * H * W pixels are compared.
+    """
+    clouds = [torch.cat([LIGHTNESS * l, x], dim=1) for x in (ab, real)]
+    distances = []
+    for scale, vectors in zip(scales, directions, strict=True):
+        side = round(scale * l.shape[2])
+        if side <= 1:
+            points = [c.permute(0, 2, 3, 1).reshape(-1, 3)[pixels] for c in clouds]
+        else:
+            points = [avg_pool2d(c, side).permute(0, 2, 3, 1).reshape(-1, 3) for c in clouds]
+        distances.append(sliced_wasserstein(*points, vectors))
+    return torch.stack(distances).mean()
+
+
+def draw_directions(scales: int, random: torch.Generator) -> Tensor:
+    """Draw (scales, 3, ``DIRECTIONS``) unit vectors, uniform on the sphere."""
+    return normalize(torch.randn(scales, 3, DIRECTIONS, generator=random), dim=1)
+
+
+def draw_pixels(count: int, random: torch.Generator) -> Tensor:
+    """Draw which pixels of ``count`` are compared: one of each part, at most ``PIXELS``."""
+    part = max(1, count // PIXELS)
+    starts = torch.arange(0, part * min(count, PIXELS), part)
+    return starts + torch.randint(part, starts.shape, generator=random)
