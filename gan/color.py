@@ -81,6 +81,11 @@ def lightness(luminance: Tensor) -> Tensor:
     return (116 * _root(luminance) - 16) / L_SCALE - 1
 
 
+def luminance(l: Tensor) -> Tensor:  # noqa: E741
+    """L*/50 - 1 in [-1, 1], of any shape -> luminance Y in [0, 1]: the inverse of ``lightness``."""
+    return _cube((L_SCALE * (l + 1) + 16) / 116).clamp(0, 1)
+
+
 def tinted(luminance: Tensor, ab: Tensor) -> Tensor:
     """Do what ``l_ab_to_rgb`` does, for luminance in place of L and without a gradient.
 

@@ -21,8 +21,8 @@ from torch.nn.functional import interpolate, pad
 from gan.color import LUMINANCE, lightness, linear, rgb_to_l_ab, tinted
 from gan.control import ControlName
 from gan.controls import STATISTICS
+from gan.exact import constant, exact
 from gan.networks import UNetGenerator, load_generator
-from gan.recolour import recolour
 
 SCALE = 2
 """Short side that the generator sees, in multiples of its image size; it is trained at 1 to 6. Mean
@@ -120,7 +120,8 @@ class Colorizer:
         if not self.config.recolour:
             return ab
         enlarged = interpolate(ab, moved_at, mode="bicubic", antialias=True)
-        return recolour(reduced[moved_at], enlarged, self.config.controls)
+        l = reduced[moved_at]  # noqa: E741
+        return exact(l, enlarged, constant(self.config.controls, l))
 
     def _generated(self, l: Tensor) -> Tensor:  # noqa: E741
         """Mean of what the generator makes of L (1, 1, h, w) at some places: (1, 2, h, w)."""

@@ -11,7 +11,7 @@ from gan.color import AB_SCALE, L_SCALE, l_ab_to_rgb, rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.control import TARGETS, Control, ControlName
 from gan.controls import STATISTICS, Statistic
-from gan.recolour import recolour
+from gan.exact import constant, exact
 
 _PIXELS_AT_A_TIME = {"cpu": 2**18, "cuda": 2**22}
 """At 32 pixels 256 images on the CPU, where more take memory and are no quicker, and 4,096 on a
@@ -73,7 +73,7 @@ def colorize_batch(
     Args:
         generator: L -> ab.
         l: (n, 1, H, W), scaled lightness in [-1, 1].
-        recolour_to: targets to move the colours to afterwards (``gan.recolour``).
+        recolour_to: targets to move the colours to afterwards (``gan.exact``).
 
     Returns:
         (n, 3, H, W), sRGB in [0, 1].
@@ -84,7 +84,9 @@ def colorize_batch(
     with torch.inference_mode():
         for part in torch.split(l, _at_a_time(l)):
             ab = generator(part.contiguous(memory_format=torch.channels_last))
-            parts.append(l_ab_to_rgb(part, recolour(part, ab, recolour_to) if recolour_to else ab))
+            if recolour_to:
+                ab = exact(part, ab, constant(recolour_to, part))
+            parts.append(l_ab_to_rgb(part, ab))
     generator.train(was_training)
     return torch.cat(parts)
 

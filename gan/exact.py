@@ -1,0 +1,169 @@
+"""Exact control: colours moved until each picture's statistics are at their targets.
+
+What steering in training must stand beside, and what fits training pictures to targets. Every
+statistic but hue follows a path (``gan.paths``) that ends at what is reachable, so that the wanted
+value lies on it; hue turns (``gan.turns``). The place is bisected on some of the pixels and
+corrected on all of them, in a fixed number of steps and without waiting for the device, so that a
+CUDA graph can record it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from gan.color import luminance, rgb_to_l_ab, tinted
+from gan.control import Control, ControlName
+from gan.controls import STATISTICS, Statistic
+from gan.paths import END, path
+from gan.turns import crossing, turn
+
+SEARCHED = 2
+"""Halvings that the search for a hue's crossing saves."""
+
+
+FLAT = 0.01
+"""Slope below which a secant leads nowhere."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How much arithmetic one control takes."""
+
+    pixels: int
+    """Of each picture, on which the place is bisected."""
+    halvings: int
+    """Of the bracket, on those pixels."""
+    steps: int
+    """Of the secant method, on all pixels."""
+    rounds: int
+    """Passes over several controls, each of which disturbs the others."""
+
+
+EXACT = Precision(pixels=256, halvings=10, steps=4, rounds=4)
+FITTED = Precision(pixels=64, halvings=8, steps=2, rounds=2)
+
+
+def exact(
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    targets: Mapping[ControlName, Tensor],
+    precision: Precision = EXACT,
+) -> Tensor:
+    """Move each picture's colours until its statistics are at their targets.
+
+    Or at the nearest value that any colouring of its lightness can have
+    (``Statistic.reachable``); of colourfulness only as near as its path leads. Of several controls
+    hue is moved first and the others in the order given, round after round: the last is exact.
+
+    Args:
+        l: (N, 1, H, W), scaled lightness in [-1, 1].
+        ab: (N, 2, H, W), scaled colour in [-1, 1].
+        targets: by name, (N,) each: one for each picture, in the statistic's own unit.
+        precision: ``EXACT`` or ``FITTED``.
+
+    Returns:
+        (N, 2, H, W): ab of sRGB colours, without a gradient.
+    """
+    # Colour arithmetic is float32, also under autocast (``gan.color``).
+    with torch.no_grad(), torch.autocast(l.device.type, enabled=False):
+        l, ab = l.detach().float(), ab.detach().float()  # noqa: E741
+        names = sorted(targets, key=lambda name: not STATISTICS[name].circular)
+        for _ in range(precision.rounds if len(targets) > 1 else 1):
+            for name in names:
+                move = _turned if STATISTICS[name].circular else _moved
+                moved = move(STATISTICS[name], l, ab, targets[name], precision)
+                # As shown: moved again and again, colours far outside would lose their lightness.
+                ab = rgb_to_l_ab(tinted(luminance(l), moved))[1]
+    return ab
+
+
+def fit(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Tensor:  # noqa: E741
+    """Do what ``exact`` does at the cost that a training step can bear.
+
+    Args:
+        l: (N, 1, H, W), scaled lightness in [-1, 1].
+        ab: (N, 2, H, W), scaled colour in [-1, 1], of sRGB colours.
+        targets: by name, (N,) each: one for each picture, in the statistic's own unit.
+
+    Returns:
+        (N, 2, H, W): ab of sRGB colours, without a gradient.
+    """
+    return exact(l, ab, targets, FITTED)
+
+
+def constant(controls: Mapping[ControlName, Control], l: Tensor) -> dict[ControlName, Tensor]:  # noqa: E741
+    """Return the targets of controls, the same for each picture of L (N, 1, H, W): (N,) each."""
+    return {name: l.new_full((len(l),), control.target) for name, control in controls.items()}
+
+
+def _moved(
+    statistic: Statistic,
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    target: Tensor,
+    precision: Precision,
+) -> Tensor:
+    whole = path(statistic, l, ab, target)
+    few = whole.sparse(precision.pixels)
+    ends = (torch.zeros_like(target), torch.full_like(target, END))
+    found = _bisected(few.short_of(target), *ends, precision.halvings)
+    return whole.at(_corrected(whole.short_of(target), *found, *ends, precision.steps))
+
+
+def _turned(
+    statistic: Statistic,
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    target: Tensor,
+    precision: Precision,
+) -> Tensor:
+    whole = turn(l, ab, target)
+    few = whole.sparse(precision.pixels)
+    near = crossing(statistic, few, target)
+    error = partial(near.error, statistic, target)
+    found = _bisected(partial(error, few), near.low, near.high, precision.halvings - SEARCHED)
+    # The few pixels' bracket need not be that of all.
+    margin = (near.high - near.low) / 2
+    ends = (near.low - margin, near.high + margin)
+    return whole.at(near.tint, _corrected(partial(error, whole), *found, *ends, precision.steps))
+
+
+def _bisected(
+    error: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, halvings: int
+) -> tuple[Tensor, Tensor]:
+    """Find where an error that grows is zero, between two places: (N,), and its slope there."""
+    step = (high - low) / 2**8
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        short = error(middle) < 0
+        low, high = torch.where(short, middle, low), torch.where(short, high, middle)
+    place = (low + high) / 2
+    return place, (error(place + step) - error(place - step)) / (2 * step)
+
+
+def _corrected(
+    error: Callable[[Tensor], Tensor],
+    place: Tensor,
+    slope: Tensor,
+    low: Tensor,
+    high: Tensor,
+    steps: int,
+) -> Tensor:
+    """Find where an error that grows is zero, from nearby: secants, kept inside a bracket."""
+    before, value_before = place, torch.zeros_like(place)
+    for _ in range(steps):
+        value = error(place)
+        secant = (value - value_before) / (place - before)
+        # Not of two equal places, nor of a plateau.
+        useful = (place != before) & (secant > FLAT)
+        slope = torch.where(useful, secant, slope)
+        low = torch.where(value < 0, place, low)
+        high = torch.where(value < 0, high, place)
+        before, value_before = place, value
+        place = place - value / slope.clamp(min=FLAT)
+        inside = (place >= low) & (place <= high)
+        place = torch.where(inside, place, (low + high) / 2)
+    return place
