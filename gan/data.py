@@ -20,7 +20,8 @@ def training_batch(images: Images, config: TrainConfig, step: int) -> Tensor:
     """Batch number ``step``: the same for the same seed and step, whatever came before.
 
     Each epoch is a permutation of the images; a batch may span two. Where to cut and whether
-    to flip is drawn anew for each.
+    to flip is drawn anew for each. An image that is a group of pictures shows one of them in each
+    epoch, in turn.
 
     Returns:
         (batch_size, 3, image_size, image_size) float32 RGB in [0, 1], on the images' device.
@@ -28,7 +29,7 @@ def training_batch(images: Images, config: TrainConfig, step: int) -> Tensor:
     Raises:
         UserError: a picture that is read only now cannot be.
     """
-    return images.crops(*_draws(len(images), config, step), config.image_size)
+    return images.crops(*_draws(images, config, step), config.image_size)
 
 
 class Batches:
@@ -71,26 +72,41 @@ class Batches:
 
 
 def _windows(images: StreamedImages, config: TrainConfig, step: int) -> Tensor:
-    return images.windows(*_draws(len(images), config, step), config.image_size)
+    return images.windows(*_draws(images, config, step), config.image_size)
 
 
-def _draws(count: int, config: TrainConfig, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Image, scale, place and flip of each crop of a batch, as ``ImageSet.crops`` takes them."""
-    size = config.batch_size
+def _draws(images: Images, config: TrainConfig, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Picture, scale, place and flip of each crop of a batch, as ``ImageSet.crops`` takes them."""
+    size, count = config.batch_size, len(images)
     position = torch.arange(step * size, (step + 1) * size)
-    epochs = (position // count).tolist()
-    orders = {epoch: _epoch_order(config.seed, epoch, count) for epoch in set(epochs)}
+    epoch = position // count
+    epochs = epoch.tolist()
+    orders = {e: _epoch_order(config.seed, e, count) for e in set(epochs)}
     order = torch.stack([orders[e][p] for e, p in zip(epochs, position % count, strict=True)])
+    pictures = _shown(images, order, epoch, config.seed)
     random = torch.Generator().manual_seed(mix(config.seed, 1, step))
     draws = torch.rand(size, 4, generator=random)
     flip = (draws[:, 3] < 0.5) if config.augment else torch.zeros(size, dtype=torch.bool)
-    return order, draws[:, 0], draws[:, 1:3], flip
+    return pictures, draws[:, 0], draws[:, 1:3], flip
+
+
+def _shown(images: Images, image: Tensor, epoch: Tensor, seed: int) -> Tensor:
+    """Choose the picture that each image (B,) is in an epoch (B,).
+
+    A group's are taken in turn, from one that the seed draws: in as many epochs as it has pictures
+    each is shown once.
+    """
+    if not isinstance(images, ImageSet) or images.groups is None:
+        return image
+    random = torch.Generator().manual_seed(mix(seed, 3, 0))
+    first = torch.randint(2**31, (len(images),), generator=random)
+    return images.groups.shown(image, first[image] + epoch)
 
 
 def held_out(images: Images, config: TrainConfig) -> Tensor:
     """Fixed crops of the held-out images, the same for every trial of the same image size.
 
-    First the middle of every picture at its smallest scale, then windows at random scales.
+    First the middle of every image at its smallest scale, then windows at random scales.
 
     Returns:
         (n, 3, image_size, image_size) float32 RGB in [0, 1], n at most ``eval_images``.
@@ -104,9 +120,10 @@ def held_out(images: Images, config: TrainConfig) -> Tensor:
     first = min(count, len(images))
     draws[:first, 0] = 0
     draws[:first, 1:] = 0.5
-    order = torch.arange(count) % len(images)
+    position = torch.arange(count)
+    pictures = _shown(images, position % len(images), position // len(images), seed=0)
     flip = torch.zeros(count, dtype=torch.bool)
-    return images.crops(order, draws[:, 0], draws[:, 1:], flip, config.image_size)
+    return images.crops(pictures, draws[:, 0], draws[:, 1:], flip, config.image_size)
 
 
 # A batch spans two epochs at most; an order of 3 million images takes 24 MB.

@@ -1,10 +1,11 @@
 """Datasets by name: held in memory where they are small, streamed from disk where they are not."""
 
+import csv
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gan import archives
 from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.images import (
+    Groups,
     ImageSet,
     Pixels,
     decoded_sides,
@@ -55,7 +57,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all pixels; where pictures are streamed, of their names alone."""
+        """SHA-256 of all pixels and groups; where pictures are streamed, of their names alone."""
         sha = hashlib.sha256()  # 50,000 pictures of 32 pixels: 0.1 s
         for part in (self.train, self.test):
             for content in part.identity():
@@ -90,7 +92,7 @@ def load(config: TrainConfig, root: Path | None = None) -> Dataset:
 @cache
 def _load(name: str, path: Path, size: int) -> Dataset:
     loaders: dict[str, Callable[[Path, int], Dataset]] = {
-        "photos": _train_and_test,
+        "photos": _load_photos,
         "folder": _load_folder,
         "npz": _load_npz,
         "cifar10": lambda path, size: Dataset(*archives.cifar("CIFAR10", path, size)),
@@ -101,6 +103,13 @@ def _load(name: str, path: Path, size: int) -> Dataset:
         "lsun": lambda path, size: Dataset(*archives.lsun(path, size)),
     }
     return loaders[name](path, size)
+
+
+def _load_photos(path: Path, size: int) -> Dataset:
+    """The photographs that come along; parts of one original count as one image."""
+    with (path / "ATTRIBUTION.csv").open(encoding="utf-8", newline="") as file:
+        groups = {str(path / row["file"]): row["group"] for row in csv.DictReader(file)}
+    return _train_and_test(path, size, groups)
 
 
 def _load_folder(path: Path, size: int) -> Dataset:
@@ -129,12 +138,13 @@ def _split(count: int) -> tuple[list[int], list[int]]:
     return sorted(set(range(count)) - set(held)), held
 
 
-def _train_and_test(path: Path, size: int) -> Dataset:
+def _train_and_test(path: Path, size: int, groups: Mapping[str, str] | None = None) -> Dataset:
+    """A directory's train/ and test/; ``groups`` names the group of each file."""
     parts = [_scan(path / name, size) for name in ("train", "test")]
     if sum(part.bytes for part in parts) > STREAM_BYTES:
         train, test = (StreamedImages(part.files, size, part.one_window) for part in parts)
         return Dataset(train, test, _shown(parts[0].bad + parts[1].bad, path))
-    (kept, bad), (held, bad_held) = (_read(part, path, size) for part in parts)
+    (kept, bad), (held, bad_held) = (_read(part, path, size, groups) for part in parts)
     return Dataset(kept, held, _shown(bad + bad_held, path))
 
 
@@ -214,20 +224,28 @@ def _measure(file: str, size: int) -> int | str:
     return pyramid_pixels(decoded_sides(sides, size), size)
 
 
-def _read(found: _Scan, path: Path, size: int) -> tuple[ImageSet, list[str]]:
+def _read(
+    found: _Scan, path: Path, size: int, groups: Mapping[str, str] | None = None
+) -> tuple[ImageSet, list[str]]:
     """Decode every picture of a scan; give also a line for each that was left out."""
     bad = list(found.bad)
+    kept = []
 
     def pictures() -> Iterator[Pixels]:
-        for n in range(len(found.files)):
+        for name in map(found.files.name, range(len(found.files))):
             try:
-                yield read_photograph(Path(found.files.name(n)), size)
+                picture = read_photograph(Path(name), size)
             except UserError as error:
                 bad.append(str(error))
+            else:
+                kept.append(name)
+                yield picture
 
     images = image_set(pictures(), size, int(found.pixels.sum()))
     if not len(images):
         raise UserError(f"dataset_path: no usable image in {path}; the first: {bad[0]}")
+    if groups is not None:
+        images = replace(images, groups=Groups.of([groups[name] for name in kept]))
     return images, bad
 
 

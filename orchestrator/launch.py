@@ -49,8 +49,8 @@ def launch(
     states = states_of(spec, [*trials, *chosen], home.root)
     todo = [trial for trial in [*trials, *chosen] if not states[trial.key].done]
     todo += corners(spec) if to_suggest(spec, chosen) else []
-    # The photographs that come along are known to be good, and 202; loading them takes seconds.
-    unsure = [t for t in todo if t.config.dataset != "photos" or t.config.batch_size > 202]
+    # The photographs that come along are known to be good, and 489; loading them takes seconds.
+    unsure = [t for t in todo if t.config.dataset != "photos" or t.config.batch_size > 489]
     check_datasets(unsure, console)
     if not uri.startswith(f"sqlite:///{places.runs.absolute()}/"):
         connect(uri)  # an absent server is to be noticed before anything is written

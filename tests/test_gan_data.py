@@ -1,5 +1,9 @@
 import csv
 import hashlib
+import re
+import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +17,8 @@ from PIL import Image
 from gan.config import TrainConfig
 from gan.data import held_out
 from gan.data import training_batch as batch
-from gan.datasets import PHOTOS, Dataset, load
-from gan.images import SCALES, ImageSet
+from gan.datasets import PHOTOS, Dataset, _load_photos, load
+from gan.images import SCALES, Groups, ImageSet
 
 Pixels = NDArray[np.uint8]
 
@@ -46,9 +50,13 @@ def test_no_photograph_is_in_both_train_and_test() -> None:
         assert not set(train) & set(test)
 
 
-def test_every_photograph_is_attributed_and_nothing_else() -> None:
+def credits_of_photographs() -> list[dict[str, str]]:
     with (PHOTOS / "ATTRIBUTION.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        return list(csv.DictReader(file))
+
+
+def test_every_photograph_is_attributed_and_nothing_else() -> None:
+    rows = credits_of_photographs()
     named = [row["file"] for row in rows]
     carried = [
         f"{p.parent.name}/{p.name}" for part in ("train", "test") for p in (PHOTOS / part).iterdir()
@@ -56,13 +64,58 @@ def test_every_photograph_is_attributed_and_nothing_else() -> None:
     assert sorted(named) == sorted(carried)
     for row in rows:
         assert row["author"].strip()
-        assert row["licence"].startswith(("CC-BY", "CC0", "public-domain"))
+        if row["licence"].startswith(("CC-BY", "BSD")):
+            assert "changes here" in row["licence_evidence"]
+
+
+def test_the_text_or_the_address_of_every_licence_comes_along() -> None:
+    text = (PHOTOS / "LICENCES.txt").read_text(encoding="utf-8")
+    for licence in {row["licence"] for row in credits_of_photographs()}:
+        assert re.search(rf"^{re.escape(licence)} ", text, re.MULTILINE)
+    assert "Redistributions in binary form must reproduce the above\ncopyright notice" in text
+
+
+def test_no_original_is_in_both_train_and_test_and_one_part_of_each_is_held_out() -> None:
+    groups: dict[str, list[str]] = {"train": [], "test": []}
+    for row in credits_of_photographs():
+        assert re.fullmatch(r"g\d{3}", row["group"])
+        groups[row["file"].split("/")[0]].append(row["group"])
+    assert not set(groups["train"]) & set(groups["test"])
+    assert len(set(groups["test"])) == len(groups["test"])
+    assert len(set(groups["train"])) < len(groups["train"])
 
 
 def test_every_photograph_is_usable(photos: Dataset) -> None:
     assert photos.skipped == ()
-    assert len(photos.train) == len(list((PHOTOS / "train").iterdir()))
-    assert len(photos.test) == len(list((PHOTOS / "test").iterdir()))
+    group = {row["file"]: row["group"] for row in credits_of_photographs()}
+    for name, images in (("train", photos.train), ("test", photos.test)):
+        files = sorted(f"{name}/{file.name}" for file in (PHOTOS / name).iterdir())
+        assert len(in_memory(images).scales) == len(files)
+        groups = in_memory(images).groups
+        assert groups is not None
+        counts = Counter(group[file] for file in files)
+        assert len(images) == len(counts)
+        for n, size in enumerate(groups.sizes.tolist()):
+            shown = groups.shown(torch.full((size,), n), torch.arange(size)).tolist()
+            (original,) = {group[files[picture]] for picture in shown}
+            assert len(set(shown)) == size == counts.pop(original)
+
+
+def test_a_photograph_that_is_damaged_leaves_the_others_of_its_group(tmp_path: Path) -> None:
+    chosen = ("alps-373-a", "alps-373-b", "alps-374-a", "alps-374-b", "aracari-625")
+    rows = [r for r in credits_of_photographs() if Path(r["file"]).stem in chosen]
+    for row in rows:
+        (tmp_path / row["file"]).parent.mkdir(exist_ok=True)
+        shutil.copy(PHOTOS / row["file"], tmp_path / row["file"])
+    (tmp_path / "train" / "alps-373-a.jpg").write_bytes(b"")
+    shutil.copy(PHOTOS / "ATTRIBUTION.csv", tmp_path)
+    dataset = _load_photos(tmp_path, 32)
+    (line,) = dataset.skipped
+    assert "alps-373-a.jpg" in line
+    groups = in_memory(dataset.train).groups
+    assert groups is not None
+    assert groups.sizes.tolist() == [1, 2]
+    assert groups.shown(torch.tensor([0, 0, 1, 1]), torch.arange(4)).tolist() == [0, 0, 1, 2]
 
 
 def test_scales_are_the_photograph_reduced_and_never_enlarged(photos: Dataset) -> None:
@@ -138,6 +191,75 @@ def test_the_order_is_the_seeds_not_the_batch_sizes(numbered: ImageSet) -> None:
     assert order(numbered, 4, batch_size=5) != order(numbered, 4, batch_size=5, seed=1)
 
 
+# Pictures that count as one image
+
+
+GROUPS = [[0, 3, 7], [1], [2, 4], [5, 6, 8, 9]]
+
+
+@pytest.fixture(scope="module")
+def grouped(numbered: ImageSet) -> ImageSet:
+    """Those 10 pictures as 4 images."""
+    names = [next("abcd"[g] for g in range(4) if n in GROUPS[g]) for n in range(10)]
+    return replace(numbered, groups=Groups.of(names))
+
+
+def group_of(picture: int) -> int:
+    return next(g for g in range(4) if picture in GROUPS[g])
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(4, 12), (3, 16), (9, 8)])
+def test_an_epoch_shows_one_picture_of_each_group(
+    grouped: ImageSet, batch_size: int, steps: int
+) -> None:
+    assert len(grouped) == 4
+    seen = order(grouped, steps, batch_size=batch_size)
+    epochs = [seen[i : i + 4] for i in range(0, len(seen) - 3, 4)]
+    for epoch in epochs:
+        assert sorted(group_of(n) for n in epoch) == [0, 1, 2, 3]
+    assert len({tuple(group_of(n) for n in epoch) for epoch in epochs}) > 6, "in any order"
+
+
+def test_the_pictures_of_a_group_are_shown_equally_often(grouped: ImageSet) -> None:
+    seen = order(grouped, 12, batch_size=4)
+    counts = Counter(seen)
+    assert counts == {n: 12 // len(GROUPS[group_of(n)]) for n in range(10)}
+    assert len(set(seen[:16])) == 10, "all of them in as many epochs as the largest group has"
+
+
+def test_which_picture_of_a_group_comes_first_is_the_seeds(grouped: ImageSet) -> None:
+    firsts = [tuple(sorted(order(grouped, 1, batch_size=4, seed=seed))) for seed in range(40)]
+    assert firsts[0] == tuple(sorted(order(grouped, 1, batch_size=4, seed=0)))
+    assert {n for first in firsts for n in first} == set(range(10))
+    assert len(set(firsts)) > 12, "of 24 combinations"
+
+
+def test_a_batch_of_groups_is_a_function_of_seed_and_step(grouped: ImageSet) -> None:
+    direct = order(grouped, 7, batch_size=3)[-3:]
+    fresh = replace(grouped, groups=Groups.of([str(group_of(n)) for n in range(10)]))
+    assert as_bytes(batch(fresh, config(batch_size=3), 6))[:, 0, 0, 0].tolist() == direct
+
+
+def test_groups_of_one_picture_each_are_no_groups(numbered: ImageSet) -> None:
+    single = replace(numbered, groups=Groups.of([str(n) for n in range(10)]))
+    for step in range(5):
+        settings = config(batch_size=7)
+        assert torch.equal(batch(single, settings, step), batch(numbered, settings, step))
+    assert torch.equal(held_out(single, settings), held_out(numbered, settings))
+
+
+def test_a_group_is_held_out_once(grouped: ImageSet) -> None:
+    rgb = as_bytes(held_out(grouped, config(eval_images=1000)))
+    assert [group_of(n) for n in rgb[:, 0, 0, 0]] == [0, 1, 2, 3]
+
+
+def test_the_digest_is_of_the_groups_too(numbered: ImageSet, grouped: ImageSet) -> None:
+    assert Dataset(grouped, numbered).digest != Dataset(numbered, numbered).digest
+
+
+# Crops
+
+
 def test_half_the_images_are_mirrored_when_augmented(numbered: ImageSet) -> None:
     plain = batch(numbered, config(batch_size=200, augment=False), 0)
     augmented = batch(numbered, config(batch_size=200), 0)
@@ -191,7 +313,7 @@ def test_training_crops_are_windows_of_all_scales_and_places(photos: Dataset) ->
     table = np.array(
         [
             (images.offsets[n, k], n, k, images.widths[n, k])
-            for n in range(len(images))
+            for n in range(len(images.scales))
             for k in range(int(images.scales[n]))
         ]
     )

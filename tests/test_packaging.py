@@ -30,6 +30,7 @@ def test_the_wheel_holds_the_four_folders_and_nothing_else(wheel: zipfile.ZipFil
         ("gan/photos/train/*", 100),
         ("gan/photos/test/*", 30),
         ("gan/photos/ATTRIBUTION.csv", 1),
+        ("gan/photos/LICENCES.txt", 1),
         ("sweeps/*.yaml", 4),
         ("reports/templates/*.*", 4),
         ("gan/**/*.py", 10),
@@ -47,7 +48,7 @@ def test_the_wheel_holds_every_file_that_is_needed(
 
 
 def test_the_wheel_holds_nothing_that_was_generated(wheel: zipfile.ZipFile) -> None:
-    kept = {".py", ".yaml", ".j2", ".css", ".js", ".csv", ".jpg"}
+    kept = {".py", ".yaml", ".j2", ".css", ".js", ".csv", ".jpg", ".txt"}
     for name in wheel.namelist():
         assert Path(name).suffix in kept or ".dist-info/" in name
 
