@@ -13,7 +13,7 @@ from torch import Tensor
 from gan.config import TrainConfig
 from gan.control import Control, ControlName
 from gan.controls import STATISTICS, Targets
-from gan.data import mix
+from gan.data import Stream, mix
 from gan.distribution import draw_directions, draw_pixels
 from gan.exact import fit
 
@@ -47,7 +47,7 @@ class Draws:
     @classmethod
     def of(cls, config: TrainConfig, step: int) -> "Draws":
         """Draw the numbers of update number ``step``: a function of the config's seed and it."""
-        random = torch.Generator().manual_seed(mix(config.seed, 3, step))
+        random = torch.Generator().manual_seed(mix(config.seed, Stream.DRAWS, step))
         if config.distribution_weight > 0:
             directions = draw_directions(len(config.distribution_scales), random)
             pixels = draw_pixels(config.batch_size * config.image_size**2, random)

@@ -25,7 +25,7 @@ from gan.control import Control
 from gan.data import Batches
 from gan.datasets import Dataset
 from gan.errors import UserError
-from gan.evaluate import colorize_batch, evaluate, sample_grid
+from gan.evaluate import evaluate
 from gan.images import image_set_of_squares
 from gan.losses import Term, Update, losses
 from gan.networks import Judgement
@@ -136,9 +136,9 @@ def _random_pictures(config: TrainConfig) -> Tensor:
 
 
 def _recolour(training: Training) -> None:
-    rgb = colorize_batch(training.gan.generator, training.held_out.l, training.config.controls)
-    evaluate(rgb, training.held_out, training.config)
-    sample_grid(rgb, training.held_out, training.config)
+    controls = training.config.controls
+    recolouring = training.config.without_control().recoloured_to(controls)
+    evaluate(training.gan.generator, training.held_out, recolouring).grid()
 
 
 def _colours_alone(

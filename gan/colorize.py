@@ -19,9 +19,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from gan.color import LUMINANCE, lightness, linear, rgb_to_l_ab, tinted
-from gan.control import ControlName
-from gan.controls import STATISTICS
-from gan.exact import constant, exact
+from gan.control import TARGETS, ControlName, require_inside
+from gan.controls import STATISTICS, Targets, of_each
+from gan.errors import UserError
+from gan.exact import exact
 from gan.networks import UNetGenerator, load_generator
 
 SCALE = 2
@@ -30,7 +31,7 @@ error of saturation of the steered trials of sweeps/quickstart.yaml, on every se
 photograph: 0.0166, beside 0.0186 at 1, where colours spill over edges too, and 0.0185 at 3."""
 LONGEST = 4
 """Area that the generator sees at most, in squares of that short side."""
-RECOLOURED_PIXELS = 2**16
+MOVED_PIXELS = 2**16
 """Of the reduced picture on which colours are moved to targets: 0.4 s a control on one core."""
 MEASURED_PIXELS = 2**20
 BAND_PIXELS = 2**18
@@ -76,28 +77,40 @@ class Colorizer:
         """
         return cls(load_generator(Path(path)))
 
-    def __call__(self, picture: NDArray[Sample]) -> NDArray[Sample]:
+    def __call__(
+        self,
+        picture: NDArray[Sample],
+        targets: Mapping[ControlName, float] | None = None,
+        *,
+        raw: bool = False,
+    ) -> NDArray[Sample]:
         """Colour a picture.
 
         Args:
             picture: (H, W) or (H, W, C) sRGB, C of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB,
                 alpha); uint8, uint16, or float32 in [0, 1].
+            targets: wanted values by name, in the statistics' own units; they replace those that
+                the generator was trained for. A generator of any target needs its targets.
+            raw: whether to leave the generator's colours as they are; else exact control moves
+                them to the targets, or to the nearest values that the picture can have.
 
         Returns:
             (H, W, 3), or (H, W, 4) with the alpha that was given; dtype and L of the picture.
 
         Raises:
             TypeError: it is no array.
-            ValueError: the array is no such picture.
+            ValueError: the array is no such picture, or a target is out of its range.
+            UserError: a target is missing.
         """
         picture = _checked(picture)
+        wanted = self.targets(targets or {})
         height, width, channels = picture.shape
         alpha = channels % 2 == 0
         result = np.empty((height, width, 3 + alpha), picture.dtype)
         if alpha:
             result[..., 3] = picture[..., -1]
         with torch.inference_mode():
-            ab = self._colours(picture)
+            ab = self._colours(picture, wanted, raw=raw)
             columns = interpolate(ab, (ab.shape[2], width), mode="bicubic", antialias=True)[0]
             rows = _enlarging(ab.shape[2], height).to(self.device)
             for band in _bands(picture):
@@ -106,31 +119,49 @@ class Colorizer:
                 result[band, :, :3] = _samples(rgb, picture.dtype)
         return result
 
-    def _colours(self, picture: NDArray[Any]) -> Tensor:
+    def targets(self, given: Mapping[ControlName, float]) -> dict[ControlName, float]:
+        """Return the targets of a picture: those given, and the generator's own for the others.
+
+        Raises:
+            ValueError: one is out of its range.
+            UserError: one is missing.
+        """
+        for name, value in given.items():
+            require_inside(name, value, TARGETS[name])
+        controls = self.config.controls.items()
+        own = {name: control.wanted for name, control in controls if not control.is_any}
+        if lacking := self.config.any_controls.keys() - given.keys():
+            raise UserError(f"this generator needs a target for {', '.join(sorted(lacking))}")
+        return {**own, **given}
+
+    def _colours(
+        self, picture: NDArray[Any], targets: Mapping[ControlName, float], *, raw: bool
+    ) -> Tensor:
         """What the generator makes of a picture, (1, 2, h, w) at a scale of its own."""
         size, stride = self.config.image_size, self.generator.stride
         seen = seen_sides(picture.shape[:2], size, stride)
+        moving = bool(targets) and not raw
         moved_at = seen
-        if self.config.recolour:
+        if moving:
             # In the picture itself, or nearly: a mean saturation changes with the scale.
-            shrink = min(1.0, math.sqrt(RECOLOURED_PIXELS / (picture.shape[0] * picture.shape[1])))
+            shrink = min(1.0, math.sqrt(MOVED_PIXELS / (picture.shape[0] * picture.shape[1])))
             moved_at = tuple(max(1, round(side * shrink)) for side in picture.shape[:2])
         reduced = self._reduced(picture, *{seen, moved_at})
-        ab = self._generated(reduced[seen])
-        if not self.config.recolour:
+        ab = self._generated(reduced[seen], of_each(targets, reduced[seen]))
+        if not moving:
             return ab
         enlarged = interpolate(ab, moved_at, mode="bicubic", antialias=True)
         l = reduced[moved_at]  # noqa: E741
-        return exact(l, enlarged, constant(self.config.controls, l))
+        return exact(l, enlarged, of_each(targets, l))
 
-    def _generated(self, l: Tensor) -> Tensor:  # noqa: E741
+    def _generated(self, l: Tensor, targets: Targets) -> Tensor:  # noqa: E741
         """Mean of what the generator makes of L (1, 1, h, w) at some places: (1, 2, h, w)."""
         height, width = l.shape[2:]
         shifts = SHIFTS if height * width <= SHIFTED_PIXELS else SHIFTS[:1]
         total = l.new_zeros(1, 2, height, width)
         for down, right in shifts:
             edges = (right, MARGIN - right, down, MARGIN - down)
-            ab = self.generator(pad(l, edges, mode="replicate"))
+            ab = self.generator(pad(l, edges, mode="replicate"), targets)
             total += ab[:, :, down : down + height, right : right + width]
         return total / len(shifts)
 

@@ -65,9 +65,9 @@ class Modulation(nn.Module):
         """(N, C, H, W) maps and (N, K) float32 coordinates -> (N, C, H, W), of the maps' type."""
         # In bfloat16 a target would be rounded to 1 part in 256.
         with torch.autocast(maps.device.type, enabled=False):
-            both = self.outer(nn.functional.silu(self.inner(given))).to(maps.dtype)
-        scale, shift = both[:, :, None, None].chunk(2, dim=1)
-        return maps * (1 + scale) + shift
+            scale, shift = self.outer(nn.functional.silu(self.inner(given))).chunk(2, dim=1)
+            by, to = (x.to(maps.dtype)[:, :, None, None] for x in (1 + scale, shift))
+        return torch.addcmul(to, maps, by)
 
 
 def with_planes(picture: Tensor, given: Tensor) -> Tensor:

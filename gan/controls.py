@@ -197,6 +197,11 @@ STATISTICS: dict[ControlName, Statistic] = {
 }
 
 
+def of_each(targets: Mapping[ControlName, float], images: Tensor) -> Targets:
+    """Give each of some images (n, ...) the same targets: (n,) by name, on their device."""
+    return {name: images.new_full((len(images),), value) for name, value in targets.items()}
+
+
 @cache
 def _range_by_lightness(per_pixel: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     """Smallest and largest value of a pixel at each of ``LEVELS`` lightnesses over all of sRGB.

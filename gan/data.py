@@ -1,6 +1,7 @@
 """Batches and held-out images as functions of config and step."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
@@ -84,7 +85,7 @@ def _draws(images: Images, config: TrainConfig, step: int) -> tuple[Tensor, Tens
     orders = {e: _epoch_order(config.seed, e, count) for e in set(epochs)}
     order = torch.stack([orders[e][p] for e, p in zip(epochs, position % count, strict=True)])
     pictures = _shown(images, order, epoch, config.seed)
-    random = torch.Generator().manual_seed(mix(config.seed, 1, step))
+    random = torch.Generator().manual_seed(mix(config.seed, Stream.CROPS, step))
     draws = torch.rand(size, 4, generator=random)
     flip = (draws[:, 3] < 0.5) if config.augment else torch.zeros(size, dtype=torch.bool)
     return pictures, draws[:, 0], draws[:, 1:3], flip
@@ -98,41 +99,68 @@ def _shown(images: Images, image: Tensor, epoch: Tensor, seed: int) -> Tensor:
     """
     if not isinstance(images, ImageSet) or images.groups is None:
         return image
-    random = torch.Generator().manual_seed(mix(seed, 3, 0))
+    random = torch.Generator().manual_seed(mix(seed, Stream.GROUPS, 0))
     first = torch.randint(2**31, (len(images),), generator=random)
     return images.groups.shown(image, first[image] + epoch)
 
 
-def held_out(images: Images, config: TrainConfig) -> Tensor:
+def held_out(images: Images, config: TrainConfig) -> tuple[Tensor, Tensor]:
     """Fixed crops of the held-out images, the same for every trial of the same image size.
 
     First the middle of every image at its smallest scale, then windows at random scales.
 
+    Args:
+        images: the held-out ones.
+        config: gives the size, how many, and which half of the images.
+
     Returns:
-        (n, 3, image_size, image_size) float32 RGB in [0, 1], n at most ``eval_images``.
+        (n, 3, image_size, image_size) float32 RGB in [0, 1], n at most ``eval_images``; and (n,),
+        on the CPU, which of the images each is a crop of.
 
     Raises:
         UserError: a picture that is read only now cannot be.
     """
-    exact = images.one_window
-    count = min(config.eval_images, len(images)) if exact else config.eval_images
+    middle = len(images) // 2
+    chosen = {"all": (0, len(images)), "first": (0, middle), "second": (middle, len(images))}
+    start, end = chosen[config.eval_half] if middle else chosen["all"]
+    return fixed_crops(images, config, range(start, end), config.eval_images)
+
+
+def fixed_crops(
+    images: Images, config: TrainConfig, of: range, count: int
+) -> tuple[Tensor, Tensor]:
+    """Cut windows that depend on nothing but the image size: see ``held_out``."""
+    count = min(count, len(of)) if images.one_window else count
     draws = torch.rand(count, 3, generator=torch.Generator().manual_seed(0))
-    first = min(count, len(images))
+    first = min(count, len(of))
     draws[:first, 0] = 0
     draws[:first, 1:] = 0.5
     position = torch.arange(count)
-    pictures = _shown(images, position % len(images), position // len(images), seed=0)
+    image = of.start + position % len(of)
+    pictures = _shown(images, image, position // len(of), seed=0)
     flip = torch.zeros(count, dtype=torch.bool)
-    return images.crops(pictures, draws[:, 0], draws[:, 1:], flip, config.image_size)
+    return images.crops(pictures, draws[:, 0], draws[:, 1:], flip, config.image_size), image
 
 
 # A batch spans two epochs at most; an order of 3 million images takes 24 MB.
 @lru_cache(maxsize=2)
 def _epoch_order(seed: int, epoch: int, count: int) -> Tensor:
-    return torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed, 0, epoch)))
+    return torch.randperm(
+        count, generator=torch.Generator().manual_seed(mix(seed, Stream.ORDER, epoch))
+    )
 
 
-def mix(seed: int, stream: int, index: int) -> int:
+class Stream(IntEnum):
+    """What is random in a training; none of it depends on another."""
+
+    ORDER = 0
+    CROPS = 1
+    DROPOUT = 2
+    GROUPS = 3
+    DRAWS = 4
+
+
+def mix(seed: int, stream: Stream, index: int) -> int:
     """Derive a 63-bit seed for draw ``index`` of a random stream; neighbours are unrelated."""
     state: int = np.random.SeedSequence([seed, stream, index]).generate_state(1, np.uint64)[0] >> 1
     return int(state)

@@ -60,7 +60,7 @@ def distribution_distance(
             points = [c.permute(0, 2, 3, 1).reshape(-1, 3)[pixels] for c in clouds]
         else:
             points = [avg_pool2d(c, side).permute(0, 2, 3, 1).reshape(-1, 3) for c in clouds]
-        distances.append(sliced_wasserstein(*points, vectors))
+        distances.append(sliced_wasserstein(points[0], points[1], vectors))
     return torch.stack(distances).mean()
 
 

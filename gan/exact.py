@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gan.color import luminance, rgb_to_l_ab, tinted
-from gan.control import Control, ControlName
+from gan.control import ControlName
 from gan.controls import STATISTICS, Statistic
 from gan.paths import END, path
 from gan.turns import crossing, turn
@@ -92,11 +92,6 @@ def fit(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Tensor:
         (N, 2, H, W): ab of sRGB colours, without a gradient.
     """
     return exact(l, ab, targets, FITTED)
-
-
-def constant(controls: Mapping[ControlName, Control], l: Tensor) -> dict[ControlName, Tensor]:  # noqa: E741
-    """Return the targets of controls, the same for each picture of L (N, 1, H, W): (N,) each."""
-    return {name: l.new_full((len(l),), control.target) for name, control in controls.items()}
 
 
 def _moved(

@@ -11,14 +11,17 @@ from torch import Tensor
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.data import Batches, held_out, mix
+from gan.data import Batches, Stream, fixed_crops, held_out, mix
 from gan.datasets import Dataset
 from gan.errors import TrainingError
-from gan.evaluate import HeldOut, colorize_batch, evaluate, sample_grid
-from gan.fid import fid
+from gan.evaluate import evaluate
+from gan.held_out import HeldOut
 from gan.plateaus import Plateaus
 from gan.step import GanStep
 from gan.versions import versions
+
+NATURAL = 2000
+"""Crops of training pictures among which those with a target's value are looked for, at most."""
 
 
 class Training:
@@ -34,9 +37,8 @@ class Training:
         self.device = device
         self.images = dataset.train.to(device)
         self.batches = Batches(self.images, config)
-        self.held_out = HeldOut.of(
-            held_out(dataset.test, config).to(device), pictures=len(dataset.test)
-        )
+        rgb, photograph = held_out(dataset.test, config)
+        self.held_out = HeldOut.of(rgb.to(device), photograph)
         self.total_steps = config.total_steps(len(dataset.train))
         self.dataset_digest = dataset.digest
         self.gan = GanStep(config, self.total_steps, device)
@@ -55,7 +57,7 @@ class Training:
     def train_step(self) -> None:
         """Update the discriminator, then the generator, on the step's batch."""
         # Dropout draws from the global generator: seeded by the step, it is part of no state.
-        torch.manual_seed(mix(self.config.seed, 2, self.step))
+        torch.manual_seed(mix(self.config.seed, Stream.DROPOUT, self.step))
         self.gan(self.batches.at(self.step), self.step, self.lr_factor())
         self.step += 1
 
@@ -96,17 +98,18 @@ class Training:
     def evaluate(self) -> bytes:
         """Add the metrics on held-out images to the history and return the sample grid (PNG).
 
-        FID takes long, and is added at the end of the training alone.
+        At the end of the training everything is measured, before it what takes little time.
         """
-        config = self.config
-        aims = config.controls if config.recolour else None
-        rgb = colorize_batch(self.gan.generator, self.held_out.l, aims)
-        metrics = evaluate(rgb, self.held_out, config)
-        if self.step >= self.total_steps:
-            distance = fid(rgb, self.held_out.rgb, self.device)
-            metrics |= {} if distance is None else {"fid": distance}
-        self._record({f"eval/{name}": value for name, value in metrics.items()})
-        return sample_grid(rgb, self.held_out, config)
+        natural = self._natural() if self.step >= self.total_steps else None
+        found = evaluate(self.gan.generator, self.held_out, self.config, natural)
+        self._record({f"eval/{name}": value for name, value in found.metrics.items()})
+        return found.grid()
+
+    def _natural(self) -> Tensor:
+        """Photographs among which some have a target's value: (m, 3, H, W)."""
+        count = len(self.images)
+        crops, _ = fixed_crops(self.images, self.config, range(count), NATURAL)
+        return crops
 
     def _record(self, metrics: dict[str, float]) -> None:
         """Add a point to the history; its time (ms) is when it was made, and stays with it."""

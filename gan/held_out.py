@@ -1,0 +1,71 @@
+"""The held-out images that a trial is measured on, with all of them that no training changes."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from gan import samples
+from gan.color import rgb_to_l_ab
+from gan.control import ControlName
+from gan.controls import STATISTICS
+
+_PIXELS_AT_A_TIME = {"cpu": 2**18, "cuda": 2**22}
+"""At 32 pixels 256 images on the CPU, where more take memory and are no quicker, and 4,096 on a
+GPU, whose kernels want to be few and large."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The held-out images of a trial with all of it that no training changes."""
+
+    rgb: Tensor
+    """(n, 3, H, W) in [0, 1]."""
+    l: Tensor  # noqa: E741
+    """(n, 1, H, W), scaled lightness in [-1, 1]."""
+    ab: Tensor
+    """(n, 2, H, W), scaled colour in [-1, 1]."""
+    statistics: dict[ControlName, Tensor]
+    """Every statistic of every image: (n,), on the CPU."""
+    photograph: Tensor
+    """(n,), on the CPU: which photograph each image is a crop of."""
+    columns: Tensor
+    """Indices of the images in the sample grid."""
+    _reachable: dict[tuple[ControlName, float], Tensor] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    @classmethod
+    def of(cls, rgb: Tensor, photograph: Tensor) -> "HeldOut":
+        """Prepare images; the grid shows an even choice, each of another photograph."""
+        count = len(set(photograph.tolist()))
+        # The first crops are of photographs that differ.
+        columns = torch.linspace(0, count - 1, min(samples.COLUMNS, count)).round().long()
+        parts = torch.split(rgb, at_a_time(rgb))
+        l, ab = (torch.cat(x) for x in zip(*map(rgb_to_l_ab, parts), strict=True))  # noqa: E741
+        statistics = {
+            name: torch.cat([statistic.measure(part) for part in parts]).cpu()
+            for name, statistic in STATISTICS.items()
+        }
+        return cls(rgb, l, ab, statistics, photograph, columns)
+
+    @property
+    def photographs(self) -> int:
+        """Count the photographs that the images are crops of."""
+        return len(set(self.photograph.tolist()))
+
+    def reachable(self, name: ControlName, target: float) -> Tensor:
+        """Nearest value to a target that any colouring of each image can have: (n,), on the CPU.
+
+        Looked up pixel by pixel, once for each target.
+        """
+        if (found := self._reachable.get((name, target))) is None:
+            parts = torch.split(self.l, at_a_time(self.l))
+            found = torch.cat([STATISTICS[name].reachable(part, target).cpu() for part in parts])
+            self._reachable[name, target] = found
+        return found
+
+
+def at_a_time(images: Tensor) -> int:
+    """Return how many images (n, C, H, W) are best worked on at once."""
+    return max(1, _PIXELS_AT_A_TIME[images.device.type] // images[0, 0].numel())
