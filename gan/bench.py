@@ -136,8 +136,7 @@ def _random_pictures(config: TrainConfig) -> Tensor:
 
 
 def _recolour(training: Training) -> None:
-    controls = training.config.controls
-    recolouring = training.config.without_control().recoloured_to(controls)
+    recolouring = training.config.without_control().recoloured_as(training.config)
     evaluate(training.gan.generator, training.held_out, recolouring).grid()
 
 

@@ -29,6 +29,10 @@ KEY_SCHEMA = 3
 
 LEAST_BATCH = 8
 """Pictures whose colours make a distribution: a batch for ``distribution_weight`` has as many."""
+OF_CONTROL = (
+    *("fit", "own_share", "conditioning", "penalty_weight", "penalty_from_step", "penalty_on"),
+)
+"""Fields that mean nothing to a trial without control."""
 EVALUATED = 9
 """Targets at which a trial of any target is measured, unless it names them."""
 
@@ -261,14 +265,18 @@ class TrainConfig(Frozen):
 
     def without_control(self) -> Self:
         """Return the same trial without control: its baseline."""
-        return self.model_copy(update={"controls": {}, "recolour": False})
+        return self.model_copy(update={"controls": {}, "recolour": False, "eval_targets": ()})
 
-    def recoloured_to(self, controls: dict[ControlName, Control]) -> Self:
-        """Return the trial that meets the controls' targets after the training of this one."""
-        aims = {
-            name: control.model_copy(update={"weight": 0.0}) for name, control in controls.items()
-        }
-        return self.model_copy(update={"controls": aims, "recolour": True})
+    def baseline_key(self) -> str:
+        """Return what is equal for trials that would be trained alike without control."""
+        aside = {name: type(self).model_fields[name].default for name in OF_CONTROL}
+        return self.without_control().model_copy(update=aside).key()
+
+    def recoloured_as(self, other: Self) -> Self:
+        """Return the trial that meets another's targets after the training of this one."""
+        aims = {n: c.model_copy(update={"weight": 0.0}) for n, c in other.controls.items()}
+        update = {"controls": aims, "recolour": True, "eval_targets": other.eval_targets}
+        return self.model_copy(update=update)
 
     def key(self) -> str:
         """Name the trial by what it sets, its length aside: 10 hex digits.

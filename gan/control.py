@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 ControlName = Literal[
     "saturation", "hue", "red", "green", "blue", "chroma", "a", "b", "warmth", "colourfulness"
@@ -64,6 +64,13 @@ class Control(Frozen):
         if isinstance(settings, dict) and "target" not in settings and settings.keys() & _RANGE:
             return {"target": "any", **settings}
         return settings
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _number_or_any(cls, target: Any) -> Any:
+        if isinstance(target, str) and target != "any":
+            raise ValueError("a target is a number, or any")
+        return target
 
     @model_validator(mode="after")
     def _only_of_any(self) -> Self:

@@ -21,6 +21,9 @@ def kind_of(config: TrainConfig) -> tuple[object, ...]:
         config.downsampling,
         config.discriminator_every,
         config.eval_images,
+        config.distribution_weight > 0,
+        config.conditions,
+        config.upsampling,
     )
 
 

@@ -1,6 +1,7 @@
 """From a sweep to its trials, without side effects."""
 
 import itertools
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -97,13 +98,13 @@ def _check_adaptive(spec: SweepSpec, objective: Objective, trials: list[Trial]) 
 
 
 def _recoloured(trials: list[Trial]) -> list[Trial]:
-    baselines = {trial.key: trial for trial in trials if not trial.config.controls}
+    baselines = {t.config.baseline_key(): t for t in trials if not t.config.controls}
     found: dict[str, Trial] = {}
     for trial in trials:
         if not trial.config.controls:
             continue
-        if (baseline := baselines.get(trial.config.without_control().key())) is not None:
-            config = baseline.config.recoloured_to(trial.config.controls)
+        if (baseline := baselines.get(trial.config.baseline_key())) is not None:
+            config = baseline.config.recoloured_as(trial.config)
             # Differences beside the targets, as the baseline's name has them.
             beside = baseline.name.removeprefix("baseline")
             found.setdefault(
@@ -114,8 +115,28 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
 
 
 def _targets(config: TrainConfig) -> str:
-    targets = {str(name): control.target for name, control in config.controls.items()}
-    return ", ".join(f"{name}={targets[name]:g}" for name in CONTROLS if name in targets)
+    targets = {str(name): control for name, control in config.controls.items()}
+    return ", ".join(
+        f"{n}={target_text(targets[n].model_dump())}" for n in CONTROLS if n in targets
+    )
+
+
+def target_text(control: dict[str, Any]) -> str:
+    """Write a control's target, or the range of those that it may be given."""
+    target = control.get("target")
+    if isinstance(target, float):
+        return f"{target:g}"
+    if target not in (None, "any"):
+        return str(target)
+    ends = [control.get(end) for end in ("min", "max")]
+    if ends == [None, None]:
+        return "any"
+    return "..".join("" if end is None else f"{end:g}" for end in ends)
+
+
+def _text(value: Any) -> str:
+    """Write a setting's value in a name: no brackets within brackets."""
+    return json.dumps(value).replace('"', "") if isinstance(value, list) else str(value)
 
 
 def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:
@@ -143,7 +164,7 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
         name, _, field = key.partition(".")
         if name not in CONTROLS:
             fields[key] = value
-        elif f"{name}.target" in merged:
+        elif any(f"{name}.{end}" in merged for end in ("target", "min", "max")):
             controls.setdefault(name, {})[field] = value
         elif key in varied:
             raise UserError(f"{spec.path}: {origin}: {key} without a target {name}: ...")
@@ -151,6 +172,8 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
     for length, other in (("steps", "epochs"), ("epochs", "steps")):
         if length in varied and other not in varied:
             fields.pop(other, None)
+    if not any(control.get("target", "any") == "any" for control in controls.values()):
+        fields.pop("eval_targets", None)  # of other trials
     try:
         config = TrainConfig.model_validate({**fields, "controls": controls})
     except ValidationError as error:
@@ -162,7 +185,8 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
 
 
 def _name(controls: dict[str, dict[str, Any]], varied: Settings) -> str:
-    parts = [f"{name}={controls[name]['target']}" for name in CONTROLS if name in controls]
+    parts = [f"{name}={target_text(controls[name])}" for name in CONTROLS if name in controls]
     parts = parts or ["baseline"]
-    parts += [f"{k}={v}" for k, v in varied.items() if not k.endswith(".target")]
+    shown = (".target", ".min", ".max")
+    parts += [f"{k}={_text(v)}" for k, v in varied.items() if not k.endswith(shown)]
     return ", ".join(parts)

@@ -74,7 +74,12 @@ class Row:
             if value is not None and name == "hue":
                 value = round(value, 2) % 1  # 0.998 of a turn is 0.00, not 1.00
             shown = "   ?" if value is None else f"{value:.2f}"
-            lines.append(f"{shown} of {controls[name].target:.2f}")
+            control = controls[name]
+            if control.is_any:
+                error = self.metrics.get(f"eval/{name}_error")
+                lines.append("any" if error is None else f"any, {error:.2f} off")
+            else:
+                lines.append(f"{shown} of {control.wanted:.2f}")
         return "\n".join(lines)
 
 

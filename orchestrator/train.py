@@ -108,12 +108,17 @@ def _say_summary(row: Row, runs: Path, sweep: str, console: Console) -> None:
         f"{row.state.capitalize()} at step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}"
     )
     for name, control in row.config.controls.items():
-        if (value := row.metrics.get(f"eval/{name}")) is not None:
-            error = row.metrics[f"eval/{name}_error"]
-            console.print(
-                f"{name}: {value:.3f} achieved, {control.target:g} wanted; "
-                f"error {error:.3f} an image"
-            )
+        if (error := row.metrics.get(f"eval/{name}_error")) is None:
+            continue
+        what = "any" if control.is_any else f"{row.metrics[f'eval/{name}']:.3f} achieved, "
+        what += (
+            f" of {len(row.config.measured_targets())} targets"
+            if control.is_any
+            else (f"{control.wanted:g} wanted")
+        )
+        moved = row.metrics.get(f"eval/exact/{name}_error")
+        after = "" if moved is None else f", {moved:.3f} after exact control"
+        console.print(f"{name}: {what}; error {error:.3f} an image{after}")
     if row.state == "finished":
         options = [] if runs == Path("runs") else ["--runs", str(runs)]
         command = shlex.join(["colorsweep", *options, "report", sweep])

@@ -1,5 +1,6 @@
 """The command ``train``: every field of a trial's config as a flag, and the seed's own flags."""
 
+import json
 import os
 import re
 import sys
@@ -64,6 +65,37 @@ def smoothing(text: str) -> float:
     return round(1 - value, 9) if 0.5 < value <= 1 else value
 
 
+def target(text: str) -> dict[str, Any]:
+    """Read a target: a number, ``any``, or LOW:HIGH, any between the two."""
+    low, colon, high = text.partition(":")
+    try:
+        if colon:
+            return {"min": float(low), "max": float(high)}
+        return {"target": text if text == "any" else float(text)}
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a number, nor any, nor LOW:HIGH.") from None
+
+
+def held_out(text: str) -> tuple[str, float, float]:
+    """Read NAME:LOW:HIGH."""
+    try:
+        name, low, high = text.split(":")
+        return name, float(low), float(high)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not NAME:LOW:HIGH.") from None
+
+
+def listed(text: str) -> Any:
+    """Read a list in JSON."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise click.BadParameter(f"{text!r} is no list in JSON.")
+    return found
+
+
 class _Command(OneLineCommand):
     """Tells its help in sections."""
 
@@ -98,6 +130,8 @@ def _field_option(name: str) -> click.Option:
             metavar = "NAME"
     if name == "label_smoothing":
         kind, metavar = smoothing, "FLOAT"
+    if get_origin(kind) is tuple:
+        kind, metavar = listed, "JSON"
     return _option(name, whole if kind is int else kind, _field_help(name), metavar)
 
 
@@ -110,6 +144,8 @@ def _field_help(name: str) -> str:
     if name == "epochs":
         default = f"{EPOCHS:g}, the seed's"
     shown = f"{default:g}" if isinstance(default, float) else default
+    if isinstance(default, tuple):
+        shown = json.dumps(default) if default else "none"
     return sentence if default is None else f"{sentence}  [default: {shown}]"
 
 
@@ -118,9 +154,20 @@ def _control_options() -> list[click.Option]:
     weight = Control.model_fields["weight"].default
     for name, (low, high) in TARGETS.items():
         options += [
-            _option(f"desired_{name}", click.FLOAT, f"sigma, {low:g} to {high:g}."),
+            _option(
+                f"desired_{name}",
+                target,
+                f"sigma, {low:g} to {high:g}; any, or LOW:HIGH, makes it an input.",
+                "SIGMA",
+            ),
             _option(f"{name}_weight", click.FLOAT, f"lambda of it.  [default: {weight:g}]"),
         ]
+    hold_out = "Interval of an input that is never drawn in training; may be given again."
+    options.append(
+        click.Option(
+            ["--hold-out"], type=held_out, multiple=True, help=hold_out, metavar="NAME:LOW:HIGH"
+        )
+    )
     return options
 
 
@@ -192,15 +239,19 @@ def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
         raise UserError("--steps with --epochs: each sets the length; give one of them")
     if "steps" not in fields:
         fields.setdefault("epochs", EPOCHS)
-    controls: dict[str, dict[str, float]] = {}
+    controls: dict[str, dict[str, Any]] = {}
     for name in TARGETS:
         weight = given.get(f"{name}_weight")
         if f"desired_{name}" in given:
-            controls[name] = {"target": given[f"desired_{name}"]}
+            controls[name] = dict(given[f"desired_{name}"])
             controls[name] |= {} if weight is None else {"weight": weight}
             flags |= {f"{name}.target": f"--desired-{name}", f"{name}.weight": f"--{name}-weight"}
         elif weight is not None:
             notes.append(f"--{name}-weight: no effect without --desired-{name}")
+    for name, low, high in given.get("hold_out", ()):
+        if name not in controls:
+            raise UserError(f"--hold-out {name}: goes with --desired-{name}")
+        controls[name].setdefault("hold_out", []).append((low, high))
     if "preset" in given:
         fields["preset"] = given["preset"]
     try:
@@ -228,8 +279,11 @@ def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
 
 def name_of(config: TrainConfig) -> str:
     """Name a trial for people: its controls, or baseline, then what else is not the default."""
+    from orchestrator.plan import target_text
+
     controls = config.controls.items()
-    parts = [f"{name}={control.target:g}" for name, control in controls] or ["baseline"]
+    parts = [f"{name}={target_text(control.model_dump())}" for name, control in controls]
+    parts = parts or ["baseline"]
     parts += [
         f"{name}.weight={control.weight:g}"
         for name, control in controls

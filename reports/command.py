@@ -1,8 +1,10 @@
 """The command that trains a trial again."""
 
+import json
 import shlex
 
 from gan.config import TrainConfig
+from gan.control import Control, ControlName
 
 
 def train_command(config: TrainConfig, sweep: str) -> str:
@@ -17,14 +19,26 @@ def train_command(config: TrainConfig, sweep: str) -> str:
     for name, value in settings.items():
         words += [f"--{name.replace('_', '-')}", _text(value)]
     for name, control in config.controls.items():
-        words += [f"--desired-{name}", _text(control.target)]
-        if "weight" in control.model_dump(exclude_defaults=True):
+        words += [f"--desired-{name}", _wanted(name, control)]
+        if control.weight != config.penalty_weight:
             words += [f"--{name}-weight", _text(control.weight)]
+        for low, high in control.hold_out:
+            words += ["--hold-out", f"{name}:{_text(low)}:{_text(high)}"]
     return shlex.join(words)
+
+
+def _wanted(name: ControlName, control: Control) -> str:
+    if not control.is_any:
+        return _text(control.wanted)
+    if control.min is None and control.max is None:
+        return "any"
+    return ":".join(_text(end) for end in control.bounds(name))
 
 
 def _text(value: object) -> str:
     """Write a value in as few characters as read back to it."""
+    if isinstance(value, list):
+        return json.dumps(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)

@@ -105,12 +105,14 @@ def nearest(runs: Sequence[TrialRun], wanted: Targets) -> list[TrialRun]:
 
     Of trials equally near, those that steer the least beside it come first, then the steered before
     the recoloured, then those that met their targets best on held-out images. Where nothing is
-    wanted, the trials without control.
+    wanted, the trials without control. A trial that has to be given more is not among them.
     """
     fit = [
         run
         for run in runs
-        if wanted.keys() <= run.config.controls.keys() and (wanted or not run.config.controls)
+        if wanted.keys() <= run.config.controls.keys()
+        and run.config.any_controls.keys() <= wanted.keys()
+        and (wanted or not run.config.controls)
     ]
     return sorted(
         fit,
@@ -128,6 +130,8 @@ def distances(
 ) -> dict[ControlName, float]:
     """Distance of each wanted target from the trial's, around the circle for hue.
 
+    From a target that is ``any`` the distance from the nearest that was drawn in training.
+
     Args:
         run: of a trial that controls them all.
         wanted: targets by name.
@@ -135,7 +139,13 @@ def distances(
     """
     found = {}
     for name, value in wanted.items():
-        target = torch.tensor(run.config.controls[name].target, dtype=torch.float64)
+        control = run.config.controls[name]
+        if control.is_any:
+            low, high = control.bounds(name)
+            own = min(max(value, low), high)
+        else:
+            own = control.wanted
+        target = torch.tensor(own, dtype=torch.float64)
         found[name] = STATISTICS[name].distance(target, value).item()
         found[name] /= STATISTICS[name].span if in_parts else 1
     return found

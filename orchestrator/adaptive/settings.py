@@ -153,6 +153,8 @@ class Scheduler(_Section):
 def number_type(name: str) -> type[int] | type[float] | None:
     """Return which numbers a field takes, by its dotted name; None where it takes others."""
     field = name.partition(".")[2]
+    if field == "target":
+        return float
     annotation = (Control if field else TrainConfig).model_fields[field or name].annotation
     for kind in (int, float):
         if annotation in (kind, kind | None):

@@ -16,16 +16,19 @@ from orchestrator.apply.pictures import PictureFile, read_picture, write_picture
 from reports.rows import shown
 
 
-def colorize_files(chosen: Chosen, jobs: Sequence[Job], console: Console) -> int:
+def colorize_files(
+    chosen: Chosen, jobs: Sequence[Job], console: Console, *, raw: bool = False
+) -> int:
     """Colour pictures, with a line for each, and progress for many in a terminal.
 
     Returns:
         How many could not be done; each is told in one line on stderr.
 
     Raises:
-        UserError: the generator cannot be loaded.
+        UserError: the generator cannot be loaded, or needs a target that was not given.
     """
     colorizer = Colorizer.load(chosen.path)
+    colorizer.targets(chosen.wanted)
     console.print(f"generator: {chosen.shown}")
     failed = 0
     hidden = len(jobs) < 2 or not console.is_terminal
@@ -36,20 +39,23 @@ def colorize_files(chosen: Chosen, jobs: Sequence[Job], console: Console) -> int
     ) as progress:
         for job in progress.track(jobs, description="colorize"):
             try:
-                console.print(_colorize(colorizer, job, chosen.wanted))
+                console.print(_colorize(colorizer, job, chosen.wanted, raw=raw))
             except UserError as error:
                 failed += 1
                 print(f"Error: {error}", file=sys.stderr)
     return failed
 
 
-def _colorize(colorizer: Colorizer, job: Job, wanted: Mapping[ControlName, float]) -> str:
+def _colorize(
+    colorizer: Colorizer, job: Job, wanted: Mapping[ControlName, float], *, raw: bool
+) -> str:
     """Colour one picture.
 
     Args:
         colorizer: the generator.
         job: the picture.
         wanted: targets that were asked for; the generator's own are told beside them.
+        raw: whether the generator's colours are left as they are.
 
     Returns:
         The line on it.
@@ -59,13 +65,12 @@ def _colorize(colorizer: Colorizer, job: Job, wanted: Mapping[ControlName, float
     """
     start = time.perf_counter()
     picture = read_picture(job.picture)
-    colours = colorizer(picture.samples)
+    colours = colorizer(picture.samples, wanted, raw=raw)
     write_picture(job.output, PictureFile(colours, picture.format))
     height, width = colours.shape[:2]
-    own = {name: control.target for name, control in colorizer.config.controls.items()}
     found = [
-        _shown(name, outcome, "wanted" if name in (wanted or own) else "its own target")
-        for name, outcome in outcomes(colours, {**own, **wanted}).items()
+        _shown(name, outcome, "wanted" if name in wanted or not wanted else "its own target")
+        for name, outcome in outcomes(colours, colorizer.targets(wanted)).items()
     ]
     seconds = f"{time.perf_counter() - start:.1f} s"
     return "  ".join([f"{job.picture} -> {job.output}", f"{width}x{height}", *found, seconds])

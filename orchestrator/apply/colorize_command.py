@@ -30,6 +30,9 @@ ARGUMENTS = [
         ["--overwrite"], is_flag=True, help="Replace files that are there, but none of PATHS."
     ),
     click.Option(["--in-place"], is_flag=True, help="Write over the pictures themselves."),
+    click.Option(
+        ["--raw"], is_flag=True, help="Leave the generator's colours as they are: no exact control."
+    ),
 ]
 
 
@@ -46,6 +49,7 @@ def colorize(
     suffix: str | None,
     overwrite: bool,
     in_place: bool,
+    raw: bool,
     **targets: Any,
 ) -> None:
     """Colour the pictures PATHS, and all in those that are folders, with a trained generator.
@@ -54,8 +58,9 @@ def colorize(
 
     JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each is written in
     its own format and depth, upright, in sRGB, with its alpha and without its metadata. Its
-    lightness stays what it is. None of PATHS is written over unless --in-place says so, and no
-    other file unless --overwrite does.
+    lightness stays what it is. The wanted values replace the trial's own; a trial of any target is
+    given them, and exact control then moves the colours to them. None of PATHS is written over
+    unless --in-place says so, and no other file unless --overwrite does.
 
     Prints for each picture what was wanted, what is achieved, and the nearest value that its
     lightness allows where that is another.
@@ -85,6 +90,6 @@ def colorize(
         with tempfile.TemporaryDirectory() as directory:
             chosen = choose(places, Path(directory), which)
             console = Console(highlight=False, markup=False, soft_wrap=True)
-            failed = colorize_files(chosen, jobs, console)
+            failed = colorize_files(chosen, jobs, console, raw=raw)
     if failed or refused:
         sys.exit(1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import onnxruntime
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.export import Dim
 
 from gan import checkpoint
@@ -70,6 +70,18 @@ def _without_place(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={"dataset_path": Path(config.dataset_path).name or "pictures"})
 
 
+class _Positional(nn.Module):
+    """A generator whose targets are inputs one after the other, as ONNX has them."""
+
+    def __init__(self, generator: UNetGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, l: Tensor, *targets: Tensor) -> Tensor:  # noqa: E741
+        ab: Tensor = self.generator(l, dict(zip(self.generator.conditions, targets, strict=True)))
+        return ab
+
+
 def to_onnx(generator: UNetGenerator) -> bytes:
     """Translate a generator; batch, height and width stay free.
 
@@ -77,13 +89,15 @@ def to_onnx(generator: UNetGenerator) -> bytes:
         generator: on the CPU, in inference mode.
     """
     stride, size = generator.stride, generator.config.image_size
-    free = {0: Dim("batch"), 2: stride * Dim("rows"), 3: stride * Dim("columns")}
+    batch = Dim("batch")
+    free = {0: batch, 2: stride * Dim("rows"), 3: stride * Dim("columns")}
+    given = tuple(torch.full((2,), 0.5) for _ in generator.conditions)
     program = torch.onnx.export(
-        generator,
-        (torch.zeros(2, 1, 3 * stride, 2 * stride),),
-        input_names=["l"],
+        _Positional(generator).eval(),
+        (torch.zeros(2, 1, 3 * stride, 2 * stride), *given),
+        input_names=["l", *generator.conditions],
         output_names=["ab"],
-        dynamic_shapes={"l": free},
+        dynamic_shapes=(free, tuple({0: batch} for _ in given)),
         external_data=False,
         verbose=False,
         dynamo=True,
@@ -97,6 +111,11 @@ def to_onnx(generator: UNetGenerator) -> bytes:
         "l": f"L* / {L_SCALE:g} - 1, (batch, 1, height, width); sides multiples of {stride}, "
         f"the shorter one best {size} to {SCALE * size}, a picture's own within that",
         "ab": f"a* / {AB_SCALE:g}, b* / {AB_SCALE:g}, (batch, 2, height, width); CIELAB, D65",
+    }
+    described |= {
+        name: f"wanted {name} of each picture, (batch,), in [{low:g}, {high:g}]"
+        for name in generator.conditions
+        for low, high in [generator.config.controls[name].bounds(name)]
     }
     for key, value in described.items():
         model.metadata_props.add(key=key, value=value)
@@ -112,8 +131,10 @@ def largest_difference(generator: UNetGenerator, onnx: bytes) -> float:
     differences = []
     for shape in ((1, 1, size, size), (2, 1, size + stride, 2 * size)):
         l = torch.rand(shape, generator=random) * 2 - 1  # noqa: E741
+        targets = {n: torch.rand(len(l), generator=random) for n in generator.conditions}
         with torch.inference_mode():
-            expected: Tensor = generator(l)
-        (ab,) = session.run(["ab"], {"l": l.numpy()})
+            expected: Tensor = generator(l, targets)
+        given = {str(name): values.numpy() for name, values in targets.items()}
+        (ab,) = session.run(["ab"], {"l": l.numpy(), **given})
         differences.append((torch.from_numpy(ab) - expected).abs().max().item())
     return max(differences)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from gan.errors import UserError
 from orchestrator.apply.options import OPTIONS, Which, choose, given_targets
 from orchestrator.state import Places
 from orchestrator.usage import OneLineCommand
@@ -36,14 +37,17 @@ def export(
 ) -> None:
     """Write a trained generator as generator.onnx, generator.safetensors and config.json.
 
-    The ONNX file holds the network: L*/50 - 1 in, (a*, b*)/110 out, any batch, height and width
-    (multiples of a stride that is in its metadata, with the config). ONNX Runtime has to make the
+    The ONNX file holds the network: L*/50 - 1 in, and for each picture the targets that are its
+    inputs; (a*, b*)/110 out, any batch, height and width (multiples of a stride that is in its
+    metadata, with the config). ONNX Runtime has to make the
     same of it as PyTorch, within 1e-4, or nothing is written. The other two are what --generator
     and the Python API take.
 
     Exits with 2 on bad input.
     """
     which = Which(sweep, run, generator, given_targets(targets))
+    if which.wanted and (sweep is None or run is not None):
+        raise UserError(f"--{next(iter(which.wanted))} chooses among the trials of a --sweep")
     with tempfile.TemporaryDirectory() as directory:
         chosen = choose(places, Path(directory), which)
         from orchestrator.apply.export import ONNX, export_generator

@@ -37,7 +37,7 @@ OPTIONS = [
     ),
     *(
         click.Option(
-            [f"--{name}"], type=click.FloatRange(*bounds), help="Wanted mean; goes with --sweep."
+            [f"--{name}"], type=click.FloatRange(*bounds), help="Wanted mean of a picture."
         )
         for name, bounds in TARGETS.items()
     ),
@@ -73,8 +73,6 @@ class Which:
         """
         if (self.sweep is None and self.run is None) == (self.generator is None):
             raise UserError("give one of --sweep, --run and --generator (--run also with --sweep)")
-        if self.wanted and (self.sweep is None or self.run is not None):
-            raise UserError(f"--{next(iter(self.wanted))} goes with --sweep alone")
 
 
 def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float]:
@@ -102,7 +100,7 @@ def choose(places: Places, into: Path, which: Which) -> Chosen:
         UserError: there is none.
     """
     if which.generator is not None:
-        return Chosen(which.generator, str(which.generator))
+        return Chosen(which.generator, str(which.generator), which.wanted)
     from reports import generators
     from reports.store import default_uri
 
@@ -122,7 +120,13 @@ def _shown(choice: "Choice", wanted: Mapping[ControlName, float]) -> str:
 
     away = [
         f"{name} {wanted[name]:g} is wanted, "
-        + ("its target" if distance < 1e-6 else f"{distance:.3g} away from its target")
+        + (
+            "which it is given"
+            if choice.run.config.controls[name].is_any and distance < 1e-6
+            else "its target"
+            if distance < 1e-6
+            else f"{distance:.3g} away from its target"
+        )
         for name, distance in distances(choice.run, wanted).items()
     ]
     return "; ".join([f"{choice.run.name} (run {choice.run.run_id})", *away])
