@@ -42,7 +42,7 @@ class Precision:
     """Passes over several controls, each of which disturbs the others."""
 
 
-EXACT = Precision(pixels=256, halvings=10, steps=4, rounds=4)
+EXACT = Precision(pixels=256, halvings=10, steps=6, rounds=4)
 FITTED = Precision(pixels=64, halvings=8, steps=2, rounds=2)
 
 

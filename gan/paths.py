@@ -13,7 +13,6 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize
 
 from gan.color import l_ab_to_rgb, luminance, tinted
 from gan.control import ControlName
@@ -23,11 +22,12 @@ RIM = 1.25
 """Scaled chroma that is outside sRGB at every lightness and hue."""
 GROWTH = 1000.0
 """Factor of chroma at the end of a path's first half."""
-PUSH = 0.005
-"""Scaled chroma, half a unit of Lab, that growing colours are given of their surroundings' hue:
-grey pixels have no hue of their own, and that of nearly grey ones is the noise of 8 bits."""
-PLACES = 8
-"""Per side, at which the surroundings' hue is taken."""
+PUSH = 0.01
+"""Scaled chroma, a unit of Lab, that growing colours are given of their surroundings' hue: grey
+pixels have no hue of their own, and that of nearly grey ones is the noise of 8 bits. Neighbours
+differ by 4 % less than without it, and hues of CIFAR-10 at a saturation of 0.25 by 0.2 degrees."""
+AROUND = 0.125
+"""Reach of the surroundings, in sides of the picture."""
 SHIFT = 2.5
 """Scaled shift that brings any colour of sRGB outside of it."""
 LEVELS, ANGLES = 501, 720
@@ -59,7 +59,7 @@ class Path:
         way = way.view(-1, 1, 1, 1)
         first, second = way.clamp(max=1), (way - 1).clamp(min=0)
         if self.statistic.moves == "scale":
-            factor = torch.where(self.up, GROWTH**first, 1 - first)
+            factor = torch.where(self.up, (math.log(GROWTH) * first).exp(), 1 - first)
             moved = torch.addcmul(self.ab * factor, (factor - 1).clamp(min=0), self.push)
         else:
             moved = torch.addcmul(self.ab, SHIFT * first, self.push)
@@ -96,7 +96,7 @@ def path(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Path:  
         push = PUSH * _surroundings(ab)
         end = torch.add(ab, push)
     else:
-        push = torch.where(up, 1.0, -1.0) * _direction(statistic.name, ab.device)
+        push = (up * 2.0 - 1) * _direction(statistic.name, ab.device)
         end = torch.add(ab, push, alpha=SHIFT)
     return Path(statistic, up, grey, ab, push, _turn(statistic, l, end, up))
 
@@ -106,6 +106,11 @@ def rotated(ab: Tensor, angle: Tensor) -> Tensor:
     a, b = ab.chunk(2, dim=1)
     cos, sin = angle.cos(), angle.sin()
     return torch.cat([cos * a - sin * b, sin * a + cos * b], dim=1)
+
+
+def unit(ab: Tensor) -> Tensor:
+    """Scale each vector of ab (N, 2, H, W) to length 1."""
+    return ab * (ab * ab).sum(dim=1, keepdim=True).clamp(min=1e-24).rsqrt()
 
 
 def strided(x: Tensor, pixels: int) -> Tensor:
@@ -126,12 +131,20 @@ def _surroundings(ab: Tensor) -> Tensor:
 
     Where they are grey it is the whole picture's, and a warm one where that is grey.
     """
-    height, width = ab.shape[2:]
-    places = adaptive_avg_pool2d(ab, (min(height, PLACES), min(width, PLACES)))
     warm = _direction("warmth", ab.device)
-    whole = normalize(places.mean(dim=(2, 3), keepdim=True) + 1e-5 * warm, dim=1)
-    around = interpolate(places, (height, width), mode="bilinear")
-    return normalize(around + 1e-3 * whole, dim=1)
+    whole = unit(ab.mean(dim=(2, 3), keepdim=True) + 1e-5 * warm)
+    down, right = (_smoothing(side, ab.device) for side in ab.shape[2:])
+    around = down @ ab @ right.T
+    return unit(around + 1e-3 * whole)
+
+
+@cache
+def _smoothing(side: int, device: torch.device) -> Tensor:
+    """Weights (side, side) of the pixels of a row or column around each of them."""
+    with torch.inference_mode(mode=False):
+        place = torch.arange(side, device=device)
+        weights = (1 - (place[:, None] - place).abs() / (AROUND * side)).clamp(min=0)
+        return weights / weights.sum(dim=1, keepdim=True)
 
 
 def _turn(statistic: Statistic, l: Tensor, end: Tensor, up: Tensor) -> Tensor:  # noqa: E741
@@ -198,4 +211,4 @@ def _direction(name: ControlName, device: torch.device) -> Tensor:
         ab = torch.zeros(1, 2, 1, 1).requires_grad_(True)
         value = STATISTICS[name].measure(l_ab_to_rgb(torch.zeros(1, 1, 1, 1), ab))
         (gradient,) = torch.autograd.grad(value.sum(), ab)
-    return normalize(gradient, dim=1).to(device)
+    return unit(gradient).to(device)

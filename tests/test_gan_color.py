@@ -5,10 +5,10 @@ import pytest
 import torch
 from kornia.color import lab_to_rgb
 from numpy.typing import NDArray
-from skimage.color import lab2rgb, rgb2lab
+from skimage.color import lab2rgb, lab2xyz, rgb2lab
 from torch import Tensor
 
-from gan.color import into_gamut, l_ab_to_rgb, rgb_to_l_ab
+from gan.color import into_gamut, l_ab_to_rgb, lightness, luminance, rgb_to_l_ab
 
 Array = NDArray[np.float64]
 
@@ -67,6 +67,19 @@ def test_rgb_is_scikit_images() -> None:
     l = torch.from_numpy(lab[..., :1] / 50 - 1).permute(0, 3, 1, 2)  # noqa: E741
     ab = torch.from_numpy(lab[..., 1:] / 110).permute(0, 3, 1, 2)
     np.testing.assert_allclose(pixels(l_ab_to_rgb(l, ab)), lab2rgb(lab), atol=1e-3)
+
+
+def test_luminance_and_lightness_are_each_others_inverse() -> None:
+    values = torch.linspace(0, 1, 1001)
+    torch.testing.assert_close(luminance(lightness(values)), values, atol=1e-6, rtol=0)
+    greys = np.linspace(0, 1, 101)
+    lab = np.stack([100 * greys, 0 * greys, 0 * greys], axis=-1)
+    torch.testing.assert_close(
+        luminance(torch.from_numpy(2 * greys - 1)),
+        torch.from_numpy(lab2xyz(lab[None])[0, :, 1]),
+        atol=1e-6,
+        rtol=0,
+    )
 
 
 def test_there_and_back_is_the_same_picture() -> None:

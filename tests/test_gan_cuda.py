@@ -13,9 +13,11 @@ from gan import checkpoint
 from gan import step as stepping
 from gan.bench import bench, seeds_nets
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
-from gan.config import TrainConfig
+from gan.config import TARGETS, ControlName, TrainConfig
+from gan.controls import STATISTICS
 from gan.datasets import load
 from gan.evaluate import HeldOut, colorize_batch, evaluate
+from gan.exact import fit
 from gan.plain import PlainLoop
 from gan.speed import Bench
 from gan.step import EAGER_STEPS
@@ -198,6 +200,24 @@ def test_colours_are_those_of_the_cpu_also_where_convolutions_use_tf32(
     back = l_ab_to_rgb(*found).cpu()
     torch.testing.assert_close(back, rgb, atol=1e-3, rtol=0)
     torch.testing.assert_close(back, l_ab_to_rgb(*wanted), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_a_recorded_graph_fits_pictures_as_the_cpu_does(name: ControlName) -> None:
+    random = torch.Generator().manual_seed(0)
+    rgb = torch.rand(4, 3, 8, 8, generator=random).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    low, high = TARGETS[name]
+    target = low + (high - low) * torch.tensor([0.45, 0.5, 0.55, 0.6])
+    wanted = fit(*rgb_to_l_ab(rgb), {name: target})
+    l, ab = rgb_to_l_ab(rgb.to(CUDA))  # noqa: E741
+    targets = {name: target.to(CUDA)}
+    eager = fit(l, ab, targets)  # its tables are made once
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        recorded = fit(l, ab, targets)
+    graph.replay()
+    assert torch.equal(recorded, eager)
+    assert (recorded.cpu() - wanted).abs().mean() < 2e-3
 
 
 def test_an_evaluation_is_that_of_the_cpu(start: Start) -> None:

@@ -19,7 +19,7 @@ OF_CONTROL = (
 )
 NOT_SEARCHED = (
     *("preset", "steps", "epochs", "recolour", "log_every", "evaluate_every"),
-    *("dataset", "dataset_path", "image_size", "eval_images"),
+    *("dataset", "dataset_path", "image_size", "eval_images", "eval_half", "eval_targets"),
 )
 """Fields that make no other trial, or one whose metrics cannot be compared with the others'."""
 
@@ -165,7 +165,12 @@ def number_type(name: str) -> type[int] | type[float] | None:
 def metric_names(config: TrainConfig) -> list[str]:
     """List what every evaluation of a trial measures."""
     names = list(OF_IMAGES)
-    for control in get_args(ControlName):
-        fields = OF_CONTROL if control in config.controls else ("crosstalk",)
-        names += [control, *(f"{control}_{field}" for field in fields)]
+    for name in get_args(ControlName):
+        control = config.controls.get(name)
+        if control is None:
+            names += [name, f"{name}_crosstalk"]
+        elif control.is_any:  # means over its targets
+            names += [f"{name}_{field}" for field in OF_CONTROL if "error" in field]
+        else:
+            names += [name, *(f"{name}_{field}" for field in OF_CONTROL)]
     return names
