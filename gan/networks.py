@@ -53,6 +53,10 @@ def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequ
         )
     else:
         enlarge = nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, bias=not norm)
+    if config.upsampling == "blur":
+        # Twice the mean of 2x2: [1 2 1] / 4 each way, which has nothing of period 2.
+        blur = nn.AvgPool2d(2, 1, padding=1, count_include_pad=False), nn.AvgPool2d(2, 1)
+        enlarge = nn.Sequential(enlarge, *blur)
     return nn.Sequential(
         enlarge,
         nn.BatchNorm2d(c_out) if norm else nn.Identity(),
@@ -230,7 +234,7 @@ def initialize(network: nn.Module, config: TrainConfig, random: torch.Generator)
                 nn.init.normal_(module.weight, std=0.02, generator=random)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-            if isinstance(module, nn.ConvTranspose2d) and config.upsampling == "icnr":
+            if isinstance(module, nn.ConvTranspose2d) and config.upsampling in ("icnr", "blur"):
                 _repeat_pixels(module.weight)
     for module in network.modules():
         if isinstance(module, conditioning.Modulation):
