@@ -7,6 +7,7 @@ corrected on all of them, in a fixed number of steps and without waiting for the
 CUDA graph can record it.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,11 @@ SEARCHED = 2
 """Halvings that the search for a hue's crossing saves."""
 
 
+Errors = Callable[[Tensor], Tensor]
+"""Places (N,) -> by how much each picture has passed its target there: (N,)."""
+
+STRIDE = 0.1
+"""Of a path, that a secant leads at most: on a plateau it would lead anywhere."""
 FLAT = 0.01
 """Slope below which a secant leads nowhere."""
 
@@ -36,14 +42,16 @@ class Precision:
     """Of each picture, on which the place is bisected."""
     halvings: int
     """Of the bracket, on those pixels."""
+    passes: int
+    """Bisections, each of which makes up for what those pixels missed in the last."""
     steps: int
     """Of the secant method, on all pixels."""
     rounds: int
     """Passes over several controls, each of which disturbs the others."""
 
 
-EXACT = Precision(pixels=256, halvings=10, steps=6, rounds=4)
-FITTED = Precision(pixels=64, halvings=8, steps=2, rounds=2)
+EXACT = Precision(pixels=256, halvings=10, passes=2, steps=4, rounds=4)
+FITTED = Precision(pixels=64, halvings=8, passes=1, steps=2, rounds=2)
 
 
 def exact(
@@ -102,10 +110,16 @@ def _moved(
     precision: Precision,
 ) -> Tensor:
     whole = path(statistic, l, ab, target)
-    few = whole.sparse(precision.pixels)
+    few, all_ = whole.sparse(precision.pixels).short_of(target), whole.short_of(target)
     ends = (torch.zeros_like(target), torch.full_like(target, END))
-    found = _bisected(few.short_of(target), *ends, precision.halvings)
-    return whole.at(_corrected(whole.short_of(target), *found, *ends, precision.steps))
+    place, missed = ends[0], torch.zeros_like(target)
+    for n in range(precision.passes):
+        if n:
+            # What the few pixels missed there: on a plateau a slope would lead astray.
+            missed = all_(place) - few(place)
+        place = _bisected(few, *ends, precision.halvings, missed)
+    slope = _slope(few, place, *ends)
+    return whole.at(_corrected(all_, place, slope, *ends, STRIDE, precision.steps))
 
 
 def _turned(
@@ -119,32 +133,41 @@ def _turned(
     few = whole.sparse(precision.pixels)
     near = crossing(statistic, few, target)
     error = partial(near.error, statistic, target)
-    found = _bisected(partial(error, few), near.low, near.high, precision.halvings - SEARCHED)
+    ends = (near.low, near.high)
+    place = _bisected(partial(error, few), *ends, precision.halvings - SEARCHED)
+    slope = _slope(partial(error, few), place, *ends)
     # The few pixels' bracket need not be that of all.
     margin = (near.high - near.low) / 2
     ends = (near.low - margin, near.high + margin)
-    return whole.at(near.tint, _corrected(partial(error, whole), *found, *ends, precision.steps))
+    return whole.at(
+        near.tint, _corrected(partial(error, whole), place, slope, *ends, math.pi, precision.steps)
+    )
 
 
 def _bisected(
-    error: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, halvings: int
-) -> tuple[Tensor, Tensor]:
-    """Find where an error that grows is zero, between two places: (N,), and its slope there."""
-    step = (high - low) / 2**8
+    error: Errors, low: Tensor, high: Tensor, halvings: int, missed: Tensor | float = 0.0
+) -> Tensor:
+    """Find where an error that grows, and what it misses, are zero between two places: (N,)."""
     for _ in range(halvings):
         middle = (low + high) / 2
-        short = error(middle) < 0
+        short = error(middle) + missed < 0
         low, high = torch.where(short, middle, low), torch.where(short, high, middle)
-    place = (low + high) / 2
-    return place, (error(place + step) - error(place - step)) / (2 * step)
+    return (low + high) / 2
+
+
+def _slope(error: Errors, place: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Measure by how much an error grows around a place between two others: (N,)."""
+    step = (high - low) / 2**8
+    return (error(place + step) - error(place - step)) / (2 * step)
 
 
 def _corrected(
-    error: Callable[[Tensor], Tensor],
+    error: Errors,
     place: Tensor,
     slope: Tensor,
     low: Tensor,
     high: Tensor,
+    stride: float,
     steps: int,
 ) -> Tensor:
     """Find where an error that grows is zero, from nearby: secants, kept inside a bracket."""
@@ -158,7 +181,7 @@ def _corrected(
         low = torch.where(value < 0, place, low)
         high = torch.where(value < 0, high, place)
         before, value_before = place, value
-        place = place - value / slope.clamp(min=FLAT)
+        place = place - (value / slope.clamp(min=FLAT)).clamp(-stride, stride)
         inside = (place >= low) & (place <= high)
         place = torch.where(inside, place, (low + high) / 2)
     return place
