@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from gan.config import TrainConfig
 from gan.errors import UserError
 from orchestrator.adaptive.settings import Objective, metric_names
-from orchestrator.spec import CONTROLS, Settings, SweepSpec, explain, unknown
+from orchestrator.spec import CONTROLS, Settings, SweepSpec, explain, key_of, unknown
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,7 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
     try:
         config = TrainConfig.model_validate({**fields, "controls": controls})
     except ValidationError as error:
-        at = error.errors()[0]["loc"]
-        key = ".".join(str(part) for part in at if part != "controls")
+        key = key_of(error.errors()[0]["loc"])
         section = f"{origin}: " if not key or key in varied else "settings: "
         raise UserError(f"{spec.path}: {section}{explain(error, TrainConfig)}") from None
     return Trial(_name(controls, varied), config.key(), config)

@@ -280,7 +280,7 @@ def _objective(path: Path, top: Mapping[Any, Any], used: object) -> Objective | 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Say a validation error in one line: the key, what is wrong, what is valid."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "controls")
+    key = key_of(first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{key}: {unknown('key', key, tuple(model.model_fields))}"
     if first["type"] == "missing":
@@ -296,6 +296,13 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "value_error" and isinstance(given, dict):
         return f"{key}: {message}"
     return f"{key}: {message[0].lower()}{message[1:]}, not {given!r}"
+
+
+def key_of(loc: tuple[int | str, ...]) -> str:
+    """Return the dotted name of what an error is about."""
+    # Of a target pydantic also says as which of its types it was read.
+    aside = ("controls", "float", "literal['any']")
+    return ".".join(str(part) for part in loc if part not in aside)
 
 
 def unknown(kind: str, given: str, valid: Iterable[str]) -> str:

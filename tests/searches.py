@@ -8,7 +8,7 @@ from orchestrator.plan import Trial, expand
 from orchestrator.spec import SweepSpec, read_sweep
 from orchestrator.state import TrialState
 
-SETTINGS = "settings: {steps: 100, evaluate_every: 10, saturation: 0.75}\n"
+SETTINGS = "settings: {steps: 100, evaluate_every: 10, saturation: 0.75, penalty_from_step: 0}\n"
 OBJECTIVE = "objective: {metric: saturation_error, subject_to: {mae: 0.1}}\n"
 SEARCH = """
 search:

@@ -210,7 +210,7 @@ def test_a_preset_sets_what_is_not_given() -> None:
     assert (parent.discriminator_every, parent.beta1) == (2, 0.3)
     assert parent.discriminator_lr == pytest.approx(parent.generator_lr / 10)
     assert parent.key() == TrainConfig.model_validate(parent.model_dump()).key()
-    assert len({config().key(), config(preset="seed").key(), parent.key()}) == 3
+    assert len({config().key(), config(preset="original").key(), parent.key()}) == 3
 
 
 def test_what_is_recoloured_has_targets_and_no_weights() -> None:
@@ -226,7 +226,7 @@ def test_what_is_recoloured_has_targets_and_no_weights() -> None:
 
 
 def test_the_seeds_recipe_is_what_its_document_says() -> None:
-    seed = config(preset="seed")
+    seed = config(preset="original")
     assert seed.generator_lr == seed.discriminator_lr == 2e-4
     assert (seed.l1_weight, seed.lr_decay_rate) == (100, 0.1)
     assert seed.lr_plateau_steps is not None

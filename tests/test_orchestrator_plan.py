@@ -191,23 +191,35 @@ def test_a_key_is_the_hash_of_what_is_set_and_never_changes(file: Path) -> None:
     # Directories and runs of earlier launches have these names.
     (trial,) = trials(file, "settings: {steps: 5, batch_size: 8, saturation: 0.5, hue: 0}")
     controls = {"hue": {"target": 0.0}, "saturation": {"target": 0.5}}
-    content = json.dumps([2, {"batch_size": 8, "controls": controls}], sort_keys=True)
+    content = json.dumps([3, {"batch_size": 8, "controls": controls, "steps": 5}], sort_keys=True)
     assert trial.key == hashlib.sha256(content.encode()).hexdigest()[:10]
 
 
 @pytest.mark.parametrize(
     "same",
     [
-        "{steps: 9, saturation: 0.5}",
-        "{epochs: 2, saturation: 0.5}",
-        "{saturation: {weight: 200, target: 0.50}}",
-        "{dataset: photos, saturation: 0.5, batch_size: 128, precision: auto}",
+        "{steps: 9, saturation: 0.5, penalty_from_step: 0}",
+        "{epochs: 2, saturation: 0.5, penalty_from_step: 0}",
+        "{saturation: {weight: 50, target: 0.50}, penalty_from_step: 0}",
+        "{dataset: photos, saturation: 0.5, batch_size: 128, penalty_from_step: 0.0}",
     ],
 )
 def test_length_order_and_defaults_do_not_change_a_key(file: Path, same: str) -> None:
-    (one,) = trials(file, "settings: {steps: 5}\npoints: [{saturation: 0.5}]")
+    (one,) = trials(file, "settings: {steps: 5, penalty_from_step: 0}\npoints: [{saturation: 0.5}]")
     (other,) = trials(file, f"settings: {{steps: 5}}\npoints: [{same}]")
     assert one.key == other.key
+
+
+def test_the_length_counts_where_a_penalty_acts_from_a_share_of_it(file: Path) -> None:
+    text = (
+        "points: [{saturation: 0.5, penalty_from_step: %s, steps: 5}, {saturation: 0.5, steps: 9}]"
+    )
+    late = trials(file, text % 0.5)
+    assert len({trial.key for trial in late}) == 2
+    for free in ("{steps: 5}", "{saturation: {target: 0.5, weight: 0}, steps: 5}"):
+        (short,) = trials(file, f"points: [{free}]")
+        (long,) = trials(file, f"points: [{free.replace('steps: 5', 'epochs: 9')}]")
+        assert short.key == long.key
 
 
 def test_whatever_trains_another_generator_changes_the_key(file: Path) -> None:
@@ -249,7 +261,7 @@ def test_the_same_trial_twice_is_refused_with_both_places(
         ("points: [{hue: .nan}]", "points[0]: hue.target", "not nan"),
         ("axes: {hue: [0, 2]}", "axes (hue.target: 2): hue.target", "is not in [0, 1]"),
         ("points: [{hue: {target: 0, weight: -1}}]", "points[0]: hue.weight", "or equal to 0"),
-        ("points: [{hue: red}]", "points[0]: hue.target", "valid number"),
+        ("points: [{hue: red}]", "points[0]: hue.target", "a number, or any"),
         ("points: [{steps: 1.5}]", "points[0]: steps", "valid integer"),
         ("points: [{batch_size: 1}]", "points[0]: batch_size", "greater than or equal to 2"),
         ("points: [{image_size: 48}]", "points[0]: image_size", "32, 64, 128 or 256"),

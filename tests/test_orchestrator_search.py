@@ -212,7 +212,7 @@ def test_a_trial_of_ones_own_outside_of_the_space_runs_and_tells_nothing(
 
 def test_a_recoloured_trial_is_none_of_the_searchs(start: Start, spec: SweepSpec) -> None:
     trial = point(spec, 20)
-    recoloured = replace(trial, config=trial.config.recoloured_to(trial.config.controls))
+    recoloured = replace(trial, config=trial.config.without_control().recoloured_as(trial.config))
     launch = start([recoloured], [TrialState()], to_suggest=0)
     assert launch.start() == recoloured.key
     launch.end("ray1", "finished", {100: 0.3})

@@ -213,12 +213,15 @@ def test_what_the_lightness_fixes_is_no_control(tmp_path: Path, key: str) -> Non
 def test_a_preset_is_a_setting_an_axis_or_a_points(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(
-        "settings: {steps: 5, beta1: 0.2}\naxes: {preset: [seed, parent]}\npoints: [{}]"
+        "settings: {steps: 5, beta1: 0.2}\naxes: {preset: [original, parent]}\npoints: [{}]"
     )
     seed, parent, plain = expand(read_sweep(file))
-    assert [t.name for t in (seed, parent)] == ["baseline, preset=seed", "baseline, preset=parent"]
+    assert [t.name for t in (seed, parent)] == [
+        "baseline, preset=original",
+        "baseline, preset=parent",
+    ]
     assert (seed.config.beta1, parent.config.beta1) == (0.2, 0.2), "what is given goes first"
     assert (seed.config.lr_plateau_steps, plain.config.lr_plateau_steps) == (4000, None)
     file.write_text("settings: {steps: 5, preset: sed}")
-    with pytest.raises(UserError, match="preset: 'sed'; valid: seed, parent"):
+    with pytest.raises(UserError, match="preset: 'sed'; valid: original, parent"):
         expand(read_sweep(file))

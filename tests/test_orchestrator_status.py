@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flags import call
 
-from gan.control import Control
+from gan.control import Control, ControlName
 from orchestrator.claim import claim
 from orchestrator.plan import Trial, expand
 from orchestrator.record import read_record, write_record
@@ -92,7 +92,8 @@ def test_the_goodput_of_a_sweep_is_that_of_what_is_trained(sweep: Path) -> None:
     before = json.loads(call("status", "tiny", "--json").stdout)["goodput"]
     trials = read_record(sweep)
     config = trials[0].config
-    moved = config.recoloured_to({"saturation": Control(target=0.5)})
+    controls: dict[ControlName, Control] = {"saturation": Control(target=0.5)}
+    moved = config.recoloured_as(config.model_copy(update={"controls": controls}))
     write_record(sweep, [*trials, Trial("recoloured", moved.key(), moved)])
     diary = json.loads(next((sweep / trials[0].key / "attempts").iterdir()).read_text())
     diary |= {"counted": 0.0, "started": diary["seen"] - 1000}

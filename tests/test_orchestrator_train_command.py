@@ -85,7 +85,7 @@ def test_every_flag_of_the_seed_is_known(name: str) -> None:
         ("--color-space lab", {}),
         ("--desired-a -20", {"controls": {"a": {"target": -20}}}),
         ("--preset parent", {"preset": "parent"}),
-        ("--preset seed --lr 3e-4", {"preset": "seed", "generator_lr": 3e-4, "lr": 3e-4}),
+        ("--preset original --lr 3e-4", {"preset": "original", "generator_lr": 3e-4, "lr": 3e-4}),
         ("--label-smoothing 0.1", {"label_smoothing": 0.1}),
         ("--label-smoothing 0.9", {"label_smoothing": 0.1}),
         ("--label-smoothing 1", {"label_smoothing": 0.0}),
@@ -120,6 +120,8 @@ OTHER = {
     "dataset": "--dataset cifar10",
     "dataset_path": "--dataset folder --dataset-path x",
     "recolour": "--recolour True --desired-hue 0 --hue-weight 0",
+    "distribution_scales": "--distribution-scales [0,1]",
+    "eval_targets": "--desired-hue any --eval-targets '[{\"hue\": 0.5}]'",
 }
 
 
@@ -237,7 +239,7 @@ def test_a_trial_is_named_by_its_controls_and_what_else_is_set(flags: str, name:
         ("--image-size 100", ["--image-size: ", "32, 64, 128 or 256", "not 100"]),
         ("--desired-saturation 1.5", ["--desired-saturation 1.5 is not in [0, 1]"]),
         ("--desired-hue 0.5 --hue-weight -1", ["--hue-weight: ", "greater than or equal to 0"]),
-        ("--preset mine", ["--preset", "'mine' is not one of 'seed', 'parent'"]),
+        ("--preset mine", ["--preset", "'mine' is not one of 'original', 'parent'"]),
         ("--color-space RGB", ["--color-space", "is not 'lab'"]),
         ("--kernel-size 3", ["--kernel-size", "'3' is not '4'"]),
         ("--batchsize 8", ["--batchsize", "--batch-size"]),

@@ -17,6 +17,7 @@ OF_CONTROL = (
     *("error", "error_p90", "reachable", "reachable_error", "reachable_error_p90"),
     *("p10", "p90"),
 )
+DISTANCES = ("error", "error_p90", "reachable_error", "reachable_error_p90", "crosstalk")
 NOT_SEARCHED = (
     *("preset", "steps", "epochs", "recolour", "log_every", "evaluate_every"),
     *("dataset", "dataset_path", "image_size", "eval_images", "eval_half", "eval_targets"),
@@ -166,11 +167,10 @@ def metric_names(config: TrainConfig) -> list[str]:
     """List what every evaluation of a trial measures."""
     names = list(OF_IMAGES)
     for name in get_args(ControlName):
-        control = config.controls.get(name)
-        if control is None:
-            names += [name, f"{name}_crosstalk"]
-        elif control.is_any:  # means over its targets
-            names += [f"{name}_{field}" for field in OF_CONTROL if "error" in field]
+        fields = OF_CONTROL if name in config.controls else ("crosstalk",)
+        if config.any_controls:  # of means over its targets a value says nothing
+            fields = tuple(field for field in fields if field in DISTANCES)
         else:
-            names += [name, *(f"{name}_{field}" for field in OF_CONTROL)]
+            names.append(name)
+        names += [f"{name}_{field}" for field in fields]
     return names
