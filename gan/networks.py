@@ -49,7 +49,7 @@ def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequ
     norm = config.batch_norm
     if config.upsampling == "resize":
         enlarge: nn.Module = nn.Sequential(
-            nn.Upsample(scale_factor=2), _same(), nn.Conv2d(c_in, c_out, 4, bias=not norm)
+            nn.Upsample(scale_factor=2), nn.Conv2d(c_in, c_out, 3, padding=1, bias=not norm)
         )
     else:
         enlarge = nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, bias=not norm)

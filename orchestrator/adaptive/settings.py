@@ -167,7 +167,7 @@ def metric_names(config: TrainConfig) -> list[str]:
     """List what every evaluation of a trial measures."""
     names = list(OF_IMAGES)
     for name in get_args(ControlName):
-        fields = OF_CONTROL if name in config.controls else ("crosstalk",)
+        fields: tuple[str, ...] = OF_CONTROL if name in config.controls else ("crosstalk",)
         if config.any_controls:  # of means over its targets a value says nothing
             fields = tuple(field for field in fields if field in DISTANCES)
         else:
