@@ -59,8 +59,9 @@ def test_a_training_stopped_anywhere_ends_as_if_never_stopped(
     for stop in (3, 4, 15, 20, 39):
         part = start()
         assert not part.fit(
-            tmp_path, should_stop=lambda part=part, stop=stop: part.training.step == stop
-        )  # type: ignore[misc]
+            tmp_path,
+            should_stop=lambda part=part, stop=stop: part.training.step == stop,  # type: ignore[misc]
+        )
         assert part.training.step == stop
     last = start()
     assert last.fit(tmp_path)
