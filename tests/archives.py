@@ -27,6 +27,7 @@ def config(name: str, path: Path, size: int = 64) -> TrainConfig:
             "image_size": size,
             "steps": 1,
             "batch_size": 2,
+            "distribution_weight": 0,
             "eval_images": 20,
         }
     )

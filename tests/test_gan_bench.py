@@ -33,6 +33,7 @@ TINY = {
     "batch_size": 8,
     "eval_images": 12,
     "precision": "float32",
+    "penalty_from_step": 0.0,
     "controls": {"saturation": {"target": 0.75}, "hue": {"target": 0.6}},
 }
 

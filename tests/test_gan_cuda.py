@@ -52,6 +52,7 @@ def start(small_npz: Path) -> Start:
                 "log_every": 5,
                 "evaluate_every": 10,
                 "eval_images": 12,
+                "penalty_from_step": 0.0,
                 "controls": {"saturation": {"target": 0.75}, "hue": {"target": 0.6}},
                 **fields,
             }
