@@ -78,8 +78,10 @@ def bench(
         TrainingError: a loss explodes, as it would in the training.
     """
     say("the engine: first steps, evaluation, checkpoint")
-    # An evaluation at the end of a training does more.
-    config = config.model_copy(update={"steps": 10**9, "epochs": None})
+    # An evaluation at the end of a training does more. Penalties act in every step, as they do in
+    # the plain loop.
+    endless = {"steps": 10**9, "epochs": None, "penalty_from_step": 0.0}
+    config = config.model_copy(update=endless)
     pictures = _random_pictures(config)
     images = image_set_of_squares(pictures.numpy())
     held_out = images.subset(torch.arange(config.eval_images))

@@ -67,7 +67,8 @@ class Modulation(nn.Module):
         with torch.autocast(maps.device.type, enabled=False):
             scale, shift = self.outer(nn.functional.silu(self.inner(given))).chunk(2, dim=1)
             by, to = (x.to(maps.dtype)[:, :, None, None] for x in (1 + scale, shift))
-        return maps * by + to  # addcmul takes three times as long in bfloat16
+        modulated: Tensor = maps * by + to  # addcmul takes three times as long in bfloat16
+        return modulated
 
 
 def with_planes(picture: Tensor, given: Tensor) -> Tensor:

@@ -71,6 +71,6 @@ def draw_directions(scales: int, random: torch.Generator) -> Tensor:
 
 def draw_pixels(count: int, random: torch.Generator) -> Tensor:
     """Draw which pixels of ``count`` are compared: one of each part, at most ``PIXELS``."""
-    part = max(1, count // PIXELS)
-    starts = torch.arange(0, part * min(count, PIXELS), part)
+    part = -(-count // PIXELS)  # rounded up: no picture of the batch is left out
+    starts = torch.arange(count // part) * part
     return starts + torch.randint(part, starts.shape, generator=random)

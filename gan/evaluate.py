@@ -112,7 +112,7 @@ def evaluate(
     found.show("original", images.rgb, images, {})
     every = config.measured_targets() or [{}]
     if natural is None and config.any_controls:
-        every = [every[0], every[len(every) // 2], every[-1]]
+        every = [every[i] for i in sorted({0, len(every) // 2, len(every) - 1})]
     for targets in every:
         label = label_of(targets) if config.any_controls else ""
         measured = _at_targets(found, generator, images, config, targets, label, natural)

@@ -84,9 +84,9 @@ class _Given(nn.Module):
     def coordinates(self, targets: Targets | None) -> Tensor | None:
         if not self.controls:
             return None
-        if targets is None or (lacking := self.controls.keys() - targets.keys()):
-            named = ", ".join(self.controls if targets is None else lacking)
-            raise UserError(f"this generator needs a target for {named}")
+        targets = targets or {}
+        if lacking := [name for name in self.controls if name not in targets]:
+            raise UserError(f"this generator needs a target for {', '.join(lacking)}")
         return conditioning.coordinates(targets, self.controls)
 
     def beside(self, picture: Tensor, given: Tensor | None) -> Tensor:

@@ -83,7 +83,8 @@ class Training:
         self.gan.sums.zero_()
         self.logged_step = self.step
         if (patience := self.config.lr_plateau_steps) is not None:
-            loss = sum(mean for name, mean in means.items() if name != "discriminator")
+            of_generator = {term.name for term in self.gan.terms if term.network == "generator"}
+            loss = sum(mean for name, mean in means.items() if name in of_generator)
             self.plateaus = self.plateaus.after(loss, self.step, patience)
 
     def require_health(self) -> None:

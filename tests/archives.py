@@ -27,6 +27,7 @@ def config(name: str, path: Path, size: int = 64) -> TrainConfig:
             "image_size": size,
             "steps": 1,
             "batch_size": 2,
+            "distribution_weight": 0,
             "eval_images": 20,
         }
     )
@@ -69,7 +70,7 @@ def refusal(settings: TrainConfig) -> str:
 def assert_trains(dataset: Dataset, settings: TrainConfig) -> None:
     size = settings.image_size
     assert training_batch(dataset.train, settings, 5).shape == (2, 3, size, size)
-    assert held_out(dataset.test, settings).shape[1:] == (3, size, size)
+    assert held_out(dataset.test, settings)[0].shape[1:] == (3, size, size)
 
 
 def tar(members: dict[str, bytes], mode: str = "w") -> bytes:

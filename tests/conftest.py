@@ -16,10 +16,11 @@ from streams import noise
 from tracking import CONFIG
 from trainings import Start, small
 
-from gan import trainer
+from gan import reference, trainer
 from gan.config import TrainConfig
 from gan.data import held_out, training_batch
 from gan.datasets import PHOTOS, Dataset, load
+from gan.features import features
 from gan.trainer import Trainer
 from orchestrator.remote import uploads
 from orchestrator.remote.storage import Storage
@@ -38,6 +39,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=allowed, reverse=True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_evaluations(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave out KID, whose features take 13 ms an image, in tests of the engine.
+
+    Tests of what runs trials compare them with those of other processes, and keep it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.name.startswith("test_gan_"):
+            patch.setattr(reference, "features", lambda rgb, device: None)
+        yield
+
+
+@pytest.fixture
+def with_kid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure KID all the same."""
+    monkeypatch.setattr(reference, "features", features)
+
+
 @pytest.fixture(scope="session")
 def photos() -> Dataset:
     return load(TrainConfig(steps=1))
@@ -47,7 +66,7 @@ def photos() -> Dataset:
 def small_npz(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """64 training and 36 held-out pictures of 32x32 pixels, cut from the photographs."""
     config = TrainConfig(steps=1, batch_size=64, eval_images=36)
-    train, test = training_batch(photos.train, config, 0), held_out(photos.test, config)
+    train, (test, _) = training_batch(photos.train, config, 0), held_out(photos.test, config)
     path = tmp_path_factory.mktemp("data") / "small.npz"
     arrays = [(x * 255).round().byte().permute(0, 2, 3, 1).numpy() for x in (train, test)]
     np.savez(path, train=arrays[0], test=arrays[1])

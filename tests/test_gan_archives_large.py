@@ -140,7 +140,7 @@ def test_places365_is_downloaded_verified_and_read(tmp_path: Path, places: Place
     assert_trains(dataset, config("places365", path))
     # Squares of just the right size have one window: none is held out twice.
     large = load(config("places365", path, 256))
-    assert len(held_out(large.test, config("places365", path, 256))) == 2
+    assert len(held_out(large.test, config("places365", path, 256))[0]) == 2
 
 
 def test_places365_whose_unpacking_was_cut_off_is_unpacked_anew(

@@ -33,6 +33,7 @@ TINY = {
     "batch_size": 8,
     "eval_images": 12,
     "precision": "float32",
+    "penalty_from_step": 0.0,
     "controls": {"saturation": {"target": 0.75}, "hue": {"target": 0.6}},
 }
 
@@ -62,7 +63,7 @@ class Pair:
     """The engine's step and the plain loop, given the same batches."""
 
     def __init__(self, config: TrainConfig, plain: TrainConfig | None = None) -> None:
-        self.fast = GanStep(config, CPU)
+        self.fast = GanStep(config, config.total_steps(1), CPU)
         self.plain = PlainLoop(plain or config, pictures_of(config), CPU)
         self.batches = Batches(load(config).train, config)
         self.networks = [
@@ -83,7 +84,7 @@ class Pair:
         fast = self.fast.means(number + 1, number)
         self.fast.sums.zero_()
         torch.manual_seed(number)
-        plain = self.plain.update(*(x.contiguous() for x in rgb_to_l_ab(rgb)))
+        plain = self.plain.update(*(x.contiguous() for x in (*rgb_to_l_ab(rgb), rgb)))
         assert list(fast) == list(plain)
         return max(abs(fast[name] / plain[name] - 1) for name in plain)
 
@@ -195,9 +196,10 @@ def test_the_plain_loop_loads_the_lab_of_scikit_image(small_npz: Path) -> None:
     config = tiny(small_npz, augment=False)
     pictures = pictures_of(config)
     wanted = torch.from_numpy(rgb2lab(pictures.numpy())).permute(0, 3, 1, 2).float()
-    l, ab = next(iter(PlainLoop(config, pictures, CPU).loader))  # noqa: E741
+    l, ab, rgb = next(iter(PlainLoop(config, pictures, CPU).loader))  # noqa: E741
     assert l.dtype == ab.dtype == torch.float32
     assert (l.shape, ab.shape) == ((8, 1, 32, 32), (8, 2, 32, 32))
+    assert torch.equal(rgb_to_l_ab(rgb)[1], ab), "of the same pictures"
     lab = torch.cat([(l + 1) * 50, ab * 110], dim=1)
     distance = (lab[:, None] - wanted).abs().amax(dim=(2, 3, 4))
     assert distance.amin(dim=1).max() < 0.02
@@ -232,7 +234,7 @@ class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def test_an_update_makes_no_gpu_wait(small_npz: Path) -> None:
     config = tiny(small_npz, controls={name: {"target": 0.5} for name in STATISTICS})
-    gan = GanStep(config, CPU)
+    gan = GanStep(config, STEPS, CPU)
     rgb = Batches(load(config).train, config).at(0)
     gan(rgb, 0, 1.0)
     with Waits() as waits:

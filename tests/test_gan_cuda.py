@@ -13,11 +13,13 @@ from gan import checkpoint
 from gan import step as stepping
 from gan.bench import bench, seeds_nets
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
-from gan.config import TARGETS, ControlName, TrainConfig
+from gan.config import TrainConfig
+from gan.control import TARGETS, ControlName
 from gan.controls import STATISTICS
 from gan.datasets import load
-from gan.evaluate import HeldOut, colorize_batch, evaluate
+from gan.evaluate import evaluate
 from gan.exact import fit
+from gan.held_out import HeldOut
 from gan.plain import PlainLoop
 from gan.speed import Bench
 from gan.step import EAGER_STEPS
@@ -53,6 +55,7 @@ def start(small_npz: Path) -> Start:
                 "log_every": 5,
                 "evaluate_every": 10,
                 "eval_images": 12,
+                "penalty_from_step": 0.0,
                 "controls": {"saturation": {"target": 0.75}, "hue": {"target": 0.6}},
                 **fields,
             }
@@ -223,11 +226,10 @@ def test_a_recorded_graph_fits_pictures_as_the_cpu_does(name: ControlName) -> No
 def test_an_evaluation_is_that_of_the_cpu(start: Start) -> None:
     trainer = train(start(), 10)
     config, on_gpu = trainer.training.config, trainer.training.held_out
-    on_cpu = HeldOut.of(on_gpu.rgb.cpu(), pictures=len(on_gpu.rgb))
-    rgb = colorize_batch(trainer.training.gan.generator, on_gpu.l)
-    found = evaluate(rgb, on_gpu, config)
-    generator = trainer.training.gan.generator.to(CPU)
-    wanted = evaluate(colorize_batch(generator, on_cpu.l), on_cpu, config)
+    on_cpu = HeldOut.of(on_gpu.rgb.cpu(), on_gpu.photograph)
+    generator = trainer.training.gan.generator
+    found = evaluate(generator, on_gpu, config, natural=on_gpu.rgb).metrics
+    wanted = evaluate(generator.to(CPU), on_cpu, config, natural=on_cpu.rgb).metrics
     # Shares of pixels within a colour difference step by a pixel of 12 * 32 * 32.
     assert found == pytest.approx(wanted, rel=1e-3, abs=1e-3)
 
@@ -242,8 +244,8 @@ def test_50_recorded_steps_have_the_losses_of_the_plain_loop(start: Start) -> No
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     for number in range(50):
-        l, ab = rgb_to_l_ab(trainer.training.batches.at(number))  # noqa: E741
-        wanted = plain.update(l.contiguous(), ab.contiguous())
+        rgb = trainer.training.batches.at(number)
+        wanted = plain.update(*(x.contiguous() for x in (*rgb_to_l_ab(rgb), rgb)))
         assert step_losses(trainer) == pytest.approx(wanted, rel=3e-3)
 
 

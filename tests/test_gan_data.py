@@ -24,7 +24,9 @@ Pixels = NDArray[np.uint8]
 
 
 def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"steps": 1, "batch_size": 8, **fields})
+    return TrainConfig.model_validate(
+        {"steps": 1, "batch_size": 8, "distribution_weight": 0, **fields}
+    )
 
 
 def noise(count: int, height: int = 32, width: int = 32, seed: int = 0) -> Pixels:
@@ -245,11 +247,11 @@ def test_groups_of_one_picture_each_are_no_groups(numbered: ImageSet) -> None:
     for step in range(5):
         settings = config(batch_size=7)
         assert torch.equal(batch(single, settings, step), batch(numbered, settings, step))
-    assert torch.equal(held_out(single, settings), held_out(numbered, settings))
+    assert torch.equal(held_out(single, settings)[0], held_out(numbered, settings)[0])
 
 
 def test_a_group_is_held_out_once(grouped: ImageSet) -> None:
-    rgb = as_bytes(held_out(grouped, config(eval_images=1000)))
+    rgb = as_bytes(held_out(grouped, config(eval_images=1000))[0])
     assert [group_of(n) for n in rgb[:, 0, 0, 0]] == [0, 1, 2, 3]
 
 
@@ -351,20 +353,20 @@ def test_every_epoch_cuts_and_mirrors_anew(wide: tuple[Pixels, ImageSet]) -> Non
 
 
 def test_held_out_images_are_the_same_for_every_trial(photos: Dataset) -> None:
-    fixed = held_out(photos.test, config(eval_images=50))
+    fixed, _ = held_out(photos.test, config(eval_images=50))
     for fields in ({"seed": 9}, {"batch_size": 3}, {"augment": False, "base_channels": 8}):
-        assert torch.equal(held_out(photos.test, config(eval_images=50, **fields)), fixed)
+        assert torch.equal(held_out(photos.test, config(eval_images=50, **fields))[0], fixed)
 
 
 def test_a_longer_held_out_set_begins_with_the_shorter(photos: Dataset) -> None:
-    short, long = (held_out(photos.test, config(eval_images=n)) for n in (12, 100))
+    short, long = (held_out(photos.test, config(eval_images=n))[0] for n in (12, 100))
     assert len(short) == 12
     assert len(long) == 100
     assert torch.equal(long[:12], short)
 
 
 def test_held_out_images_are_first_the_middle_of_each_picture(photos: Dataset) -> None:
-    rgb = as_bytes(held_out(photos.test, config(eval_images=36)))
+    rgb = as_bytes(held_out(photos.test, config(eval_images=36))[0])
     for n in range(36):
         smallest = levels(photos.test, n)[0]
         top, left = (round((side - 32) / 2) for side in smallest.shape[:2])
@@ -374,5 +376,5 @@ def test_held_out_images_are_first_the_middle_of_each_picture(photos: Dataset) -
 
 
 def test_pictures_of_just_the_right_size_are_held_out_once_each(numbered: ImageSet) -> None:
-    rgb = as_bytes(held_out(numbered, config(eval_images=1000)))
+    rgb = as_bytes(held_out(numbered, config(eval_images=1000))[0])
     assert rgb[:, 0, 0, 0].tolist() == list(range(10))

@@ -10,28 +10,23 @@ from skimage.color import deltaE_ciede2000, rgb2hsv, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from gan import evaluate as evaluation
+from gan import held_out as images_at_once
 from gan import metrics
 from gan.color import l_ab_to_rgb
 from gan.config import TrainConfig
 from gan.controls import STATISTICS, Statistic
 from gan.data import held_out
 from gan.datasets import Dataset
-from gan.evaluate import HeldOut, evaluate
+from gan.held_out import HeldOut
+from gan.measures import measures
 
 Array = NDArray[np.float64]
-
-
-def wanting(**targets: float) -> TrainConfig:
-    controls = {name: {"target": target} for name, target in targets.items()}
-    fields = {"steps": 1, "controls": controls}
-    return TrainConfig.model_validate(fields)
 
 
 @pytest.fixture(scope="module")
 def images(photos: Dataset) -> HeldOut:
     """37 crops of photographs: no multiple of a batch."""
-    return HeldOut.of(held_out(photos.test, TrainConfig(steps=1, eval_images=37)), pictures=37)
+    return HeldOut.of(*held_out(photos.test, TrainConfig(steps=1, eval_images=37)))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +65,7 @@ def around(difference: Array | float) -> Array:
 
 
 def test_every_number_is_that_of_scikit_image_and_numpy(images: HeldOut, colorized: Tensor) -> None:
-    found = evaluate(colorized, images, wanting(saturation=0.6, hue=0.97))
+    found = measures(colorized, images, {"saturation": 0.6, "hue": 0.97})
     made, real = pixels(colorized), pixels(images.rgb)
     lab, real_lab = rgb2lab(made), rgb2lab(real)
     difference = np.abs(lab - real_lab) / [1, 2.2, 2.2]
@@ -140,8 +135,8 @@ def test_crosstalk_is_of_every_statistic_that_was_not_asked_for(
         ending = "_crosstalk"
         return {k.removesuffix(ending): v for k, v in found.items() if k.endswith(ending)}
 
-    free = evaluate(colorized, images, wanting())
-    steered = evaluate(colorized, images, wanting(saturation=0.5, red=0.5))
+    free = measures(colorized, images, {})
+    steered = measures(colorized, images, {"saturation": 0.5, "red": 0.5})
     assert set(crosstalk(free)) == set(STATISTICS), "the floor, without control"
     assert set(crosstalk(steered)) == set(STATISTICS) - {"saturation", "red"}
     assert {n for n in STATISTICS if f"{n}_error" in steered} == {"saturation", "red"}
@@ -152,7 +147,7 @@ def test_crosstalk_is_of_every_statistic_that_was_not_asked_for(
 
 
 def test_the_originals_are_without_fault(images: HeldOut) -> None:
-    found = evaluate(images.rgb, images, wanting())
+    found = measures(images.rgb, images, {})
     assert found["mae"] == 0
     assert found["psnr"] == 100
     assert found["ssim"] == pytest.approx(1, abs=1e-6)
@@ -166,14 +161,14 @@ def test_what_no_colouring_can_reach_is_an_error_against_the_target_only() -> No
     l = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1).expand(2, 1, 16, 16)  # noqa: E741
     yellow = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(2, 2, 16, 16)
     rgb = l_ab_to_rgb(l, yellow)
-    images = HeldOut.of(l_ab_to_rgb(l, torch.zeros_like(yellow)), pictures=2)
-    found = evaluate(rgb, images, wanting(saturation=1.0))
+    images = HeldOut.of(l_ab_to_rgb(l, torch.zeros_like(yellow)), torch.arange(2))
+    found = measures(rgb, images, {"saturation": 1.0})
     assert found["saturation_error"] == pytest.approx(0.5, abs=0.02)
     assert found["saturation_error_p90"] == pytest.approx(0.9, abs=0.03)
     assert found["saturation_reachable"] == pytest.approx(0.5, abs=0.02)
     assert found["saturation_reachable_error"] < 0.02
     assert found["saturation_reachable_error_p90"] < 0.03
-    grey = evaluate(images.rgb, images, wanting(saturation=1.0))
+    grey = measures(images.rgb, images, {"saturation": 1.0})
     assert grey["saturation_reachable_error"] == pytest.approx(0.5, abs=0.02), "it could have been"
 
 
@@ -187,10 +182,10 @@ def test_how_much_is_measured_at_once_is_bounded_and_changes_no_number(
         sizes.append(len(rgb))
         return measure(rgb, real)
 
-    wanted = evaluate(colorized, images, wanting(saturation=0.6))
+    wanted = measures(colorized, images, {"saturation": 0.6})
     monkeypatch.setattr(metrics, "psnr", seen)
-    monkeypatch.setitem(evaluation._PIXELS_AT_A_TIME, "cpu", count * 32 * 32)
-    found = evaluate(colorized, images, wanting(saturation=0.6))
+    monkeypatch.setitem(images_at_once._PIXELS_AT_A_TIME, "cpu", count * 32 * 32)
+    found = measures(colorized, images, {"saturation": 0.6})
     assert found == pytest.approx(wanted, rel=1e-5)
     assert max(sizes) == min(count, 37)
     assert sum(sizes) == 37
@@ -199,19 +194,19 @@ def test_how_much_is_measured_at_once_is_bounded_and_changes_no_number(
 def test_what_no_training_changes_is_measured_once(
     images: HeldOut, colorized: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = HeldOut.of(images.rgb, pictures=37)
-    low, high = (evaluate(colorized, fresh, wanting(saturation=x)) for x in (0.01, 0.9))
+    fresh = HeldOut.of(images.rgb, images.photograph)
+    low, high = (measures(colorized, fresh, {"saturation": x}) for x in (0.01, 0.9))
     assert low["saturation_reachable"] != high["saturation_reachable"]
 
     def unexpected(*_: object) -> Tensor:
         raise AssertionError("looked up again")
 
     monkeypatch.setattr(Statistic, "reachable", unexpected)
-    assert evaluate(colorized, fresh, wanting(saturation=0.9)) == high
-    assert evaluate(colorized, fresh, wanting(saturation=0.01)) == low
+    assert measures(colorized, fresh, {"saturation": 0.9}) == high
+    assert measures(colorized, fresh, {"saturation": 0.01}) == low
 
 
 def test_evaluation_is_float32_under_autocast_too(images: HeldOut, colorized: Tensor) -> None:
-    wanted = evaluate(colorized, images, wanting(hue=0.3))
+    wanted = measures(colorized, images, {"hue": 0.3})
     with torch.autocast("cpu", torch.bfloat16):
-        assert evaluate(colorized, images, wanting(hue=0.3)) == wanted
+        assert measures(colorized, images, {"hue": 0.3}) == wanted

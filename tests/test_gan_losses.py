@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from penalties import penalties
+from penalties import NO_DRAWS, penalties
 from skimage.color import rgb2lab
 from torch import Tensor
 
@@ -11,6 +11,7 @@ from gan.batch import Batch
 from gan.config import TrainConfig
 from gan.control import Control, ControlName
 from gan.losses import Update, adversarial_loss, discriminator_loss, losses, terms
+from gan.networks import Judgement
 
 REAL = torch.tensor([[2.0, -1.0], [0.5, 3.0]])
 FAKE = torch.tensor([[-2.0, 0.25], [1.5, -0.5]])
@@ -65,9 +66,9 @@ def test_losses_of_the_surest_judgement_are_finite_and_still_teach(logit: float)
 def test_the_l1_term_is_the_weighted_mean_difference_of_ab() -> None:
     ab = torch.tensor([0.5, -0.25, 0.0, 1.0]).reshape(1, 2, 1, 2)
     real = torch.tensor([0.25, 0.25, 0.5, 1.0]).reshape(1, 2, 1, 2)
-    batch = Batch(ab[:, :1], real, torch.zeros(1, 3, 1, 2), {})
-    table = terms(TrainConfig(steps=1, l1_weight=10))
-    made = losses(table, "generator", Update(batch, ab, fake_logits=FAKE))
+    batch = Batch(ab[:, :1], real, torch.zeros(1, 3, 1, 2), {}, real)
+    table = terms(TrainConfig(steps=1, l1_weight=10, distribution_weight=0))
+    made = losses(table, "generator", Update(batch, NO_DRAWS, ab, fake=Judgement(FAKE)))
     assert list(made) == ["adversarial", "l1"]
     assert made["l1"].item() == pytest.approx(10 * (0.25 + 0.5 + 0.5 + 0) / 4)
 

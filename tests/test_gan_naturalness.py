@@ -11,7 +11,7 @@ from scipy.spatial.distance import jensenshannon
 from torch import Tensor, nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from gan.config import ControlName
+from gan.control import ControlName
 from gan.controls import STATISTICS
 from gan.naturalness import hue_spread, interval, js_divergence, kid, kid_interval, nearby
 

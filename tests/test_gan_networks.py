@@ -121,17 +121,17 @@ def test_colours_are_inside_minus_one_and_one_and_logits_are_4x4(image_size: int
     assert ab.abs().max() <= 1
     assert (ab.abs() < 1).float().mean() > 0.99
     assert ab.std() > 0.001, "it says something"
-    assert discriminator(l, ab).shape == (2, 1, 4, 4)
+    assert discriminator(l, ab).logits.shape == (2, 1, 4, 4)
 
 
 def test_the_discriminator_judges_colour_and_lightness() -> None:
     _, discriminator = build(config())
     discriminator.eval()
     l, ab = pictures(32, 1), pictures(32, 2)  # noqa: E741
-    judged = discriminator(l, ab)
-    assert not torch.allclose(discriminator(l.flip(3), ab), judged)
-    assert not torch.allclose(discriminator(l, ab.flip(3)), judged)
-    assert not torch.allclose(discriminator(l, ab.flip(1)), judged)
+    judged = discriminator(l, ab).logits
+    assert not torch.allclose(discriminator(l.flip(3), ab).logits, judged)
+    assert not torch.allclose(discriminator(l, ab.flip(3)).logits, judged)
+    assert not torch.allclose(discriminator(l, ab.flip(1)).logits, judged)
 
 
 def test_weights_are_drawn_from_hes_normal_distribution() -> None:
@@ -186,7 +186,7 @@ def test_pooling_replaces_every_stride(image_size: int) -> None:
         Discriminator(config(image_size, downsampling=how)) for how in ("stride", "pooling")
     )
     inputs = pictures(image_size, 1), pictures(image_size, 2)
-    assert pooled(*inputs).shape == strided(*inputs).shape == (2, 1, 4, 4)
+    assert pooled(*inputs).logits.shape == strided(*inputs).logits.shape == (2, 1, 4, 4)
     generator = UNetGenerator(config(image_size, downsampling="pooling"))
     found = trace(generator, inputs[0])
     assert all(stride == 1 for kind, _, stride in found if kind == "conv 4x4")

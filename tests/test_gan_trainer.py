@@ -35,8 +35,8 @@ def test_the_same_config_trains_the_same_generator_bit_for_bit(start: Start) -> 
 
 
 def test_a_control_of_weight_0_trains_the_generator_of_no_control(start: Start) -> None:
-    without = start(controls={})
-    with_0 = start(controls={"hue": {"target": 0.6, "weight": 0}})
+    without = start(controls={}, fit="none")
+    with_0 = start(controls={"hue": {"target": 0.6, "weight": 0}}, fit="none")
     for _ in range(4):
         without.training.train_step()
         with_0.training.train_step()
@@ -59,8 +59,9 @@ def test_a_training_stopped_anywhere_ends_as_if_never_stopped(
     for stop in (3, 4, 15, 20, 39):
         part = start()
         assert not part.fit(
-            tmp_path, should_stop=lambda part=part, stop=stop: part.training.step == stop
-        )  # type: ignore[misc]
+            tmp_path,
+            should_stop=lambda part=part, stop=stop: part.training.step == stop,  # type: ignore[misc]
+        )
         assert part.training.step == stop
     last = start()
     assert last.fit(tmp_path)

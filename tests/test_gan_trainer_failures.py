@@ -55,14 +55,15 @@ def test_weights_that_are_not_finite_are_never_kept(start: Start, tmp_path: Path
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
 
 
-@pytest.mark.parametrize(("term", "index"), [("discriminator", 0), ("hue", 3)])
-def test_a_failure_names_the_first_term_and_its_step(start: Start, term: str, index: int) -> None:
+@pytest.mark.parametrize("term", ["discriminator", "hue"])
+def test_a_failure_names_the_first_term_and_its_step(start: Start, term: str) -> None:
     of = start()
+    names = [each.name for each in of.training.gan.terms]
     of.training.train_step()
     assert of.training.gan.failure() is None
     with torch.no_grad():
-        of.training.gan.failed_at[index] = 4
-        of.training.gan.failed_at[4] = 6
+        of.training.gan.failed_at[names.index(term)] = 4
+        of.training.gan.failed_at[names.index("saturation")] = 6
     failure = of.training.gan.failure()
     assert failure is not None
     assert failure.startswith(f"loss/{term} was not finite, or exploded, at step 5; ")

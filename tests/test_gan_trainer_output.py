@@ -10,8 +10,9 @@ from PIL import Image
 from trainings import Start, points, series, weights
 
 from gan import checkpoint, samples, trainer
-from gan.evaluate import colorize_batch
+from gan.evaluate import generated
 from gan.networks import load_generator
+from gan.reference import shown
 from gan.trainer import Progress
 
 ROOT = Path(__file__).parents[1]
@@ -19,17 +20,17 @@ CPU = torch.device("cpu")
 
 
 def read_grid(png: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A sample grid as (3, columns, 32, 32, 3): one pixel of each that was repeated."""
+    """A sample grid as (rows, columns, 32, 32, 3): one pixel of each that was repeated."""
     picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
     pitch, repeat = samples.CELL + samples.GAP, samples.CELL // 32
-    columns = -(-picture.shape[1] // pitch)
+    rows, columns = (-(-side // pitch) for side in picture.shape[:2])
     return np.stack(
         [
             [
                 picture[row * pitch :, column * pitch :][: samples.CELL : repeat, ::repeat][:, :32]
                 for column in range(columns)
             ]
-            for row in range(3)
+            for row in range(rows)
         ]
     )
 
@@ -94,19 +95,28 @@ def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[float]:
     return spent
 
 
-def test_the_grid_shows_grayscale_original_and_colorized(start: Start, tmp_path: Path) -> None:
+def test_the_grid_shows_grayscale_original_fitted_colorized_and_exact(
+    start: Start, tmp_path: Path
+) -> None:
     of = start(steps=1)
     of.fit(tmp_path)
-    grid = read_grid(checkpoint.sample_file(tmp_path, 1).read_bytes())
-    assert grid.shape == (3, 12, 32, 32, 3)
+    png = checkpoint.sample_file(tmp_path, 1).read_bytes()
+    grid = read_grid(png)
+    kinds = [row.kind for row in samples.read(png, 32).rows]
+    assert kinds == ["grayscale", "original", "fitted", "colorized", "exact"]
+    assert grid.shape == (5, 12, 32, 32, 3)
     with np.load(str(of.training.config.dataset_path)) as archive:
         np.testing.assert_array_equal(grid[1], archive["test"][:12])
     assert np.ptp(grid[0].astype(int), axis=-1).max() <= 1, "gray"
-    assert np.ptp(grid[2].astype(int), axis=-1).mean() > 5, "in colour"
+    assert all(np.ptp(row.astype(int), axis=-1).mean() > 5 for row in grid[2:]), "in colour"
     # The same lightness in every row: luminance is what grayscale keeps.
     luminance = [((row / 255) ** 2.2) @ [0.2126, 0.7152, 0.0722] for row in grid]
-    np.testing.assert_allclose(luminance[0], luminance[1], atol=0.03)
-    np.testing.assert_allclose(luminance[2], luminance[1], atol=0.03)
+    for row in luminance:
+        np.testing.assert_allclose(row, luminance[1], atol=0.03)
+    # Fitted and exact pictures are of the targets, each of them.
+    for row in grid[[2, 4]] / 255:
+        saturation = np.ptp(row, axis=-1) / row.max(axis=-1).clip(1e-3)
+        np.testing.assert_allclose(saturation.mean(axis=(1, 2)), 0.75, atol=0.02)
 
 
 def test_the_metrics_are_those_of_the_pictures_made(start: Start) -> None:
@@ -114,12 +124,9 @@ def test_the_metrics_are_those_of_the_pictures_made(start: Start) -> None:
     of.training.train_step()
     of.training.evaluate()
     ((_, metrics),) = points(of)
-    made = (
-        colorize_batch(of.training.gan.generator, of.training.held_out.l)
-        .double()
-        .permute(0, 2, 3, 1)
-        .numpy()
-    )
+    l = of.training.held_out.l  # noqa: E741
+    rgb = shown(l, generated(of.training.gan.generator, l, {}))
+    made = rgb.double().permute(0, 2, 3, 1).numpy()
     with np.load(str(of.training.config.dataset_path)) as archive:
         original = archive["test"][:12] / 255
     high, low = made.max(axis=-1), made.min(axis=-1)

@@ -29,6 +29,9 @@ def steer(photos: Dataset, trial: Path, controls: dict[str, Any]) -> dict[str, f
     """Train 60 steps on the photographs and measure on the held-out ones."""
     config = TrainConfig.model_validate(
         {
+            "preset": "original",
+            "head_gain": 0.05,
+            "lr_plateau_steps": None,
             "base_channels": 8,
             "batch_size": 16,
             "steps": 60,

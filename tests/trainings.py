@@ -30,6 +30,7 @@ def small(npz: Path, **fields: Any) -> TrainConfig:
         "evaluate_every": 10,
         "eval_images": 12,
         "lr_decay_steps": 50,
+        "penalty_from_step": 0.0,
         "controls": {"saturation": {"target": 0.75}, "hue": {"target": 0.6}},
     }
     return TrainConfig.model_validate({**defaults, **fields})
