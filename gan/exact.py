@@ -51,7 +51,7 @@ class Precision:
 
 
 EXACT = Precision(pixels=256, halvings=10, passes=2, steps=4, rounds=4)
-FITTED = Precision(pixels=64, halvings=8, passes=1, steps=1, rounds=2)
+FITTED = Precision(pixels=64, halvings=8, passes=1, steps=2, rounds=2)
 
 
 def exact(

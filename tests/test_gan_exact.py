@@ -10,11 +10,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan.color import AB_SCALE, l_ab_to_rgb, rgb_to_l_ab
-from gan.config import TARGETS, Control, ControlName, TrainConfig
-from gan.controls import STATISTICS
+from gan.config import TrainConfig
+from gan.control import TARGETS, ControlName
+from gan.controls import STATISTICS, Targets, of_each
 from gan.data import held_out, training_batch
 from gan.datasets import Dataset
-from gan.exact import constant, exact, fit
+from gan.exact import exact, fit
+from gan.metrics import hue_resultant
 
 NAMES: tuple[ControlName, ...] = get_args(ControlName)
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -23,7 +25,7 @@ SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 @pytest.fixture(scope="module")
 def pictures(photos: Dataset) -> tuple[Tensor, Tensor]:
     """L and ab of held-out photographs."""
-    return rgb_to_l_ab(held_out(photos.test, TrainConfig(steps=1, eval_images=36)))
+    return rgb_to_l_ab(held_out(photos.test, TrainConfig(steps=1, eval_images=36))[0])
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,8 @@ def training(photos: Dataset) -> tuple[Tensor, Tensor]:
     return rgb_to_l_ab(training_batch(photos.train, TrainConfig(steps=1, batch_size=64), 0))
 
 
-def to(l: Tensor, **targets: float) -> dict[ControlName, Tensor]:  # noqa: E741
-    controls = {name: {"target": target} for name, target in targets.items()}
-    return constant(TrainConfig.model_validate({"steps": 1, "controls": controls}).controls, l)
+def to(l: Tensor, **targets: float) -> Targets:  # noqa: E741
+    return of_each({name: targets[name] for name in NAMES if name in targets}, l)
 
 
 def plain(lightness: float, a: float, b: float) -> tuple[Tensor, Tensor]:
@@ -196,7 +197,10 @@ def test_a_pixel_turns_to_the_nearest_hue_that_permits_the_saturation(
 def test_turning_the_hue_keeps_the_chroma_and_turns_all_pixels_alike(
     pictures: tuple[Tensor, Tensor],
 ) -> None:
-    l, ab = pictures[0], 0.1 * pictures[1]  # noqa: E741 - so faint that nothing leaves the gamut
+    # So faint that nothing leaves the gamut; where hues nearly cancel, a tint comes before the turn.
+    agree = hue_resultant(l_ab_to_rgb(pictures[0], 0.1 * pictures[1])) > 0.3
+    l, ab = pictures[0][agree], 0.1 * pictures[1][agree]  # noqa: E741
+    assert len(l) > 25
     own = STATISTICS["hue"].measure(l_ab_to_rgb(l, ab))
     moved = exact(l, ab, {"hue": (own + 0.05) % 1})
     assert (moved.norm(dim=1) - ab.norm(dim=1)).abs().quantile(0.99) < 1e-3
@@ -266,15 +270,6 @@ def test_several_targets_are_met_together(
     moved = exact(l, strength * ab, aims)
     for name, tolerance in within.items():
         assert errors(name, l, moved, aims[name]).mean() < tolerance
-
-
-def test_constant_targets_are_the_controls() -> None:
-    controls: dict[ControlName, Control] = {"hue": Control(target=0.6), "b": Control(target=-3)}
-    wanted = constant(controls, torch.zeros(2, 1, 4, 4))
-    assert {name: target.tolist() for name, target in wanted.items()} == {
-        "hue": pytest.approx([0.6, 0.6]),
-        "b": [-3, -3],
-    }
 
 
 @pytest.mark.parametrize("name", NAMES)
