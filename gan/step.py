@@ -1,5 +1,7 @@
 """One update of both networks: what the device does, without waiting for it."""
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,8 @@ from gan.losses import Network, Term, Update, losses, real_ab, terms
 from gan.networks import build
 
 EAGER_STEPS = 3
-"""Updates before a CUDA graph is recorded: cuDNN and the optimizers set themselves up in them."""
+"""Updates with some terms before their CUDA graph is recorded: cuDNN, the optimizers and tables of
+colours set themselves up in them."""
 
 
 class GanStep:
@@ -53,7 +56,7 @@ class GanStep:
 
     def forget_graphs(self) -> None:
         """Record anew: tensors that the graphs work on were replaced."""
-        self._eager_left = EAGER_STEPS * self.config.discriminator_every
+        self._eager: Counter[tuple[Term, ...]] = Counter()
         self._graphs: dict[tuple[Term, ...], torch.cuda.CUDAGraph] = {}
         self._inputs: tuple[Tensor, Draws] | None = None
 
@@ -72,8 +75,8 @@ class GanStep:
         self.optimizers["discriminator"].set_rate(self.config.discriminator_lr * lr_factor)
         if self.device.type != "cuda":
             self._update(rgb, draws, active)
-        elif self._eager_left > 0:
-            self._eager_left -= 1
+        elif self._eager[active] < EAGER_STEPS:
+            self._eager[active] += 1
             self._on_side_stream(rgb, draws.mapped(self._sent), active)
         else:
             self._replay(rgb, draws, active)

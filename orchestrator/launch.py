@@ -7,6 +7,7 @@ from functools import partial
 
 from rich.console import Console
 
+from gan.extras import features_unavailable
 from orchestrator.adaptive.space import searched, to_suggest
 from orchestrator.datasets import check_datasets
 from orchestrator.home import Home, home_of
@@ -101,6 +102,8 @@ def _launch(
         watch.starts_from(key, state)
     try:
         if left or not all(state.done for state in states.values()):
+            if (reason := features_unavailable()) is not None:
+                console.print(f"KID        not measured: {reason}", soft_wrap=True)
             # Ray takes seconds to import; a launch with nothing to do needs none of it.
             from orchestrator.cluster import train
 

@@ -77,6 +77,7 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
     # torch takes seconds to import; a trial that is finished needs none of it.
     import torch
 
+    from gan.extras import features_unavailable
     from gan.fid import fid_unavailable
     from gan.training import device_name
 
@@ -84,6 +85,8 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
     console.print(f"Device     {device_name(device)}")
     if (reason := fid_unavailable()) is not None:
         console.print(f"FID        not measured: {reason.partition(';')[0]}", soft_wrap=True)
+    if (reason := features_unavailable()) is not None:
+        console.print(f"KID        not measured: {reason}", soft_wrap=True)
     heard = partial(watch.heard, trial.key)
     heard("starting")
     stopping = threading.Event()
