@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn.functional import conv_transpose2d, pad
 
 from gan import checkpoint, conditioning
 from gan.conditioning import with_planes
@@ -44,19 +45,32 @@ def _same() -> nn.ZeroPad2d:
     return nn.ZeroPad2d((1, 2, 1, 2))
 
 
+class ResizeConvolution(nn.ConvTranspose2d):
+    """Enlarging by nearest neighbours and then convolving, as one transposed convolution.
+
+    Odena, Dumoulin, Olah, "Deconvolution and checkerboard artifacts" (2016): it begins without a
+    lattice, and keeps to it. A pixel that is repeated 2x2 and then convolved is convolved with a
+    kernel whose taps are sums of 2x2: the same numbers for a quarter of the multiplications.
+    """
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """(N, C_in, H, W) -> (N, C_out, 2 H, 2 W)."""
+        kernel = sum(pad(self.weight, (i, 1 - i, j, 1 - j)) for i in (0, 1) for j in (0, 1))
+        return conv_transpose2d(
+            x, kernel, self.bias, self.stride, self.padding, self.output_padding
+        )
+
+
 def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequential:
     """4x4 transposed convolution, batch normalisation, ReLU, dropout 0.5; size * 2."""
     norm = config.batch_norm
+    enlarge: nn.Module
     if config.upsampling == "resize":
-        enlarge: nn.Module = nn.Sequential(
-            nn.Upsample(scale_factor=2), nn.Conv2d(c_in, c_out, 3, padding=1, bias=not norm)
-        )
+        enlarge = ResizeConvolution(c_in, c_out, 3, 2, padding=1, bias=not norm)
+    elif config.upsampling == "resize4":
+        enlarge = ResizeConvolution(c_in, c_out, 4, 2, padding=2, output_padding=1, bias=not norm)
     else:
         enlarge = nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, bias=not norm)
-    if config.upsampling == "blur":
-        # Twice the mean of 2x2: [1 2 1] / 4 each way, which has nothing of period 2.
-        blur = nn.AvgPool2d(2, 1, padding=1, count_include_pad=False), nn.AvgPool2d(2, 1)
-        enlarge = nn.Sequential(enlarge, *blur)
     return nn.Sequential(
         enlarge,
         nn.BatchNorm2d(c_out) if norm else nn.Identity(),
@@ -234,7 +248,7 @@ def initialize(network: nn.Module, config: TrainConfig, random: torch.Generator)
                 nn.init.normal_(module.weight, std=0.02, generator=random)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-            if isinstance(module, nn.ConvTranspose2d) and config.upsampling in ("icnr", "blur"):
+            if isinstance(module, nn.ConvTranspose2d) and config.upsampling == "icnr":
                 _repeat_pixels(module.weight)
     for module in network.modules():
         if isinstance(module, conditioning.Modulation):
