@@ -55,9 +55,11 @@ class ResizeConvolution(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(N, C_in, H, W) -> (N, C_out, 2 H, 2 W)."""
-        kernel = sum(pad(self.weight, (i, 1 - i, j, 1 - j)) for i in (0, 1) for j in (0, 1))
+        places = [(i, 1 - i, j, 1 - j) for i in (0, 1) for j in (0, 1)]
+        kernel = torch.stack([pad(self.weight, place) for place in places]).sum(dim=0)
+        even = self.weight.shape[2] % 2 == 0
         return conv_transpose2d(
-            x, kernel, self.bias, self.stride, self.padding, self.output_padding
+            x, kernel, self.bias, stride=2, padding=1 + even, output_padding=int(even)
         )
 
 
