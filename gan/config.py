@@ -100,7 +100,7 @@ class TrainConfig(Frozen):
     penalty_on: Literal["generator", "discriminator", "both"] = "generator"
     """Whose statistic the penalty is of: the generated picture's, measured; or the one that the
     discriminator reads from it, which learns it from real pictures (AC-GAN); or both."""
-    upsampling: Literal["transposed", "icnr", "resize", "resize4"] = "transposed"
+    upsampling: Literal["transposed", "icnr", "resize"] = "resize"
     """Of the generator's decoder: transposed convolutions; the same, started as enlargements of
     2x2 pixels (ICNR); or enlarging by nearest neighbour before a convolution."""
     label_smoothing: float = Field(default=0.1, ge=0, le=0.5)
