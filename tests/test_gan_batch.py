@@ -60,7 +60,9 @@ def test_half_of_a_batch_has_its_own_values_and_its_own_colours(rgb: Tensor) -> 
     batch = made(rgb, config())
     np.testing.assert_allclose(batch.targets["saturation"][:8], saturation(rgb[:8]), atol=2e-3)
     assert torch.equal(batch.fitted_ab[:8], batch.ab[:8])
-    assert torch.equal(batch.targets["saturation"][8:], Draws.of(config(), 0).targets["saturation"][8:])
+    assert torch.equal(
+        batch.targets["saturation"][8:], Draws.of(config(), 0).targets["saturation"][8:]
+    )
     assert not any(
         torch.allclose(fitted, own, atol=1e-3)
         for fitted, own in zip(batch.fitted_ab[8:], batch.ab[8:], strict=True)

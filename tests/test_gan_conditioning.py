@@ -79,7 +79,14 @@ def test_a_statistics_reading_is_its_own_columns() -> None:
 def test_planes_lie_beside_the_picture() -> None:
     made = with_planes(pictures(2), torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
     assert torch.equal(made[:, :2], pictures(2))
-    assert [made[n, 2 + k].unique().item() for n in range(3) for k in range(2)] == [1, 2, 3, 4, 5, 6]
+    assert [made[n, 2 + k].unique().item() for n in range(3) for k in range(2)] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
 
 
 def test_a_modulation_scales_and_shifts_each_map() -> None:
@@ -150,7 +157,9 @@ def test_each_picture_has_targets_of_its_own() -> None:
 def test_targets_that_it_is_not_given_are_ignored() -> None:
     generator, _ = build(config(controls={"saturation": {"target": "any"}}))
     assert generator.conditions == ("saturation",)
-    assert torch.equal(coloured(generator, targets(0.4, 0.1)), coloured(generator, targets(0.4, 0.9)))
+    assert torch.equal(
+        coloured(generator, targets(0.4, 0.1)), coloured(generator, targets(0.4, 0.9))
+    )
     free, _ = build(config(controls={"saturation": {"target": 0.5}}))
     assert free.conditions == ()
     assert torch.equal(coloured(free, targets(0.4)), coloured(free, None))
@@ -193,7 +202,11 @@ def test_networks_have_the_layers_of_their_conditioning(
 
 @pytest.mark.parametrize(
     "fields",
-    [{"controls": {}}, {"controls": {"hue": {"target": 0.6}}}, {"controls": BOTH, "recolour": True}],
+    [
+        {"controls": {}},
+        {"controls": {"hue": {"target": 0.6}}},
+        {"controls": BOTH, "recolour": True},
+    ],
     ids=str,
 )
 def test_networks_of_fixed_targets_have_the_weights_that_they_had(fields: dict[str, Any]) -> None:

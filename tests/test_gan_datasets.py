@@ -22,7 +22,9 @@ Pixels = NDArray[np.uint8]
 
 
 def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"steps": 1, "batch_size": 2, "distribution_weight": 0, **fields})
+    return TrainConfig.model_validate(
+        {"steps": 1, "batch_size": 2, "distribution_weight": 0, **fields}
+    )
 
 
 def noise(count: int, height: int = 32, width: int = 32, seed: int = 0) -> Pixels:

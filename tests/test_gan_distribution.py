@@ -165,7 +165,9 @@ def test_directions_are_unit_vectors_of_every_direction() -> None:
         assert kstest(directions[:, axis].flatten(), "uniform", args=(-1, 2)).pvalue > 1e-3
 
 
-@pytest.mark.parametrize(("count", "part"), [(100, 1), (8192, 2), (128 * 32 * 32, 32), (11 * 32 * 32, 3)])
+@pytest.mark.parametrize(
+    ("count", "part"), [(100, 1), (8192, 2), (128 * 32 * 32, 32), (11 * 32 * 32, 3)]
+)
 def test_one_pixel_of_each_part_of_a_batch_is_drawn(count: int, part: int) -> None:
     pixels = draw_pixels(count, random())
     assert count - part < len(pixels) * part <= count, "all of it but less than a part"

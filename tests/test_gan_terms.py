@@ -214,7 +214,10 @@ def test_a_logged_penalty_is_the_mean_over_the_steps_in_which_it_acted(
         single = series(each, f"loss/{name}")
         assert list(single) == list(range(7, 13)), "after 6 steps without"
         # At 8 the mean of two steps, at 12 of the four since.
-        wanted = {8: np.mean([single[7], single[8]]), 12: np.mean([single[n] for n in range(9, 13)])}
+        wanted = {
+            8: np.mean([single[7], single[8]]),
+            12: np.mean([single[n] for n in range(9, 13)]),
+        }
         assert series(some, f"loss/{name}") == pytest.approx(wanted, rel=1e-5)
     reading = series(each, "loss/saturation_read")
     assert list(reading) == list(range(1, 13, every)), "learnt from the start"

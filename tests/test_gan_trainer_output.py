@@ -95,7 +95,9 @@ def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[float]:
     return spent
 
 
-def test_the_grid_shows_grayscale_original_fitted_colorized_and_exact(start: Start, tmp_path: Path) -> None:
+def test_the_grid_shows_grayscale_original_fitted_colorized_and_exact(
+    start: Start, tmp_path: Path
+) -> None:
     of = start(steps=1)
     of.fit(tmp_path)
     png = checkpoint.sample_file(tmp_path, 1).read_bytes()
