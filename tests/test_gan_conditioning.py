@@ -196,7 +196,11 @@ def test_networks_have_the_layers_of_their_conditioning(
         blocks = [m for m in network.modules() if isinstance(m, nn.LeakyReLU | nn.ReLU)]
         assert len(found) == (len(blocks) if modulated else 0)
         assert all(m.inner.in_features == 3 for m in found)
-    widths = [m.outer.out_features // 2 for m in UNetGenerator(config()).modules() if isinstance(m, Modulation)]  # fmt: skip
+    widths = [
+        m.outer.out_features // 2
+        for m in UNetGenerator(config()).modules()
+        if isinstance(m, Modulation)
+    ]
     assert widths == [4, 8, 16, 32, 32, 32, 16, 8, 4]
 
 

@@ -90,6 +90,60 @@ def step_losses(of: Trainer) -> dict[str, float]:
 # What is recorded is what would have been done
 
 
+EVERYTHING: dict[str, Any] = {
+    "steps": 24,
+    "controls": {
+        "saturation": {"min": 0.05, "max": 0.9, "hold_out": [[0.4, 0.6]]},
+        "hue": {"target": "any"},
+    },
+    "penalty_from_step": 0.5,
+    "penalty_on": "both",
+    "discriminator_every": 2,
+}
+
+
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_recorded_steps_read_the_draws_of_each_step_bit_for_bit(
+    start: Start, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    fields = {**EVERYTHING, "precision": precision}
+    recorded = train(start(**fields), 24)
+    # With and without the discriminator's turn, each without and with the penalty.
+    assert len(recorded.training.gan._graphs) == 4
+    monkeypatch.setattr(stepping, "EAGER_STEPS", NEVER)
+    one_by_one = train(start(**fields), 24)
+    assert not one_by_one.training.gan._graphs
+    assert_same(recorded, one_by_one)
+
+
+def test_a_training_with_draws_restored_midway_ends_as_if_never_stopped(
+    start: Start, tmp_path: Path
+) -> None:
+    whole = train(start(**EVERYTHING), 24)
+    # Before the penalty's first step, at it, and after it.
+    for stop in (9, 12, 17):
+        train(start(**EVERYTHING), stop).save(tmp_path / str(stop))
+        found = checkpoint.newest(tmp_path / str(stop))
+        assert found is not None
+        second = start(**EVERYTHING)
+        second.training.restore(found)
+        assert_same(train(second, 24 - stop), whole)
+
+
+def test_steps_with_draws_do_not_wait_for_the_gpu(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for eager in (EAGER_STEPS, NEVER):
+        monkeypatch.setattr(stepping, "EAGER_STEPS", eager)
+        trainer = train(start(**{**EVERYTHING, "penalty_from_step": 0.0}), 2 * (EAGER_STEPS + 1))
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            train(trainer, 4)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
 @pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_recorded_steps_are_the_steps_taken_one_by_one_bit_for_bit(

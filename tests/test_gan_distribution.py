@@ -64,7 +64,7 @@ def test_the_sliced_distance_is_scipys_mean_over_projections() -> None:
 def test_the_distance_at_a_scale_is_that_of_means_over_windows_by_numpy(
     pictures: tuple[Tensor, Tensor, Tensor], scale: float, side: int
 ) -> None:
-    l, ab, real = pictures
+    l, ab, real = pictures  # noqa: E741
     directions = draw_directions(1, random()).double()
     found = distribution_distance(l, ab, real, [scale], directions, EVERY)
     clouds = [
@@ -91,7 +91,7 @@ def test_the_distance_is_the_mean_over_its_scales(
 
 
 def test_only_the_chosen_pixels_are_compared(pictures: tuple[Tensor, Tensor, Tensor]) -> None:
-    l, ab, real = pictures
+    l, ab, real = pictures  # noqa: E741
     directions = draw_directions(1, random()).double()
     pixels = torch.tensor([3, 700, 701, 1535])
     found = distribution_distance(l, ab, real, [0.0], directions, pixels)
@@ -144,7 +144,7 @@ def test_a_tint_over_all_is_far_from_colours_of_the_same_mean() -> None:
 def test_its_gradient_is_that_of_finite_differences(
     pictures: tuple[Tensor, Tensor, Tensor], scales: tuple[float, ...]
 ) -> None:
-    l, ab, real = (x[:2, :, :8, :8] for x in pictures)
+    l, ab, real = (x[:2, :, :8, :8] for x in pictures)  # noqa: E741
     directions = draw_directions(len(scales), random()).double()
     pixels = torch.arange(128)
     torch.autograd.gradcheck(

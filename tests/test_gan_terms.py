@@ -41,7 +41,13 @@ def update(of: TrainConfig, read: Tensor | None = None, real: Tensor | None = No
     """Of pictures whose real, fitted and generated colours all differ."""
     l = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(0)) - 0.5  # noqa: E741
     values = torch.linspace(0, 0.9, 8)
-    batch = Batch(l, colours(1), l_ab_to_rgb(l, colours(1)), dict.fromkeys(of.controls, values), colours(2) + 0.3)  # fmt: skip
+    batch = Batch(
+        l,
+        colours(1),
+        l_ab_to_rgb(l, colours(1)),
+        dict.fromkeys(of.controls, values),
+        colours(2) + 0.3,
+    )
     draws = Draws.of(of.model_copy(update={"image_size": 16}), 0)
     fake, true = (
         torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(n)) for n in (4, 5)
@@ -58,7 +64,13 @@ def value(of: TrainConfig, name: str, **readings: Tensor) -> float:
 
 
 def test_the_table_lists_a_trials_terms_in_order() -> None:
-    assert list(table(config())) == ["discriminator", "adversarial", "l1", "distribution", "saturation"]  # fmt: skip
+    assert list(table(config())) == [
+        "discriminator",
+        "adversarial",
+        "l1",
+        "distribution",
+        "saturation",
+    ]
     plain = config(distribution_weight=0, controls={})
     assert list(table(plain)) == ["discriminator", "adversarial", "l1"]
     both = table(config(penalty_on="both", controls=TWO))
@@ -82,8 +94,13 @@ def test_what_depends_on_the_discriminator_is_marked() -> None:
 
 @pytest.mark.parametrize(
     ("fit", "l1", "others"),
-    [("none", False, False), ("l1", True, False), ("discriminator", False, True), ("both", True, True)],
-)  # fmt: skip
+    [
+        ("none", False, False),
+        ("l1", True, False),
+        ("discriminator", False, True),
+        ("both", True, True),
+    ],
+)
 def test_which_loss_sees_the_picture_moved_to_its_target(fit: str, l1: bool, others: bool) -> None:
     of = config(fit=fit, l1_weight=10, distribution_weight=7, distribution_scales=(1.0,))
     seen = update(of)
@@ -221,7 +238,10 @@ def test_a_logged_penalty_is_the_mean_over_the_steps_in_which_it_acted(
         assert series(some, f"loss/{name}") == pytest.approx(wanted, rel=1e-5)
     reading = series(each, "loss/saturation_read")
     assert list(reading) == list(range(1, 13, every)), "learnt from the start"
-    wanted = {8: np.mean([reading[n] for n in reading if n <= 8]), 12: np.mean([reading[n] for n in reading if n > 8])}  # fmt: skip
+    wanted = {
+        8: np.mean([reading[n] for n in reading if n <= 8]),
+        12: np.mean([reading[n] for n in reading if n > 8]),
+    }
     assert series(some, "loss/saturation_read") == pytest.approx(wanted, rel=1e-5)
 
 

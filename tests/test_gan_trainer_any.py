@@ -1,4 +1,4 @@
-"""A training with everything on: two targets as inputs, fitted data, a late penalty of both kinds."""
+"""A training with everything on: targets as inputs, fitted data, a late penalty of both kinds."""
 
 from pathlib import Path
 from typing import Any
