@@ -11,14 +11,12 @@ from torch import Tensor, nn
 
 from gan import checkpoint
 from gan import step as stepping
-from gan.bench import bench, seeds_nets
 from gan.color import l_ab_to_rgb, rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.datasets import load
 from gan.evaluate import evaluate
 from gan.held_out import HeldOut
 from gan.plain import PlainLoop
-from gan.speed import Bench
 from gan.step import EAGER_STEPS
 from gan.trainer import Trainer
 
@@ -280,25 +278,3 @@ def test_50_recorded_steps_have_the_losses_of_the_plain_loop(start: Start) -> No
         rgb = trainer.training.batches.at(number)
         wanted = plain.update(*(x.contiguous() for x in (*rgb_to_l_ab(rgb), rgb)))
         assert step_losses(trainer) == pytest.approx(wanted, rel=3e-3)
-
-
-# Speed
-
-
-@pytest.fixture(scope="module")
-def measured() -> Bench:
-    if not any(name in torch.cuda.get_device_name() for name in ("H100", "H200")):
-        pytest.skip("the limits are those of an H100 or H200")
-    return bench(seeds_nets(), CUDA, rounds=3, seconds=1.0)
-
-
-# The plain loop's workers are forked from a process with threads, as they are by default.
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_step_of_the_seeds_nets_takes_at_most_3_ms(measured: Bench) -> None:
-    assert measured.fast_ms <= 3
-    assert measured.ratio > 1
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_at_most_a_tenth_of_the_time_is_spent_outside_the_networks(measured: Bench) -> None:
-    assert measured.outside_share <= 0.1

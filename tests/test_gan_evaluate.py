@@ -261,38 +261,7 @@ def test_a_label_names_each_target() -> None:
     assert label_of({"warmth": -1.0, "hue": 1 / 3}) == "warmth -1 hue 0.333333"
 
 
-# Naturalness
-
-
-@pytest.mark.parametrize("targets", [{"saturation": 0.4}, {"hue": 0.6}, {}], ids=str)
-def test_fitted_originals_are_perfectly_natural(
-    images: HeldOut, natural: Tensor, targets: dict[ControlName, float]
-) -> None:
-    reference = Reference.of(images, targets, natural)
-    found = naturalness(reference.rgb, images, reference)
-    assert (found["fitted_mae"], found["fitted_psnr"], found["fitted_ciede2000"]) == (0, 100, 0)
-    assert (found["js_divergence"], found["lattice"], found["lattice_amplitude"]) == (0, 1, 0)
-    assert found["hue_spread"] == found["fitted_hue_spread"]
-    # A tint over all is not.
-    grey = l_ab_to_rgb(images.l, torch.zeros_like(images.ab) + 0.1)
-    tinted = naturalness(grey, images, reference)
-    assert tinted["js_divergence"] > 0.3
-    assert (
-        tinted["fitted_ciede2000_low"]
-        < tinted["fitted_ciede2000"]
-        < tinted["fitted_ciede2000_high"]
-    )
-    assert tinted["hue_spread"] < 0.05
-
-
-def test_natural_pictures_near_the_target_stand_beside(images: HeldOut, natural: Tensor) -> None:
-    near = Reference.of(images, {"saturation": 0.3}, natural).near
-    values = saturation(natural)
-    assert len(near) == (np.abs(values - 0.3) <= 0.05).sum() > 30
-    np.testing.assert_allclose(saturation(near), 0.3, atol=0.051)
-    assert "natural_hue_resultant" in naturalness(
-        images.rgb, images, Reference.of(images, {"saturation": 0.3}, natural)
-    )
+# KID
 
 
 def test_kid_is_left_out_where_there_are_no_features(images: HeldOut, natural: Tensor) -> None:
