@@ -10,6 +10,7 @@ from skimage.color import lab2rgb
 from test_gan_colorize import by_hand
 
 from gan.colorize import Colorizer, outcomes
+from gan.control import ControlName
 from gan.errors import UserError
 
 Array = NDArray[np.float64]
@@ -50,7 +51,7 @@ def test_an_end_that_no_colouring_reaches_is_met_as_near_as_can_be() -> None:
 
 
 def test_several_targets_are_met_at_once() -> None:
-    wanted = {"saturation": 0.3, "hue": 0.6}
+    wanted: dict[ControlName, float] = {"saturation": 0.3, "hue": 0.6}
     coloured = colorizer(controls=BOTH)(photograph(), wanted)
     found = outcomes(coloured, wanted)
     assert found["saturation"].achieved == pytest.approx(0.3, abs=0.005)
@@ -77,9 +78,9 @@ def test_a_fixed_trial_is_moved_to_its_own_target_or_to_another() -> None:
     generate = colorizer(controls={"saturation": {"target": 0.3}})
     assert saturation(generate(photograph())) == pytest.approx(0.3, abs=0.005)
     assert saturation(generate(photograph(), {"saturation": 0.5})) == pytest.approx(0.5, abs=0.005)
-    raw = [generate(photograph(), given, raw=True) for given in ({}, {"saturation": 0.5})]
-    np.testing.assert_array_equal(*raw)
-    assert abs(saturation(raw[0]) - 0.3) > 0.02
+    raw = generate(photograph(), raw=True)
+    assert abs(saturation(raw) - 0.3) > 0.02
+    np.testing.assert_array_equal(generate(photograph(), {"saturation": 0.5}, raw=True), raw)
     assert generate.targets({"hue": 0.1}) == {"saturation": 0.3, "hue": 0.1}
     assert generate.targets({"saturation": 0.5}) == {"saturation": 0.5}
 

@@ -289,16 +289,3 @@ def test_a_training_with_a_reader_goes_on_bit_for_bit(
     last = start(**fields)
     assert last.fit(tmp_path / "part")
     assert everything(last) == everything(whole)
-
-
-def test_plateaus_are_of_what_the_generator_pays(start: Start) -> None:
-    of = start(controls=FIXED, penalty_on="both", lr_plateau_steps=15, log_every=1)
-    paid = []
-    for _ in range(3):
-        of.training.train_step()
-        of.training.log_losses()
-        metrics = of.training.history[-1]["metrics"]
-        of_discriminator = ("loss/discriminator", "loss/saturation_read")
-        assert all(name in metrics for name in of_discriminator)
-        paid.append(sum(v for name, v in metrics.items() if name not in of_discriminator))
-    assert of.training.plateaus.best == pytest.approx(min(paid))
