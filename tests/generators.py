@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from gan import checkpoint
 from gan.colorize import Colorizer
 from gan.config import TrainConfig
+from gan.control import TARGETS, ControlName
 from gan.datasets import PHOTOS
 from gan.networks import UNetGenerator, build
 from reports.runs import Status
@@ -42,11 +44,18 @@ def _vivid(text: str) -> UNetGenerator:
     config = TrainConfig.model_validate_json(text)
     generator, _ = build(config)
     random = torch.Generator().manual_seed(1)
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(1)  # of dropout
         for _ in range(20):
             sides = 2 * config.image_size, config.image_size
-            generator.train()(torch.rand(4, 1, *sides, generator=random) * 2 - 1)
+            l = torch.rand(4, 1, *sides, generator=random) * 2 - 1  # noqa: E741
+            generator.train()(l, {name: _drawn(name, random) for name in generator.conditions})
     return generator.eval()
+
+
+def _drawn(name: ControlName, random: torch.Generator) -> Tensor:
+    low, high = TARGETS[name]
+    return low + torch.rand(4, generator=random) * (high - low)
 
 
 def colorizer(**fields: Any) -> Colorizer:

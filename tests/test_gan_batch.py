@@ -91,7 +91,7 @@ def test_the_pictures_and_their_colours_are_as_they_are(rgb: Tensor) -> None:
         ({"target": "any"}, [(0, 1)]),
         ({"min": 0.05, "max": 0.9}, [(0.05, 0.9)]),
         ({"target": "any", "hold_out": [[0.4, 0.6]]}, [(0, 0.4), (0.6, 1)]),
-        ({"min": 0.2, "hold_out": HELD[1:] + [[0.8, 1.0]]}, [(0.2, 0.3), (0.5, 0.8)]),
+        ({"min": 0.2, "hold_out": [*HELD[1:], [0.8, 1.0]]}, [(0.2, 0.3), (0.5, 0.8)]),
     ],
     ids=str,
 )
@@ -202,7 +202,7 @@ def test_colours_are_the_photographs_where_nothing_fits(
 
 
 def test_what_is_recoloured_is_trained_without_targets(rgb: Tensor) -> None:
-    of = config().without_control().recoloured_to(config().controls)
+    of = config().without_control().recoloured_as(config())
     batch = made(rgb, of)
     assert (batch.targets, batch.fitted_ab is batch.ab) == ({}, True)
     assert Draws.of(of, 0).targets == {}

@@ -25,7 +25,7 @@ def resized(channel: Array, sides: tuple[int, int]) -> Array:
     return np.asarray(image, dtype=np.float64)
 
 
-def by_hand(generate: Colorizer, picture: NDArray[np.uint8]) -> Array:
+def by_hand(generate: Colorizer, picture: NDArray[np.uint8], **targets: float) -> Array:
     """Lab of what is expected, by Pillow and scikit-image, for colours that a screen shows."""
     l = rgb2lab(picture)[..., 0]  # noqa: E741
     sides = seen_sides(picture.shape[:2], 32, 16)
@@ -34,7 +34,8 @@ def by_hand(generate: Colorizer, picture: NDArray[np.uint8]) -> Array:
     for down, right in SHIFTS:
         framed = np.pad(seen, ((down, 4 - down), (right, 4 - right)), mode="edge")
         with torch.inference_mode():
-            ab = generate.generator(torch.from_numpy(framed).float()[None, None])[0]
+            given = {name: torch.tensor([value]) for name, value in targets.items()}
+            ab = generate.generator(torch.from_numpy(framed).float()[None, None], given)[0]
         made.append(ab.numpy()[:, down : down + sides[0], right : right + sides[1]])
     enlarged = [resized(channel * 110, picture.shape[:2]) for channel in np.mean(made, axis=0)]
     return np.stack([l, *enlarged], axis=2)

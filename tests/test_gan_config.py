@@ -231,7 +231,7 @@ def test_what_is_recoloured_has_targets_and_no_weights() -> None:
     steered = config(controls={"hue": {"target": 0.5}})
     baseline = steered.without_control()
     assert baseline.key() == config().key()
-    recoloured = baseline.recoloured_to(steered.controls)
+    recoloured = baseline.recoloured_as(steered)
     assert (recoloured.recolour, recoloured.controls["hue"].weight) == (True, 0)
     assert recoloured.without_control().key() == baseline.key()
 

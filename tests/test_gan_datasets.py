@@ -1,4 +1,3 @@
-import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -286,17 +285,6 @@ def test_fewer_training_images_than_a_batch_are_the_users_mistake(tmp_path: Path
     ) as caught:
         load(settings.model_copy(update={"batch_size": 6}))
     assert "\n" not in str(caught.value)
-
-
-def test_the_photographs_fill_the_default_batch_up_to_128_pixels() -> None:
-    with (PHOTOS / "ATTRIBUTION.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["file"].startswith("train/")]
-    large = set()
-    for row in rows:
-        with Image.open(PHOTOS / row["file"]) as picture:
-            if min(picture.size) >= 128:
-                large.add(row["group"])
-    assert len(large) >= TrainConfig.model_fields["batch_size"].default
 
 
 def test_of_many_bad_pictures_the_first_are_named_and_the_others_counted(folder: Path) -> None:

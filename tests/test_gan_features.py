@@ -10,7 +10,8 @@ from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gan.features import features, features_unavailable
+from gan.extras import features_unavailable
+from gan.features import features
 
 CPU = torch.device("cpu")
 Array = NDArray[np.float64]

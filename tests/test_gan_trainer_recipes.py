@@ -116,6 +116,24 @@ def test_plateaus_are_those_of_pytorchs_scheduler(patience: int) -> None:
     np.testing.assert_allclose(np.maximum(factors, 1e-8), np.maximum(wanted, 1e-8))
 
 
+def test_plateaus_are_of_what_the_generator_pays(start: Start) -> None:
+    of = start(
+        controls={"saturation": {"target": 0.3}},
+        penalty_on="both",
+        lr_plateau_steps=15,
+        log_every=1,
+    )
+    paid = []
+    for _ in range(3):
+        of.training.train_step()
+        of.training.log_losses()
+        metrics = of.training.history[-1]["metrics"]
+        of_discriminator = ("loss/discriminator", "loss/saturation_read")
+        assert all(name in metrics for name in of_discriminator)
+        paid.append(sum(v for name, v in metrics.items() if name not in of_discriminator))
+    assert of.training.plateaus.best == pytest.approx(min(paid))
+
+
 def test_a_plateau_lowers_the_rates_also_after_a_restart(start: Start, tmp_path: Path) -> None:
     # No loss falls where nothing is learnt.
     fields = {"generator_lr": 1e-12, "discriminator_lr": 1e-12, "lr_decay_steps": None}
