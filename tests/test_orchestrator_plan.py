@@ -311,8 +311,8 @@ def test_every_shipped_sweep_expands_to_the_trials_it_writes(path: Path) -> None
     assert any(not trial.config.controls for trial in found), "a baseline to compare with"
 
 
-def test_the_results_sweep_has_every_target_of_the_seed() -> None:
-    wanted: list[dict[str, float]] = [
+def test_the_results_sweep_has_every_target_of_the_original_and_any() -> None:
+    wanted: list[dict[str, float | str]] = [
         {"saturation": 1},
         {"saturation": 0.75},
         {"saturation": 0.5},
@@ -323,13 +323,16 @@ def test_the_results_sweep_has_every_target_of_the_seed() -> None:
         {"hue": 0.6},
         {"hue": 0.85},
         {"saturation": 0.75, "hue": 0.6},
+        {"saturation": "any"},
+        {"hue": "any"},
         {},
     ]
     everything = expand(read_sweep(REPOSITORY / "sweeps" / "results.yaml"))
     found = [trial for trial in everything if not trial.config.recolour]
     targets = [{name: c.target for name, c in t.config.controls.items()} for t in found]
     assert sorted(map(str, targets)) == sorted(
-        str({name: float(target) for name, target in sorted(point.items())}) for point in wanted
+        str({name: t if t == "any" else float(t) for name, t in sorted(point.items())})
+        for point in wanted
     )
     for trial in found:
         config = trial.config
@@ -340,8 +343,8 @@ def test_the_sweep_in_the_readme_expands(file: Path) -> None:
     readme = (REPOSITORY / "README.md").read_text()
     short, example = (part.split("```")[0] for part in readme.split("```yaml\n")[1:3])
     assert [trial.name for trial in trials(file, short)][:3] == [
-        *("baseline", "saturation=0.6", "saturation=0.4, hue=0.6")
+        *("baseline", "saturation=any", "saturation=0.4, hue=0.6")
     ]
     names = [trial.name for trial in trials(file, example)]
-    assert names[0] == "saturation=0.25, saturation.weight=100"
-    assert len(names) == 3 * 2 + 3
+    assert names[0] == "saturation=0.25, saturation.weight=50"
+    assert len(names) == 3 * 2 + 5
