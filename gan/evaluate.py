@@ -1,6 +1,6 @@
 """A generator at all of its targets, on held-out images: in numbers and in pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -11,6 +11,7 @@ from gan import samples
 from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.controls import STATISTICS, of_each
+from gan.errors import Stopped
 from gan.fid import fid
 from gan.held_out import HeldOut, at_a_time
 from gan.measures import measures
@@ -89,6 +90,7 @@ def evaluate(
     images: HeldOut,
     config: TrainConfig,
     natural: Tensor | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
     """Measure a generator at all of its targets, and draw what it makes of a few images.
 
@@ -100,12 +102,16 @@ def evaluate(
             themselves. With them everything is measured: outputs as they are and after exact
             control, and how natural they are. Without, outputs as they are, and of targets that
             are ``any`` the first, the middle and the last alone.
+        should_stop: asked before each of the targets, which may take half a minute each.
 
     Returns:
         Metrics as ``measures`` and ``naturalness`` name them. Of outputs after exact control the
         names begin with ``exact/``; those of a trial whose targets are ``any`` with the targets'
         label before it (``saturation 0.25/exact/kid``), and the same without a label is the mean
         over its targets.
+
+    Raises:
+        Stopped: ``should_stop`` said so.
     """
     found = Evaluation()
     found.show("grayscale", shown(images.l, torch.zeros_like(images.ab)), images, {})
@@ -114,6 +120,8 @@ def evaluate(
     if natural is None and config.any_controls:
         every = [every[i] for i in sorted({0, len(every) // 2, len(every) - 1})]
     for targets in every:
+        if should_stop():
+            raise Stopped
         label = label_of(targets) if config.any_controls else ""
         measured = _at_targets(found, generator, images, config, targets, label, natural)
         found.metrics |= {f"{label}/{k}" if label else k: v for k, v in measured.items()}

@@ -10,6 +10,7 @@ import torch
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.datasets import Dataset
+from gan.errors import Stopped
 from gan.saver import Saver, write
 from gan.training import Training
 
@@ -64,7 +65,8 @@ class Trainer:
                 that recolours; it is gone on from where it is further than this one.
             on_progress: called about once a second and after each evaluation and checkpoint.
             should_stop: asked about once a second and after each evaluation; if so, a checkpoint
-                is taken and ``fit`` ends.
+                is taken and ``fit`` ends. Within the last evaluation it is asked before each
+                target; if so, ``fit`` ends with the checkpoint before it.
 
         Returns:
             Whether the training is complete.
@@ -74,10 +76,13 @@ class Trainer:
         """
         if (found := checkpoint.newest(trial)) is not None:
             self.training.restore(found)
-        if baseline is not None:
-            self._take_over(baseline, trial)
-        with Saver(trial, self.training.step) as saver:
-            return self._fit(trial, saver, on_progress, should_stop)
+        try:
+            if baseline is not None:
+                self._take_over(baseline, trial, should_stop)
+            with Saver(trial, self.training.step) as saver:
+                return self._fit(trial, saver, on_progress, should_stop)
+        except Stopped:  # in the middle of an evaluation, without which its step is not complete
+            return False
 
     def _fit(
         self,
@@ -96,7 +101,7 @@ class Trainer:
             if ended or training.step % training.config.log_every == 0:
                 training.log_losses()
             if evaluated := ended or training.step % training.config.evaluate_every == 0:
-                self._keep_evaluation(trial)
+                self._keep_evaluation(trial, should_stop)
             now = time.monotonic()
             training.seconds += now - before
             before = now
@@ -121,7 +126,7 @@ class Trainer:
                 break
         return training.step >= training.total_steps
 
-    def _take_over(self, baseline: Path, trial: Path) -> None:
+    def _take_over(self, baseline: Path, trial: Path, should_stop: Callable[[], bool]) -> None:
         """Go on from the baseline's newest checkpoint, where it is further; keep the history."""
         training = self.training
 
@@ -137,13 +142,13 @@ class Trainer:
         training.restore(found)
         training.history = history
         if training.step >= training.total_steps:
-            self._keep_evaluation(trial)
+            self._keep_evaluation(trial, should_stop)
             self.save(trial)
 
-    def _keep_evaluation(self, trial: Path) -> None:
+    def _keep_evaluation(self, trial: Path, should_stop: Callable[[], bool]) -> None:
         training = self.training
         training.require_health()
-        file, sample = checkpoint.sample_file(trial, training.step), training.evaluate()
+        file, sample = checkpoint.sample_file(trial, training.step), training.evaluate(should_stop)
         checkpoint.persist(lambda: checkpoint.write_file(file, sample), file)
 
     def progress(self, images_per_second: float, durable_step: int) -> Progress:

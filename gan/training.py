@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -96,13 +97,19 @@ class Training:
         if (failure := self.gan.failure()) is not None:
             raise TrainingError(failure)
 
-    def evaluate(self) -> bytes:
+    def evaluate(self, should_stop: Callable[[], bool] = lambda: False) -> bytes:
         """Add the metrics on held-out images to the history and return the sample grid (PNG).
 
         At the end of the training everything is measured, before it what takes little time.
+
+        Raises:
+            Stopped: ``should_stop``, asked now and then at the end, said so; nothing was added.
         """
-        natural = self._natural() if self.step >= self.total_steps else None
-        found = evaluate(self.gan.generator, self.held_out, self.config, natural)
+        if self.step < self.total_steps:
+            found = evaluate(self.gan.generator, self.held_out, self.config)
+        else:
+            natural = self._natural()
+            found = evaluate(self.gan.generator, self.held_out, self.config, natural, should_stop)
         self._record({f"eval/{name}": value for name, value in found.metrics.items()})
         return found.grid()
 
