@@ -102,6 +102,12 @@ AIM = [
     _Of(Column("Control", text=True), _row(lambda row: row.control), _word),
     _Of(Column("Wanted", "sigma, the target"), _row(lambda row: row.target), number()),
 ]
+OWN_KID = _Of(
+    Column("KID", KID),
+    _row(lambda row: row.kid),
+    number(0),
+    lambda pair: _kid_interval(pair.either),
+)
 DECISIVE = [
     *_both("Achieved", ACHIEVED, _achieved, number()),
     *_both("Error", ERROR, lambda row: row.error, number()),
@@ -119,12 +125,7 @@ CONTROL = [
     ),
     _Of(Column("Achieved", ACHIEVED), _row(_achieved), number()),
     _Of(Column("Error", ERROR), _row(lambda row: row.error), number()),
-    _Of(
-        Column("KID", KID),
-        _row(lambda row: row.kid),
-        number(0),
-        lambda pair: _kid_interval(pair.either),
-    ),
+    OWN_KID,
     _Of(
         Column("Error 90 %", "its 90th percentile, below the mean where few images are far off"),
         _row(lambda row: row.error_p90),
@@ -245,7 +246,8 @@ def of_quality(table: Sequence[Row]) -> Table:
     for row in table:
         first.setdefault((row.sweep, row.key, row.targets, row.way), row)
     way = _Of(Column("Output", text=True), _row(_steered_way), _word)
-    return _table([_alone(row) for row in first.values()], [TRIAL, way, *NATURAL, *QUALITY])
+    parts = [TRIAL, way, OWN_KID, *NATURAL, *QUALITY]
+    return _table([_alone(row) for row in first.values()], parts)
 
 
 def of_all(table: Sequence[Row]) -> Table:
@@ -270,15 +272,16 @@ def _table(table: Sequence[Pair], parts: list[_Of]) -> Table:
     if len({pair.either.sweep for pair in table}) > 1:
         parts = [SWEEP, *parts]
     kept = [part for part in parts if any(part.value(pair) is not None for pair in table)]
+    first = {pair.either.anchor: i for i, pair in reversed([*enumerate(table)])}
     return Table(
         [part.column for part in kept],
         [
             Line(
                 [part.show(part.value(pair)) + part.detail(pair) for part in kept],
                 [part.value(pair) for part in kept],
-                pair.either.anchor,
+                pair.either.anchor if first[pair.either.anchor] == i else "",
                 "" if pair.either.state == "finished" else pair.either.state,
             )
-            for pair in table
+            for i, pair in enumerate(table)
         ],
     )

@@ -15,9 +15,9 @@ from reports.views import in_words, label, numbers, short
 
 Kind = Literal["colorized", "exact", "recoloured", "fitted"]
 KINDS: dict[Kind, str] = {
-    "colorized": "output as it is",
+    "colorized": "raw output",
     "exact": "after exact control",
-    "recoloured": "rival: recoloured baseline",
+    "recoloured": "recoloured baseline",
     "fitted": "fitted original",
 }
 """What the cells of a wall can show, for people."""

@@ -29,6 +29,7 @@ class Line:
     cells: list[str]
     values: list[Value]
     anchor: str = ""
+    """Where its trial is on the page: of a trial's first line."""
     state: str = ""
     """Of the trial, where it is not finished."""
 

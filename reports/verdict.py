@@ -142,12 +142,13 @@ def sentences(table: Sequence[Row]) -> list[Sentence]:
 
 def _sentence(verdict: Verdict) -> str:
     near, natural = verdict.nearest, verdict.most_natural
-    names = " and ".join(method.name for method in near)
-    if len(near) > 2:
-        among = any(method.rival for method in near)
-        names = f"{len(near)}, {RIVAL} {'among' if among else 'not among'} them,"
-    text = f"{len(verdict.methods)} methods at {verdict.targets}, {names} "
-    text += f"{'is' if len(near) == 1 else 'are'} nearest ({_of_error(verdict)})"
+    text = f"{len(verdict.methods)} methods at {verdict.targets}, "
+    if len(near) < 3:
+        names = " and ".join(method.name for method in near)
+        text += f"{names} {'is' if len(near) == 1 else 'are'} nearest ({_of_error(verdict)})"
+    else:
+        among = "" if any(method.rival for method in near) else "not "
+        text += f"{len(near)} are equally near, {RIVAL} {among}among them ({_of_error(verdict)})"
     if natural is None:
         return f"{text}; how natural they are was not measured."
     said = f"most natural ({_of_naturalness(verdict, natural)})"
