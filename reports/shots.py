@@ -111,10 +111,8 @@ def shot_of(
     made = own.find("colorized", view)
     assert made is not None, "a view has pictures"
     places: dict[Kind, int | None] = {"colorized": None if in_cells else strips.add(made)}
-    beside = recoloured_beside(view, runs)
-    moved = None
-    if beside is not None and beside.run_id in seen:
-        moved = seen[beside.run_id].find("colorized", beside)
+    beside = recoloured_beside(view, [run for run in runs if run.run_id in seen])
+    moved = None if beside is None else seen[beside.run_id].find("colorized", beside)
     found: list[tuple[Kind, Pixels | None]] = [
         ("exact", own.find("exact", view)),
         ("recoloured", moved),

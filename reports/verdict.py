@@ -162,7 +162,7 @@ def _other(verdict: Verdict, best: Method, ranked: Sequence[Method]) -> tuple[st
     if verdict.rival is not None and not best.rival:
         return "rival", verdict.rival
     other = next((method for method in ranked if method is not best), None)
-    return None if other is None else (f"next {other.name},", other)
+    return None if other is None else (f"next: {other.name},", other)
 
 
 def _of_error(verdict: Verdict) -> str:
@@ -198,11 +198,12 @@ def _tally(these: Sequence[Verdict]) -> str:
     sure: Counter[str] = Counter()
     known = False
     for verdict in these:
-        near.update({method.name for method in verdict.nearest})
+        near.update([method.name for method in verdict.nearest])
         if (best := verdict.most_natural) is None:
             continue
         least = verdict.naturalness(best)
-        natural.update({m.name for m in verdict.methods if verdict.naturalness(m) == least})
+        as_natural = [m.name for m in verdict.methods if verdict.naturalness(m) == least]
+        natural.update(as_natural)
         against = _other(verdict, best, sorted(verdict.methods, key=verdict.distance))
         if against is not None and (beyond := verdict.is_sure(best, against[1])) is not None:
             known = True

@@ -34,7 +34,7 @@ def report_of(photos: Dataset, runs: Path, out: Path) -> Path:
     """A page of a baseline, saturations, a hue and recoloured trials; one has failed."""
     steered = [steered_to("saturation", target) for target in SATURATIONS]
     configs = [BASELINE, *steered, steered_to("hue", 0.6), ANY]
-    configs += [BASELINE.recoloured_as(config) for config in (*steered, ANY)]
+    configs += [BASELINE.recoloured_as(config) for config in (ANY, *steered)]
     tracker = SweepTracker(default_uri(runs), "browsed", runs)
     tracker.note_launch(Launched("colorsweep launch browsed", len(configs)))
     for i, config in enumerate(configs):

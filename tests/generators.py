@@ -13,6 +13,7 @@ from PIL import Image
 from gan import checkpoint
 from gan.colorize import Colorizer
 from gan.config import TrainConfig
+from gan.controls import of_each
 from gan.datasets import PHOTOS
 from gan.networks import UNetGenerator, build
 from reports.runs import Status
@@ -45,7 +46,8 @@ def _vivid(text: str) -> UNetGenerator:
     with torch.no_grad():
         for _ in range(20):
             sides = 2 * config.image_size, config.image_size
-            generator.train()(torch.rand(4, 1, *sides, generator=random) * 2 - 1)
+            l = torch.rand(4, 1, *sides, generator=random) * 2 - 1  # noqa: E741
+            generator.train()(l, of_each(dict.fromkeys(config.conditions, 0.5), l))
     return generator.eval()
 
 

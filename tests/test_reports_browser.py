@@ -220,6 +220,7 @@ def test_what_was_not_made_shows_nothing_and_says_so(page: Page) -> None:
         "Picture 1, hue 0.6 (failed), recoloured baseline: not there"
     )
     assert hue.locator("img").is_hidden()
+    assert page.locator(".wall .none").count() == 12, "of the others there is one"
     page.get_by_role("radio", name="raw output").check()
     assert hue.get_attribute("aria-label") is None
     assert hue.locator("img").is_visible()

@@ -1,14 +1,12 @@
 import json
 import re
 import shutil
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from generators import config, steered, track
 from reported import (
     ANY,
     ANY_TARGETS,
@@ -25,13 +23,10 @@ from reported import (
 )
 from skimage.color import rgb2hsv
 
-from gan import checkpoint
 from gan.errors import UserError
-from gan.samples import Row, draw
 from reports.command import train_command
 from reports.page import write_report
-from reports.store import Launched, default_uri
-from reports.tracking import SweepTracker
+from reports.store import default_uri
 
 
 @pytest.fixture(scope="module")
@@ -209,53 +204,6 @@ def test_a_sweep_without_an_evaluation_has_a_page_without_pictures(
     assert "No trial has pictures yet" in page.text
     assert page.pictures() == []
     assert not list((tmp_path / "images").iterdir())
-
-
-def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    for seed in range(3):
-        trial = steered(saturation=0.5).model_copy(update={"seed": seed})
-        sample = checkpoint.sample_file(runs / "sweeps" / "seeds" / trial.key(), 6)
-        sample.parent.mkdir(parents=True)
-        rows = [Row("grayscale"), Row("original"), Row("colorized")]
-        sample.write_bytes(draw(np.zeros((3, 2, 32, 32, 3), np.uint8), rows))
-        metrics = {"eval/mae": 0.1, "eval/images": 144.0, "eval/pictures": 36.0}
-        track(runs, "seeds", f"seed={seed}", trial, metrics=metrics)
-    out = tmp_path / "out"
-    page = Page(write_report(default_uri(runs), ["seeds"], out).read_text(encoding="utf-8"))
-    for text in (page.text, (out / "README.md").read_text(encoding="utf-8")):
-        assert "measured on 144 held-out images (crops of 36 photographs)." in text
-        assert "Pictures of 1 of 3 trials: of those that differ in their seed alone" in text
-
-
-def test_trials_that_a_search_chose_do_not_hide_one_that_waits(tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    SweepTracker(default_uri(runs), "searched", runs).note_launch(Launched("", 3))
-    for index in (0, 1, 3):
-        trial = steered(saturation=0.5).model_copy(update={"seed": index})
-        # As an earlier version wrote it, which did not count the photographs.
-        metrics = {"eval/mae": 0.1, "eval/images": 144.0}
-        track(runs, "searched", f"seed={index}", trial, metrics=metrics, index=index)
-    page = write_report(default_uri(runs), ["searched"], tmp_path / "out")
-    text = Page(page.read_text(encoding="utf-8")).text
-    assert "3 of 4 trials finished, 1 not begun; all: " in text
-    assert "measured on 144 held-out images." in text
-
-
-def test_trials_without_control_are_compared_too(tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    for batch_size, beta1, seed in product((8, 16), (0.0, 0.5), (0, 1)):
-        trial = config(batch_size=batch_size, beta1=beta1, seed=seed)
-        track(runs, "plain", f"seed={seed}, beta1={beta1:g}, batch_size={batch_size}", trial)
-    tracker = SweepTracker(default_uri(runs), "plain", runs)
-    tracker.note_launch(Launched("", 9))
-    tracker.leave_out(config(batch_size=8, beta1=0.0, seed=0).key())
-    page = write_report(default_uri(runs), ["plain"], tmp_path / "out", left_out=True)
-    text = Page(page.read_text(encoding="utf-8")).text
-    assert "7 of 9 trials finished, 2 not begun, 1 that left the file; all: " in text
-    assert "2 not begun, without a run yet" in text
-    assert "Over seeds" in text
-    assert "beta1 by batch_size (without control)" in text
 
 
 def test_a_sweep_without_a_trial_is_refused(runs: Path, tmp_path: Path) -> None:

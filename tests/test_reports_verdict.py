@@ -56,8 +56,8 @@ def test_the_nearest_and_the_most_natural_can_be_two_and_the_latters_error_is_to
 def test_a_rival_that_wins_is_said_to_and_held_against_the_next() -> None:
     (text,) = said(of_any(0.1, 60), rival(0.001, 40))
     assert text == (
-        "Of 2 methods at saturation 0.5, the recoloured baseline is nearest (error 0.001; next "
-        "any-target, 0.100) and most natural (KID 40 [35, 45]; next any-target, 60 [55, 65])."
+        "Of 2 methods at saturation 0.5, the recoloured baseline is nearest (error 0.001; next: "
+        "any-target, 0.100) and most natural (KID 40 [35, 45]; next: any-target, 60 [55, 65])."
     )
 
 
@@ -79,7 +79,7 @@ def test_without_either_nothing_is_said_of_naturalness() -> None:
 
 def test_without_a_rival_the_next_is_named() -> None:
     (text,) = said(of_any(0.1, 30), of_any(0.01, 50, way="exact"))
-    assert "(error 0.010; next any-target, 0.100)" in text
+    assert "(error 0.010; next: any-target, 0.100)" in text
 
 
 def test_seeds_are_folded_and_the_widest_interval_counts() -> None:
