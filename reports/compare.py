@@ -1,13 +1,11 @@
-"""What a report compares: which trial is best, seeds folded, grids over two settings. Pure."""
+"""What a report compares: which trials stand beside each other, and which are best. Pure."""
 
-import re
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, TypeVar
 
-from gan.control import Control
-from reports.rows import shown_setting, span
+from gan.control import ControlName
+from reports.rows import Way, metric, shown_setting, span
 from reports.runs import TrialRun
 
 T = TypeVar("T")
@@ -36,58 +34,98 @@ def in_order(runs: Sequence[TrialRun]) -> list[TrialRun]:
 
 
 def recoloured_beside(run: TrialRun, runs: Sequence[TrialRun]) -> TrialRun | None:
-    """Return the trial that was recoloured to the targets that a trial was steered to."""
-    same = (r for r in runs if r.config.recolour and _comparison(r) == _comparison(run))
-    return None if run.config.recolour else next(same, None)
+    """Return the baseline recoloured to the targets that a trial was steered to.
+
+    Its own baseline, or else another of its sweep on the same pictures.
+    """
+    if run.config.recolour or not run.config.controls:
+        return None
+    same = [
+        other
+        for other in runs
+        if other.config.recolour
+        and (other.sweep, pictures_of(other)) == (run.sweep, pictures_of(run))
+        and targets_of(other) == targets_of(run)
+    ]
+    own = (other for other in same if _comparison(other) == _comparison(run))
+    return next(own, next(iter(same), None))
 
 
 def _comparison(run: TrialRun) -> object:
     """Equal for trials that differ in how, not in what, they steer."""
-    return run.sweep, run.config.without_control().key(), targets_of(run)
+    return run.sweep, run.config.baseline_key(), targets_of(run)
 
 
-def targets_of(run: TrialRun) -> tuple[tuple[str, float], ...]:
-    """Return the controls by name, each with its sigma."""
-    return tuple((name, control.target) for name, control in run.config.controls.items())
+def targets_of(run: TrialRun) -> tuple[tuple[ControlName, float | None], ...]:
+    """Return the controls by name, each with its sigma; None where it is any."""
+    controls = run.config.controls.items()
+    return tuple((name, None if c.is_any else c.wanted) for name, c in controls)
 
 
-def told_apart(runs: Sequence[TrialRun]) -> dict[str, str]:
-    """Say what tells each trial from others of its sweep with the same targets, by run id.
+def told_apart(runs: Sequence[TrialRun]) -> list[str]:
+    """Say what tells each trial from others of its sweep with the same targets, in their order.
 
-    Such as "λ 50, seed 1"; of a trial that is alone with its targets nothing.
+    Such as "λ 50, seed 1"; of a trial that is alone with its targets nothing. Views of trials of
+    any target are told from each other alone.
     """
-    alike: dict[Hashable, list[TrialRun]] = {}
-    for run in runs:
-        alike.setdefault((run.sweep, targets_of(run), run.config.recolour), []).append(run)
-    told = {}
-    for these in alike.values():
-        settings = [_settings(run) | {"seed": run.config.seed} for run in these]
-        varied = [name for name in settings[0] if len({each[name] for each in settings}) > 1]
-        for run, each in zip(these, settings, strict=True):
-            controls = [*run.config.controls]
-            only = f" of {controls[0]}" if len(controls) == 1 else ""
-            told[run.run_id] = ", ".join(
+    alike: dict[Hashable, list[int]] = {}
+    for i, run in enumerate(runs):
+        group = (run.sweep, targets_of(run), run.config.recolour, run.whole is not None)
+        alike.setdefault(group, []).append(i)
+    told = [""] * len(runs)
+    for places in alike.values():
+        settings = [settings_of(runs[i]) | {"seed": runs[i].config.seed} for i in places]
+        varied = [name for name in settings[0] if len({str(s[name]) for s in settings}) > 1]
+        controls = [*runs[places[0]].config.controls]
+        only = f" of {controls[0]}" if len(controls) == 1 else ""
+        for i, each in zip(places, settings, strict=True):
+            told[i] = ", ".join(
                 f"{name.removesuffix(only)} {shown_setting(each[name])}" for name in varied
             )
     return told
+
+
+def settings_of(run: TrialRun) -> dict[str, Any]:
+    """Everything that tells trials apart but seed and length, by a name for people."""
+    flat: dict[str, Any] = {}
+    for name, control in run.config.controls.items():
+        flat |= {f"wanted {name}": control.target, f"λ of {name}": control.weight}
+        if control.is_any:
+            flat[f"range of {name}"] = "{:g} to {:g}".format(*control.bounds(name))
+            held = ", ".join(f"{low:g} to {high:g}" for low, high in control.hold_out)
+            flat[f"{name} held out:"] = held or "none"
+    aside = {"controls", "seed", "steps", "epochs", "recolour", "eval_targets"}
+    settings = run.config.model_dump(mode="json", exclude=aside)
+    return flat | {k: str(v) if isinstance(v, list) else v for k, v in settings.items()}
+
+
+def without_seed(run: TrialRun) -> Hashable:
+    """Equal for trials, and views at the same targets, that differ in their seed alone."""
+    # A view's own config is that of a trial with fixed targets.
+    configs = (run.config, run.origin.config)
+    return run.sweep, *(each.model_copy(update={"seed": 0}).key() for each in configs)
 
 
 def pictures_of(run: TrialRun) -> Hashable:
     """Equal for trials that are measured on the same held-out images."""
     config = run.config
     dataset = run.dataset_digest or (config.dataset, config.dataset_path)
-    return dataset, config.image_size, config.eval_images
+    return dataset, config.image_size, config.eval_images, config.eval_half
 
 
-def control_error(run: TrialRun) -> float | None:
+def control_error(run: TrialRun, way: Way = "raw") -> float | None:
     """Mean over the held-out images of |achieved - target|, in parts of the control's range.
 
     The mean over the controls; None without any, or before an evaluation.
+
+    Args:
+        run: of a trial; of any target: the mean over its targets.
+        way: of the outputs.
     """
     found = [
-        run.metrics[f"eval/{name}_error"] / span(name)
+        value / span(name)
         for name in run.config.controls
-        if f"eval/{name}_error" in run.metrics
+        if (value := metric(run, f"{name}_error", way)) is not None
     ]
     return mean(found) if found else None
 
@@ -96,7 +134,8 @@ def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
     """Choose, of trials that were steered to the same targets, by the rule ``BEST``."""
     rivals: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
-        if run.state == "finished" and not run.config.recolour and run.config.controls:
+        steered = run.config.controls and not run.config.recolour
+        if run.state == "finished" and steered and run.measured:
             rivals.setdefault((pictures_of(run), targets_of(run)), []).append(run)
     return [min(these, key=_rank) for these in rivals.values() if len(these) > 1]
 
@@ -106,175 +145,63 @@ def _rank(run: TrialRun) -> tuple[float, float]:
     return infinite if error is None else error, run.metrics.get("eval/mae", infinite)
 
 
-@dataclass(frozen=True)
-class MeanOf:
-    """Mean and spread of a number over trials."""
+def best_suited(runs: Sequence[TrialRun]) -> TrialRun | None:
+    """Choose, of trials of any target, the one that shows best what can be had; None without one.
 
-    mean: float
-    deviation: float | None
-    """Standard deviation of the sample; None for one trial."""
-
-    @classmethod
-    def of(cls, values: Sequence[float | None]) -> "MeanOf | None":
-        """Fold values, as far as there are any."""
-        found = [value for value in values if value is not None]
-        if not found:
-            return None
-        return cls(mean(found), stdev(found) if len(found) > 1 else None)
-
-
-@dataclass(frozen=True)
-class Folded:
-    """Trials that differ in their seed alone, one control of theirs."""
-
-    sweep: str
-    name: str
-    control: str
-    target: float | None
-    seeds: int
-    achieved: MeanOf | None
-    error: MeanOf | None
-    mae: MeanOf | None
-
-
-def over_seeds(runs: Sequence[TrialRun]) -> list[Folded]:
-    """Fold finished trials that differ in their seed alone; a row a control."""
-    same: dict[Hashable, list[TrialRun]] = {}
-    for run in runs:
-        if run.state == "finished":
-            same.setdefault((run.sweep, _without_seed(run)), []).append(run)
-    return [
-        Folded(
-            sweep=these[0].sweep,
-            name=re.sub(r"(^|, )seed=\d+", "", these[0].name).removeprefix(", ") or "baseline",
-            control=name or "",
-            target=control.target if control else None,
-            seeds=len(these),
-            achieved=MeanOf.of([run.metrics.get(f"eval/{name}") for run in these]),
-            error=MeanOf.of([run.metrics.get(f"eval/{name}_error") for run in these]),
-            mae=MeanOf.of([run.metrics.get("eval/mae") for run in these]),
-        )
-        for these in same.values()
-        if len(these) > 1
-        for name, control in _controls(these[0])
-    ]
-
-
-def _controls(run: TrialRun) -> list[tuple[str | None, Control | None]]:
-    return [*run.config.controls.items()] or [(None, None)]
-
-
-def _without_seed(run: TrialRun) -> str:
-    return run.config.model_copy(update={"seed": 0}).key()
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Trials over two settings."""
-
-    sweep: str
-    of: str
-    """What they have in common: their controls."""
-    down: str
-    """Name of the setting that the lines are of."""
-    across: str
-    lines: list[tuple[Any, list["Cell | None"]]]
-    """Value of ``down``, and a cell for each of ``columns``."""
-    columns: list[Any]
-    """Values of ``across``."""
-
-    @property
-    def title(self) -> str:
-        """Say what it shows."""
-        of = "" if self.across == f"wanted {self.of}" else f" ({self.of})"
-        return f"{self.down} by {self.across}{of}"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Trials of one place in a grid: their mean over seeds."""
-
-    error: float | None
-    """``control_error``."""
-    mae: float
-    trials: int
-
-
-def grids(runs: Sequence[TrialRun]) -> list[Grid]:
-    """Lay out finished trials of the same controls in which just two settings differ, by them.
-
-    Seeds and lengths are no settings here; recoloured trials are left out.
+    A finished one, of the fewest controls, the most natural after exact control (KID, else JS),
+    the nearest to its targets.
     """
-    groups: dict[Hashable, list[TrialRun]] = {}
-    for run in runs:
-        if not run.config.recolour and run.state == "finished":
-            groups.setdefault((run.sweep, *run.config.controls), []).append(run)
-    found = (_grid(these) for these in groups.values())
-    return [grid for grid in found if grid is not None]
 
+    def rank(run: TrialRun) -> tuple[bool, int, list[float]]:
+        values = [metric(run, name, "exact") for name in ("kid", "js_divergence")]
+        order = [float("inf") if v is None else v for v in (*values, control_error(run))]
+        return run.state != "finished", len(run.config.controls), order
 
-def _grid(runs: list[TrialRun]) -> Grid | None:
-    settings = [_settings(run) for run in runs]
-    varied = {
-        name: sorted(values, key=lambda v: (str(type(v)), v))
-        for name in settings[0]
-        if len(values := {each[name] for each in settings}) > 1
-    }
-    if len(varied) != 2:
-        return None
-    across, down = varied  # a target comes before its weight
-    cells: dict[Hashable, list[TrialRun]] = {}
-    for run, each in zip(runs, settings, strict=True):
-        cells.setdefault((each[down], each[across]), []).append(run)
-    lines = [(y, [_cell(cells.get((y, x), [])) for x in varied[across]]) for y in varied[down]]
-    of = ", ".join(runs[0].config.controls) or "without control"
-    return Grid(runs[0].sweep, of, down, across, lines, varied[across])
-
-
-def _settings(run: TrialRun) -> dict[str, Any]:
-    """Everything that tells trials apart but seed and length, by a name for people."""
-    flat: dict[str, Any] = {}
-    for name, control in run.config.controls.items():
-        flat |= {f"wanted {name}": control.target, f"λ of {name}": control.weight}
-    aside = {"controls", "seed", "steps", "epochs", "recolour"}
-    return flat | run.config.model_dump(mode="json", exclude=aside)
-
-
-def _cell(runs: list[TrialRun]) -> Cell | None:
-    if not runs:
-        return None
-    error = MeanOf.of([control_error(run) for run in runs])
-    mae = mean(run.metrics["eval/mae"] for run in runs)
-    return Cell(None if error is None else error.mean, mae, len(runs))
+    return min((run for run in runs if run.config.any_controls), key=rank, default=None)
 
 
 def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) -> list[TrialRun]:
     """Choose the trials whose pictures a report shows side by side.
 
-    Without control first, then by controls and targets; by the rule ``CHOICE``.
+    Without control first, then by controls and targets, any target first; by the rule ``CHOICE``.
 
     Args:
         runs: measured trials; recoloured ones stand beside, not among them.
-        best: of each target with several.
+        best: of each target with several; trials or views.
         most: how many, at most.
     """
+    ahead = [run.origin for run in best]
     first: dict[Hashable, TrialRun] = {}
-    for run in [*best, *sorted(runs, key=lambda run: run.state != "finished")]:
+    for run in [*ahead, *sorted(runs, key=lambda run: run.state != "finished")]:
         if not run.config.recolour:
-            first.setdefault((run.sweep, _without_seed(run)), run)
+            first.setdefault(without_seed(run), run)
     chosen = list(first.values())
     if len(chosen) > most:
         of_target: dict[Hashable, TrialRun] = {}
-        for run in [*best, *chosen]:
+        for run in [*ahead, *chosen]:
             of_target.setdefault((pictures_of(run), targets_of(run)), run)
         chosen = list(of_target.values())
     controls = list(dict.fromkeys(tuple(run.config.controls) for run in chosen))
     controls.sort(key=len)
     place = {id(run): i for i, run in enumerate(runs)}
-    chosen.sort(
-        key=lambda r: (controls.index(tuple(r.config.controls)), targets_of(r), place[id(r)])
-    )
-    return spread(chosen, most)
+
+    def order(run: TrialRun) -> tuple[int, list[tuple[bool, float]], int]:
+        targets = [(value is not None, value or 0.0) for _, value in targets_of(run)]
+        return controls.index(tuple(run.config.controls)), targets, place[id(run)]
+
+    return spread(sorted(chosen, key=order), most)
+
+
+def evenly(things: Sequence[T], most: int) -> list[T]:
+    """Take at most so many, with the first and the last, at equal distances if half as many can be.
+
+    Of nine at most six are every second.
+    """
+    last = len(things) - 1
+    for count in range(min(most, len(things)), most // 2, -1):
+        if count > 1 and last % (count - 1) == 0:
+            return [*things[:: last // (count - 1)]]
+    return spread(things, most)
 
 
 def spread(things: Sequence[T], most: int) -> list[T]:

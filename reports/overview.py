@@ -1,36 +1,64 @@
-"""One picture of a sweep: each trial's colorizations of the same held-out images."""
+"""One picture of a sweep: colorizations of the same held-out images, below each other."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan import samples
-from reports.pictures import newest
-from reports.runs import TrialRun
+from reports.compare import best_suited, evenly
+from reports.grids import Grids, Pixels, last_of
+from reports.wall import Wall
 
 ROOM = 12
 """Pixels on either side of the names."""
 LETTERS = 17
 """Height of the names' font in pixels."""
+MOST_TARGETS = 6
+"""Of a trial of any target."""
+
+Line = tuple[str, Pixels]
+"""A name, and the pictures (n, H, W, 3) beside it."""
 
 
-def overview(
-    shown: Sequence[tuple[str, TrialRun]], grids: Mapping[str, Mapping[int, bytes]]
-) -> bytes:
-    """Draw the grayscale images, the originals, and each trial's, with names at the left, as a PNG.
+def lines_of(wall: Wall, grids: Grids, *, several: bool) -> list[Line]:
+    """Choose what an overview shows: photographs without and with their colours, then trials.
+
+    Where the wall has a trial of any target, the trial without control and the best suited one at
+    its targets, evenly chosen, after exact control where there is that; else every trial.
 
     Args:
-        shown: trials over the same held-out images, one or more, by their labels.
-        grids: their sample grids (PNG) by run id and step.
+        wall: the trials.
+        grids: their sample grids.
+        several: whether the report is of several sweeps.
     """
-    size = shown[0][1].config.image_size
-    last = [newest(grids[run.run_id]) for _, run in shown]
-    pictures = [samples.cells(png, size) for png in last]
-    names = [*samples.ROWS[:2], *(label.replace(", ", "\n") for label, _ in shown)]
-    lines = [pictures[0][0], pictures[0][1], *(made[2] for made in pictures)]
-    grid = Image.open(io.BytesIO(samples.draw(np.stack(lines))))
+    best = best_suited([column.run for column in wall.columns])
+    free = [column for column in wall.columns if not column.run.config.controls][:1]
+    shown = wall.columns if best is None else free + [c for c in wall.columns if c.run is best]
+    first = last_of(shown[0].run, grids)
+    assert first is not None, "a trial on a wall has pictures"
+    found = [(kind, first.grid.find(kind)) for kind in ("grayscale", "original")]
+    lines: list[Line] = [(kind, pictures) for kind, pictures in found if pictures is not None]
+    for column in shown:
+        seen = last_of(column.run, grids)
+        assert seen is not None, "a trial on a wall has pictures"
+        of = f"{column.run.sweep}: " if several else ""
+        for shot in evenly(column.shots, MOST_TARGETS):
+            name, pictures = column.run.name, seen.find("colorized", shot.run)
+            if best is not None:
+                name = shot.label
+            if column.run is best and (moved := seen.find("exact", shot.run)) is not None:
+                name, pictures = f"{name}, exact", moved
+            assert pictures is not None, "a shot has pictures"
+            lines.append((of + name, pictures))
+    return lines
+
+
+def overview(lines: Sequence[Line]) -> bytes:
+    """Draw pictures with their names at the left, as a PNG."""
+    grid = Image.open(io.BytesIO(samples.draw(np.stack([pictures for _, pictures in lines]))))
+    names = [name.replace(", ", "\n") for name, _ in lines]
     font = ImageFont.load_default(LETTERS)
     margin = 2 * ROOM + round(max(font.getlength(line) for n in names for line in n.split("\n")))
     canvas = Image.new("RGB", (margin + grid.width, grid.height), "white")

@@ -6,10 +6,13 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Literal, get_args
 
 from gan.control import TARGETS, Control, ControlName
+from gan.evaluate import EXACT
 from reports.command import train_command
 from reports.runs import State, TrialRun
+from reports.views import in_words, numbers
 
 SYMBOLS: dict[ControlName, str] = {
     "saturation": "S",
@@ -25,22 +28,35 @@ SYMBOLS: dict[ControlName, str] = {
 }
 """Index of sigma and lambda, as in the seed's equations."""
 
+Way = Literal["raw", "exact"]
+"""The outputs that are measured: as a generator makes them, or after exact control."""
+
 
 @dataclass(frozen=True)
 class Row:
-    """One control of one trial; a trial without control has one row without target.
+    """One control of one trial, measured one way; one row without a target if it has no control.
 
-    Values, targets and errors of a control are in the statistic's own unit.
+    A trial of any target has such rows for each target at which it is measured. Values, targets
+    and errors of a control are in the statistic's own unit.
     """
 
     sweep: str
     trial: str
+    """Its name; with the target, where it is one of several (``reports.views``)."""
+    training: str
+    """Name of the trial that was trained."""
     key: str
     state: State
     reason: str
     """Why it failed, or a scheduler stopped it."""
     recoloured: bool
     """Whether the targets were met after a training without control."""
+    any_target: bool
+    """Whether the generator is given the target."""
+    way: Way
+    """Of the outputs that are measured: raw, or after exact control; of a recoloured trial that."""
+    targets: str
+    """Of all controls: "hue 0.6, saturation 0.35"."""
     best: bool
     """Whether it comes nearest to its targets of several that were steered to them."""
     control: ControlName | None
@@ -82,6 +98,32 @@ class Row:
     """M of Hasler and Suesstrunk."""
     hue_resultant: float | None
     """How much the pixels of an image agree in hue, in [0, 1]."""
+    natural_hue_resultant: float | None
+    """The same of photographs that have the target's value by themselves."""
+    kid: float | None
+    """Kernel inception distance x 1000 from the fitted originals."""
+    kid_low: float | None
+    """Lower end of its 95 % interval, by bootstrap over photographs."""
+    kid_high: float | None
+    kid_natural: float | None
+    """KID x 1000 from photographs that have the target's value by themselves."""
+    js_divergence: float | None
+    """Jensen-Shannon divergence of joint ab histograms from the fitted originals, in [0, 1]."""
+    fitted_ciede2000: float | None
+    """Mean colour difference from the fitted originals."""
+    fitted_ciede2000_low: float | None
+    fitted_ciede2000_high: float | None
+    fitted_mae: float | None
+    fitted_psnr: float | None
+    """dB."""
+    hue_spread: float | None
+    """How far the images' mean hues lie apart, in [0, 1]."""
+    fitted_hue_spread: float | None
+    """The same of the fitted originals."""
+    lattice: float | None
+    """Energy at periods of 2 and 4 pixels, over that of the fitted originals."""
+    lattice_amplitude: float | None
+    """Root mean square of dots at those periods, as a colour difference; seen from 1.5."""
     steps: int
     total_steps: int
     epochs: float
@@ -112,30 +154,62 @@ OF_CONTROL = (
 )
 OF_TRIAL = (
     *("mae", "psnr", "ssim", "ciede2000", "accuracy_2", "accuracy_5", "fid"),
-    *("colourfulness", "hue_resultant"),
+    *("colourfulness", "hue_resultant", "natural_hue_resultant"),
+    *("kid", "kid_low", "kid_high", "kid_natural", "js_divergence"),
+    *("fitted_ciede2000", "fitted_ciede2000_low", "fitted_ciede2000_high"),
+    *("fitted_mae", "fitted_psnr", "hue_spread", "fitted_hue_spread"),
+    *("lattice", "lattice_amplitude"),
 )
 
 
 def rows(runs: Sequence[TrialRun], best: Collection[TrialRun] = ()) -> list[Row]:
-    """Lay runs out, one row a control, in their order."""
-    return [row for run in runs for row in _rows_of(run, run in best)]
+    """Lay runs out, one row a control and way, in their order.
+
+    Args:
+        runs: of trials, or their views.
+        best: of those, the best of a target.
+    """
+    return [
+        row
+        for run in runs
+        for way in ways_of(run)
+        for row in _rows_of(run, way, run in best and way == ways_of(run)[0])
+    ]
 
 
-def _rows_of(run: TrialRun, best: bool) -> list[Row]:
+def ways_of(run: TrialRun) -> tuple[Way, ...]:
+    """Return the ways in which a trial is measured: exact control only where it has a target."""
+    if run.config.recolour:
+        return ("exact",)
+    return get_args(Way) if metric(run, "mae", "exact") is not None else ("raw",)
+
+
+def metric(run: TrialRun, name: str, way: Way = "raw") -> float | None:
+    """Return a metric of a trial's outputs; what a recoloured trial has is after exact control."""
+    start = EXACT if way == "exact" and not run.config.recolour else ""
+    return run.metrics.get(f"eval/{start}{name}")
+
+
+def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
     controls: list[tuple[ControlName | None, Control | None]] = [*run.config.controls.items()]
+    origin = run.origin
     return [
         Row(
             sweep=run.sweep,
             trial=run.name,
+            training=origin.name,
             key=run.key,
             state=run.state,
             reason=run.reason,
             recoloured=run.config.recolour,
+            any_target=bool(origin.config.any_controls),
+            way=way,
+            targets=in_words(numbers(run)),
             best=best,
             control=name,
-            target=control.target if control else None,
+            target=control.wanted if control and not control.is_any else None,
             weight=control.weight if control and not run.config.recolour else None,
-            crosstalk=_mean_crosstalk(run),
+            crosstalk=_mean_crosstalk(run, way),
             steps=run.step,
             total_steps=run.total_steps,
             epochs=run.epoch,
@@ -146,27 +220,27 @@ def _rows_of(run: TrialRun, best: bool) -> list[Row]:
             restarts=run.restarts,
             goodput=run.goodput,
             device=run.device,
-            command=train_command(run.config, f"{run.sweep}-again"),
-            achieved=run.metrics.get(f"eval/{name}"),
-            **{field: run.metrics.get(f"eval/{name}_{field}") for field in OF_CONTROL},
-            **{field: run.metrics.get(f"eval/{field}") for field in OF_TRIAL},
+            command=train_command(origin.config, f"{run.sweep}-again"),
+            achieved=metric(run, f"{name}", way),
+            **{field: metric(run, f"{name}_{field}", way) for field in OF_CONTROL},
+            **{field: metric(run, field, way) for field in OF_TRIAL},
         )
         for name, control in controls or [(None, None)]
     ]
 
 
-def crosstalk(run: TrialRun) -> dict[ControlName, float | None]:
+def crosstalk(run: TrialRun, way: Way = "raw") -> dict[ControlName, float | None]:
     """What a trial did to the statistics that it was not asked for.
 
     Returns:
         By statistic the mean distance over the held-out images from the originals' value, in the
         statistic's unit; None where it was steered, or not measured.
     """
-    return {name: run.metrics.get(f"eval/{name}_crosstalk") for name in SYMBOLS}
+    return {name: metric(run, f"{name}_crosstalk", way) for name in SYMBOLS}
 
 
-def _mean_crosstalk(run: TrialRun) -> float | None:
-    found = [v / span(name) for name, v in crosstalk(run).items() if v is not None]
+def _mean_crosstalk(run: TrialRun, way: Way) -> float | None:
+    found = [v / span(name) for name, v in crosstalk(run, way).items() if v is not None]
     return sum(found) / len(found) if found else None
 
 

@@ -45,6 +45,18 @@ class TrialRun:
     """URI of the run's artifacts."""
     sweep: str = ""
     """Name of the sweep that it was read from."""
+    whole: "TrialRun | None" = None
+    """The trial itself, where this is a trial of any target at one of them (``reports.views``)."""
+
+    @property
+    def origin(self) -> "TrialRun":
+        """The trial that was trained."""
+        return self.whole or self
+
+    @property
+    def measured(self) -> bool:
+        """Whether held-out images were coloured with it, and the result measured."""
+        return "eval/mae" in self.metrics
 
     def is_finished_as(self, name: str, index: int, config: TrainConfig) -> bool:
         """Whether it has all of a finished trial: its status is written last."""

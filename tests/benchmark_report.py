@@ -49,7 +49,7 @@ def _store(runs: Path, sweep: str, targets: int, weights: int) -> None:
         for w in range(weights)
     ]
     steered = [BASELINE.model_copy(update={"controls": aim}) for aim in aims]
-    recoloured = [BASELINE.recoloured_to(aim) for aim in aims[::weights]]
+    recoloured = [BASELINE.recoloured_as(config) for config in steered[::weights]]
     index = 0
     for configs in ([BASELINE], steered, recoloured):
         model = runs / "models" / sweep / configs[0].key()

@@ -242,8 +242,7 @@ def test_without_a_picture_no_generator_is_looked_for(here: Path) -> None:
     [
         ([], ["give one of --sweep, --run and --generator"]),
         (["--sweep", "x", "--generator", "generator"], ["give one of"]),
-        (["--generator", "generator", "--hue", "0.5"], ["--hue goes with --sweep"]),
-        (["--sweep", "x", "--run", "y", "--hue", "0.5"], ["--hue goes with --sweep"]),
+        (["--generator", "generator", "--hue", "1.5"], ["--hue", "0<=x<=1"]),
         (["--sweep", "x", "--saturation", "1.5"], ["--saturation", "0<=x<=1"]),
         (["--sweep", "x", "--huw", "0.5"], ["--huw", "--hue"]),
         (["--sweep", "x", "--hue", "nan"], ["--hue: nan is no target"]),

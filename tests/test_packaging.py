@@ -48,7 +48,7 @@ def test_the_wheel_holds_every_file_that_is_needed(
 
 
 def test_the_wheel_holds_nothing_that_was_generated(wheel: zipfile.ZipFile) -> None:
-    kept = {".py", ".yaml", ".j2", ".css", ".js", ".csv", ".jpg", ".txt"}
+    kept = {".md", ".py", ".yaml", ".j2", ".css", ".js", ".csv", ".jpg", ".txt"}
     for name in wheel.namelist():
         assert Path(name).suffix in kept or ".dist-info/" in name
 

@@ -7,13 +7,12 @@ from gan.control import Control
 from reports.compare import (
     best_of_targets,
     control_error,
-    grids,
     in_order,
-    over_seeds,
     recoloured_beside,
     shown_trials,
     told_apart,
 )
+from reports.folds import grids, over_seeds
 from reports.runs import TrialRun
 
 BASELINE = run(metrics={"eval/saturation": 0.31, "eval/hue": 0.1})
@@ -97,8 +96,7 @@ def test_seeds_of_the_trial_without_control_keep_its_name() -> None:
 
 def test_trials_of_the_same_targets_are_told_apart_by_what_differs() -> None:
     def told(*runs: TrialRun) -> list[str]:
-        named = [replace(run, run_id=str(i)) for i, run in enumerate(runs)]
-        return list(told_apart(named).values())
+        return told_apart(runs)
 
     alone = steered(0.25, 0.1, weight=7)
     rivals = steered(0.5, 0.1, weight=50), steered(0.5, 0.1, weight=200, seed=3)

@@ -5,12 +5,13 @@ from typing import Any, cast
 
 import pytest
 from PIL import Image
-from trials import run
+from trials import any_target, run
 
 from gan.control import Control
-from reports import figures
+from reports import achieved, figures
 from reports.drawing import Plot
 from reports.rows import Row, anchor, rows
+from reports.views import views
 
 
 def hues(sweep: str, **changes: Any) -> list[Row]:
@@ -40,7 +41,7 @@ def links(svg: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("sweeps", [1, 5])
 def test_every_trial_is_a_point_that_leads_to_it(sweeps: int) -> None:
     table = [row for i in range(sweeps) for row in hues(f"sweep {i}")]
-    (plot,) = figures.achieved_against_wanted(table, [f"sweep {i}" for i in range(sweeps)], [])
+    (plot,) = achieved.achieved_against_wanted(table, [f"sweep {i}" for i in range(sweeps)], [])
     found = links(plot.svg)
     assert sorted(link for link, _ in found) == sorted(row.anchor for row in table)
     titles = {row.anchor: row.trial for row in table}
@@ -48,14 +49,56 @@ def test_every_trial_is_a_point_that_leads_to_it(sweeps: int) -> None:
         assert title.startswith(titles[link])
 
 
+def saturations() -> list[Row]:
+    trial = any_target({0.1: 0.02, 0.5: 0.03, 0.9: 0.05}, exact=0.001, sweep="one")
+    exact = {f"eval/saturation {t:g}/exact/saturation": t for t in (0.1, 0.5, 0.9)}
+    return rows(views([replace(trial, metrics=trial.metrics | exact)]))
+
+
+def test_a_trial_of_any_target_is_a_curve_and_a_thin_one_after_exact_control() -> None:
+    (plot,) = achieved.achieved_against_wanted(saturations(), ["one"], [])
+    found = links(plot.svg)
+    assert len(found) == 6
+    assert (
+        sum(title.startswith("saturation=any at 0.5 after exact control: ") for _, title in found)
+        == 1
+    )
+    assert ">any target<" in plot.svg
+    assert ">any target, exact<" in plot.svg
+    widths = re.findall(r"stroke: #009e73; stroke-width: ([\d.]+)", plot.svg)
+    dashed = re.findall(r"stroke-dasharray: [^;]*; stroke-dashoffset: 0; stroke: #009e73", plot.svg)
+    assert "2" in widths
+    assert len(dashed) == 1
+    # A fixed target has no curve, and is not shown again after exact control, which meets it.
+    fixed = [replace(row, any_target=False) for row in saturations()]
+    (plain,) = achieved.achieved_against_wanted(fixed, ["one"], [])
+    assert len(links(plain.svg)) == 3
+    assert "stroke: #009e73" not in plain.svg
+
+
+def test_each_way_to_meet_a_target_has_a_mark_and_a_name_of_its_own() -> None:
+    (row, *_) = hues("one")
+    table = [
+        replace(row, any_target=any_target, way=way, kid=9.0)
+        for any_target in (False, True)
+        for way in ("raw", "exact")
+    ]
+    table.append(replace(row, recoloured=True, way="exact", kid=9.0))
+    costs = [figures.Cost(each, 0.1 * i, "H") for i, each in enumerate(table)]
+    plot = figures.trade_off(costs, "kid", "KID", ["one"], [])
+    for name in ("steered", "steered, exact", "any target", "any target, exact", "recoloured"):
+        assert plot.svg.count(f">{name}<") == 1
+    assert len(links(plot.svg)) == 5
+
+
 def test_an_unfinished_trial_says_so_in_its_point_and_in_the_legend() -> None:
-    (plot,) = figures.achieved_against_wanted(hues("one", state="stopped"), ["one"], [])
+    (plot,) = achieved.achieved_against_wanted(hues("one", state="stopped"), ["one"], [])
     assert all("(stopped): " in title for _, title in links(plot.svg))
     assert ">steered, unfinished<" in plot.svg
 
 
 def test_a_hue_that_rounds_to_one_is_red() -> None:
-    (plot,) = figures.achieved_against_wanted(hues("one", achieved=0.9998), ["one"], [])
+    (plot,) = achieved.achieved_against_wanted(hues("one", achieved=0.9998), ["one"], [])
     assert {title.rpartition(": ")[2] for _, title in links(plot.svg)} == {
         *("0.000 for 0", "0.000 for 0.3", "0.000 for 0.6")
     }
@@ -76,7 +119,7 @@ def test_a_curve_below_zero_is_seen() -> None:
 
 
 def test_a_plot_is_part_of_a_page_in_its_colours() -> None:
-    (plot,) = figures.achieved_against_wanted(
+    (plot,) = achieved.achieved_against_wanted(
         hues("one"), ["one"], [run(metrics={"eval/hue": 0.2}, sweep="one")]
     )
     assert plot.svg.startswith("<svg ")
@@ -100,12 +143,12 @@ def test_each_sweeps_trials_without_control_are_lines() -> None:
     free = [run(metrics={"eval/hue": 0.2}, sweep=sweep) for sweep in ("_one", *sweeps)]
     costs = [figures.Cost(row, 0.1, "H") for row in table[:1]]
     for plot in (
-        *figures.achieved_against_wanted(table, sweeps, free),
+        *achieved.achieved_against_wanted(table, sweeps, free),
         figures.trade_off(costs, "mae", "MAE", sweeps, free),
     ):
         for sweep in (" _one", "two", "without a hue"):
             assert plot.svg.count(f">{sweep}: without control<") == 1
-    (plot,) = figures.achieved_against_wanted(hues("two"), ["two"], free)
+    (plot,) = achieved.achieved_against_wanted(hues("two"), ["two"], free)
     assert ">without control<" in plot.svg
 
 

@@ -4,10 +4,11 @@ import json
 from dataclasses import asdict, fields, replace
 
 import pytest
-from trials import run
+from trials import any_target, run
 
 from gan.control import Control
 from reports.rows import Row, crosstalk, rows, to_csv, to_json
+from reports.views import views
 
 BASELINE = run(metrics={"eval/saturation": 0.31, "eval/hue": 0.1})
 SATURATION = run(
@@ -34,11 +35,19 @@ SATURATION = run(
         "eval/accuracy_5": 0.4,
         "eval/colourfulness": 44.0,
         "eval/hue_resultant": 0.6,
+        "eval/kid": 41.5,
+        "eval/kid_low": 30.0,
+        "eval/kid_high": 52.0,
+        "eval/js_divergence": 0.04,
+        "eval/fitted_ciede2000": 18.0,
+        "eval/hue_spread": 0.61,
+        "eval/fitted_hue_spread": 0.65,
+        "eval/lattice_amplitude": 0.4,
     },
 )
 PAIR = run(
     "saturation=0.75, hue=0.6",
-    {"saturation": Control(target=0.75), "hue": Control(target=0.6, weight=5)},
+    {"saturation": Control(target=0.75, weight=200), "hue": Control(target=0.6, weight=5)},
     {
         "eval/saturation": 0.71,
         "eval/saturation_error": 0.05,
@@ -55,10 +64,14 @@ def test_a_trial_with_one_control_is_one_row() -> None:
         Row(
             sweep="a sweep",
             trial="saturation=0.75",
+            training="saturation=0.75",
             key=SATURATION.config.key(),
             state="finished",
             reason="",
             recoloured=False,
+            any_target=False,
+            way="raw",
+            targets="saturation 0.75",
             best=False,
             control="saturation",
             target=0.75,
@@ -83,6 +96,21 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             fid=None,
             colourfulness=44,
             hue_resultant=0.6,
+            natural_hue_resultant=None,
+            kid=41.5,
+            kid_low=30,
+            kid_high=52,
+            kid_natural=None,
+            js_divergence=0.04,
+            fitted_ciede2000=18,
+            fitted_ciede2000_low=None,
+            fitted_ciede2000_high=None,
+            fitted_mae=None,
+            fitted_psnr=None,
+            hue_spread=0.61,
+            fitted_hue_spread=0.65,
+            lattice=None,
+            lattice_amplitude=0.4,
             steps=50,
             total_steps=100,
             epochs=3.96,
@@ -112,6 +140,49 @@ def test_a_trial_has_a_row_for_each_control_with_that_controls_values() -> None:
         for row in (found["saturation"], found["hue"])
     ] == [(0.75, 200, 0.71, 0.05, 0.73), (0.6, 5, 0.61, 0.02, 0.6)]
     assert {row.trial for row in found.values()} == {"saturation=0.75, hue=0.6"}
+
+
+def test_outputs_after_exact_control_are_a_row_of_their_own() -> None:
+    exact = {f"eval/exact/{k.removeprefix('eval/')}": v / 2 for k, v in SATURATION.metrics.items()}
+    raw, moved = rows([replace(SATURATION, metrics=SATURATION.metrics | exact)], [])
+    assert (raw.way, moved.way) == ("raw", "exact")
+    assert (raw.error, moved.error) == (0.06, 0.03)
+    assert (raw.kid, moved.kid, moved.reachable_error_p90) == (41.5, 20.75, 0.05)
+    assert moved.crosstalk == (0.07 / 2 + 0.125 / 2) / 2
+
+
+def test_what_was_recoloured_is_measured_after_exact_control_alone() -> None:
+    (row,) = rows(
+        [
+            run(
+                "recoloured",
+                {"saturation": Control(target=0.75, weight=0)},
+                {"eval/saturation_error": 0.01},
+                recolour=True,
+            )
+        ]
+    )
+    assert (row.way, row.error) == ("exact", 0.01)
+
+
+def test_a_trial_of_any_target_has_rows_at_each_and_the_command_of_its_one_training() -> None:
+    trial = any_target({0.1: 0.02, 0.5: 0.03}, exact=0.001)
+    table = rows(views([trial]))
+    assert [(row.target, row.way, row.error) for row in table] == [
+        *((0.1, "raw", 0.02), (0.1, "exact", 0.001)),
+        *((0.5, "raw", 0.03), (0.5, "exact", 0.001)),
+    ]
+    assert {row.training for row in table} == {"saturation=any"}
+    assert table[2].trial == "saturation=any at 0.5"
+    assert {row.anchor for row in table} == {rows([trial])[0].anchor}
+    (command,) = {row.command for row in table}
+    assert "--desired-saturation any" in command
+    assert all(row.any_target for row in table)
+
+
+def test_a_trial_of_any_target_that_is_not_measured_is_a_row_without_a_target() -> None:
+    (row,) = rows(views([replace(any_target({0.1: 0.1}), metrics={})]))
+    assert (row.control, row.target, row.any_target, row.error) == ("saturation", None, True, None)
 
 
 def test_rows_keep_the_order_of_the_sweep() -> None:

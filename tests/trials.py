@@ -49,3 +49,22 @@ def steered(target: float, error: float, mae: float = 0.1, **settings: Any) -> T
         {"eval/saturation": target, "eval/saturation_error": error, "eval/mae": mae},
         **settings,
     )
+
+
+def any_target(errors: dict[float, float], exact: float | None = None, **settings: Any) -> TrialRun:
+    """A trial of any saturation that was met with errors, by target."""
+    metrics: dict[str, float] = {}
+    for target, error in errors.items():
+        start = f"eval/saturation {target:g}/"
+        metrics |= {f"{start}saturation_error": error, f"{start}mae": 0.1 + target}
+        metrics |= {f"{start}saturation": target + error}
+        if exact is not None:
+            metrics |= {f"{start}exact/saturation_error": exact, f"{start}exact/mae": 0.2}
+    weight = settings.pop("weight", 200.0)
+    return run(
+        settings.pop("name", "saturation=any"),
+        {"saturation": Control(target="any", weight=weight)},
+        metrics,
+        eval_targets=[{"saturation": target} for target in errors],
+        **settings,
+    )

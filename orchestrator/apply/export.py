@@ -97,7 +97,8 @@ def to_onnx(generator: UNetGenerator) -> bytes:
         (torch.zeros(2, 1, 3 * stride, 2 * stride), *given),
         input_names=["l", *generator.conditions],
         output_names=["ab"],
-        dynamic_shapes=(free, tuple({0: batch} for _ in given)),
+        # torch.export takes the targets for one argument; where there are none, for none.
+        dynamic_shapes=(free, *([tuple({0: batch} for _ in given)] if given else [])),
         external_data=False,
         verbose=False,
         dynamo=True,

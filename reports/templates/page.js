@@ -16,55 +16,145 @@ const ofStrip = (uri, index, count, alt) => {
 };
 const figure = (kind, image, caption) =>
   make("figure", { className: kind }, image, make("figcaption", { textContent: caption }));
-const copy = (image) => {
-  const other = image.cloneNode();
-  other.removeAttribute("loading");
-  other.className = "strip pixels";
-  return other;
-};
 
 const dialog = document.getElementById("picture");
-let place = null; // { wall, row, column } of the cell that the dialog shows
+let place = null; // { table, row, column } of the cell that the dialog shows
 
 document.querySelectorAll(".wall").forEach((table, wall) => {
+  const { columns, strips, kinds } = data[wall];
   const cell = (row, column) => table.tBodies[0].rows[row]?.cells[column + 2]?.firstElementChild;
   const rows = table.tBodies[0].rows.length;
-  const columns = data[wall].length;
+  // What a column shows now; the cells as they came are its first shot, as the generator makes it.
+  const at = columns.map((column) => column.at);
+  const first = columns.map((_, column) =>
+    Array.from({ length: rows }, (_, row) => cell(row, column).firstElementChild.src));
+  const stops = columns.flatMap((column, i) => column.shots.map((_, shot) => [i, shot]));
+  const bar = document.querySelectorAll(".bar")[wall];
+  const slider = bar.querySelector("[type=range]");
+  const output = bar.querySelector("output");
+  const large = document.querySelectorAll(".large")[wall];
+  let kind = "colorized";
+
+  const shotOf = (column) => columns[column].shots[at[column]];
+  const aimsOf = (shot) => JSON.stringify(shot.aims.map((aim) => [aim.control, aim.target]));
+  // The picture of a kind, [address, its place in a strip]; nothing where there is none.
+  const pictureOf = (row, column, shot, wanted) => {
+    const strip = shot.strips[wanted];
+    if (strip === undefined) return null;
+    return strip === null ? [first[column][row], 0] : [strips[strip], row];
+  };
+  const put = (image, picture, alt) => {
+    image.hidden = !picture;
+    if (!picture) return;
+    [image.src, image.alt] = [picture[0], alt];
+    image.style.objectPosition = `${(100 * picture[1]) / Math.max(1, rows - 1)}% 0`;
+  };
+  const framed = (row, column, shot, wanted, caption) => {
+    const picture = pictureOf(row, column, shot, wanted);
+    if (!picture) return [];
+    const image = make("img", { className: "strip pixels" });
+    put(image, picture, caption);
+    return [figure("one", image, caption)];
+  };
+
+  const paint = (column) => {
+    const shot = shotOf(column);
+    // A trial without control has no target: its output stands there whatever is shown.
+    const shown = shot.aims.length ? kind : "colorized";
+    const head = table.querySelector(`[data-column="${column}"]`);
+    head.querySelectorAll(".aim").forEach((element, i) => {
+      const aim = shot.aims[i];
+      element.querySelector("b").textContent = aim.wanted;
+      const got = element.querySelector(".got");
+      if (got) got.textContent = aim.got[shown] ? `got ${aim.got[shown]}` : "";
+      const hue = element.querySelector(".hue");
+      if (hue) hue.style.background = `hsl(${Math.round(aim.target * 360)} 80% 50%)`;
+    });
+    head.querySelector(".star").hidden = !shot.best;
+    for (let row = 0; row < rows; row++) {
+      const button = cell(row, column);
+      const picture = pictureOf(row, column, shot, shown);
+      const more = shown === "colorized" ? "" : `, ${kinds[shown]}`;
+      put(button.firstElementChild, picture, `Picture ${row + 1}, ${shot.label}${more}`);
+      button.classList.toggle("none", !picture);
+      if (picture) button.removeAttribute("aria-label");
+      else button.setAttribute("aria-label", `Picture ${row + 1}, ${shot.label}${more}: not there`);
+    }
+  };
+
+  const slide = () => {
+    const [column, shot] = stops[Number(slider.value)];
+    const aims = aimsOf(columns[column].shots[shot]);
+    at[column] = shot;
+    columns.forEach((other, i) => {
+      const same = other.shots.findIndex((one) => aimsOf(one) === aims);
+      if (i !== column && same >= 0) at[i] = same;
+      paint(i);
+    });
+    table.querySelectorAll(".at").forEach((other) => other.classList.remove("at"));
+    table.querySelector(`[data-column="${column}"]`).classList.add("at");
+    const { sentence } = columns[column].shots[shot];
+    output.textContent = sentence;
+    slider.setAttribute("aria-valuetext", sentence);
+    for (let row = 0; row < rows; row++) {
+      const shown = large.children[row] ?? large.appendChild(make("img", { className: "pixels" }));
+      const image = cell(row, column).firstElementChild;
+      [shown.src, shown.alt, shown.hidden] = [image.src, image.alt, image.hidden];
+      shown.style.objectPosition = image.style.objectPosition;
+    }
+  };
+  slider.addEventListener("input", slide);
+  bar.querySelectorAll("[type=radio]").forEach((radio) => {
+    radio.addEventListener("change", () => { kind = radio.value; slide(); });
+  });
 
   const open = (row, column) => {
     place = { table, row, column };
-    const trial = data[wall][column];
-    const [original, grey] = table.tBodies[0].rows[row].querySelectorAll("img");
-    const heading = table.querySelector(`[data-column="${column}"]`).dataset.label;
+    const trial = columns[column];
+    const shot = shotOf(column);
+    const [original, grey] = [...table.tBodies[0].rows[row].querySelectorAll("img")].map((i) => i.src);
+    const plain = (src, caption) =>
+      figure("one", make("img", { src, alt: caption, className: "strip pixels" }), caption);
+    const of = (wanted, caption) => framed(row, column, shot, wanted, caption);
     const pictures = [
-      figure("one", copy(grey), "grayscale"),
-      figure("one", copy(original), "original"),
-      figure("one", copy(cell(row, column).firstElementChild), `colorized: ${heading}`),
+      plain(grey, "grayscale"), plain(original, "original"), ...of("fitted", "original moved there"),
+      ...of("colorized", `colorized: ${shot.label}`), ...of("exact", "after exact control"),
+      ...of("recoloured", "without control, recoloured"),
     ];
-    if (trial.recoloured)
-      pictures.push(figure("one", ofStrip(trial.recoloured, row, rows, "recoloured"), "without control, recoloured"));
-    const numbers = trial.numbers[row].map((n) =>
-      make("tr", {}, ...[n.control, n.wanted, n.achieved, n.reachable, n.original]
+    const exact = shot.numbers[row].some((n) => n.exact);
+    const numbers = shot.numbers[row].map((n) =>
+      make("tr", {}, ...[n.control, n.wanted, n.achieved, ...(exact ? [n.exact] : []), n.reachable, n.original]
         .map((text, i) => i ? make("td", { textContent: text })
           : make("th", { textContent: text, className: "text", scope: "row" }))));
-    const stages = trial.stages.map((stage) =>
+    const heads = ["this picture", "wanted", "achieved", ...(exact ? ["exact"] : []), "reachable", "original has"];
+    const stages = shot.stages.map((stage) =>
       figure("stage", ofStrip(stage.strip, row, rows, `at step ${stage.step}`), `step ${stage.step}`));
-    stages.push(figure("stage", copy(cell(row, column).firstElementChild), `step ${trial.step}`));
-    const body = dialog.querySelector(".body");
-    body.replaceChildren(
-      make("h2", { textContent: `Picture ${row + 1}, ${heading}` }),
-      make("div", { className: "row" }, ...pictures),
+    const last = framed(row, column, shot, "colorized", `step ${trial.step}`);
+    last.forEach((it) => { it.className = "stage"; });
+    const targets = trial.shots.length < 2 ? [] : trial.shots.flatMap((one) => {
+      const picture = pictureOf(row, column, one, kind) ?? pictureOf(row, column, one, "colorized");
+      const image = make("img", { className: "strip pixels" });
+      put(image, picture, one.label);
+      return [figure("stage", image, one.aims.map((aim) => aim.wanted).join(", "))];
+    });
+    dialog.querySelector(".body").replaceChildren(
+      make("h2", { textContent: `Picture ${row + 1}, ${shot.label}` }),
+      make("div", { className: pictures.length > 4 ? "row many" : "row" }, ...pictures),
+      ...(targets.length
+        ? [make("h3", { textContent: `At every target, ${kinds[kind]}` }), make("div", { className: "row targets" }, ...targets)]
+        : []),
       ...(numbers.length
         ? [make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Its numbers" },
             make("table", { className: "numbers" },
-              make("thead", {}, make("tr", {}, ...["this picture", "wanted", "achieved", "reachable", "original has"]
+              make("thead", {}, make("tr", {}, ...heads
                 .map((text, i) => make("th", { textContent: text, scope: "col", className: i ? "" : "text" })))),
               make("tbody", {}, ...numbers)))]
         : []),
-      make("p", {}, `Mean absolute difference from the original: ${three(trial.mae[row])}. `,
+      make("p", {}, `Mean absolute difference from the original: ${three(shot.mae[row])}. `,
         make("a", { href: `#${trial.anchor}`, textContent: "All of its numbers", onclick: () => { place = null; dialog.close(); } })),
-      make("h3", { textContent: "The way there" }),
-      make("div", { className: "row" }, ...stages),
+      ...(stages.length
+        ? [make("h3", { textContent: "The way there" }), make("div", { className: "row" }, ...stages, ...last)]
+        : []),
     );
     if (!dialog.open) dialog.showModal();
   };
@@ -79,43 +169,28 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
   table.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    const at = button.parentElement;
-    move(at.parentElement.sectionRowIndex, at.cellIndex - 2);
-    open(at.parentElement.sectionRowIndex, at.cellIndex - 2);
+    const td = button.parentElement;
+    move(td.parentElement.sectionRowIndex, td.cellIndex - 2);
+    open(td.parentElement.sectionRowIndex, td.cellIndex - 2);
   });
   table.addEventListener("keydown", (event) => {
     const button = event.target.closest("button");
     const step = STEPS[event.key];
     if (!button || !step) return;
-    const at = button.parentElement;
-    const next = at.cellIndex - 2 + step[1] >= 0
-      && move(at.parentElement.sectionRowIndex + step[0], at.cellIndex - 2 + step[1]);
+    const td = button.parentElement;
+    const next = td.cellIndex - 2 + step[1] >= 0
+      && move(td.parentElement.sectionRowIndex + step[0], td.cellIndex - 2 + step[1]);
     if (next) { next.focus(); event.preventDefault(); }
   });
-  table.walk = (row, column) => {
-    if (row < 0 || column < 0 || row >= rows || column >= columns) return;
-    move(row, column);
-    open(row, column);
+  // In the dialog: to the next picture, or to the next target, of this trial or the next.
+  table.walk = (row, column, across) => {
+    const stop = stops.findIndex(([i, shot]) => i === column && shot === at[column]) + across;
+    if (row < 0 || row >= rows || stop < 0 || stop >= stops.length) return;
+    if (across) { slider.value = stop; slide(); }
+    const next = stops[stop][0];
+    move(row, next);
+    open(row, next);
   };
-
-  const slider = document.querySelectorAll(".slider input")[wall];
-  const output = document.querySelectorAll(".slider output")[wall];
-  const large = document.querySelectorAll(".large")[wall];
-  const slide = () => {
-    const column = Number(slider.value);
-    const head = table.querySelector(`[data-column="${column}"]`);
-    table.querySelectorAll(".at").forEach((other) => other.classList.remove("at"));
-    head.classList.add("at");
-    output.textContent = head.dataset.long;
-    slider.setAttribute("aria-valuetext", head.dataset.long);
-    for (let row = 0; row < rows; row++) {
-      const shown = large.children[row] ?? large.appendChild(make("img", { className: "pixels" }));
-      const picture = cell(row, column).firstElementChild;
-      shown.src = picture.src;
-      shown.alt = picture.alt;
-    }
-  };
-  slider.addEventListener("input", slide);
   slide();
 });
 
@@ -128,7 +203,7 @@ dialog.addEventListener("keydown", (event) => {
   const step = STEPS[event.key];
   if (!step) return;
   event.preventDefault();
-  place.table.walk(place.row + step[0], place.column + step[1]);
+  place.table.walk(place.row + step[0], place.column, step[1]);
 });
 
 document.querySelectorAll("table.sortable").forEach((table) => {

@@ -1,0 +1,167 @@
+"""Trials folded together: over their seeds, and into grids over two settings. Pure."""
+
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any
+
+from gan.control import Control, ControlName
+from reports.compare import control_error, settings_of, without_seed
+from reports.rows import Way, metric
+from reports.runs import TrialRun
+
+
+@dataclass(frozen=True)
+class MeanOf:
+    """Mean and spread of a number over trials."""
+
+    mean: float
+    deviation: float | None
+    """Standard deviation of the sample; None for one trial."""
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "MeanOf | None":
+        """Fold values, as far as there are any."""
+        found = [value for value in values if value is not None]
+        if not found:
+            return None
+        return cls(mean(found), stdev(found) if len(found) > 1 else None)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Trials that differ in their seed alone, one control of theirs."""
+
+    sweep: str
+    name: str
+    control: str
+    target: float | None
+    seeds: int
+    achieved: MeanOf | None
+    error: MeanOf | None
+    exact_error: MeanOf | None
+    """After exact control; of a recoloured trial this alone."""
+    kid: MeanOf | None
+    exact_kid: MeanOf | None
+    mae: MeanOf | None
+
+
+def over_seeds(runs: Sequence[TrialRun]) -> list[Folded]:
+    """Fold finished trials that differ in their seed alone; a row a control."""
+    same: dict[Hashable, list[TrialRun]] = {}
+    for run in runs:
+        if run.state == "finished":
+            same.setdefault(without_seed(run), []).append(run)
+    return [
+        _folded(these, name, control)
+        for these in same.values()
+        if len(these) > 1
+        for name, control in _controls(these[0])
+    ]
+
+
+def _folded(runs: list[TrialRun], name: ControlName | None, control: Control | None) -> Folded:
+    first = runs[0]
+
+    def of(key: str, way: Way = "raw") -> MeanOf | None:
+        if way == "raw" and first.config.recolour:
+            return None
+        return MeanOf.of([metric(run, key, way) for run in runs])
+
+    return Folded(
+        sweep=first.sweep,
+        name=unseeded(first.name),
+        control=name or "",
+        target=control.wanted if control and not control.is_any else None,
+        seeds=len(runs),
+        achieved=of(f"{name}", "exact" if first.config.recolour else "raw"),
+        error=of(f"{name}_error"),
+        exact_error=of(f"{name}_error", "exact"),
+        kid=of("kid"),
+        exact_kid=of("kid", "exact"),
+        mae=of("mae", "exact" if first.config.recolour else "raw"),
+    )
+
+
+def unseeded(name: str) -> str:
+    """Name a trial as it is named without its seed."""
+    return re.sub(r"(^|, )seed=\d+", "", name).removeprefix(", ") or "baseline"
+
+
+def _controls(run: TrialRun) -> list[tuple[ControlName | None, Control | None]]:
+    return [*run.config.controls.items()] or [(None, None)]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Trials over two settings."""
+
+    sweep: str
+    of: str
+    """What they have in common: their controls."""
+    down: str
+    """Name of the setting that the lines are of."""
+    across: str
+    lines: list[tuple[Any, list["Cell | None"]]]
+    """Value of ``down``, and a cell for each of ``columns``."""
+    columns: list[Any]
+    """Values of ``across``."""
+
+    @property
+    def title(self) -> str:
+        """Say what it shows."""
+        of = "" if self.across == f"wanted {self.of}" else f" ({self.of})"
+        return f"{self.down} by {self.across}{of}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Trials of one place in a grid: their mean over seeds."""
+
+    error: float | None
+    """``control_error``."""
+    mae: float
+    trials: int
+
+
+def grids(runs: Sequence[TrialRun]) -> list[Grid]:
+    """Lay out finished trials of the same controls in which just two settings differ, by them.
+
+    Seeds and lengths are no settings here; recoloured trials are left out. Trials of any target
+    have a grid of their own, over their targets.
+    """
+    groups: dict[Hashable, list[TrialRun]] = {}
+    for run in runs:
+        if not run.config.recolour and run.state == "finished" and run.measured:
+            views = run.whole is not None
+            groups.setdefault((run.sweep, views, *run.config.controls), []).append(run)
+    found = (_grid(these) for these in groups.values())
+    return [grid for grid in found if grid is not None]
+
+
+def _grid(runs: list[TrialRun]) -> Grid | None:
+    settings = [settings_of(run) for run in runs]
+    varied = {
+        name: sorted(values, key=lambda v: (str(type(v)), v))
+        for name in settings[0]
+        if len(values := {each[name] for each in settings}) > 1
+    }
+    if len(varied) != 2:
+        return None
+    across, down = varied  # a target comes before its weight
+    cells: dict[Hashable, list[TrialRun]] = {}
+    for run, each in zip(runs, settings, strict=True):
+        cells.setdefault((each[down], each[across]), []).append(run)
+    lines = [(y, [_cell(cells.get((y, x), [])) for x in varied[across]]) for y in varied[down]]
+    of = ", ".join(runs[0].config.controls) or "without control"
+    of += ", any target" if runs[0].whole else ""
+    return Grid(runs[0].sweep, of, down, across, lines, varied[across])
+
+
+def _cell(runs: list[TrialRun]) -> Cell | None:
+    if not runs:
+        return None
+    error = MeanOf.of([control_error(run) for run in runs])
+    mae = mean(run.metrics["eval/mae"] for run in runs)
+    return Cell(None if error is None else error.mean, mae, len(runs))

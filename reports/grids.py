@@ -1,0 +1,51 @@
+"""Sample grids as a report reads them: those of earlier versions too."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan import samples
+from reports.runs import TrialRun
+from reports.views import label
+
+Pixels = NDArray[np.uint8]
+Grids = Mapping[str, Mapping[int, bytes]]
+"""Sample grids (PNG) by run id and step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The last sample grid of a trial."""
+
+    step: int
+    grid: samples.Grid
+
+    def find(self, kind: samples.Kind, run: TrialRun) -> Pixels | None:
+        """Return the pictures (n, H, W, 3) of a row of a trial, or a view; None without one."""
+        return self.grid.find(kind, "" if kind in ("grayscale", "original") else label(run))
+
+
+def newest(of_steps: Mapping[int, bytes]) -> bytes:
+    """Return the sample grid of the last step."""
+    return of_steps[max(of_steps)]
+
+
+def read(png: bytes, size: int) -> samples.Grid | None:
+    """Take a sample grid apart; None where it is of a version that wrote other ones."""
+    try:
+        return samples.read(png, size)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def last_of(run: TrialRun, grids: Grids) -> Seen | None:
+    """Read the last sample grid of a trial, if there is one."""
+    of_steps = grids.get(run.run_id)
+    if not of_steps:
+        return None
+    grid = read(newest(of_steps), run.config.image_size)
+    if grid is None or grid.find("original") is None:
+        return None
+    return Seen(max(of_steps), grid)

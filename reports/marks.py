@@ -1,0 +1,129 @@
+"""Marks of a report's plots: how each kind of trial is drawn, and the lines of those without."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from reports.drawing import INK, Point, in_legend
+from reports.rows import Row, shown
+from reports.runs import TrialRun
+
+STEERED = ("#0072b2", "#009e73", "#a8487a", "#7a6a00", "#4a4ab8")
+"""By sweep; with ``RECOLOURED`` told apart by the colour-blind, and seen on black and white."""
+RECOLOURED = "#d55e00"
+MARKERS = {
+    "steered": "o",
+    "any target": "D",
+    "any target, exact": "d",
+    "steered, exact": "^",
+    "recoloured": "s",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that are drawn alike."""
+
+    kind: str
+    """Of ``KINDS``."""
+    label: str
+    rows: list[Row]
+    mark: dict[str, Any]
+    """Of a point."""
+    bar: dict[str, Any]
+    """Of a spread."""
+
+
+KINDS = ("steered", "any target", "any target, exact", "steered, exact", "recoloured")
+"""What rows are drawn as, in order."""
+
+
+def kind_of(row: Row) -> str:
+    """Say how a row's outputs came about."""
+    if row.recoloured:
+        return "recoloured"
+    exact = ", exact" if row.way == "exact" else ""
+    return ("any target" if row.any_target else "steered") + exact
+
+
+def parts(table: Sequence[Row], sweeps: Sequence[str]) -> list[Part]:
+    """Split rows of some sweeps by how they are drawn; unfinished trials are hollow.
+
+    What is drawn later is smaller, down to a size: where two points agree, both are seen.
+    """
+    found: list[Part] = []
+    for kind, (i, sweep), finished in product(KINDS, enumerate(sweeps), (True, False)):
+        of = f"{sweep}: " if len(sweeps) > 1 else ""
+        these = [
+            row
+            for row in table
+            if (row.sweep, kind_of(row)) == (sweep, kind) and (row.state == "finished") == finished
+        ]
+        if not these:
+            continue
+        one = RECOLOURED if kind == "recoloured" else STEERED[int(kind.startswith("any target"))]
+        colour = STEERED[i % len(STEERED)] if of else one
+        mark: dict[str, Any] = {
+            "color": colour,
+            "marker": MARKERS[kind],
+            "markersize": max(3.0, 8 * 0.75 ** len(found)),
+            "zorder": 4 + len(found) / 100,
+        }
+        mark |= {} if finished else {"markerfacecolor": "none"}
+        thin = kind == "recoloured"
+        bar = {"color": colour, "lw": 1.4 if thin else 5, "alpha": 0.9 if thin else 0.3}
+        label = of + kind + ", unfinished" * (not finished)
+        found.append(Part(kind, label, these, mark, bar))
+    return found
+
+
+def point(row: Row, x: float, y: float, text: str) -> Point:
+    """Make a row a point, with what it says."""
+    state = "" if row.state == "finished" else f" ({row.state})"
+    exact = " after exact control" if row.way == "exact" and not row.recoloured else ""
+    return Point(x, y, row.anchor, f"{row.trial}{exact}{state}: {text}")
+
+
+def outcome(row: Row) -> str:
+    """Write what a row achieved of what was wanted."""
+    return f"{shown(row.control, row.achieved or 0.0, 3)} for {row.target:g}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A trial without control."""
+
+    value: float
+    label: str
+    """Empty for all of a sweep but the first."""
+    colour: str
+
+
+def lines_of(sweeps: Sequence[str], free: Sequence[TrialRun], metric: str) -> list[Line]:
+    """Return a line for each trial without control that has a metric."""
+    found: list[Line] = []
+    for i, sweep in enumerate(sweeps):
+        label, colour = "without control", INK
+        if len(sweeps) > 1:
+            label, colour = in_legend(f"{sweep}: {label}"), STEERED[i % len(STEERED)]
+        values = [
+            run.metrics[f"eval/{metric}"]
+            for run in free
+            if run.sweep == sweep and f"eval/{metric}" in run.metrics
+        ]
+        found += [Line(value, label if k == 0 else "", colour) for k, value in enumerate(values)]
+    return found
+
+
+def draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
+    """Draw what the trials without control have."""
+    for line in lines:
+        axes.axhline(line.value, color=line.colour, ls=":", lw=1.2, zorder=1.5, label=line.label)
+
+
+def count(trials: int) -> str:
+    """Write a number of trials."""
+    return f"{trials} trial" + "s" * (trials != 1)

@@ -1,0 +1,81 @@
+"""The plots of a report, by the section that they belong to."""
+
+import re
+from collections.abc import Sequence
+
+from reports import achieved, compare, figures
+from reports.compare import control_error
+from reports.drawing import Plot
+from reports.figures import Cost
+from reports.read import LOSSES, Read
+from reports.rows import SYMBOLS, Row, ways_of
+from reports.runs import TrialRun
+from reports.views import middle, short
+
+MOST_CURVES = 12
+
+
+def plots_of(read: Read, table: Sequence[Row]) -> dict[str, list[Plot]]:
+    """Draw every plot.
+
+    Args:
+        read: of the store.
+        table: the rows of all its views.
+    """
+    free = [run for run in read.runs if not run.config.controls]
+    return {
+        "achieved": achieved.achieved_against_wanted(table, read.sweeps, free),
+        "trade_off": _trade_offs(read, table, free),
+        "curves": _curves(read),
+    }
+
+
+def _trade_offs(read: Read, table: Sequence[Row], free: Sequence[TrialRun]) -> list[Plot]:
+    """Plot qualities over control error; naturalness after exact control too."""
+    first = {(r.sweep, r.key, r.targets, r.way): r for r in reversed(table)}
+    of_view = {(row.sweep, row.key, row.trial): row.targets for row in table}
+    trials = [
+        Cost(
+            first[run.sweep, run.key, of_view[run.sweep, run.key, run.name], way],
+            error,
+            _short(run),
+        )
+        for run in read.views
+        for way in ways_of(run)
+        if (error := control_error(run, way)) is not None
+    ]
+    found = []
+    for quality, label in (("kid", "KID × 1000"), ("mae", "MAE"), ("fid", "FID")):
+        there = [
+            trial
+            for trial in trials
+            if getattr(trial.row, quality) is not None
+            and (quality == "kid" or trial.row.way == "raw" or trial.row.recoloured)
+        ]
+        if there:
+            found.append(figures.trade_off(there, quality, label, read.sweeps, free))
+    return found
+
+
+def _short(run: TrialRun) -> str:
+    return ", ".join(f"{SYMBOLS[n]} {short(c.wanted)}" for n, c in run.config.controls.items())
+
+
+def _curves(read: Read) -> list[Plot]:
+    names = dict.fromkeys(name for run in read.shown for name in run.config.controls)
+    metrics = [(f"eval/{name}_error", f"error of {name}") for name in names]
+    plots = []
+    for metric, label in (*metrics, ("eval/mae", "MAE"), *LOSSES):
+        lines = {
+            i: (read.label(middle(run)), points)
+            for i, run in enumerate(compare.spread(read.shown, MOST_CURVES))
+            if (points := read.curves[run.run_id].get(metric))
+        }
+        if any(len(points) > 1 for _, points in lines.values()):
+            plots.append(figures.curves(f"curve-{slug(metric)}", label, lines))
+    return plots
+
+
+def slug(name: str) -> str:
+    """Write a name in letters that a file's name may have."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")

@@ -1,0 +1,87 @@
+"""What a report needs of the tracking store, and how it is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gan.errors import UserError
+from reports import compare
+from reports.compare import in_order, recoloured_beside
+from reports.runs import TrialRun
+from reports.store import Client, Launched, curve, last_launch, read_sweep, samples
+from reports.views import at_targets, metric_of, middle, views
+from reports.wall import STAGES
+
+MOST_SHOWN = 24
+"""Trials whose pictures a report shows; the others are in its plots and tables."""
+LOSSES = (
+    ("loss/l1", "L1 term"),
+    ("loss/distribution", "distribution term"),
+    ("loss/adversarial", "adversarial term"),
+    ("loss/discriminator", "discriminator's loss"),
+)
+Points = list[tuple[int, float]]
+"""(step, value)."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a report needs of the tracking store."""
+
+    sweeps: Sequence[str]
+    runs: list[TrialRun]
+    """Of all trials."""
+    views: list[TrialRun]
+    """The same, trials of any target at each of their targets."""
+    shown: list[TrialRun]
+    """Trials whose pictures are shown."""
+    best: list[TrialRun]
+    """Of each target that several were steered to; trials and views."""
+    grids: dict[str, dict[int, bytes]]
+    """Sample grids (PNG) by run id and step: of those, and of what was recoloured beside them."""
+    curves: dict[str, dict[str, Points]]
+    """By run id and metric; of a trial of any target at the one in the middle."""
+    launches: dict[str, Launched]
+    """The last of each sweep."""
+
+    def label(self, run: TrialRun) -> str:
+        """Name a trial among those of all sweeps."""
+        return f"{run.sweep}: {run.name}" if len(self.sweeps) > 1 else run.name
+
+
+def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Read:
+    """Read all that a report of some sweeps needs.
+
+    Raises:
+        UserError: there is no such sweep, or it has no trials.
+    """
+    runs: list[TrialRun] = []
+    for sweep in sweeps:
+        found = read_sweep(client, sweep, left_out=left_out)
+        if not found:
+            more = "" if left_out else " (--all shows trials that left its file, if there are any)"
+            raise UserError(f"{sweep}: no trial has started yet{more}")
+        runs += in_order(found)
+    every = [v for sweep in sweeps for v in in_order(views([r for r in runs if r.sweep == sweep]))]
+    best = compare.best_of_targets(every)
+    shown = compare.shown_trials([run for run in runs if run.measured], best, MOST_SHOWN)
+    grids = {run.run_id: samples(client, run, STAGES + 1) for run in shown}
+    measured = [view for view in every if view.measured]
+    for view in (view for run in shown for view in at_targets(run)):
+        beside = recoloured_beside(view, measured)
+        if beside is not None and beside.run_id not in grids:
+            grids[beside.run_id] = samples(client, beside, 1)
+    curves = {
+        run.run_id: {
+            metric: curve(client, run, metric_of(middle(run), metric))
+            for metric in _metrics(middle(run))
+        }
+        for run in shown
+    }
+    launches = {sweep: last_launch(client, sweep) for sweep in sweeps}
+    return Read(sweeps, runs, every, shown, best, grids, curves, launches)
+
+
+def _metrics(run: TrialRun) -> list[str]:
+    wanted = [f"eval/{name}_error" for name in run.config.controls]
+    wanted += ["eval/mae", *(metric for metric, _ in LOSSES)]
+    return [metric for metric in wanted if metric in run.metrics]

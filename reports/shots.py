@@ -1,0 +1,174 @@
+"""What a trial makes of a report's pictures at one target, with numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gan.control import ControlName
+from reports.compare import recoloured_beside
+from reports.grids import Grids, Pixels, Seen, read
+from reports.pictures import STAGE_SIDE, Strips, mae_of, strip
+from reports.rows import Way, metric
+from reports.rows import shown as shown_value
+from reports.runs import TrialRun
+from reports.views import in_words, label, numbers, short
+
+Kind = Literal["colorized", "exact", "recoloured", "fitted"]
+KINDS: dict[Kind, str] = {
+    "colorized": "raw output",
+    "exact": "after exact control",
+    "recoloured": "recoloured baseline",
+    "fitted": "fitted original",
+}
+"""What the cells of a wall can show, for people."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All pictures as a trial coloured them at a step of its training."""
+
+    step: int
+    strip: str
+    """Data URI: the pictures side by side."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A statistic of one picture, as it is shown."""
+
+    control: ControlName
+    wanted: str
+    achieved: str
+    exact: str
+    """After exact control; or empty."""
+    reachable: str
+    original: str
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A control of a trial at a target, as it is shown."""
+
+    control: ControlName
+    target: float
+    wanted: str
+    got: dict[Kind, str]
+    """Mean over the held-out images, of outputs as they are, after exact control, recoloured."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What one trial makes of the pictures at one target."""
+
+    run: TrialRun
+    aims: list[Aim]
+    label: str
+    """Its targets in few words."""
+    mae: list[float]
+    """Of each picture: mean absolute difference from the original's RGB, in [0, 1]."""
+    numbers: list[list[Number]]
+    """Of each picture, for each control."""
+    stages: list[Stage]
+    strips: dict[Kind, int | None]
+    """Place of each kind of pictures among the wall's strips; None where they are the cells."""
+
+    @property
+    def sentence(self) -> str:
+        """Say what was wanted and achieved."""
+        parts = []
+        for aim in self.aims:
+            got, exact = aim.got.get("colorized"), aim.got.get("exact")
+            parts.append(
+                f"{aim.control}: wanted {aim.wanted}"
+                + (f", achieved {got}" if got else "")
+                + (f", {exact} after exact control" if exact else "")
+            )
+        return "; ".join(parts) or "without control"
+
+
+def shot_of(
+    view: TrialRun,
+    *,
+    in_cells: bool,
+    original: Pixels,
+    runs: Sequence[TrialRun],
+    seen: dict[str, Seen],
+    grids: Grids,
+    strips: Strips,
+) -> Shot:
+    """Gather what one trial makes of the pictures at one target.
+
+    Args:
+        view: the trial, or of one of any target a view.
+        in_cells: whether its outputs are kept as the cells of a wall, one by one.
+        original: (n, H, W, 3), the photographs.
+        runs: all trials and views, for the recoloured baseline of the same target.
+        seen: the last sample grid of each, by run id.
+        grids: all of their sample grids.
+        strips: where other pictures are kept.
+    """
+    own = seen[view.run_id]
+    made = own.find("colorized", view)
+    assert made is not None, "a view has pictures"
+    places: dict[Kind, int | None] = {"colorized": None if in_cells else strips.add(made)}
+    beside = recoloured_beside(view, [run for run in runs if run.run_id in seen])
+    moved = None if beside is None else seen[beside.run_id].find("colorized", beside)
+    found: list[tuple[Kind, Pixels | None]] = [
+        ("exact", own.find("exact", view)),
+        ("recoloured", moved),
+        ("fitted", own.find("fitted", view)),
+    ]
+    places |= {kind: strips.add(pictures) for kind, pictures in found if pictures is not None}
+    return Shot(
+        run=view,
+        aims=_aims(view, beside),
+        label=in_words(numbers(view)) or "without control",
+        mae=mae_of(made, original),
+        numbers=_numbers(view, own, len(made)),
+        stages=_stages(view, grids, min(STAGE_SIDE, strips.side)),
+        strips=places,
+    )
+
+
+def _stages(view: TrialRun, grids: Grids, side: int) -> list[Stage]:
+    size = view.config.image_size
+    found = []
+    for step, png in list(grids[view.run_id].items())[:-1]:
+        grid = read(png, size)
+        pictures = None if grid is None else grid.find("colorized", label(view))
+        if pictures is not None:
+            found.append(Stage(step, strip(pictures, side)))
+    return found
+
+
+def _aims(view: TrialRun, beside: TrialRun | None) -> list[Aim]:
+    found = []
+    for name, control in view.config.controls.items():
+        sources: list[tuple[Kind, TrialRun | None, Way]] = [
+            ("colorized", view, "raw"),
+            ("exact", view, "exact"),
+            ("recoloured", beside, "exact"),
+        ]
+        got: dict[Kind, str] = {
+            kind: shown_value(name, value, 3)
+            for kind, run, way in sources
+            if run is not None and (value := metric(run, name, way)) is not None
+        }
+        found.append(Aim(name, control.wanted, short(control.wanted), got))
+    return found
+
+
+def _numbers(view: TrialRun, seen: Seen, count: int) -> list[list[Number]]:
+    """Read what was measured of each picture, for each control."""
+    raw = seen.grid.numbers("colorized", label(view))
+    exact = seen.grid.numbers("exact", label(view))
+    found: list[list[Number]] = [[] for _ in range(count)]
+    for name, of in raw.items():
+        moved = exact.get(name)
+        for i, of_picture in enumerate(found):
+            values = (of.achieved[i], of.reachable[i], of.original[i])
+            achieved, reachable, original = (shown_value(name, v, 3) for v in values)
+            wanted = shown_value(name, view.config.controls[name].wanted, 3)
+            after = "" if moved is None else shown_value(name, moved.achieved[i], 3)
+            of_picture.append(Number(name, wanted, achieved, after, reachable, original))
+    return found

@@ -1,0 +1,123 @@
+"""Sentences and names of a report: what it says beside its tables."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Any, get_args
+
+from gan.extras import features_unavailable
+from reports import compare
+from reports.read import Read
+from reports.rows import SYMBOLS, Row
+from reports.runs import LEFT_OUT, State, TrialRun
+from reports.views import short
+
+
+def heading(run: TrialRun, apart: str) -> str:
+    """Name a trial by its targets, as the original project's results do.
+
+    Args:
+        run: of a trial, or a view.
+        apart: what tells it from others of the same targets.
+    """
+    controls = run.config.controls.items()
+    targets = ", ".join(
+        rf"$\sigma_{SYMBOLS[name]} = {c.target}$"
+        if c.is_any
+        else rf"$\sigma_{SYMBOLS[name]} = {short(c.wanted)}$"
+        for name, c in controls
+    )
+    any_target = "any target" if run.whole else ""
+    after = "recoloured after training" if run.config.recolour else ""
+    parts = (targets or "Without control", any_target, after, plain_in_markdown(apart))
+    return ", ".join(part for part in parts if part)
+
+
+def naturalness(table: Sequence[Row]) -> str:
+    """Say why KID is missing, if it is: an extra of the package measures it."""
+    measured = [row for row in table if row.mae is not None]
+    if not measured or any(row.kid is not None for row in measured):
+        return ""
+    reason = features_unavailable() or (
+        "these trials are not finished, or were trained without what measures it "
+        "(pip install 'colorsweep[naturalness]')"
+    )
+    return f"KID was not measured: {reason}."
+
+
+def choice(read: Read) -> str:
+    """Say which trials have no pictures here; nothing where all have."""
+    measured = [run for run in read.runs if run.measured and not run.config.recolour]
+    if len(measured) == len(read.shown):
+        return ""
+    return f"Pictures of {len(read.shown)} of {len(measured)} trials: {compare.CHOICE}."
+
+
+def counts(read: Read) -> str:
+    """Count trials by state: all that the sweeps ask for, with or without a run."""
+    states = Counter(run.state for run in read.runs if run.index != LEFT_OUT)
+    states["not begun"] += missing(read)
+    others = [f"{states[s]} {s}" for s in get_args(State) if states[s] and s != "finished"]
+    if left := sum(run.index == LEFT_OUT for run in read.runs):
+        others.append(f"{left} that left the file")
+    finished = f"{states['finished']} of {states.total()} trials finished"
+    return ", ".join([finished, *others])
+
+
+def missing(read: Read) -> int:
+    """Count the trials that the sweeps ask for and that have no run yet."""
+    absent = 0
+    for sweep in read.sweeps:
+        launched = range(read.launches[sweep].trials)  # what a search chose since comes after
+        absent += len(launched) - sum(r.sweep == sweep and r.index in launched for r in read.runs)
+    return absent
+
+
+def made(read: Read) -> dict[str, Any]:
+    """How the report's trials came about."""
+    trained = [run for run in read.runs if run.versions]
+    return {
+        "commands": [each.command for each in read.launches.values() if each.command],
+        "report": version("colorsweep"),
+        "versions": _unique(", ".join(f"{k} {v}" for k, v in r.versions.items()) for r in trained),
+        "datasets": _unique(
+            f"{r.config.dataset} at {r.config.image_size} pixels, {r.dataset_digest[:16]}"
+            for r in trained
+        ),
+        "devices": _unique(run.device for run in trained),
+    }
+
+
+def _unique(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def plain_in_markdown(text: str) -> str:
+    """Write text so that Markdown takes none of it for markup."""
+    return re.sub(r"([\\`*_\[\]<>|#$&~])", r"\\\1", " ".join(text.split()))
+
+
+def shared_settings(runs: Sequence[TrialRun]) -> str:
+    """Say what all trials have in common."""
+    lines = {
+        (
+            f"dataset {run.config.dataset}",
+            f"{run.config.image_size}×{run.config.image_size} pixels",
+            f"{run.config.base_channels} base channels",
+            f"batch {run.config.batch_size}",
+        )
+        for run in runs
+    }
+    counts = {
+        (images := run.metrics["eval/images"], run.metrics.get("eval/pictures", images))
+        for run in runs
+        if "eval/images" in run.metrics
+    }
+    measured = [
+        f"measured on {images:.0f} held-out images"
+        + (f" (crops of {pictures:.0f} photographs)" if images != pictures else "")
+        for images, pictures in counts
+    ]
+    same = [each[0] for each in zip(*lines, strict=True) if len(set(each)) == 1]
+    return ", ".join(same + (measured if len(measured) == 1 else []))
