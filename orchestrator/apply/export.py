@@ -89,8 +89,7 @@ def to_onnx(generator: UNetGenerator) -> bytes:
         generator: on the CPU, in inference mode.
     """
     stride, size = generator.stride, generator.config.image_size
-    batch = Dim("batch")
-    free = {0: batch, 2: stride * Dim("rows"), 3: stride * Dim("columns")}
+    free = {0: Dim("batch"), 2: stride * Dim("rows"), 3: stride * Dim("columns")}
     given = tuple(torch.full((2,), 0.5) for _ in generator.conditions)
     program = torch.onnx.export(
         _Positional(generator).eval(),
@@ -98,7 +97,7 @@ def to_onnx(generator: UNetGenerator) -> bytes:
         input_names=["l", *generator.conditions],
         output_names=["ab"],
         # torch.export takes the targets for one argument; where there are none, for none.
-        dynamic_shapes=(free, *([tuple({0: batch} for _ in given)] if given else [])),
+        dynamic_shapes=(free, *([tuple({0: Dim.AUTO} for _ in given)] if given else [])),
         external_data=False,
         verbose=False,
         dynamo=True,
