@@ -8,9 +8,10 @@ from gan import samples
 from gan.samples import Numbers, Row
 
 
-@pytest.mark.parametrize("size", [32, 64, 96, 128, 256])
+@pytest.mark.parametrize(
+    ("size", "count"), [(32, 3), (64, 3), (96, 3), (128, 3), (256, 3), (32, 29), (128, 29)]
+)
 @pytest.mark.parametrize("columns", [1, 12])
-@pytest.mark.parametrize("count", [3, 29])
 def test_a_grid_gives_back_the_pictures_that_it_was_drawn_from(
     size: int, columns: int, count: int
 ) -> None:

@@ -260,6 +260,7 @@ def test_the_discriminator_learns_to_read_a_statistic(
         base_channels=8,
         discriminator_lr=2e-3,
         controls={"saturation": {"target": "any"}},
+        eval_targets=[{"saturation": 0.5}],
     )
     assert of.fit(tmp_path)
     losses = list(series(of, "loss/saturation_read").values())
@@ -282,6 +283,7 @@ def test_a_training_with_a_reader_goes_on_bit_for_bit(
 ) -> None:
     monkeypatch.setattr(trainer, "PROGRESS_SECONDS", 0)
     fields = {"steps": 12, "evaluate_every": 6, "penalty_on": on, "controls": TWO}
+    fields["eval_targets"] = [{"hue": 0.5}]
     whole = start(**fields)
     assert whole.fit(tmp_path / "whole")
     part = start(**fields)
