@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan.config import TrainConfig
-from gan.control import Control, ControlName
+from gan.control import TARGETS, Control, ControlName
 from gan.controls import STATISTICS, Targets
 from gan.data import Stream, mix
 from gan.distribution import draw_directions, draw_pixels
@@ -89,7 +89,8 @@ def prepare(
     """Give pictures their targets, and move their colours to them where a loss is to see that.
 
     The first ``own_share`` of the pictures are given their own values where targets are ``any``
-    (which pictures come first is random); the others the values drawn.
+    (which pictures come first is random), unless those are outside what is drawn; the others the
+    values drawn.
 
     Args:
         l: (N, 1, H, W), scaled lightness.
@@ -102,20 +103,24 @@ def prepare(
         return Batch(l, ab, rgb, {}, ab)
     own = round(len(rgb) * config.own_share) if config.conditions else 0
     targets: dict[ControlName, Tensor] = {}
-    whole = bool(config.controls.keys() - set(config.conditions))
+    left: list[Tensor] = []  # for each control that may have to move an own picture, which not
     for name, control in config.controls.items():
         if not control.is_any:
             targets[name] = rgb.new_full((len(rgb),), control.wanted)
+            left.append(torch.zeros(own, dtype=torch.bool, device=rgb.device))
             continue
-        value = STATISTICS[name].measure(rgb[:own])
-        drawn = draws.targets[name]
-        for start, end in control.hold_out:
-            value = torch.where((value > start) & (value < end), drawn[:own], value)
-            whole = True
+        value, drawn = STATISTICS[name].measure(rgb[:own]), draws.targets[name]
+        if control.drawn(name) != [TARGETS[name]]:
+            inside = [(start <= value) & (value <= end) for start, end in control.drawn(name)]
+            left.append(torch.stack(inside).any(dim=0))
+            value = torch.where(left[-1], value, drawn[:own])
         targets[name] = torch.cat([value, drawn[own:]])
     if config.fit == "none":
         return Batch(l, ab, rgb, targets, ab)
-    # Pictures with values of their own are where they are wanted.
-    first = 0 if whole else own
+    # Where every own value is one that may be drawn, its picture is left as it is unseen.
+    first = 0 if left else own
     moved = fit(l[first:], ab[first:], {name: values[first:] for name, values in targets.items()})
+    if left:
+        kept = torch.stack(left).all(dim=0)[:, None, None, None]
+        moved = torch.cat([torch.where(kept, ab[:own], moved[:own]), moved[own:]])
     return Batch(l, ab, rgb, targets, torch.cat([ab[:first], moved]))

@@ -85,8 +85,8 @@ class TrainConfig(Frozen):
     pixel."""
     fit: Literal["none", "l1", "discriminator", "both"] = "both"
     """Which loss sees the photograph moved to its targets in place of the photograph as it is:
-    L1, the discriminator (and the distribution of colours), or both. Without control neither
-    does."""
+    L1, the discriminator (and the distribution of colours), or both; also where a control's weight
+    is 0. Without control neither does."""
     own_share: float = Field(default=0.5, ge=0, le=1)
     """Share of a batch that is given the photograph's own values, with the photograph as it is,
     where targets are ``any``; the others are given targets drawn uniformly."""
@@ -100,9 +100,9 @@ class TrainConfig(Frozen):
     penalty_on: Literal["generator", "discriminator", "both"] = "generator"
     """Whose statistic the penalty is of: the generated picture's, measured; or the one that the
     discriminator reads from it, which learns it from real pictures (AC-GAN); or both."""
-    upsampling: Literal["transposed", "icnr", "resize"] = "resize"
-    """Of the generator's decoder: transposed convolutions; the same, started as enlargements of
-    2x2 pixels (ICNR); or enlarging by nearest neighbour before a convolution."""
+    upsampling: Literal["transposed", "resize"] = "resize"
+    """Of the generator's decoder: transposed convolutions, which leave a lattice of dots; or
+    enlarging by nearest neighbours before a convolution."""
     label_smoothing: float = Field(default=0.1, ge=0, le=0.5)
     """One-sided: the discriminator's target for real images is 1 minus this."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
@@ -267,11 +267,6 @@ class TrainConfig(Frozen):
         """Return the same trial without control: its baseline."""
         return self.model_copy(update={"controls": {}, "recolour": False, "eval_targets": ()})
 
-    def baseline_key(self) -> str:
-        """Return what is equal for trials that would be trained alike without control."""
-        aside = {name: type(self).model_fields[name].default for name in OF_CONTROL}
-        return self.without_control().model_copy(update=aside).key()
-
     def recoloured_as(self, other: Self) -> Self:
         """Return the trial that meets another's targets after the training of this one."""
         aims = {n: c.model_copy(update={"weight": 0.0}) for n, c in other.controls.items()}
@@ -281,11 +276,16 @@ class TrainConfig(Frozen):
     def key(self) -> str:
         """Name the trial by what it sets, its length aside: 10 hex digits.
 
-        A field left at, or set to, its default does not count, so that a new field changes no key.
-        The length counts where a penalty acts from a share of it: a longer training is another.
+        A field left at, or set to, its default does not count, so that a new field changes no key;
+        nor does what only trials with a control look at, in one without. The length counts where
+        a penalty acts from a share of it: a longer training is another.
         """
         penalised = any(control.weight > 0 for control in self.controls.values())
-        aside = set() if penalised and self.penalty_from_step > 0 else {"steps", "epochs"}
+        aside = {"penalty_weight"}  # it is in the controls' own
+        if not penalised or self.penalty_from_step == 0:
+            aside |= {"steps", "epochs"}
+        if not self.controls or self.recolour:
+            aside |= set(OF_CONTROL)
         settings = self.model_dump(mode="json", exclude_defaults=True, exclude=aside)
         text = json.dumps([KEY_SCHEMA, settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]

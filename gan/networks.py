@@ -232,29 +232,12 @@ def initialize(network: nn.Module, config: TrainConfig, random: torch.Generator)
                 nn.init.normal_(module.weight, std=0.02, generator=random)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-            if isinstance(module, nn.ConvTranspose2d) and config.upsampling == "icnr":
-                _repeat_pixels(module.weight)
     for module in network.modules():
         if isinstance(module, conditioning.Modulation):
             nn.init.zeros_(module.outer.weight)
     if isinstance(network, UNetGenerator):
         with torch.no_grad():
             network.head.weight.mul_(config.head_gain)
-
-
-@torch.no_grad()
-def _repeat_pixels(weight: Tensor) -> None:
-    """Start a 4x4 transposed convolution of stride 2 as one that makes 2x2 equal pixels.
-
-    ICNR: Aitken et al., "Checkerboard artifact free sub-pixel convolution" (2017), for transposed
-    convolutions: the four output pixels of an input pixel get the same weights.
-    """
-    # Output 2i takes kernel rows 1 (of input i) and 3 (of i - 1); output 2i + 1 rows 2 and 0 (of
-    # i + 1): equal outputs, of input i alone, where rows 1 and 2 are equal and 0 and 3 are zero.
-    for dim in (2, 3):
-        weight.copy_(weight.index_select(dim, torch.tensor([1, 1, 1, 1])))
-        weight.index_fill_(dim, torch.tensor([0, 3]), 0.0)
-    weight.mul_(2)  # one tap where there were four
 
 
 def build(config: TrainConfig) -> tuple[UNetGenerator, Discriminator]:

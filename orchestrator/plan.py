@@ -98,12 +98,12 @@ def _check_adaptive(spec: SweepSpec, objective: Objective, trials: list[Trial]) 
 
 
 def _recoloured(trials: list[Trial]) -> list[Trial]:
-    baselines = {t.config.baseline_key(): t for t in trials if not t.config.controls}
+    baselines = {trial.key: trial for trial in trials if not trial.config.controls}
     found: dict[str, Trial] = {}
     for trial in trials:
         if not trial.config.controls:
             continue
-        if (baseline := baselines.get(trial.config.baseline_key())) is not None:
+        if (baseline := baselines.get(trial.config.without_control().key())) is not None:
             config = baseline.config.recoloured_as(trial.config)
             # Differences beside the targets, as the baseline's name has them.
             beside = baseline.name.removeprefix("baseline")

@@ -53,7 +53,7 @@ def recoloured_beside(run: TrialRun, runs: Sequence[TrialRun]) -> TrialRun | Non
 
 def _comparison(run: TrialRun) -> object:
     """Equal for trials that differ in how, not in what, they steer."""
-    return run.sweep, run.config.baseline_key(), targets_of(run)
+    return run.sweep, run.config.without_control().key(), targets_of(run)
 
 
 def targets_of(run: TrialRun) -> tuple[tuple[ControlName, float | None], ...]:

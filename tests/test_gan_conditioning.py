@@ -231,48 +231,36 @@ def test_networks_of_fixed_targets_have_the_weights_that_they_had(fields: dict[s
 # Upsampling
 
 
-def fresh_block(upsampling: str, **fields: Any) -> nn.ConvTranspose2d:
-    """The first layer of a generator's last decoder block, as it starts."""
-    generator, _ = build(config(upsampling=upsampling, **fields))
-    layer = generator.decoder[-1][0]  # type: ignore[index]
-    assert isinstance(layer, nn.ConvTranspose2d)
-    return layer
-
-
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_icnr_starts_as_an_enlargement_of_2x2_equal_pixels(batch_norm: bool) -> None:
-    layer = fresh_block("icnr", batch_norm=batch_norm)
-    maps = torch.rand(2, layer.in_channels, 8, 8)
+def test_resizing_is_enlarging_by_nearest_neighbours_and_a_4x4_convolution(
+    batch_norm: bool,
+) -> None:
+    generator, _ = build(config(batch_norm=batch_norm))
+    layer, mean = generator.decoder[-1][:2]  # type: ignore[index]
+    maps = torch.rand(2, layer.in_channels, 6, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        made = layer(maps).numpy()
-    assert made.shape[2:] == (16, 16)
-    squares = made.reshape(2, -1, 8, 2, 8, 2)
-    spread = np.ptp(squares, axis=(3, 5)).max()
-    assert spread < 1e-6
-    assert squares[:, :, :, 0, :, 0].std() > 0.1, "of what is there"
-    # Each square by its own pixel alone: a 1x1 convolution, enlarged.
-    kernel = layer.weight.detach().numpy()[:, :, 1, 1]
-    small = np.einsum("nihw,io->nohw", maps.numpy(), kernel)
-    np.testing.assert_allclose(squares[:, :, :, 0, :, 0], small, atol=1e-5)
-    plain = fresh_block("transposed", batch_norm=batch_norm)
+        made = mean(layer(maps))
+        enlarged = nn.functional.interpolate(maps, scale_factor=2)
+        kernel = layer.weight.transpose(0, 1).flip(2, 3) / 4
+        padded = nn.functional.pad(enlarged, (1, 2, 1, 2))
+        wanted = nn.functional.conv2d(padded, kernel, layer.bias)
+    torch.testing.assert_close(made, wanted, atol=1e-5, rtol=0)
+    assert made.std() > 0.05
+
+
+@pytest.mark.parametrize(("upsampling", "flat"), [("resize", True), ("transposed", False)])
+def test_of_a_flat_map_resizing_makes_a_flat_one(upsampling: str, flat: bool) -> None:
+    generator, _ = build(config(upsampling=upsampling))
+    layers = list(generator.decoder[-1].children())[: 2 if flat else 1]
     with torch.no_grad():
-        assert np.ptp(plain(maps).numpy().reshape(2, -1, 8, 2, 8, 2), axis=(3, 5)).max() > 0.1
+        made = torch.full((1, layers[0].in_channels, 8, 8), 0.5)
+        for layer in layers:
+            made = layer(made)
+    spread = made[..., 4:-4, 4:-4].std(dim=(2, 3)).max().item()
+    assert spread < 1e-6 if flat else spread > 0.05
 
 
-def test_icnr_keeps_the_size_of_what_it_makes() -> None:
-    # He's variance is of 4 taps; one is left, of twice the weight.
-    layers = [fresh_block(of, base_channels=32) for of in ("icnr", "transposed")]
-    random = torch.Generator().manual_seed(0)
-    maps = torch.randn(8, layers[0].in_channels, 16, 16, generator=random)
-    with torch.no_grad():
-        sizes = [layer(maps)[..., 2:-2, 2:-2].std().item() for layer in layers]
-    assert sizes[0] == pytest.approx(sizes[1], rel=0.1)
-
-
-def test_resizing_has_no_transposed_convolution_and_as_many_weights() -> None:
-    resized, transposed = (build(config(upsampling=of))[0] for of in ("resize", "transposed"))
-    assert not [m for m in resized.modules() if isinstance(m, nn.ConvTranspose2d)]
-    assert len([m for m in resized.modules() if isinstance(m, nn.Upsample)]) == 4
-    counts = [sum(p.numel() for p in net.parameters()) for net in (resized, transposed)]
+def test_resizing_has_as_many_weights() -> None:
+    networks = (build(config(upsampling=of))[0] for of in ("resize", "transposed"))
+    counts = [sum(p.numel() for p in network.parameters()) for network in networks]
     assert counts[0] == counts[1]
-    assert coloured(resized, targets(0.5)).shape == (3, 2, 32, 32)

@@ -28,7 +28,7 @@ OTHERS: dict[str, Any] = {
     "penalty_weight": 10.0,
     "penalty_from_step": 0.5,
     "penalty_on": "both",
-    "upsampling": "icnr",
+    "upsampling": "transposed",
     "label_smoothing": 0.0,
     "lr_plateau_steps": 500,
     "discriminator_every": 2,

@@ -86,7 +86,7 @@ def saturation(**fields: Any) -> dict[str, Any]:
         ({"distribution_weight": -1}, "distribution_weight", "greater than or equal to 0"),
         ({"fit": "data"}, "fit", "'none', 'l1', 'discriminator' or 'both'"),
         ({"conditioning": "concat"}, "conditioning", "'both', 'film' or 'plane'"),
-        ({"upsampling": "bilinear"}, "upsampling", "'transposed', 'icnr' or 'resize'"),
+        ({"upsampling": "bilinear"}, "upsampling", "'transposed' or 'resize'"),
         ({"penalty_on": "nothing"}, "penalty_on", "'generator', 'discriminator' or 'both'"),
         ({"penalty_from_step": 1.0}, "penalty_from_step", "less than 1"),
         ({"penalty_weight": -2}, "penalty_weight", "greater than or equal to 0"),

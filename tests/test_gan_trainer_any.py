@@ -103,7 +103,7 @@ def test_batches_decoded_ahead_train_the_same(
         {"fit": "l1"},
         {"conditioning": "film"},
         {"distribution_scales": [0.0]},
-        {"upsampling": "icnr"},
+        {"upsampling": "transposed"},
         {"controls": {"saturation": {"min": 0.05, "max": 0.9}, "hue": {"target": "any"}}},
     ],
     ids=str,
