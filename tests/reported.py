@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 
@@ -119,10 +118,14 @@ def cut(png: bytes) -> dict[tuple[str, str], list[Pixels]]:
 
 
 @cache
-def mixed_runs(factory: pytest.TempPathFactory) -> Path:
-    """A store with a sweep, and the directories of its trials; made once a session."""
+def mixed_runs(base: Path) -> Path:
+    """A store with a sweep, and the directories of its trials; made once a session.
+
+    Args:
+        base: the session's directory.
+    """
     photos = load(BASELINE)
-    runs = factory.mktemp("runs")
+    runs = base / "mixed runs"
     tracker = SweepTracker(default_uri(runs), "mixed", runs)
     tracker.note_launch(Launched("colorsweep launch mixed.yaml", len(TRIALS) + 2))
     SweepTracker(default_uri(runs), "empty", runs)
@@ -153,10 +156,10 @@ def mixed_runs(factory: pytest.TempPathFactory) -> Path:
 
 
 @cache
-def mixed_report(factory: pytest.TempPathFactory) -> Path:
+def mixed_report(base: Path) -> Path:
     """The directory of the sweep's report."""
-    out = factory.mktemp("report") / "new" / "deep"
-    page = write_report(default_uri(mixed_runs(factory)), ["mixed"], out)
+    out = base / "mixed report" / "deep"
+    page = write_report(default_uri(mixed_runs(base)), ["mixed"], out)
     assert page == out / "index.html"
     return out
 

@@ -32,13 +32,13 @@ from reports.store import default_uri
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a sweep, and the directories of its trials."""
-    return mixed_runs(tmp_path_factory)
+    return mixed_runs(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of the sweep's report."""
-    return mixed_report(tmp_path_factory)
+    return mixed_report(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
