@@ -69,7 +69,7 @@ class Control(Frozen):
     @classmethod
     def _number_or_any(cls, target: Any) -> Any:
         if isinstance(target, str) and target != "any":
-            raise ValueError("a target is a number, or any")
+            raise ValueError("a target is a number, or 'any'")
         return target
 
     @model_validator(mode="after")

@@ -253,7 +253,7 @@ def test_of_a_flat_map_resizing_makes_a_flat_one(upsampling: str, flat: bool) ->
     generator, _ = build(config(upsampling=upsampling))
     layers = list(generator.decoder[-1].children())[: 2 if flat else 1]
     with torch.no_grad():
-        made = torch.full((1, layers[0].in_channels, 8, 8), 0.5)
+        made = torch.full((1, len(layers[0].weight), 8, 8), 0.5)  # type: ignore[arg-type]
         for layer in layers:
             made = layer(made)
     spread = made[..., 4:-4, 4:-4].std(dim=(2, 3)).max().item()

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gan.config import TrainConfig
+from gan.config import OF_CONTROL, TrainConfig
 from gan.control import Control
 
 # A value other than the default for every field but the length.
@@ -184,6 +184,10 @@ def test_every_other_field_is_part_of_the_key(field: str) -> None:
     base: dict[str, Any] = {"dataset": "cifar100"} if field == "dataset_path" else {}
     if field == "recolour":
         base = {"controls": {"hue": {"target": 0.5, "weight": 0}}}
+    if field in OF_CONTROL:
+        # They mean something to a trial with control alone, and lambda is in each control.
+        assert config(**{field: OTHERS[field]}).key() == config().key()
+        base = {"controls": {"hue": {"target": 0.5}}}
     assert config(**base, **{field: OTHERS[field]}).key() != config(**base).key()
 
 

@@ -261,7 +261,7 @@ def test_the_same_trial_twice_is_refused_with_both_places(
         ("points: [{hue: .nan}]", "points[0]: hue.target", "not nan"),
         ("axes: {hue: [0, 2]}", "axes (hue.target: 2): hue.target", "is not in [0, 1]"),
         ("points: [{hue: {target: 0, weight: -1}}]", "points[0]: hue.weight", "or equal to 0"),
-        ("points: [{hue: red}]", "points[0]: hue.target", "a number, or any"),
+        ("points: [{hue: red}]", "points[0]: hue.target", "a number, or 'any'"),
         ("points: [{steps: 1.5}]", "points[0]: steps", "valid integer"),
         ("points: [{batch_size: 1}]", "points[0]: batch_size", "greater than or equal to 2"),
         ("points: [{image_size: 48}]", "points[0]: image_size", "32, 64, 128 or 256"),
