@@ -92,7 +92,7 @@ def test_grey_is_coloured_like_rgb_and_alpha_is_kept(dtype: type[np.uint8 | np.u
 
 
 def test_the_grid_of_transposed_convolutions_is_not_in_a_picture() -> None:
-    generate = colorizer()
+    generate = colorizer(upsampling="transposed")
     flat = np.full((60, 60), 140, np.uint8)  # as the generator sees it: one pixel is one
     l = torch.full((1, 1, 64, 64), float(rgb2lab(np.full((1, 1, 3), 140 / 255))[0, 0, 0]) / 50 - 1)  # noqa: E741
     with torch.inference_mode():

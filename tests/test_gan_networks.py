@@ -54,7 +54,7 @@ def pictures(image_size: int, channels: int) -> Tensor:
 
 @pytest.mark.parametrize(("image_size", "widths"), [(32, GENERATOR_32), (256, GENERATOR_256)])
 def test_the_generator_has_the_papers_layers(image_size: int, widths: list[int]) -> None:
-    generator = UNetGenerator(config(image_size))
+    generator = UNetGenerator(config(image_size, upsampling="transposed"))
     channels = [width * 4 // 64 for width in widths]
     down = [
         ("conv 4x4", (c, image_size >> i, image_size >> i), 1 if i == 0 else 2)

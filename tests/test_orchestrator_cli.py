@@ -71,21 +71,15 @@ def test_the_version_is_the_projects() -> None:
 # What a launch would do
 
 
-def test_a_dry_run_of_the_quickstart_prints_its_five_trials_and_their_steps(
+def test_a_dry_run_of_the_quickstart_prints_its_trials_and_their_steps(
     workplace: Path,
 ) -> None:
     content = yaml.safe_load((REPOSITORY / "sweeps" / "quickstart.yaml").read_text())
     steps = str(content["settings"]["steps"])
-    names = [
-        "baseline",
-        "saturation=0.25",
-        "saturation=0.5",
-        "saturation=0.75",
-        "saturation=0.35, hue=0.6",
-    ]
+    names = ["saturation=any", "baseline", "saturation=0.5,"]
     result = call("launch", "quickstart", "--dry-run")
     assert (result.exit_code, result.stderr) == (0, "")
-    rows = result.stdout.splitlines()[1:6]
+    rows = result.stdout.splitlines()[1:4]
     assert all(row.startswith(f"{name} ") for row, name in zip(rows, names, strict=True))
     assert all(re.search(rf" new +{steps} ", row) for row in rows)
     assert max(map(len, rows)) <= 80

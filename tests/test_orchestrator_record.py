@@ -7,7 +7,10 @@ from orchestrator.plan import Trial, expand
 from orchestrator.record import changes, read_record, write_record
 from orchestrator.spec import read_sweep
 
-TEXT = "settings: {steps: 8, batch_size: 8}\naxes: {saturation: [0.25, 0.75]}\n"
+TEXT = """
+settings: {steps: 8, batch_size: 8, penalty_from_step: 0}
+axes: {saturation: [0.25, 0.75]}
+"""
 
 
 def trials(tmp_path: Path, text: str) -> list[Trial]:
@@ -66,3 +69,12 @@ def test_what_an_edit_changes_is_said_in_a_few_lines(
     tmp_path: Path, edited: str, lines: list[str]
 ) -> None:
     assert changes(trials(tmp_path, TEXT), trials(tmp_path, edited)) == lines
+
+
+def test_where_a_penalty_begins_late_another_length_trains_anew(tmp_path: Path) -> None:
+    text = TEXT.replace("penalty_from_step: 0", "penalty_from_step: 0.5")
+    edited = trials(tmp_path, text.replace("steps: 8", "steps: 20"))
+    assert changes(trials(tmp_path, text), edited) == [
+        "changed: steps 8 -> 20",
+        "to be trained anew: [saturation=0.25], [saturation=0.75]; what they were is kept",
+    ]

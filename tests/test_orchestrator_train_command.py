@@ -130,7 +130,7 @@ def test_every_field_has_a_flag_and_help(name: str) -> None:
     kind, default = FIELDS[name].annotation, FIELDS[name].default
     value: object = 5 if default is None else default
     if get_origin(kind) is Literal:
-        value = get_args(kind)[1]
+        value = next(choice for choice in get_args(kind) if choice != default)
     elif isinstance(default, bool):
         value = not default
     elif isinstance(default, float):
