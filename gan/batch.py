@@ -117,8 +117,10 @@ def prepare(
         targets[name] = torch.cat([value, drawn[own:]])
     if config.fit == "none":
         return Batch(l, ab, rgb, targets, ab)
-    # Where every own value is one that may be drawn, its picture is left as it is unseen.
+    # Where any own value may be drawn too, no picture that has its own need be looked at.
     first = 0 if left else own
+    if first == len(rgb):
+        return Batch(l, ab, rgb, targets, ab)
     moved = fit(l[first:], ab[first:], {name: values[first:] for name, values in targets.items()})
     if left:
         kept = torch.stack(left).all(dim=0)[:, None, None, None]

@@ -185,7 +185,7 @@ class TrainConfig(Frozen):
                 last = end
             if not control.drawn(name):
                 raise ValueError(f"{name}.hold_out leaves nothing to draw")
-        return dict(sorted(controls.items()))
+        return {name: control.normalised(name) for name, control in sorted(controls.items())}
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

@@ -89,6 +89,17 @@ class Control(Frozen):
         assert not isinstance(self.target, str), "the target is an input"
         return self.target
 
+    def normalised(self, name: ControlName) -> Self:
+        """Return the same control, written in the one way that a key is made of."""
+        low, high = TARGETS[name]
+        return self.model_copy(
+            update={
+                "min": None if self.min == low else self.min,
+                "max": None if self.max == high else self.max,
+                "hold_out": tuple(sorted(self.hold_out)),
+            }
+        )
+
     def bounds(self, name: ControlName) -> tuple[float, float]:
         """Return the least and the greatest target that is drawn in training."""
         low, high = TARGETS[name]

@@ -5,6 +5,7 @@ Layers of Nazeri, Ng, Ebrahimi, "Image Colorization with Generative Adversarial 
 down to 2x2 and 4x4; their depth follows the image size and their width ``base_channels``.
 """
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -269,7 +270,9 @@ def load_generator(path: Path) -> UNetGenerator:
     try:
         text = weights.with_name(checkpoint.CONFIG).read_bytes()
         with torch.device("meta"):  # no weights are drawn, to be replaced at once
-            network = UNetGenerator(TrainConfig.model_validate_json(text))
+            # Generators of before there was a choice have transposed convolutions.
+            settings = {"upsampling": "transposed"} | json.loads(text)
+            network = UNetGenerator(TrainConfig.model_validate(settings))
         network.load_state_dict(checkpoint.unpack(weights.read_bytes()), assign=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no generator to load (there is no {error.filename})") from None

@@ -15,7 +15,7 @@ from gan.held_out import HeldOut, at_a_time
 from gan.lattice import lattice, lattice_amplitude
 from gan.measures import cie_lab
 from gan.metrics import ciede2000, hue_resultant, psnr
-from gan.naturalness import hue_spread, interval, js_divergence, kid, kid_interval, nearby
+from gan.naturalness import FEWEST, hue_spread, interval, js_divergence, kid, kid_interval, nearby
 
 KID_IMAGES = 500
 """Images that KID looks at, at most: 13 ms each on one thread."""
@@ -65,7 +65,8 @@ class Reference:
             )
             near = nearby(values.cpu(), target, statistic)
             chosen = chosen[torch.isin(chosen, near)]
-        near_rgb = natural[chosen.to(natural.device)] if targets else natural[:0]
+        enough = bool(targets) and len(chosen) >= FEWEST
+        near_rgb = natural[chosen.to(natural.device)] if enough else natural[:0]
         return cls(
             rgb,
             features(rgb[:KID_IMAGES], rgb.device),

@@ -84,8 +84,13 @@ class Training:
         self.gan.sums.zero_()
         self.logged_step = self.step
         if (patience := self.config.lr_plateau_steps) is not None:
-            of_generator = {term.name for term in self.gan.terms if term.network == "generator"}
-            loss = sum(mean for name, mean in means.items() if name in of_generator)
+            # Of what acts from the start: a penalty that joins is no plateau.
+            counted = {
+                term.name
+                for term in self.gan.terms
+                if term.network == "generator" and term.from_step == 0
+            }
+            loss = sum(mean for name, mean in means.items() if name in counted)
             self.plateaus = self.plateaus.after(loss, self.step, patience)
 
     def require_health(self) -> None:

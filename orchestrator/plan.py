@@ -14,6 +14,9 @@ from gan.errors import UserError
 from orchestrator.adaptive.settings import Objective, metric_names
 from orchestrator.spec import CONTROLS, Settings, SweepSpec, explain, key_of, unknown
 
+_TARGETS = ("target", "min", "max", "hold_out")
+"""What says that a control is wanted."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -158,13 +161,18 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
         UserError: a value is out of range; names the origin.
     """
     merged = spec.settings | varied
+    for name in CONTROLS:
+        if varied.get(f"{name}.target", "any") != "any":  # a number in place of the sweep's range
+            for part in ("min", "max", "hold_out"):
+                if f"{name}.{part}" not in varied:
+                    merged.pop(f"{name}.{part}", None)
     fields: dict[str, Any] = {}
     controls: dict[str, dict[str, Any]] = {}
     for key, value in merged.items():
         name, _, field = key.partition(".")
         if name not in CONTROLS:
             fields[key] = value
-        elif any(f"{name}.{end}" in merged for end in ("target", "min", "max")):
+        elif any(f"{name}.{end}" in merged for end in _TARGETS):
             controls.setdefault(name, {})[field] = value
         elif key in varied:
             raise UserError(f"{spec.path}: {origin}: {key} without a target {name}: ...")
@@ -180,12 +188,11 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
         key = key_of(error.errors()[0]["loc"])
         section = f"{origin}: " if not key or key in varied else "settings: "
         raise UserError(f"{spec.path}: {section}{explain(error, TrainConfig)}") from None
-    return Trial(_name(controls, varied), config.key(), config)
+    return Trial(_name(config, varied), config.key(), config)
 
 
-def _name(controls: dict[str, dict[str, Any]], varied: Settings) -> str:
-    parts = [f"{name}={target_text(controls[name])}" for name in CONTROLS if name in controls]
-    parts = parts or ["baseline"]
+def _name(config: TrainConfig, varied: Settings) -> str:
+    parts = [_targets(config) or "baseline"]
     shown = (".target", ".min", ".max")
     parts += [f"{k}={_text(v)}" for k, v in varied.items() if not k.endswith(shown)]
     return ", ".join(parts)

@@ -308,8 +308,9 @@ def train(
 ) -> None:
     """Train one trial in this process, without Ray: takes the flags of the seed's train.py.
 
-    The same command goes on from the newest checkpoint after Ctrl-C, SIGTERM or a crash, and
-    trains further when more epochs are asked for. MLFLOW_TRACKING_URI names the tracking store.
+    The same command goes on from the newest checkpoint after Ctrl-C, SIGTERM or a crash. With
+    --penalty-from-step 0, or without control, it trains further when more epochs are asked for.
+    MLFLOW_TRACKING_URI names the tracking store.
 
     Exits with 1 if the trial is not finished, 2 on bad input.
     """

@@ -120,6 +120,7 @@ def nearest(runs: Sequence[TrialRun], wanted: Targets) -> list[TrialRun]:
             round(sum(distances(run, wanted, in_parts=True).values()), 6),
             len(run.config.controls),
             run.config.recolour,
+            not run.config.any_controls,  # given the very number, before exact control
             torch.inf if (error := control_error(run)) is None else error,
         ),
     )
@@ -140,13 +141,12 @@ def distances(
     found = {}
     for name, value in wanted.items():
         control = run.config.controls[name]
-        if control.is_any:
-            low, high = control.bounds(name)
-            own = min(max(value, low), high)
-        else:
-            own = control.wanted
-        target = torch.tensor(own, dtype=torch.float64)
-        found[name] = STATISTICS[name].distance(target, value).item()
+        drawn = control.drawn(name) if control.is_any else [(control.wanted, control.wanted)]
+        if any(low <= value <= high for low, high in drawn):
+            found[name] = 0.0
+            continue
+        target = torch.tensor(drawn, dtype=torch.float64)
+        found[name] = STATISTICS[name].distance(target, value).min().item()
         found[name] /= STATISTICS[name].span if in_parts else 1
     return found
 

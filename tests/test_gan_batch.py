@@ -214,3 +214,10 @@ def test_targets_follow_from_seed_and_step() -> None:
     assert torch.equal(Draws.of(config(), 5).targets["saturation"], first)
     assert not torch.equal(Draws.of(config(), 6).targets["saturation"], first)
     assert not torch.equal(Draws.of(config(seed=1), 5).targets["saturation"], first)
+
+
+def test_where_every_picture_has_its_own_values_none_is_moved(rgb: Tensor) -> None:
+    every = config(own_share=1.0, controls={"hue": {"target": "any"}, **ANY})
+    batch = made(rgb, every)
+    assert torch.equal(batch.fitted_ab, batch.ab)
+    np.testing.assert_allclose(batch.targets["saturation"], saturation(rgb), atol=2e-3)

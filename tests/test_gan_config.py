@@ -260,3 +260,15 @@ def test_the_earlier_name_of_the_originals_recipe_is_accepted() -> None:
     assert config(preset="seed") == config(preset="original")
     with pytest.raises(ValidationError, match="preset: 'sead'; valid: original, parent"):
         config(preset="sead")
+
+
+def test_a_range_that_is_the_whole_one_is_the_same_trial() -> None:
+    whole = {"saturation": {"target": "any"}}
+    for same in ({"min": 0}, {"max": 1.0}, {"min": 0, "max": 1, "target": "any"}):
+        assert config(controls={"saturation": same}).key() == config(controls=whole).key()
+    intervals = [[0.6, 0.7], [0.1, 0.2]]
+    keys = {
+        config(controls={"saturation": {"hold_out": pairs}}).key()
+        for pairs in (intervals, intervals[::-1])
+    }
+    assert len(keys) == 1

@@ -79,6 +79,30 @@ def test_a_trial_that_has_to_be_given_more_than_is_wanted_is_not_chosen() -> Non
     assert distances(runs[0], {"saturation": 0.97, "hue": 0.3}) == {"saturation": 0, "hue": 0}
 
 
+def test_a_range_of_hues_is_left_the_shorter_way_around_the_circle() -> None:
+    blue = config(controls={"hue": {"min": 0.8, "max": 0.95}})
+    (distance,) = distances(run(blue, "blue"), {"hue": 0.05}).values()
+    assert distance == pytest.approx(0.1)
+
+
+def test_a_value_held_out_is_as_far_as_the_nearest_that_was_drawn() -> None:
+    held = config(controls={"saturation": {"hold_out": [[0.4, 0.6]]}})
+    (distance,) = distances(run(held, "held"), {"saturation": 0.45}).values()
+    assert distance == pytest.approx(0.05)
+
+
+def test_a_generator_of_before_there_was_a_choice_keeps_its_transposed_convolutions(
+    here: Path,
+) -> None:
+    old = config(upsampling="transposed")
+    save(old, here / "old")
+    settings = json.loads((here / "old" / "config.json").read_text())
+    del settings["upsampling"]
+    (here / "old" / "config.json").write_text(json.dumps(settings))
+    made = Colorizer.load(here / "old")(photograph())
+    np.testing.assert_array_equal(made, Colorizer(vivid(old))(photograph()))
+
+
 def test_the_onnx_file_takes_the_targets_as_inputs_and_says_so() -> None:
     generator = vivid(BOTH)
     content = to_onnx(generator)

@@ -348,3 +348,23 @@ def test_the_sweep_in_the_readme_expands(file: Path) -> None:
     names = [trial.name for trial in trials(file, example)]
     assert names[0] == "saturation=0.25, saturation.weight=50"
     assert len(names) == 3 * 2 + 5
+
+
+def test_a_number_takes_the_place_of_the_sweeps_range(file: Path) -> None:
+    text = """
+    settings: {steps: 5, saturation: {min: 0.05, max: 0.9, hold_out: [[0.4, 0.6]]}}
+    points: [{}, {saturation: 0.5}]
+    """
+    ranged, fixed = trials(file, text)
+    assert (ranged.name, fixed.name) == ("saturation=0.05..0.9", "saturation=0.5")
+    assert fixed.config.controls["saturation"] == Control(target=0.5)
+
+
+def test_held_out_intervals_alone_make_a_target_an_input(file: Path) -> None:
+    (trial,) = trials(file, "settings: {steps: 5, saturation: {hold_out: [[0.4, 0.6]]}}")
+    assert trial.config.conditions == ("saturation",)
+
+
+def test_a_number_in_another_notation_is_named_as_the_number(file: Path) -> None:
+    (trial,) = trials(file, "settings: {steps: 5, saturation: {min: 1.0e-1, max: 0.90}}")
+    assert trial.name == "saturation=0.1..0.9"
