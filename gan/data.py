@@ -120,10 +120,10 @@ def held_out(images: Images, config: TrainConfig) -> tuple[Tensor, Tensor]:
     Raises:
         UserError: a picture that is read only now cannot be.
     """
-    middle = len(images) // 2
-    chosen = {"all": (0, len(images)), "first": (0, middle), "second": (middle, len(images))}
-    start, end = chosen[config.eval_half] if middle else chosen["all"]
-    return fixed_crops(images, config, range(start, end), config.eval_images)
+    count = len(images)
+    # In turns: what lies side by side in a folder is often alike.
+    halves = {"all": range(count), "first": range(0, count, 2), "second": range(1, count, 2)}
+    return fixed_crops(images, config, halves[config.eval_half] or range(count), config.eval_images)
 
 
 def fixed_crops(
@@ -136,7 +136,7 @@ def fixed_crops(
     draws[:first, 0] = 0
     draws[:first, 1:] = 0.5
     position = torch.arange(count)
-    image = of.start + position % len(of)
+    image = of.start + of.step * (position % len(of))
     pictures = _shown(images, image, position // len(of), seed=0)
     flip = torch.zeros(count, dtype=torch.bool)
     return images.crops(pictures, draws[:, 0], draws[:, 1:], flip, config.image_size), image

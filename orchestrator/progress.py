@@ -63,6 +63,9 @@ class Row:
         if not losses:
             return "", ""
         discriminator = losses.pop("loss/discriminator")
+        of_discriminator = [k for k in losses if k.endswith("_read") and not k.endswith("_as_read")]
+        for name in of_discriminator:
+            del losses[name]
         return f"{sum(losses.values()):.1f}", f"{discriminator:.2f}"
 
     def achieved(self) -> str:
