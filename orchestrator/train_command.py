@@ -16,6 +16,7 @@ from gan.config import TrainConfig
 from gan.control import TARGETS, Control
 from gan.errors import UserError
 from gan.presets import PRESETS
+from orchestrator.flag_values import held_out, listed, smoothing, target, whole
 from orchestrator.state import Places
 from orchestrator.usage import OneLineCommand
 
@@ -42,58 +43,6 @@ UNUSED = {
     "acc_thresh": "accuracy is given at 2 % and at 5 %",
 }
 """Flags of the seed that mean nothing any more, and what is there instead."""
-
-
-def whole(text: str) -> int:
-    """Read a whole number; ``1e4`` is one too."""
-    try:
-        if (number := float(text)).is_integer():
-            return int(number)
-    except ValueError:
-        pass
-    raise click.BadParameter(f"{text!r} is not a whole number.")
-
-
-def smoothing(text: str) -> float:
-    """Read label smoothing; the seed gives the label of real images, such as 0.9, or a boolean."""
-    known = {"true": TrainConfig.model_fields["label_smoothing"].default, "false": 0.0}
-    try:
-        value = float(known.get(text.lower(), text))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is neither a number nor a boolean.") from None
-    # Rounded, since 1 - 0.9 is not 0.1, and the trial's key is made from it.
-    return round(1 - value, 9) if 0.5 < value <= 1 else value
-
-
-def target(text: str) -> dict[str, Any]:
-    """Read a target: a number, ``any``, or LOW:HIGH, any between the two."""
-    low, colon, high = text.partition(":")
-    try:
-        if colon:
-            return {"min": float(low), "max": float(high)}
-        return {"target": text if text == "any" else float(text)}
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is neither a number, nor any, nor LOW:HIGH.") from None
-
-
-def held_out(text: str) -> tuple[str, float, float]:
-    """Read NAME:LOW:HIGH."""
-    try:
-        name, low, high = text.split(":")
-        return name, float(low), float(high)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not NAME:LOW:HIGH.") from None
-
-
-def listed(text: str) -> Any:
-    """Read a list in JSON."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, list):
-        raise click.BadParameter(f"{text!r} is no list in JSON.")
-    return found
 
 
 class _Command(OneLineCommand):
