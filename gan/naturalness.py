@@ -162,7 +162,7 @@ def kid_interval(
 
     A photograph that is drawn twice counts as two, of all of whose crops the pairs count; but not
     pairs between the two: in place of pairs of different photographs these are pairs of the same
-    one, and would raise the distance. 0.2 s for 500 crops on one thread.
+    one, and would raise the distance. 0.1 s for 500 crops on one thread.
 
     Args:
         features: (n, d).
