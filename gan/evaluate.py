@@ -16,7 +16,7 @@ from gan.fid import fid
 from gan.held_out import HeldOut, at_a_time
 from gan.measures import measures
 from gan.networks import UNetGenerator
-from gan.reference import Reference, moved, naturalness, shown
+from gan.reference import Natural, Reference, moved, naturalness, shown
 
 EXACT = "exact/"
 """Begins the names of metrics of outputs that exact control moved to their targets."""
@@ -89,7 +89,7 @@ def evaluate(
     generator: UNetGenerator,
     images: HeldOut,
     config: TrainConfig,
-    natural: Tensor | None = None,
+    natural: Natural | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
     """Measure a generator at all of its targets, and draw what it makes of a few images.
@@ -98,8 +98,8 @@ def evaluate(
         generator: of the config's trial.
         images: the held-out images.
         config: of the trial.
-        natural: (m, 3, H, W), photographs among which are those that have a target's value by
-            themselves. With them everything is measured: outputs as they are and after exact
+        natural: photographs among which are those that have a target's value by themselves. With
+            them everything is measured: outputs as they are and after exact
             control, and how natural they are. Without, outputs as they are, and of targets that
             are ``any`` the first, the middle and the last alone.
         should_stop: asked before each of the targets, which may take half a minute each.
@@ -119,11 +119,14 @@ def evaluate(
     every = config.measured_targets() or [{}]
     if natural is None and config.any_controls:
         every = [every[i] for i in sorted({0, len(every) // 2, len(every) - 1})]
+    made: Tensor | None = None
     for targets in every:
         if should_stop():
             raise Stopped
         label = label_of(targets) if config.any_controls else ""
-        measured = _at_targets(found, generator, images, config, targets, label, natural)
+        if made is None or generator.conditions:  # without a target as input it is always the same
+            made = generated(generator, images.l, targets)
+        measured = _at_targets(found, made, images, config, targets, label, natural)
         found.metrics |= {f"{label}/{k}" if label else k: v for k, v in measured.items()}
     if config.any_controls:
         found.metrics |= _means(found.metrics, [label_of(targets) for targets in every])
@@ -132,14 +135,13 @@ def evaluate(
 
 def _at_targets(
     found: Evaluation,
-    generator: UNetGenerator,
+    ab: Tensor,
     images: HeldOut,
     config: TrainConfig,
     targets: Mapping[ControlName, float],
     label: str,
-    natural: Tensor | None,
+    natural: Natural | None,
 ) -> dict[str, float]:
-    ab = generated(generator, images.l, targets)
     if config.recolour:
         ab = moved(images.l, ab, targets)
     ways = {"": shown(images.l, ab)}

@@ -21,13 +21,11 @@ from gan.controls import STATISTICS, Statistic
 from gan.paths import END, path
 from gan.turns import crossing, turn
 
-SEARCHED = 2
-"""Halvings that the search for a hue's crossing saves."""
-
-
 Errors = Callable[[Tensor], Tensor]
 """Places (N,) -> by how much each picture has passed its target there: (N,)."""
 
+SEARCHED = 2
+"""Halvings that the search for a hue's crossing saves."""
 STRIDE = 0.1
 """Of a path, that a secant leads at most: on a plateau it would lead anywhere."""
 FLAT = 0.01

@@ -2,34 +2,32 @@
 
 from typing import Any
 
+_PUBLISHED: dict[str, Any] = {
+    "l1_weight": 100.0,
+    "distribution_weight": 0.0,
+    "fit": "none",
+    "penalty_weight": 200.0,
+    "penalty_from_step": 0.0,
+    "upsampling": "transposed",
+    "head_gain": 1.0,
+}
+"""What both recipes have."""
 PRESETS: dict[str, dict[str, Any]] = {
     "original": {
+        **_PUBLISHED,
         "generator_lr": 2e-4,
         "discriminator_lr": 2e-4,
         "lr_plateau_steps": 4000,
         "beta1": 0.5,
-        "l1_weight": 100.0,
-        "distribution_weight": 0.0,
-        "fit": "none",
-        "penalty_weight": 200.0,
-        "penalty_from_step": 0.0,
-        "upsampling": "transposed",
         "label_smoothing": 0.1,
-        "head_gain": 1.0,
     },
     "parent": {
+        **_PUBLISHED,
         "generator_lr": 3e-4,
         "discriminator_lr": 3e-5,
         "discriminator_every": 2,
         "beta1": 0.0,
-        "l1_weight": 100.0,
-        "distribution_weight": 0.0,
-        "fit": "none",
-        "penalty_weight": 200.0,
-        "penalty_from_step": 0.0,
-        "upsampling": "transposed",
         "label_smoothing": 0.0,
-        "head_gain": 1.0,
     },
 }
 """Published recipes: of the document colorsweep started from, and of the code that it extends.

@@ -1,7 +1,7 @@
 """What natural pictures with some targets look like, and how far colorized images are from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -40,6 +40,31 @@ def moved(l: Tensor, ab: Tensor, targets: Mapping[ControlName, float]) -> Tensor
 
 
 @dataclass(frozen=True, eq=False)
+class Natural:
+    """Photographs among which are some that have a target's value by themselves."""
+
+    rgb: Tensor
+    """(m, 3, H, W) in [0, 1]."""
+    _values: dict[ControlName, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def near(self, targets: Mapping[ControlName, float]) -> Tensor:
+        """Choose those near all targets: (k, 3, H, W), none where there are too few."""
+        chosen = torch.arange(len(self.rgb))
+        for name, target in targets.items():
+            chosen = chosen[torch.isin(chosen, nearby(self._of(name), target, STATISTICS[name]))]
+        enough = bool(targets) and len(chosen) >= FEWEST
+        return self.rgb[chosen.to(self.rgb.device)] if enough else self.rgb[:0]
+
+    def _of(self, name: ControlName) -> Tensor:
+        """Measure a statistic of each, once: (m,), on the CPU."""
+        if name not in self._values:
+            parts = torch.split(self.rgb, at_a_time(self.rgb))
+            values = torch.cat([STATISTICS[name].measure(part) for part in parts])
+            self._values[name] = values.cpu()
+        return self._values[name]
+
+
+@dataclass(frozen=True, eq=False)
 class Reference:
     """What natural pictures with some targets look like."""
 
@@ -53,20 +78,11 @@ class Reference:
 
     @classmethod
     def of(
-        cls, images: HeldOut, targets: Mapping[ControlName, float], natural: Tensor
+        cls, images: HeldOut, targets: Mapping[ControlName, float], natural: Natural
     ) -> "Reference":
         """Fit the held-out images to targets, and choose natural pictures near them."""
         rgb = shown(images.l, moved(images.l, images.ab, targets)) if targets else images.rgb
-        chosen = torch.arange(len(natural))
-        for name, target in targets.items():
-            statistic = STATISTICS[name]
-            values = torch.cat(
-                [statistic.measure(x) for x in torch.split(natural, at_a_time(natural))]
-            )
-            near = nearby(values.cpu(), target, statistic)
-            chosen = chosen[torch.isin(chosen, near)]
-        enough = bool(targets) and len(chosen) >= FEWEST
-        near_rgb = natural[chosen.to(natural.device)] if enough else natural[:0]
+        near_rgb = natural.near(targets)
         return cls(
             rgb,
             features(rgb[:KID_IMAGES], rgb.device),
@@ -112,7 +128,11 @@ def naturalness(rgb: Tensor, images: HeldOut, reference: Reference) -> dict[str,
 
 
 def _of_set(rgb: Tensor, reference: Reference) -> dict[str, float]:
-    colours = [rgb_to_l_ab(x)[1] for x in (rgb, reference.rgb)]
+    size = at_a_time(rgb)
+    colours = [
+        torch.cat([rgb_to_l_ab(part)[1] for part in torch.split(x, size)])
+        for x in (rgb, reference.rgb)
+    ]
     result = {
         "js_divergence": js_divergence(*colours),
         "hue_spread": hue_spread(rgb),

@@ -18,6 +18,7 @@ from gan.errors import TrainingError
 from gan.evaluate import evaluate
 from gan.held_out import HeldOut
 from gan.plateaus import Plateaus
+from gan.reference import Natural
 from gan.step import GanStep
 from gan.versions import versions
 
@@ -118,11 +119,10 @@ class Training:
         self._record({f"eval/{name}": value for name, value in found.metrics.items()})
         return found.grid()
 
-    def _natural(self) -> Tensor:
-        """Photographs among which some have a target's value: (m, 3, H, W)."""
+    def _natural(self) -> Natural:
         count = len(self.images)
         crops, _ = fixed_crops(self.images, self.config, range(count), NATURAL)
-        return crops
+        return Natural(crops)
 
     def _record(self, metrics: dict[str, float]) -> None:
         """Add a point to the history; its time (ms) is when it was made, and stays with it."""

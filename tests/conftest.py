@@ -18,9 +18,11 @@ from trainings import Start, small
 
 from gan import reference, trainer
 from gan.config import TrainConfig
-from gan.data import held_out, training_batch
+from gan.data import fixed_crops, held_out, training_batch
 from gan.datasets import PHOTOS, Dataset, load
 from gan.features import features
+from gan.held_out import HeldOut
+from gan.reference import Natural
 from gan.trainer import Trainer
 from orchestrator.remote import uploads
 from orchestrator.remote.storage import Storage
@@ -60,6 +62,20 @@ def with_kid(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def photos() -> Dataset:
     return load(TrainConfig(steps=1))
+
+
+@pytest.fixture(scope="session")
+def crops(photos: Dataset) -> HeldOut:
+    """Eight held-out crops of seven photographs."""
+    rgb, photograph = held_out(photos.test, TrainConfig(steps=1, eval_images=8))
+    photograph[7] = photograph[0]
+    return HeldOut.of(rgb, photograph)
+
+
+@pytest.fixture(scope="session")
+def natural(photos: Dataset) -> Natural:
+    """400 crops of the training photographs."""
+    return Natural(fixed_crops(photos.train, TrainConfig(steps=1), range(400), 400)[0])
 
 
 @pytest.fixture(scope="session")

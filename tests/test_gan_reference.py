@@ -5,28 +5,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan.color import l_ab_to_rgb
-from gan.config import TrainConfig
 from gan.control import ControlName
-from gan.data import fixed_crops, held_out
-from gan.datasets import Dataset
 from gan.held_out import HeldOut
-from gan.reference import Reference, naturalness
+from gan.reference import Natural, Reference, naturalness
 
 Array = NDArray[np.float64]
-
-
-@pytest.fixture(scope="module")
-def images(photos: Dataset) -> HeldOut:
-    """Eight crops of seven photographs."""
-    rgb, photograph = held_out(photos.test, TrainConfig(steps=1, eval_images=8))
-    photograph[7] = photograph[0]
-    return HeldOut.of(rgb, photograph)
-
-
-@pytest.fixture(scope="module")
-def natural(photos: Dataset) -> Tensor:
-    """(400, 3, 32, 32), of the training photographs."""
-    return fixed_crops(photos.train, TrainConfig(steps=1), range(400), 400)[0]
 
 
 def saturation(rgb: Tensor) -> Array:
@@ -37,16 +20,16 @@ def saturation(rgb: Tensor) -> Array:
 
 @pytest.mark.parametrize("targets", [{"saturation": 0.4}, {"hue": 0.6}, {}], ids=str)
 def test_fitted_originals_are_perfectly_natural(
-    images: HeldOut, natural: Tensor, targets: dict[ControlName, float]
+    crops: HeldOut, natural: Natural, targets: dict[ControlName, float]
 ) -> None:
-    reference = Reference.of(images, targets, natural)
-    found = naturalness(reference.rgb, images, reference)
+    reference = Reference.of(crops, targets, natural)
+    found = naturalness(reference.rgb, crops, reference)
     assert (found["fitted_mae"], found["fitted_psnr"], found["fitted_ciede2000"]) == (0, 100, 0)
     assert (found["js_divergence"], found["lattice"], found["lattice_amplitude"]) == (0, 1, 0)
     assert found["hue_spread"] == found["fitted_hue_spread"]
     # A tint over all is not.
-    grey = l_ab_to_rgb(images.l, torch.zeros_like(images.ab) + 0.1)
-    tinted = naturalness(grey, images, reference)
+    grey = l_ab_to_rgb(crops.l, torch.zeros_like(crops.ab) + 0.1)
+    tinted = naturalness(grey, crops, reference)
     assert tinted["js_divergence"] > 0.3
     assert (
         tinted["fitted_ciede2000_low"]
@@ -56,11 +39,11 @@ def test_fitted_originals_are_perfectly_natural(
     assert tinted["hue_spread"] < 0.05
 
 
-def test_natural_pictures_near_the_target_stand_beside(images: HeldOut, natural: Tensor) -> None:
-    near = Reference.of(images, {"saturation": 0.3}, natural).near
-    values = saturation(natural)
+def test_natural_pictures_near_the_target_stand_beside(crops: HeldOut, natural: Natural) -> None:
+    near = Reference.of(crops, {"saturation": 0.3}, natural).near
+    values = saturation(natural.rgb)
     assert len(near) == (np.abs(values - 0.3) <= 0.05).sum() > 30
     np.testing.assert_allclose(saturation(near), 0.3, atol=0.051)
     assert "natural_hue_resultant" in naturalness(
-        images.rgb, images, Reference.of(images, {"saturation": 0.3}, natural)
+        crops.rgb, crops, Reference.of(crops, {"saturation": 0.3}, natural)
     )
