@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from gan.config import TrainConfig
 from gan.errors import UserError
 from orchestrator.adaptive.settings import Objective, metric_names
-from orchestrator.spec import CONTROLS, Settings, SweepSpec, explain, key_of, unknown
+from orchestrator.messages import explain, key_of, unknown
+from orchestrator.spec import CONTROLS, Settings, SweepSpec
 
 _TARGETS = ("target", "min", "max", "hold_out")
 """What says that a control is wanted."""

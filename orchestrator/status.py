@@ -14,9 +14,9 @@ from rich.text import Text
 from gan.errors import UserError
 from orchestrator.attempts import Attempt, attempts, goodput, restarts, wasted_steps
 from orchestrator.claim import is_held
+from orchestrator.messages import listed, nearest
 from orchestrator.plan import Trial
 from orchestrator.record import launched, read_record
-from orchestrator.spec import listed, nearest
 from orchestrator.state import TrialState, state_of, sweep_directory, trial_directory
 from reports.tables import duration
 

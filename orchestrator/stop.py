@@ -2,8 +2,8 @@
 
 from gan.errors import UserError
 from orchestrator.home import home_of
+from orchestrator.messages import listed, nearest
 from orchestrator.plan import Trial
-from orchestrator.spec import listed, nearest
 from orchestrator.state import Places
 from orchestrator.status import trials_of
 

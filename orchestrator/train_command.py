@@ -206,7 +206,7 @@ def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
     try:
         config = TrainConfig.model_validate({**fields, "controls": controls})
     except ValidationError as error:
-        from orchestrator.spec import explain
+        from orchestrator.messages import explain
 
         text = explain(error, TrainConfig)
         named = re.sub(r"[a-z]\w*(\.[a-z]+)?", lambda m: flags.get(m[0], m[0]), text)

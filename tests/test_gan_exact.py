@@ -4,6 +4,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
+from reach import errors
 from scipy.optimize import brentq
 from skimage.color import lab2rgb, rgb2hsv, rgb2lab
 from torch import Tensor
@@ -51,16 +52,6 @@ def degrees(ab: Tensor) -> Tensor:
 def apart(first: Tensor, second: Tensor) -> Tensor:
     """Degrees between hues, around the circle."""
     return ((first - second + 180) % 360 - 180).abs()
-
-
-def errors(name: ControlName, l: Tensor, ab: Tensor, target: Tensor) -> Tensor:  # noqa: E741
-    """Of each picture from what it can reach, in parts of the statistic's range: (N,)."""
-    statistic = STATISTICS[name]
-    reachable = [
-        statistic.reachable(one[None], wanted.item()) for one, wanted in zip(l, target, strict=True)
-    ]
-    measured = statistic.measure(l_ab_to_rgb(l, ab))
-    return statistic.distance(measured, torch.cat(reachable)) / statistic.span
 
 
 # What ``reachable`` promises of colourfulness beyond is a bound that few pictures attain.

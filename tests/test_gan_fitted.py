@@ -2,10 +2,11 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from reach import errors
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan.color import l_ab_to_rgb, rgb_to_l_ab
+from gan.color import rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.control import TARGETS, ControlName
 from gan.controls import STATISTICS, of_each
@@ -20,16 +21,6 @@ NAMES: tuple[ControlName, ...] = get_args(ControlName)
 def training(photos: Dataset) -> tuple[Tensor, Tensor]:
     """L and ab of training photographs."""
     return rgb_to_l_ab(training_batch(photos.train, TrainConfig(steps=1, batch_size=64), 0))
-
-
-def errors(name: ControlName, l: Tensor, ab: Tensor, target: Tensor) -> Tensor:  # noqa: E741
-    """Of each picture from what it can reach, in parts of the statistic's range: (N,)."""
-    statistic = STATISTICS[name]
-    reachable = [
-        statistic.reachable(one[None], wanted.item()) for one, wanted in zip(l, target, strict=True)
-    ]
-    measured = statistic.measure(l_ab_to_rgb(l, ab))
-    return statistic.distance(measured, torch.cat(reachable)) / statistic.span
 
 
 @pytest.mark.parametrize("name", NAMES)

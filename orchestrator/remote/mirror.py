@@ -25,9 +25,9 @@ from gan.errors import UserError
 from orchestrator import record
 from orchestrator.adaptive.pruned import mark_file
 from orchestrator.claim import claim
+from orchestrator.messages import listed, nearest
 from orchestrator.remote.claim import lives, remote_claim
 from orchestrator.remote.storage import Entry, Storage, StorageError, first_line, patiently, slug
-from orchestrator.spec import listed, nearest
 from orchestrator.state import stop_object
 
 LOOK_SECONDS = 5.0
