@@ -15,16 +15,9 @@ from gan.errors import Stopped
 from gan.fid import fid
 from gan.held_out import HeldOut, at_a_time
 from gan.measures import measures
+from gan.metric_names import EXACT_PREFIX, label_of
 from gan.networks import UNetGenerator
 from gan.reference import Natural, Reference, moved, naturalness, shown
-
-EXACT = "exact/"
-"""Begins the names of metrics of outputs that exact control moved to their targets."""
-
-
-def label_of(targets: Mapping[ControlName, float]) -> str:
-    """Name some targets, in letters that a metric's name may have: "hue 0.6 saturation 0.35"."""
-    return " ".join(f"{name} {value:g}" for name, value in targets.items())
 
 
 def generated(generator: UNetGenerator, l: Tensor, targets: Mapping[ControlName, float]) -> Tensor:  # noqa: E741
@@ -146,7 +139,7 @@ def _at_targets(
         ab = moved(images.l, ab, targets)
     ways = {"": shown(images.l, ab)}
     if natural is not None and targets and not config.recolour:
-        ways[EXACT] = shown(images.l, moved(images.l, ab, targets))
+        ways[EXACT_PREFIX] = shown(images.l, moved(images.l, ab, targets))
     result: dict[str, float] = {}
     reference = None if natural is None else Reference.of(images, targets, natural)
     if reference is not None and targets:
@@ -169,7 +162,7 @@ def _means(metrics: Mapping[str, float], labels: Sequence[str]) -> dict[str, flo
     return {
         name: fmean(metrics[f"{label}/{name}"] for label in labels)
         for name in names
-        if not _is_value(name.removeprefix(EXACT))
+        if not _is_value(name.removeprefix(EXACT_PREFIX))
         and all(f"{label}/{name}" in metrics for label in labels)
     }
 

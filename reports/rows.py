@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
 from gan.control import TARGETS, Control, ControlName
-from gan.evaluate import EXACT
+from gan.metric_names import EXACT_PREFIX
 from reports.command import train_command
 from reports.runs import State, TrialRun
 from reports.views import in_words, numbers
@@ -186,7 +186,7 @@ def ways_of(run: TrialRun) -> tuple[Way, ...]:
 
 def metric(run: TrialRun, name: str, way: Way = "raw") -> float | None:
     """Return a metric of a trial's outputs; what a recoloured trial has is after exact control."""
-    start = EXACT if way == "exact" and not run.config.recolour else ""
+    start = EXACT_PREFIX if way == "exact" and not run.config.recolour else ""
     return run.metrics.get(f"eval/{start}{name}")
 
 

@@ -12,11 +12,12 @@ from gan.color import l_ab_to_rgb
 from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.controls import STATISTICS, of_each
-from gan.evaluate import EXACT, Evaluation, evaluate, generated, label_of
+from gan.evaluate import Evaluation, evaluate, generated
 from gan.exact import exact
 from gan.features import features
 from gan.held_out import HeldOut
 from gan.measures import measures
+from gan.metric_names import EXACT_PREFIX, label_of
 from gan.reference import Natural, Reference, naturalness
 from gan.samples import read
 
@@ -75,7 +76,7 @@ def test_a_fixed_trial_is_measured_raw_and_exact(crops: HeldOut, natural: Natura
     trial = of(controls={"saturation": {"target": 0.4}})
     found = evaluated(trial, crops, natural).metrics
     reference = Reference.of(crops, targets, natural)
-    for prefix, moved in (("", False), (EXACT, True)):
+    for prefix, moved in (("", False), (EXACT_PREFIX, True)):
         rgb = by_hand(trial, crops, targets, moved=moved)
         wanted = measures(rgb, crops, targets) | naturalness(rgb, crops, reference)
         assert {name: found[prefix + name] for name in wanted} == pytest.approx(wanted, abs=1e-4)
@@ -112,7 +113,7 @@ def test_exact_outputs_are_at_the_nearest_that_is_reachable(
 def test_before_the_end_a_fixed_trial_is_measured_raw(crops: HeldOut, natural: Natural) -> None:
     trial = of(controls={"saturation": {"target": 0.4}})
     quick, whole = evaluated(trial, crops), evaluated(trial, crops, natural)
-    assert not any(name.startswith(EXACT) for name in quick.metrics)
+    assert not any(name.startswith(EXACT_PREFIX) for name in quick.metrics)
     assert quick.metrics.items() <= whole.metrics.items()
     assert set(quick.metrics) == set(measures(crops.rgb, crops, {"saturation": 0.4}))
     assert [row.kind for row in quick.rows] == ["grayscale", "original", "colorized"]
@@ -123,7 +124,7 @@ def test_a_trial_of_any_target_is_measured_at_each(crops: HeldOut, natural: Natu
     found = evaluated(trial, crops, natural).metrics
     for targets in trial.measured_targets():
         label = f"saturation {targets['saturation']:g}/"
-        for prefix, moved in (("", False), (EXACT, True)):
+        for prefix, moved in (("", False), (EXACT_PREFIX, True)):
             rgb = by_hand(trial, crops, targets, moved=moved)
             values = saturation(rgb)
             here = below(label + prefix, found)
@@ -169,7 +170,7 @@ def test_numbers_without_a_label_are_means_over_the_targets(
 def test_before_the_end_three_targets_are_measured(crops: HeldOut) -> None:
     def measured(**fields: Any) -> list[str]:
         found = evaluated(of(**fields), crops)
-        assert not any(EXACT in name for name in found.metrics)
+        assert not any(EXACT_PREFIX in name for name in found.metrics)
         labels = [name.split("/")[0] for name in found.metrics if name.endswith("/mae")]
         assert [row.label for row in found.rows[2:]] == labels
         return labels
@@ -186,7 +187,7 @@ def test_a_recoloured_trial_is_measured_as_it_is_moved(crops: HeldOut, natural: 
     trial = of(controls={"saturation": {"target": 0.4, "weight": 0}}, recolour=True)
     found = evaluated(trial, crops, natural)
     assert found.metrics["saturation_reachable_error"] <= 0.005
-    assert not any(name.startswith(EXACT) for name in found.metrics)
+    assert not any(name.startswith(EXACT_PREFIX) for name in found.metrics)
     assert [row.kind for row in found.rows] == ["grayscale", "original", "fitted", "colorized"]
     moved = by_hand(trial, crops, {"saturation": 0.4}, moved=True)
     mae = (moved - crops.rgb).abs().mean().item()
@@ -260,7 +261,7 @@ def test_kid_is_measured_raw_and_exact_where_there_are_features(
     trial = of(controls={"saturation": {"target": 0.4}})
     found = evaluated(trial, crops, natural).metrics
     real = described(Reference.of(crops, {"saturation": 0.4}, natural).rgb)
-    for prefix, moved in (("", False), (EXACT, True)):
+    for prefix, moved in (("", False), (EXACT_PREFIX, True)):
         made = described(by_hand(trial, crops, {"saturation": 0.4}, moved=moved))
         # Pairs of the same picture aside, but for those of the two sets.
         within = [((x @ x.T / 1280 + 1) ** 3)[~np.eye(8, dtype=bool)].mean() for x in (made, real)]

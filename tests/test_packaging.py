@@ -66,3 +66,12 @@ def test_no_file_of_the_repository_is_larger_than_a_megabyte() -> None:
     sizes = {file.name: file.stat().st_size for file in files if file.is_file()}
     assert len(sizes) > 200
     assert {name: size for name, size in sizes.items() if size > 1_000_000} == {}
+
+
+@pytest.mark.parametrize(
+    "module", ["reports.page", "orchestrator.launch", "orchestrator.status", "orchestrator.cli"]
+)
+def test_what_only_reads_and_decides_imports_no_torch(module: str) -> None:
+    # It takes seconds, and a command that has nothing to train needs none of it.
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0

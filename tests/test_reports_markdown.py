@@ -25,7 +25,7 @@ from reported import (
 
 from gan.control import ControlName
 from gan.datasets import Dataset
-from gan.evaluate import label_of
+from gan.metric_names import label_of
 
 
 @pytest.fixture(scope="module")

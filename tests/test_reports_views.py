@@ -4,7 +4,7 @@ import pytest
 from trials import any_target, run, steered
 
 from gan.control import Control
-from gan.evaluate import label_of
+from gan.metric_names import label_of
 from reports.compare import (
     best_of_targets,
     best_suited,
