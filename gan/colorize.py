@@ -6,24 +6,24 @@ picture and the result does not grow with them.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from gan.color import LUMINANCE, lightness, linear, rgb_to_l_ab, tinted
+from gan.color import LUMINANCE, lightness, rgb_to_l_ab, tinted
 from gan.control import TARGETS, ControlName, require_inside
-from gan.controls import STATISTICS, Targets, of_each
+from gan.controls import STATISTICS, Statistic, Targets, of_each
 from gan.errors import UserError
-from gan.exact import exact
+from gan.exact import Move, correction, exact
 from gan.networks import UNetGenerator, load_generator
+from gan.pixels import Sample, bands, checked, linear_light, samples, sparsely, unit, visible
 
 SCALE = 2
 """Short side that the generator sees, in multiples of its image size; it is trained at 1 to 6. Mean
@@ -33,8 +33,8 @@ LONGEST = 4
 """Area that the generator sees at most, in squares of that short side."""
 MOVED_PIXELS = 2**16
 """Of the reduced picture on which colours are moved to targets: 0.4 s a control on one core."""
-MEASURED_PIXELS = 2**20
-BAND_PIXELS = 2**18
+NEAR = 0.002
+"""Distance from a target, in parts of its range, that is left once colours are enlarged."""
 
 MARGIN = 4
 SHIFTS = ((0, 1), (1, 3), (2, 0), (3, 2))
@@ -44,8 +44,6 @@ which is plain to see in an enlarged sky, and which the mean has not."""
 SHIFTED_PIXELS = 2**17
 """Above, it is coloured once: 12 megapixels through the largest generators of 256 pixels, whose
 grid is the finer, would take 12 s of a core."""
-
-Sample = TypeVar("Sample", np.uint8, np.uint16, np.float32)
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,8 @@ class Outcome:
     """None for the hue of a picture that is grey all over."""
     reachable: float
     """The nearest value to the target that any colouring of that lightness can have."""
+    missed: float
+    """achieved - reachable; of hue the shorter way round the circle, and 0 where it has none."""
 
 
 class Colorizer:
@@ -102,22 +102,15 @@ class Colorizer:
             ValueError: the array is no such picture, or a target is out of its range.
             UserError: a target is missing.
         """
-        picture = _checked(picture)
+        picture = checked(picture)
         wanted = self.targets(targets or {})
-        height, width, channels = picture.shape
-        alpha = channels % 2 == 0
-        result = np.empty((height, width, 3 + alpha), picture.dtype)
-        if alpha:
-            result[..., 3] = picture[..., -1]
         with torch.inference_mode():
-            ab = self._colours(picture, wanted, raw=raw)
-            columns = interpolate(ab, (ab.shape[2], width), mode="bicubic", antialias=True)[0]
-            rows = _enlarging(ab.shape[2], height).to(self.device)
-            for band in _bands(picture):
-                enlarged = torch.matmul(rows[band], columns)[None]
-                rgb = tinted(self._luminance(picture[band]), enlarged)
-                result[band, :, :3] = _samples(rgb, picture.dtype)
-        return result
+            colours = _Enlarged(self._colours(picture, wanted, raw=raw), picture.shape[:2])
+            move = self._correction(picture, colours, {} if raw else wanted)
+            parts = [
+                self._composed(picture[band], colours.part(band), move) for band in bands(picture)
+            ]
+        return np.concatenate(parts)
 
     def targets(self, given: Mapping[ControlName, float]) -> dict[ControlName, float]:
         """Return the targets of a picture: those given, and the generator's own for the others.
@@ -154,6 +147,28 @@ class Colorizer:
         l = reduced[moved_at]  # noqa: E741
         return exact(l, enlarged, of_each(targets, l))
 
+    def _correction(
+        self, picture: NDArray[Any], colours: "_Enlarged", targets: Mapping[ControlName, float]
+    ) -> Move | None:
+        """What the colours lack of the targets once they are enlarged; None where it is nothing."""
+        sparse = sparsely(picture)
+        part, ab = picture[sparse, sparse], colours.part(sparse, sparse)
+        found = outcomes(self._composed(part, ab), targets)
+        if all(abs(o.missed) < NEAR * STATISTICS[name].span for name, o in found.items()):
+            return None
+        seen = torch.from_numpy(visible(part)).to(self.device)
+        l = lightness(self._luminance(part))[:, :, None, seen]  # noqa: E741
+        return correction(l, ab[:, :, None, seen], of_each(targets, l))
+
+    def _composed(
+        self, picture: NDArray[Sample], ab: Tensor, move: Move | None = None
+    ) -> NDArray[Sample]:
+        """Give a picture (H, W, C) the colours (1, 2, H, W), moved: (H, W, 3 or 4)."""
+        light = self._luminance(picture)
+        rgb = samples(tinted(light, move(lightness(light), ab) if move else ab), picture.dtype)
+        has_alpha = picture.shape[2] % 2 == 0
+        return np.concatenate([rgb, picture[..., -1:]], axis=2) if has_alpha else rgb
+
     def _generated(self, l: Tensor, targets: Targets) -> Tensor:  # noqa: E741
         """Mean of what the generator makes of L (1, 1, h, w) at some places: (1, 2, h, w)."""
         height, width = l.shape[2:]
@@ -171,7 +186,7 @@ class Colorizer:
         """L of a picture at some (height, width): (1, 1, height, width) each."""
         # Width by width of each band, and the height in the end: the same as both at once.
         narrow: dict[tuple[int, ...], list[Tensor]] = {size: [] for size in sizes}
-        for band in _bands(picture):
+        for band in bands(picture):
             l = lightness(self._luminance(picture[band]))  # noqa: E741
             for size, parts in narrow.items():
                 to = (l.shape[2], size[1])
@@ -185,7 +200,7 @@ class Colorizer:
 
     def _luminance(self, band: NDArray[Any]) -> Tensor:
         """Y of some rows of a picture: (1, 1, rows, width) in [0, 1]."""
-        light = _linear(band[..., :3] if band.shape[2] >= 3 else band[..., :1])
+        light = linear_light(band[..., :3] if band.shape[2] >= 3 else band[..., :1])
         if light.shape[2] == 3:
             light = light @ np.array(LUMINANCE, np.float32)[:, None]
         return torch.from_numpy(light).to(self.device)[None, None, ..., 0]
@@ -201,21 +216,20 @@ def outcomes(
             every n-th row is looked at, about a million.
         wanted: targets by name.
     """
-    step = math.ceil(math.sqrt(picture.shape[0] * picture.shape[1] / MEASURED_PIXELS))
-    pixels = picture[::step, ::step].reshape(-1, picture.shape[2])
-    if picture.shape[2] == 4 and (visible := pixels[:, 3] > 0).any():
-        pixels = pixels[visible]
-    rgb = torch.from_numpy(_unit(pixels[:, :3])).T[None, :, None]
-    l, _ = rgb_to_l_ab(rgb)  # noqa: E741
+    sparse = sparsely(picture)
+    part = picture[sparse, sparse]
+    rgb = torch.from_numpy(unit(part[visible(part)][:, :3])).T[None, :, None]
     grey = bool((rgb == rgb[:, :1]).all())
     return {
-        name: Outcome(
-            target,
-            None if grey and name == "hue" else STATISTICS[name].measure(rgb).item(),
-            STATISTICS[name].reachable(l, target).item(),
-        )
+        name: _outcome(STATISTICS[name], rgb, target, known=not grey or name != "hue")
         for name, target in wanted.items()
     }
+
+
+def _outcome(statistic: Statistic, rgb: Tensor, target: float, *, known: bool) -> Outcome:
+    achieved, reachable = statistic.measure(rgb), statistic.reachable(rgb_to_l_ab(rgb)[0], target)
+    missed = statistic.difference(achieved, reachable).item() if known else 0.0
+    return Outcome(target, achieved.item() if known else None, reachable.item(), missed)
 
 
 def seen_sides(sides: tuple[int, ...], size: int, stride: int) -> tuple[int, int]:
@@ -237,60 +251,18 @@ def seen_sides(sides: tuple[int, ...], size: int, stride: int) -> tuple[int, int
     return min(height, longest) - MARGIN, min(width, longest) - MARGIN
 
 
-def _checked(picture: NDArray[Sample]) -> NDArray[Sample]:
-    """(H, W, C) of a picture.
+class _Enlarged:
+    """Colours at the size of a picture, any part of it by itself."""
 
-    Raises:
-        TypeError: it is no array.
-        ValueError: it is none.
-    """
-    if not isinstance(picture, np.ndarray):
-        raise TypeError(f"{type(picture).__name__}: a picture is a NumPy array: np.asarray(image)")
-    if picture.dtype not in (np.uint8, np.uint16, np.float32):
-        raise ValueError(f"{picture.dtype}: a picture is uint8, uint16, or float32 in [0, 1]")
-    whole = picture[..., None] if picture.ndim == 2 else picture
-    if whole.ndim != 3 or whole.shape[2] not in (1, 2, 3, 4) or not whole.size:
-        raise ValueError(f"{picture.shape}: a picture is (H, W) or (H, W, 1 to 4)")
-    if picture.dtype == np.float32 and not (picture.min() >= 0 and picture.max() <= 1):
-        raise ValueError("a picture of float32 is in [0, 1]")
-    return whole
+    def __init__(self, ab: Tensor, sides: tuple[int, int]) -> None:
+        """Enlarge ab (1, 2, h, w) to a height and width."""
+        height, width = sides
+        each_row = torch.eye(ab.shape[2], device=ab.device)[None, None]
+        to_rows = (height, ab.shape[2])
+        self.rows = interpolate(each_row, to_rows, mode="bicubic", antialias=True)[0, 0]
+        to_columns = (ab.shape[2], width)
+        self.columns = interpolate(ab, to_columns, mode="bicubic", antialias=True)[0]
 
-
-def _bands(picture: NDArray[Any]) -> Iterator[slice]:
-    height, width = picture.shape[:2]
-    rows = max(1, BAND_PIXELS // width)
-    return (slice(top, top + rows) for top in range(0, height, rows))
-
-
-def _enlarging(rows: int, height: int) -> Tensor:
-    """Weights (height, rows) with which rows are enlarged, any part of them by itself."""
-    return interpolate(torch.eye(rows)[None, None], (height, rows), mode="bicubic", antialias=True)[
-        0, 0
-    ]
-
-
-def _linear(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Linear light in [0, 1] of sRGB samples."""
-    if values.dtype == np.float32:
-        return linear(torch.tensor(values)).numpy()
-    return np.take(_light(values.dtype), values)
-
-
-@cache
-def _light(dtype: DTypeLike) -> NDArray[np.float32]:
-    """Linear light of every sample of a kind."""
-    return linear(torch.from_numpy(_unit(np.arange(np.iinfo(dtype).max + 1, dtype=dtype)))).numpy()
-
-
-def _unit(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Samples as float32 in [0, 1]; a copy."""
-    most = 1 if values.dtype == np.float32 else np.iinfo(values.dtype).max
-    return values.astype(np.float32) / np.float32(most)
-
-
-def _samples(rgb: Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """(1, 3, H, W) in [0, 1] -> (H, W, 3) samples."""
-    values = rgb[0].permute(1, 2, 0).cpu()
-    if dtype == np.float32:
-        return values.numpy()
-    return (values * np.iinfo(dtype).max).round_().numpy().astype(dtype)
+    def part(self, down: slice, right: slice = slice(None)) -> Tensor:
+        """ab (1, 2, rows, columns) of some rows and columns of the picture."""
+        return torch.matmul(self.rows[down], self.columns[..., right])[None]

@@ -18,11 +18,14 @@ from torch import Tensor
 from gan.color import luminance, rgb_to_l_ab, tinted
 from gan.control import ControlName
 from gan.controls import STATISTICS, Statistic
-from gan.paths import END, path
-from gan.turns import crossing, turn
+from gan.paths import END, Path, leads_up, path, path_to
+from gan.turns import Turn, crossing, turn
 
 Errors = Callable[[Tensor], Tensor]
 """Places (N,) -> by how much each picture has passed its target there: (N,)."""
+
+Move = Callable[[Tensor, Tensor], Tensor]
+"""L (1, 1, H, W) and ab (1, 2, H, W) -> ab (1, 2, H, W)."""
 
 SEARCHED = 2
 """Halvings that the search for a hue's crossing saves."""
@@ -76,13 +79,10 @@ def exact(
     # Colour arithmetic is float32, also under autocast (``gan.color``).
     with torch.no_grad(), torch.autocast(l.device.type, enabled=False):
         l, ab = l.detach().float(), ab.detach().float()  # noqa: E741
-        names = sorted(targets, key=lambda name: not STATISTICS[name].circular)
         for _ in range(precision.rounds if len(targets) > 1 else 1):
-            for name in names:
+            for name in _in_order(targets):
                 move = _turned if STATISTICS[name].circular else _moved
-                moved = move(STATISTICS[name], l, ab, targets[name], precision)
-                # As shown: moved again and again, colours far outside would lose their lightness.
-                ab = rgb_to_l_ab(tinted(luminance(l), moved))[1]
+                ab = _as_shown(l, move(STATISTICS[name], l, ab, targets[name], precision))
     return ab
 
 
@@ -100,6 +100,60 @@ def fit(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Tensor:
     return exact(l, ab, targets, FITTED)
 
 
+def correction(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Move:  # noqa: E741
+    """Find the little that some pixels of a picture, nearly at its targets, still have to move.
+
+    Args:
+        l: (1, 1, H, W), scaled lightness in [-1, 1]: pixels that stand for the whole picture.
+        ab: (1, 2, H, W), scaled colour in [-1, 1], of sRGB colours.
+        targets: by name, (1,) each, in the statistic's own unit.
+
+    Returns:
+        A function that moves any other pixels of the picture as far.
+    """
+    moves: list[Move] = []
+    for name in _in_order(targets):
+        statistic, target = STATISTICS[name], targets[name]
+        found = _turning if statistic.circular else _moving
+        moves.append(found(statistic, l, ab, target))
+        ab = moves[-1](l, ab)
+
+    def move(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+        for each in moves:
+            ab = each(l, ab)
+        return ab
+
+    return move
+
+
+def _moving(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Move:  # noqa: E741
+    up = leads_up(statistic, l, ab, target)
+    place = _place(path_to(statistic, l, ab, up), target, EXACT)
+
+    def move(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+        return _as_shown(l, path_to(statistic, l, ab, up).at(place))
+
+    return move
+
+
+def _turning(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Move:  # noqa: E741
+    tint, angle = _angle(statistic, turn(l, ab, target), target, EXACT)
+
+    def move(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+        return _as_shown(l, turn(l, ab, target).at(tint, angle))
+
+    return move
+
+
+def _in_order(targets: Mapping[ControlName, Tensor]) -> list[ControlName]:
+    return sorted(targets, key=lambda name: not STATISTICS[name].circular)
+
+
+def _as_shown(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+    """ab of sRGB: moved again and again, colours far outside would lose their lightness."""
+    return rgb_to_l_ab(tinted(luminance(l), ab))[1]
+
+
 def _moved(
     statistic: Statistic,
     l: Tensor,  # noqa: E741
@@ -108,6 +162,11 @@ def _moved(
     precision: Precision,
 ) -> Tensor:
     whole = path(statistic, l, ab, target)
+    return whole.at(_place(whole, target, precision))
+
+
+def _place(whole: Path, target: Tensor, precision: Precision) -> Tensor:
+    """Where on a path a target is met: (N,)."""
     few, all_ = whole.sparse(precision.pixels).short_of(target), whole.short_of(target)
     ends = (torch.zeros_like(target), torch.full_like(target, END))
     place, missed = ends[0], torch.zeros_like(target)
@@ -117,7 +176,7 @@ def _moved(
             missed = all_(place) - few(place)
         place = _bisected(few, *ends, precision.halvings, missed)
     slope = _slope(few, place, *ends)
-    return whole.at(_corrected(all_, place, slope, *ends, STRIDE, precision.steps))
+    return _corrected(all_, place, slope, *ends, STRIDE, precision.steps)
 
 
 def _turned(
@@ -128,6 +187,13 @@ def _turned(
     precision: Precision,
 ) -> Tensor:
     whole = turn(l, ab, target)
+    return whole.at(*_angle(statistic, whole, target, precision))
+
+
+def _angle(
+    statistic: Statistic, whole: Turn, target: Tensor, precision: Precision
+) -> tuple[Tensor, Tensor]:
+    """Tint (N,) and angle (N,) at which a hue is met."""
     few = whole.sparse(precision.pixels)
     near = crossing(statistic, few, target)
     error = partial(near.error, statistic, target)
@@ -137,9 +203,8 @@ def _turned(
     # The few pixels' bracket need not be that of all.
     margin = (near.high - near.low) / 2
     ends = (near.low - margin, near.high + margin)
-    return whole.at(
-        near.tint, _corrected(partial(error, whole), place, slope, *ends, math.pi, precision.steps)
-    )
+    whole_error = partial(error, whole)
+    return near.tint, _corrected(whole_error, place, slope, *ends, math.pi, precision.steps)
 
 
 def _bisected(

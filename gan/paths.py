@@ -90,15 +90,40 @@ def path(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Path:  
         ab: (N, 2, H, W), scaled colour in [-1, 1].
         target: (N,); above what a picture has its path leads to the greatest value.
     """
-    grey = luminance(l)
-    up = (statistic.measure(tinted(grey, ab)) < target).view(-1, 1, 1, 1)
+    push = PUSH * _surroundings(ab) if statistic.moves == "scale" else None
+    return path_to(statistic, l, ab, leads_up(statistic, l, ab, target), push)
+
+
+def leads_up(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Tensor:  # noqa: E741
+    """Say whether the path to a target is that to the greatest value: (N, 1, 1, 1)."""
+    return (statistic.measure(tinted(luminance(l), ab)) < target).view(-1, 1, 1, 1)
+
+
+def path_to(
+    statistic: Statistic,
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    up: Tensor,
+    push: Tensor | None = None,
+) -> Path:
+    """Return the path to a statistic's greatest value, where ``up``, or to its least.
+
+    Each pixel's is its own: that of a part of a picture is a part of the picture's.
+
+    Args:
+        statistic: one that is not circular.
+        l: (N, 1, H, W), scaled lightness in [-1, 1].
+        ab: (N, 2, H, W), scaled colour in [-1, 1].
+        up: (N, 1, 1, 1), bool.
+        push: what growing colours are given, (N, 2, H, W); none by default.
+    """
     if statistic.moves == "scale":
-        push = PUSH * _surroundings(ab)
+        push = torch.zeros_like(ab) if push is None else push
         end = torch.add(ab, push)
     else:
         push = (up * 2.0 - 1) * _direction(statistic.name, ab.device)
         end = torch.add(ab, push, alpha=SHIFT)
-    return Path(statistic, up, grey, ab, push, _turn(statistic, l, end, up))
+    return Path(statistic, up, luminance(l), ab, push, _turn(statistic, l, end, up))
 
 
 def rotated(ab: Tensor, angle: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
-from gan import checkpoint, colorize
+from gan import checkpoint, pixels
 from gan.color import l_ab_to_rgb, lightness, linear, rgb_to_l_ab, tinted
 from gan.colorize import SHIFTS, Colorizer, outcomes, seen_sides
 from gan.errors import UserError
@@ -110,10 +110,10 @@ def test_the_grid_of_transposed_convolutions_is_not_in_a_picture() -> None:
 
 def test_bands_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     generate, picture = colorizer(), photograph(301, 200)
-    monkeypatch.setattr(colorize, "BAND_PIXELS", 10**9)
+    monkeypatch.setattr(pixels, "BAND_PIXELS", 10**9)
     whole = generate(picture)
-    for pixels in (1, 1000, 7 * 200):
-        monkeypatch.setattr(colorize, "BAND_PIXELS", pixels)
+    for most in (1, 1000, 7 * 200):
+        monkeypatch.setattr(pixels, "BAND_PIXELS", most)
         # Sums of many terms may be taken in another order.
         assert np.abs(generate(picture).astype(int) - whole).max() <= 1
 
