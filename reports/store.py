@@ -36,6 +36,8 @@ COMMAND = f"{PREFIX}command"
 """Tag of an experiment: what its sweep was launched with last."""
 TRIALS = f"{PREFIX}trials"
 """Tag of an experiment: how many trials that asked for."""
+EVALUATED = "eval/"
+"""What the names of an evaluation's metrics start with."""
 GENERATOR = "generator"
 """The artifact of a finished trial: its weights and its config."""
 
@@ -216,11 +218,25 @@ def without_password(uri: str) -> str:
 
 
 def _trial_run(run: Run) -> TrialRun:
-    info, data = run.info, run.data
-    metrics = dict(data.metrics)
+    info, metrics = run.info, _metrics(run)
     return of_tags(
-        data.tags, info.run_id, info.run_name, info.status, metrics, info.artifact_uri or ""
+        run.data.tags, info.run_id, info.run_name, info.status, metrics, info.artifact_uri or ""
     )
+
+
+def _metrics(run: Run) -> dict[str, float]:
+    """The newest value of each metric; of evaluations the last one's alone.
+
+    The evaluation at the end of a training measures more than the others; where a finished trial
+    is trained on, what it measured is no longer of the generator that there is.
+    """
+    newest = run.to_proto().data.metrics
+    evaluated = [metric.step for metric in newest if metric.key.startswith(EVALUATED)]
+    return {
+        metric.key: metric.value
+        for metric in newest
+        if not metric.key.startswith(EVALUATED) or metric.step == max(evaluated)
+    }
 
 
 def first_line(error: BaseException) -> str:

@@ -1,16 +1,19 @@
 """Which method is nearest to its targets, and which is most natural, in words. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from reports.folds import unseeded
-from reports.rows import Row, span
+from reports.rows import SYMBOLS, Row, span
 
 DIGITS = 3
 """Of errors: what rounds to the same is equal."""
 RIVAL = "the recoloured baseline"
+_TARGETS = re.compile(rf"(^|, )({'|'.join(SYMBOLS)})=[^,]+")
+"""Of a trial's name."""
 _WAYS = {"raw": "", "exact": " after exact control"}
 
 
@@ -221,28 +224,29 @@ def _listed(counts: Counter[str], sure: Counter[str] | None = None) -> str:
 
 def _methods(rows: Sequence[Row]) -> list[Method]:
     """Fold the rows of the same targets: controls into their mean, then seeds."""
-    found: dict[tuple[str, bool, str, str], dict[Hashable, list[Row]]] = {}
+    found: dict[tuple[str, str, str], dict[Hashable, list[Row]]] = {}
     for row in rows:
-        kind = RIVAL if row.recoloured else "one generator a target"
-        kind = "any-target" if row.any_target and not row.recoloured else kind
-        kind += "" if row.recoloured else _WAYS[row.way]
-        place = (kind, row.recoloured, unseeded(row.training), row.way)
+        kind = "any-target" if row.any_target else "one generator a target"
+        place = (RIVAL if row.recoloured else kind, unseeded(row.training), row.way)
         found.setdefault(place, {}).setdefault(row.key, []).append(row)
-    methods: dict[Hashable, Method] = {}
-    of_kind: Counter[str] = Counter()
-    kinds: dict[Hashable, tuple[str, str]] = {}
-    for (kind, rival, training, _), trials in found.items():
-        method = _folded(kind, rival, list(trials.values()))
-        same = (kind, method.shown_error, method.kid, method.js) if rival else (kind, training)
-        if same not in methods:  # recoloured to a number and as any target it is the same
-            methods[same], kinds[same] = method, (kind, training)
-            of_kind[kind] += 1
+    methods: dict[Hashable, tuple[str, str, Method]] = {}
+    for (kind, training, way), trials in found.items():
+        name = kind + ("" if kind == RIVAL else _WAYS[way])
+        method = _folded(name, kind == RIVAL, list(trials.values()))
+        # Recoloured to a number and as any target a baseline is the same.
+        same = (method.shown_error, method.kid, method.js) if method.rival else (name, training)
+        methods.setdefault(same, (training, _recipe(training), method))
+    alike = Counter((method.name, recipe) for _, recipe, method in methods.values())
     return [
-        method
-        if of_kind[kind] == 1
-        else Method(f"{kind} ({training})", method.rival, method.error, method.kid, method.js)
-        for method, (kind, training) in ((methods[key], kinds[key]) for key in methods)
+        replace(method, name=f"{method.name} ({apart})") if apart else method
+        for training, recipe, method in methods.values()
+        for apart in [recipe if alike[method.name, recipe] == 1 else training]
     ]
+
+
+def _recipe(training: str) -> str:
+    """What a trial's name says beside its targets."""
+    return _TARGETS.sub("", training.removeprefix("recoloured, ")).removeprefix(", ")
 
 
 def _folded(name: str, rival: bool, trials: Sequence[Sequence[Row]]) -> Method:

@@ -13,17 +13,24 @@ from reports.verdict import sentences, verdicts
 def row(error: float, kid: float | None = None, **changes: Any) -> Row:
     """A row at saturation 0.5; its interval of KID is 5 wide to each side."""
     ends = {} if kid is None else {"kid": kid, "kid_low": kid - 5, "kid_high": kid + 5}
-    names = {"training": changes.get("key", ROW.key)}
-    settings: dict[str, Any] = {"error": error, "js_divergence": 0.1, **ends, **names, **changes}
+    settings: dict[str, Any] = {"error": error, "js_divergence": 0.1, **ends, **changes}
     return replace(ROW, **settings)
 
 
 def of_any(error: float, kid: float | None = None, **changes: Any) -> Row:
-    return row(error, kid, any_target=True, **{"key": "any", **changes})
+    return row(
+        error, kid, any_target=True, **{"key": "any", "training": "saturation=any", **changes}
+    )
 
 
 def rival(error: float, kid: float | None = None, **changes: Any) -> Row:
-    return row(error, kid, recoloured=True, way="exact", **{"key": "moved", **changes})
+    return row(
+        error,
+        kid,
+        recoloured=True,
+        way="exact",
+        **{"key": "moved", "training": "recoloured, saturation=0.5", **changes},
+    )
 
 
 def said(*table: Row) -> list[str]:
@@ -95,18 +102,33 @@ def test_seeds_are_folded_and_the_widest_interval_counts() -> None:
     assert (method.kid.low, method.kid.high) == (15, 35)
 
 
-def test_settings_are_methods_of_their_own_with_their_names() -> None:
-    weak, strong = row(0.1, 30, key="weight=1"), row(0.2, 20, key="weight=9")
-    (verdict,) = verdicts([weak, strong])
+def test_what_is_set_beside_the_targets_is_part_of_a_methods_name() -> None:
+    late = of_any(0.1, 30, key="late", training="saturation=any, penalty_from_step=0.8, seed=1")
+    old = row(0.1, 30, training="saturation=0.5, preset=original")
+    other = rival(0.0, 50, training="recoloured, saturation=0.5, l1_weight=10")
+    (verdict,) = verdicts([late, of_any(0.2, 20), old, rival(0.0, 60, key="r"), other])
     assert [m.name for m in verdict.methods] == [
-        "one generator a target (weight=1)",
-        "one generator a target (weight=9)",
+        "any-target (penalty_from_step=0.8)",
+        "any-target",
+        "one generator a target (preset=original)",
+        "the recoloured baseline",
+        "the recoloured baseline (l1_weight=10)",
+    ]
+
+
+def test_what_differs_in_its_targets_alone_has_its_whole_name() -> None:
+    part = of_any(0.1, 30, key="part", training="saturation=0.1..0.9")
+    (verdict,) = verdicts([part, of_any(0.2, 20)])
+    assert [m.name for m in verdict.methods] == [
+        "any-target (saturation=0.1..0.9)",
+        "any-target (saturation=any)",
     ]
 
 
 def test_a_baseline_recoloured_to_a_number_and_to_any_is_one_rival() -> None:
-    (verdict,) = verdicts([of_any(0.1, 9), rival(0.001, 5), rival(0.001, 5, key="moved to any")])
-    assert len(verdict.methods) == 2
+    again = rival(0.001, 5, key="again", training="recoloured, saturation=any")
+    (verdict,) = verdicts([of_any(0.1, 9), rival(0.001, 5), again])
+    assert [m.name for m in verdict.methods] == ["any-target", "the recoloured baseline"]
 
 
 def test_several_controls_count_in_parts_of_their_ranges() -> None:
