@@ -8,8 +8,11 @@ from typing import Any
 
 from gan.control import Control, ControlName
 from reports.compare import control_error, settings_of, without_seed
-from reports.rows import Way, metric
+from reports.rows import SYMBOLS, Way, metric
 from reports.runs import TrialRun
+
+_TARGETS = re.compile(rf"(^|, )({'|'.join(SYMBOLS)})=[^,]+")
+"""Of a trial's name."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,11 @@ def _folded(runs: list[TrialRun], name: ControlName | None, control: Control | N
 def unseeded(name: str) -> str:
     """Name a trial as it is named without its seed."""
     return re.sub(r"(^|, )seed=\d+", "", name).removeprefix(", ") or "baseline"
+
+
+def recipe(name: str) -> str:
+    """Say what a trial's name has beside its targets."""
+    return _TARGETS.sub("", name.removeprefix("recoloured, ")).removeprefix(", ")
 
 
 def _controls(run: TrialRun) -> list[tuple[ControlName | None, Control | None]]:

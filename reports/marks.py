@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from reports.drawing import INK, Point, in_legend
+from reports.folds import recipe, unseeded
 from reports.rows import Row, shown
 from reports.runs import TrialRun
 
@@ -62,22 +63,36 @@ def parts(table: Sequence[Row], sweeps: Sequence[str]) -> list[Part]:
             for row in table
             if (row.sweep, kind_of(row)) == (sweep, kind) and (row.state == "finished") == finished
         ]
-        if not these:
-            continue
-        one = RECOLOURED if kind == "recoloured" else STEERED[int(kind.startswith("any target"))]
-        colour = STEERED[i % len(STEERED)] if of else one
-        mark: dict[str, Any] = {
-            "color": colour,
-            "marker": MARKERS[kind],
-            "markersize": max(3.0, 8 * 0.75 ** len(found)),
-            "zorder": 4 + len(found) / 100,
-        }
-        mark |= {} if finished else {"markerfacecolor": "none"}
-        thin = kind == "recoloured"
-        bar = {"color": colour, "lw": 1.4 if thin else 5, "alpha": 0.9 if thin else 0.3}
-        label = of + kind + ", unfinished" * (not finished)
-        found.append(Part(kind, label, these, mark, bar))
+        for n, (apart, rows) in enumerate(_by_recipe(kind, these)):
+            own = STEERED[(n + kind.startswith("any target")) % len(STEERED)]
+            one = RECOLOURED if kind == "recoloured" else own
+            colour = STEERED[i % len(STEERED)] if of else one
+            mark: dict[str, Any] = {
+                "color": colour,
+                "marker": MARKERS[kind],
+                "markersize": max(3.0, 8 * 0.75 ** len(found)),
+                "zorder": 4 + len(found) / 100,
+            }
+            mark |= {} if finished else {"markerfacecolor": "none"}
+            thin = kind == "recoloured"
+            bar = {"color": colour, "lw": 1.4 if thin else 5, "alpha": 0.9 if thin else 0.3}
+            label = of + kind + apart + ", unfinished" * (not finished)
+            found.append(Part(kind, in_legend(label), rows, mark, bar))
     return found
+
+
+def _by_recipe(kind: str, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Split the curves of trials of any target by what tells these trials apart."""
+    if not kind.startswith("any target"):
+        return [("", list(rows))] if rows else []
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(unseeded(row.training), []).append(row)
+    if len(groups) == 1:
+        return [("", list(rows))]
+    alone = len({recipe(training) for training in groups}) == len(groups)
+    names = {training: recipe(training) if alone else training for training in groups}
+    return [(f" ({names[t]})" if names[t] else "", these) for t, these in groups.items()]
 
 
 def point(row: Row, x: float, y: float, text: str) -> Point:

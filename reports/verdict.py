@@ -1,19 +1,16 @@
 """Which method is nearest to its targets, and which is most natural, in words. Pure."""
 
-import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from reports.folds import unseeded
-from reports.rows import SYMBOLS, Row, span
+from reports.folds import recipe, unseeded
+from reports.rows import Row, span
 
 DIGITS = 3
 """Of errors: what rounds to the same is equal."""
 RIVAL = "the recoloured baseline"
-_TARGETS = re.compile(rf"(^|, )({'|'.join(SYMBOLS)})=[^,]+")
-"""Of a trial's name."""
 _WAYS = {"raw": "", "exact": " after exact control"}
 
 
@@ -229,24 +226,19 @@ def _methods(rows: Sequence[Row]) -> list[Method]:
         kind = "any-target" if row.any_target else "one generator a target"
         place = (RIVAL if row.recoloured else kind, unseeded(row.training), row.way)
         found.setdefault(place, {}).setdefault(row.key, []).append(row)
-    methods: dict[Hashable, tuple[str, str, Method]] = {}
+    methods: dict[Hashable, tuple[str, Method]] = {}
     for (kind, training, way), trials in found.items():
         name = kind + ("" if kind == RIVAL else _WAYS[way])
         method = _folded(name, kind == RIVAL, list(trials.values()))
         # Recoloured to a number and as any target a baseline is the same.
         same = (method.shown_error, method.kid, method.js) if method.rival else (name, training)
-        methods.setdefault(same, (training, _recipe(training), method))
-    alike = Counter((method.name, recipe) for _, recipe, method in methods.values())
+        methods.setdefault(same, (training, method))
+    alike = Counter((method.name, recipe(training)) for training, method in methods.values())
     return [
         replace(method, name=f"{method.name} ({apart})") if apart else method
-        for training, recipe, method in methods.values()
-        for apart in [recipe if alike[method.name, recipe] == 1 else training]
+        for training, method in methods.values()
+        for apart in [recipe(training) if alike[method.name, recipe(training)] == 1 else training]
     ]
-
-
-def _recipe(training: str) -> str:
-    """What a trial's name says beside its targets."""
-    return _TARGETS.sub("", training.removeprefix("recoloured, ")).removeprefix(", ")
 
 
 def _folded(name: str, rival: bool, trials: Sequence[Sequence[Row]]) -> Method:

@@ -10,6 +10,7 @@ from trials import any_target, run
 from gan.control import Control
 from reports import achieved, figures
 from reports.drawing import Plot
+from reports.marks import parts
 from reports.rows import Row, anchor, rows
 from reports.views import views
 
@@ -74,6 +75,16 @@ def test_a_trial_of_any_target_is_a_curve_and_a_thin_one_after_exact_control() -
     (plain,) = achieved.achieved_against_wanted(fixed, ["one"], [])
     assert len(links(plain.svg)) == 3
     assert "stroke: #009e73" not in plain.svg
+
+
+def test_two_trainings_of_any_target_have_colours_and_names_of_their_own() -> None:
+    free = [replace(row, training="saturation=any, saturation.weight=0") for row in saturations()]
+    drawn = parts([*saturations(), *free], ["one"])
+    raw = [part for part in drawn if part.kind == "any target"]
+    assert [part.label for part in raw] == ["any target", "any target (saturation.weight=0)"]
+    assert len({part.mark["color"] for part in raw}) == 2
+    (alone,) = (part for part in parts(free, ["one"]) if part.kind == "any target")
+    assert alone.label == "any target"
 
 
 def test_each_way_to_meet_a_target_has_a_mark_and_a_name_of_its_own() -> None:
