@@ -194,6 +194,7 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
 
 def _name(config: TrainConfig, varied: Settings) -> str:
     parts = [_targets(config) or "baseline"]
-    shown = (".target", ".min", ".max")
-    parts += [f"{k}={_text(v)}" for k, v in varied.items() if not k.endswith(shown)]
+    # Where it is measured is no part of what it is, and long.
+    left_out = (".target", ".min", ".max", "eval_targets")
+    parts += [f"{k}={_text(v)}" for k, v in varied.items() if not k.endswith(left_out)]
     return ", ".join(parts)

@@ -165,6 +165,7 @@ def test_a_trial_has_exactly_one_length(file: Path, text: str, where: str) -> No
         ("{saturation: {target: 1, weight: 20}}", "saturation=1, saturation.weight=20"),
         ("{seed: 3, batch_size: 8}", "baseline, seed=3, batch_size=8"),
         ("{seed: 3, red: 0}", "red=0, seed=3"),
+        ("{red: any, seed: 3, eval_targets: [{red: 0.5}]}", "red=any, seed=3"),
     ],
 )
 def test_a_trials_name_says_its_targets_then_what_else_is_varied(
