@@ -26,15 +26,19 @@ from gan.data import Batches
 from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.evaluate import evaluate
+from gan.held_out import HeldOut
 from gan.images import image_set_of_squares
 from gan.losses import Term, Update, losses
 from gan.networks import Judgement
 from gan.plain import PlainLoop
+from gan.reference import Natural
 from gan.speed import Bench, Round, lines
 from gan.step import EAGER_STEPS, GanStep, uses_bfloat16
 from gan.training import Training, device_name
 
 ROUNDS = 5
+FEW = 50
+"""Held-out images on which the evaluation at the end is measured; its time grows with them."""
 SECONDS = 3.0
 """Length of each of a round's three parts, unless a single step takes longer."""
 
@@ -59,7 +63,6 @@ def bench(
     config: TrainConfig,
     device: torch.device,
     *,
-    recolouring: bool = False,
     rounds: int = ROUNDS,
     seconds: float = SECONDS,
     say: Callable[[str], None] = lambda line: None,
@@ -69,7 +72,6 @@ def bench(
     Args:
         config: what to train; its dataset and length do not matter.
         device: where.
-        recolouring: whether to measure that too.
         rounds: turns of engine, colours alone, plain loop.
         seconds: length of each part of a turn, unless a step takes longer.
         say: hears what is being done.
@@ -91,7 +93,7 @@ def bench(
     cycle = config.discriminator_every
     steps = _prepare(training.train_step, cycle, device, seconds)
     evaluation_ms = _ms(training.evaluate, device, seconds)
-    recolouring_ms = _ms(partial(_recolour, training), device, seconds) if recolouring else None
+    target_ms = _ms(partial(_measure_a_target, training), device, seconds)
     log_ms = _ms(training.log_losses, device, seconds)
     checkpoint_ms = _ms(training.sound_state, device, seconds)  # it is written beside the training
     memory_mb = _peak_memory(device) / 1e6
@@ -120,7 +122,7 @@ def bench(
         batch_size=config.batch_size,
         rounds=tuple(measured),
         evaluation_ms=evaluation_ms,
-        recolouring_ms=recolouring_ms,
+        target_ms=target_ms * config.eval_images / min(FEW, config.eval_images),
         log_ms=log_ms,
         checkpoint_ms=checkpoint_ms,
         evaluate_every=config.evaluate_every,
@@ -137,9 +139,11 @@ def _random_pictures(config: TrainConfig) -> Tensor:
     return torch.randint(256, (count, size, size, 3), dtype=torch.uint8, generator=random)
 
 
-def _recolour(training: Training) -> None:
-    recolouring = training.config.without_control().recoloured_as(training.config)
-    evaluate(training.gan.generator, training.held_out, recolouring).grid()
+def _measure_a_target(training: Training) -> None:
+    """Measure few held-out images at one target, as the evaluation at the end does."""
+    few = HeldOut.of(training.held_out.rgb[:FEW], training.held_out.photograph[:FEW])
+    config = training.config.at((training.config.measured_targets() or [{}])[0])
+    evaluate(training.gan.generator, few, config, Natural(few.rgb))
 
 
 def _colours_alone(

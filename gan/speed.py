@@ -34,8 +34,8 @@ class Bench:
     rounds: tuple[Round, ...]
     evaluation_ms: float
     """Metrics on the held-out images and the sample grid."""
-    recolouring_ms: float | None
-    """The same of a trial that recolours to the config's controls, where asked for."""
+    target_ms: float
+    """The evaluation at the end, for each target: both ways, and how natural the outputs are."""
     log_ms: float
     checkpoint_ms: float
     evaluate_every: int
@@ -148,6 +148,7 @@ def lines(bench: Bench) -> list[str]:
         f"{outside['colours']:>12}  batches, colour maths, controls",
         f"{outside['evaluation']:>12}  evaluation: {b.evaluation_ms:.0f} ms every"
         f" {b.evaluate_every} steps",
+        f"{'':12}  the last one: {b.target_ms / 1000:.1f} s for each target",
         f"{outside['logging']:>12}  logging: {b.log_ms:.1f} ms every {b.log_every} steps",
         f"{outside['checkpoints']:>12}  checkpoints: {b.checkpoint_ms:.0f} ms each, "
         f"{CHECKPOINT_SHARE:.0%} of the time at most",

@@ -52,8 +52,7 @@ def run_bench(
         torch.set_num_threads(spec.resources.cpus_per_trial)
     benches: dict[tuple[object, ...], Bench] = {}
     for kind, config in _kinds(trials).items():
-        recolouring = any(t.config.recolour and kind_of(t.config) == kind for t in trials)
-        benches[kind] = _measure(config, device, recolouring)
+        benches[kind] = _measure(config, device)
         if not as_json:
             _print(benches[kind], console)
     estimates = [_estimate(t, trials, images[t.key][0], benches[kind_of(t.config)]) for t in trials]
@@ -64,14 +63,9 @@ def run_bench(
         _print_estimates(spec, estimates, slots, device, console)
 
 
-def _measure(config: TrainConfig, device: torch.device, recolouring: bool = False) -> Bench:
+def _measure(config: TrainConfig, device: torch.device) -> Bench:
     with Console(stderr=True).status("") as status:
-        return bench(
-            config,
-            device,
-            recolouring=recolouring,
-            say=lambda line: status.update(f"measuring: {line}"),
-        )
+        return bench(config, device, say=lambda line: status.update(f"measuring: {line}"))
 
 
 def _print(measured: Bench, console: Console) -> None:
@@ -96,11 +90,12 @@ def _kinds(trials: Iterable[Trial]) -> dict[tuple[object, ...], TrainConfig]:
 
 def _estimate(trial: Trial, trials: list[Trial], images: int, measured: Bench) -> Estimate:
     config = trial.config
+    at_the_end = measured.target_ms * max(1, len(config.measured_targets()))
     if config.recolour and any(t.key == config.without_control().key() for t in trials):
         # Its baseline's training, and an evaluation of its own.
-        return Estimate(trial.name, trial.key, 0, (measured.recolouring_ms or 0) / 1000)
+        return Estimate(trial.name, trial.key, 0, at_the_end / 1000)
     steps = config.total_steps(images)
-    ms = steps * measured.whole_ms(config.log_every, config.evaluate_every)
+    ms = steps * measured.whole_ms(config.log_every, config.evaluate_every) + at_the_end
     return Estimate(trial.name, trial.key, steps, ms / 1000)
 
 

@@ -32,7 +32,7 @@ MADE = Bench(
     batch_size=50,
     rounds=(Round(100, 20, 300), Round(110, 30, 300), Round(90, 9, 100)),
     evaluation_ms=4000,
-    recolouring_ms=None,
+    target_ms=1500,
     log_ms=10,
     checkpoint_ms=60,
     evaluate_every=200,
@@ -63,7 +63,17 @@ def test_the_figures_of_a_measurement_are_those_computed_by_hand() -> None:
     )
     assert made.outside_share == pytest.approx(1 - 80 / whole)
     shown = "\n".join(lines(made))
-    for figure in ("500.0", "166.7", "100.00", "300.00", "2.73", "1.11 to 3.00", "123 MB", "34.1%"):
+    for figure in (
+        "500.0",
+        "166.7",
+        "100.00",
+        "300.00",
+        "2.73",
+        "1.11 to 3.00",
+        "123 MB",
+        "34.1%",
+        "1.5 s for",
+    ):
         assert figure in shown
 
 

@@ -47,7 +47,9 @@ def test_a_sweep_is_measured_once_for_each_kind_of_nets_and_estimated_trial_by_t
     assert named["baseline"]["steps"] == 1000
     assert named["baseline, epochs=500, seed=1"]["steps"] == 500 * 64 / 8
     seconds = {name: trial["seconds"] for name, trial in named.items()}
-    assert seconds["baseline, epochs=500, seed=1"] == pytest.approx(4 * seconds["baseline"])
+    end = found["benches"][0]["target_ms"] / 1000
+    steps = seconds["baseline"] - end
+    assert seconds["baseline, epochs=500, seed=1"] - end == pytest.approx(4 * steps)
     for measured, kind in zip(
         found["benches"], ("base_channels=2", "base_channels=3"), strict=True
     ):
@@ -83,14 +85,18 @@ def test_without_a_sweep_the_seeds_nets_are_measured(monkeypatch: pytest.MonkeyP
     assert figures["ratio"] > 0
 
 
-def test_a_trial_that_recolours_its_baseline_takes_an_evaluation(small_npz: Path) -> None:
-    write(small_npz, settings={"steps": 1000}, points=[{}, {"saturation": 0.5}])
+def test_the_evaluation_at_the_end_counts_for_each_target(small_npz: Path) -> None:
+    points = [{}, {"saturation": "any"}, {"saturation": 0.5}]
+    write(small_npz, settings={"steps": 1000}, points=points)
     found = json.loads(call("mine.yaml", "--json").stdout)
-    (recoloured,) = (trial for trial in found["trials"] if trial["name"].startswith("recoloured"))
-    assert recoloured["steps"] == 0
-    (measured,) = found["benches"]
-    assert recoloured["seconds"] == pytest.approx(measured["recolouring_ms"] / 1000)
-    assert measured["recolouring_ms"] > 0
+    seconds = {trial["name"]: (trial["steps"], trial["seconds"]) for trial in found["trials"]}
+    fixed, any_target = found["benches"]
+    assert fixed["target_ms"] > 0
+    # A trial that recolours its baseline takes its own evaluation alone.
+    once = pytest.approx(fixed["target_ms"] / 1000)
+    assert seconds["recoloured, saturation=0.5"] == (0, once)
+    assert seconds["recoloured, saturation=any"] == (0, pytest.approx(9 * once.expected))
+    assert seconds["saturation=any"][1] > 9 * any_target["target_ms"] / 1000
 
 
 def test_a_bad_sweep_is_refused_in_one_line() -> None:
