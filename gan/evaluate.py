@@ -11,7 +11,6 @@ from gan import samples
 from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.controls import STATISTICS, of_each
-from gan.errors import Stopped
 from gan.fid import fid
 from gan.held_out import HeldOut, at_a_time
 from gan.measures import measures
@@ -83,7 +82,7 @@ def evaluate(
     images: HeldOut,
     config: TrainConfig,
     natural: Natural | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
+    before_target: Callable[[int, int], None] = lambda done, count: None,
 ) -> Evaluation:
     """Measure a generator at all of its targets, and draw what it makes of a few images.
 
@@ -95,16 +94,14 @@ def evaluate(
             them everything is measured: outputs as they are and after exact
             control, and how natural they are. Without, outputs as they are, and of targets that
             are ``any`` the first, the middle and the last alone.
-        should_stop: asked before each of the targets, which may take half a minute each.
+        before_target: called before each target, which may take half a minute, with how many are
+            done, and of how many. What it raises ends the evaluation.
 
     Returns:
         Metrics as ``measures`` and ``naturalness`` name them. Of outputs after exact control the
         names begin with ``exact/``; those of a trial whose targets are ``any`` with the targets'
         label before it (``saturation 0.25/exact/kid``), and the same without a label is the mean
         over its targets.
-
-    Raises:
-        Stopped: ``should_stop`` said so.
     """
     found = Evaluation()
     found.show("grayscale", shown(images.l, torch.zeros_like(images.ab)), images, {})
@@ -113,9 +110,8 @@ def evaluate(
     if natural is None and config.any_controls:
         every = [every[i] for i in sorted({0, len(every) // 2, len(every) - 1})]
     made: Tensor | None = None
-    for targets in every:
-        if should_stop():
-            raise Stopped
+    for done, targets in enumerate(every):
+        before_target(done, len(every))
         label = label_of(targets) if config.any_controls else ""
         if made is None or generator.conditions:  # without a target as input it is always the same
             made = generated(generator, images.l, targets)

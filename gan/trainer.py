@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -39,6 +39,8 @@ class Progress:
     """Time that this process waited for checkpoints, beside it."""
     evaluated_step: int = 0
     """Step of the newest evaluation, 0 before the first."""
+    measuring: str = ""
+    """Within the evaluation at the end, which of its targets: "3 of 9"."""
 
 
 class Trainer:
@@ -78,7 +80,7 @@ class Trainer:
             self.training.restore(found)
         try:
             if baseline is not None:
-                self._take_over(baseline, trial, should_stop)
+                self._take_over(baseline, trial, on_progress, should_stop)
             with Saver(trial, self.training.step) as saver:
                 return self._fit(trial, saver, on_progress, should_stop)
         except Stopped:  # in the middle of an evaluation, without which its step is not complete
@@ -101,7 +103,7 @@ class Trainer:
             if ended or training.step % training.config.log_every == 0:
                 training.log_losses()
             if evaluated := ended or training.step % training.config.evaluate_every == 0:
-                self._keep_evaluation(trial, should_stop)
+                self._keep_evaluation(trial, saver.durable_step, on_progress, should_stop)
             now = time.monotonic()
             training.seconds += now - before
             before = now
@@ -126,7 +128,13 @@ class Trainer:
                 break
         return training.step >= training.total_steps
 
-    def _take_over(self, baseline: Path, trial: Path, should_stop: Callable[[], bool]) -> None:
+    def _take_over(
+        self,
+        baseline: Path,
+        trial: Path,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
         """Go on from the baseline's newest checkpoint, where it is further; keep the history."""
         training = self.training
 
@@ -142,13 +150,26 @@ class Trainer:
         training.restore(found)
         training.history = history
         if training.step >= training.total_steps:
-            self._keep_evaluation(trial, should_stop)
+            self._keep_evaluation(trial, 0, on_progress, should_stop)
             self.save(trial)
 
-    def _keep_evaluation(self, trial: Path, should_stop: Callable[[], bool]) -> None:
+    def _keep_evaluation(
+        self,
+        trial: Path,
+        durable_step: int,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
         training = self.training
         training.require_health()
-        file, sample = checkpoint.sample_file(trial, training.step), training.evaluate(should_stop)
+
+        def tell(done: int, count: int) -> None:
+            if should_stop():
+                raise Stopped
+            measuring = f"{done + 1} of {count}"
+            on_progress(replace(self.progress(0.0, durable_step), measuring=measuring))
+
+        file, sample = checkpoint.sample_file(trial, training.step), training.evaluate(tell)
         checkpoint.persist(lambda: checkpoint.write_file(file, sample), file)
 
     def progress(self, images_per_second: float, durable_step: int) -> Progress:

@@ -103,19 +103,23 @@ class Training:
         if (failure := self.gan.failure()) is not None:
             raise TrainingError(failure)
 
-    def evaluate(self, should_stop: Callable[[], bool] = lambda: False) -> bytes:
+    def evaluate(
+        self, before_target: Callable[[int, int], None] = lambda done, count: None
+    ) -> bytes:
         """Add the metrics on held-out images to the history and return the sample grid (PNG).
 
         At the end of the training everything is measured, before it what takes little time.
 
-        Raises:
-            Stopped: ``should_stop``, asked now and then at the end, said so; nothing was added.
+        Args:
+            before_target: called before each target at the end (``gan.evaluate.evaluate``); if it
+                raises, nothing is added.
         """
         if self.step < self.total_steps:
             found = evaluate(self.gan.generator, self.held_out, self.config)
         else:
-            natural = self._natural()
-            found = evaluate(self.gan.generator, self.held_out, self.config, natural, should_stop)
+            found = evaluate(
+                self.gan.generator, self.held_out, self.config, self._natural(), before_target
+            )
         self._record({f"eval/{name}": value for name, value in found.metrics.items()})
         return found.grid()
 

@@ -47,6 +47,8 @@ class Row:
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     checkpoint_seconds: float = 0.0
+    measuring: str = ""
+    """Which target of the evaluation at the end."""
     reason: str = ""
 
     @property
@@ -56,6 +58,12 @@ class Row:
             return None
         images = (self.total_steps - self.step) * self.config.batch_size
         return images / self.images_per_second
+
+    def left(self) -> str:
+        """Write what is left to do, or what is done after the last step."""
+        if self.state == "running" and self.measuring:
+            return f"measures {self.measuring}"
+        return "" if self.seconds_left is None else duration(self.seconds_left)
 
     def losses(self) -> tuple[str, str]:
         """Return the generator's total and the discriminator's loss."""
@@ -158,7 +166,6 @@ class Progress:
             table.title = ", ".join(f"{count} {state}" for state, count in quiet.items())
         for row in rows:
             total = "?" if row.total_steps is None else str(row.total_steps)
-            left = row.seconds_left
             table.add_row(
                 row.name,
                 Text(row.state, STYLES[row.state]),
@@ -167,7 +174,7 @@ class Progress:
                 f"{row.images_per_second:.0f}" if row.images_per_second else "",
                 *row.losses(),
                 row.achieved(),
-                "" if left is None else duration(left),
+                row.left(),
             )
         return table
 

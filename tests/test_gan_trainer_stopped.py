@@ -3,6 +3,7 @@ from pathlib import Path
 from trainings import Start, everything
 
 from gan import checkpoint
+from gan.trainer import Progress
 
 ANY = {"saturation": {"target": "any"}}
 
@@ -27,3 +28,13 @@ def test_a_stop_within_the_last_evaluation_is_heard_and_nothing_of_it_is_kept(
     alone = start(controls=ANY, steps=12)
     assert alone.fit(tmp_path / "alone")
     assert everything(again) == everything(alone)
+
+
+def test_the_last_evaluation_says_which_target_it_measures(start: Start, tmp_path: Path) -> None:
+    of, heard = start(controls=ANY, steps=12), list[Progress]()
+    assert of.fit(tmp_path, on_progress=heard.append)
+    told = [progress for progress in heard if progress.measuring]
+    assert [progress.measuring for progress in told] == [f"{n} of 9" for n in range(1, 10)]
+    assert {progress.step for progress in told} == {12}
+    assert max(progress.durable_step for progress in told) <= 10, "the last step is not yet kept"
+    assert not heard[-1].measuring
