@@ -110,7 +110,7 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
         if (baseline := baselines.get(trial.config.without_control().key())) is not None:
             config = baseline.config.recoloured_as(trial.config)
             # Differences beside the targets, as the baseline's name has them.
-            beside = baseline.name.removeprefix("baseline")
+            beside = _held_out(trial.config) + baseline.name.removeprefix("baseline")
             found.setdefault(
                 config.key(),
                 Trial(f"recoloured, {_targets(trial.config)}{beside}", config.key(), config),
@@ -122,6 +122,15 @@ def _targets(config: TrainConfig) -> str:
     targets = {str(name): control for name, control in config.controls.items()}
     return ", ".join(
         f"{n}={target_text(targets[n].model_dump())}" for n in CONTROLS if n in targets
+    )
+
+
+def _held_out(config: TrainConfig) -> str:
+    """Name the intervals held out, in whose middle a trial is measured too."""
+    return "".join(
+        f", {name}.hold_out={_text([list(each) for each in control.hold_out])}"
+        for name, control in config.controls.items()
+        if control.hold_out
     )
 
 

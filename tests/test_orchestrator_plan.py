@@ -102,6 +102,15 @@ def test_a_trial_without_control_is_also_recoloured_to_the_targets_of_those_like
     }
 
 
+def test_a_baseline_recoloured_with_and_without_held_out_targets_has_two_names(file: Path) -> None:
+    text = "settings: {steps: 5}\npoints: [{}, {hue: any}, {hue: {hold_out: [[0.4, 0.6]]}}]"
+    added = [t for t in expand(read_sweep(written(file, text))) if t.config.recolour]
+    assert [t.name for t in added] == [
+        "recoloured, hue=any",
+        "recoloured, hue=any, hue.hold_out=[[0.4, 0.6]]",
+    ]
+
+
 def test_a_weight_in_the_settings_waits_for_a_target(file: Path) -> None:
     text = """
     settings: {steps: 5, saturation.weight: 7, hue.weight: 8}
