@@ -16,6 +16,7 @@ from gan.control import (
     ControlName,
     Frozen,
     require_inside,
+    require_targets_of,
     spread_targets,
 )
 from gan.presets import OLD_PRESETS, PRESETS
@@ -221,12 +222,8 @@ class TrainConfig(Frozen):
 
     @model_validator(mode="after")
     def _eval_targets_are_of_any(self) -> Self:
-        inputs = {name: control.bounds(name) for name, control in self.any_controls.items()}
-        for targets in self.eval_targets if inputs else ():
-            if targets.keys() != inputs.keys():
-                raise ValueError(f"eval_targets: each names {' and '.join(inputs)}, no others")
-            for name, value in targets.items():
-                require_inside(f"eval_targets: {name}", value, TARGETS[name])
+        if self.any_controls:
+            require_targets_of("eval_targets", self.eval_targets, self.any_controls)
         return self
 
     @property
@@ -273,16 +270,20 @@ class TrainConfig(Frozen):
         update = {"controls": aims, "recolour": True, "eval_targets": other.eval_targets}
         return self.model_copy(update=update)
 
+    @property
+    def length_counts(self) -> bool:
+        """Whether a longer training is another: a penalty acts from a share of the length."""
+        penalised = any(control.weight > 0 for control in self.controls.values())
+        return penalised and self.penalty_from_step > 0
+
     def key(self) -> str:
         """Name the trial by what it sets, its length aside: 10 hex digits.
 
         A field left at, or set to, its default does not count, so that a new field changes no key;
-        nor does what only trials with a control look at, in one without. The length counts where
-        a penalty acts from a share of it: a longer training is another.
+        nor does what only trials with a control look at, in one without.
         """
-        penalised = any(control.weight > 0 for control in self.controls.values())
         aside = {"penalty_weight"}  # it is in the controls' own
-        if not penalised or self.penalty_from_step == 0:
+        if not self.length_counts:
             aside |= {"steps", "epochs"}
         if not self.controls or self.recolour:
             aside |= set(OF_CONTROL)

@@ -1,5 +1,6 @@
 """A colour statistic to steer: its name, its range, and how a trial is told to steer it."""
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -122,6 +123,23 @@ def require_inside(what: str, value: float, bounds: tuple[float, float]) -> None
     low, high = bounds
     if not low <= value <= high:
         raise ValueError(f"{what} {value:g} is not in [{low:g}, {high:g}]")
+
+
+def require_targets_of(
+    what: str, given: Sequence[Mapping[ControlName, float]], controls: Collection[ControlName]
+) -> None:
+    """Refuse targets that do not each name all controls, and no others.
+
+    Raises:
+        ValueError: they do not, one is outside its range, or one is given twice.
+    """
+    for targets in given:
+        if targets.keys() != set(controls):
+            raise ValueError(f"{what}: each names {' and '.join(controls)}, no others")
+        for name, value in targets.items():
+            require_inside(f"{what}: {name}", value, TARGETS[name])
+    if len({frozenset(targets.items()) for targets in given}) < len(given):
+        raise ValueError(f"{what}: the same targets are given twice")
 
 
 def spread_targets(name: ControlName, control: Control, count: int) -> list[float]:

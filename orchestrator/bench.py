@@ -77,8 +77,9 @@ def _print(measured: Bench, console: Console) -> None:
 def _kinds(trials: Iterable[Trial]) -> dict[tuple[object, ...], TrainConfig]:
     """Choose one config of each kind: that with the most controls, the slowest."""
 
-    def controls(config: TrainConfig) -> int:
-        return sum(control.weight > 0 for control in config.controls.values())
+    def controls(config: TrainConfig) -> tuple[int, int]:
+        penalised = sum(control.weight > 0 for control in config.controls.values())
+        return penalised, len(config.controls)
 
     chosen: dict[tuple[object, ...], TrainConfig] = {}
     for config in (trial.config for trial in trials):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -54,7 +55,7 @@ def expand(spec: SweepSpec) -> list[Trial]:
         trials.append(trial)
     if spec.objective is not None:
         _check_adaptive(spec, spec.objective, trials)
-    return trials + [trial for trial in _recoloured(trials) if trial.key not in origins]
+    return _told_apart(trials + [t for t in _recoloured(trials) if t.key not in origins])
 
 
 def corners(spec: SweepSpec) -> list[Trial]:
@@ -110,12 +111,23 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
         if (baseline := baselines.get(trial.config.without_control().key())) is not None:
             config = baseline.config.recoloured_as(trial.config)
             # Differences beside the targets, as the baseline's name has them.
-            beside = _held_out(trial.config) + baseline.name.removeprefix("baseline")
+            beside = held_out(trial.config) + baseline.name.removeprefix("baseline")
             found.setdefault(
                 config.key(),
                 Trial(f"recoloured, {_targets(trial.config)}{beside}", config.key(), config),
             )
     return list(found.values())
+
+
+def _told_apart(trials: list[Trial]) -> list[Trial]:
+    """Name where trials are measured, if that alone tells them apart."""
+    names = Counter(trial.name for trial in trials)
+    return [
+        replace(trial, name=f"{trial.name}, eval_targets={_text([*trial.config.eval_targets])}")
+        if names[trial.name] > 1 and trial.config.eval_targets
+        else trial
+        for trial in trials
+    ]
 
 
 def _targets(config: TrainConfig) -> str:
@@ -125,7 +137,7 @@ def _targets(config: TrainConfig) -> str:
     )
 
 
-def _held_out(config: TrainConfig) -> str:
+def held_out(config: TrainConfig) -> str:
     """Name the intervals held out, in whose middle a trial is measured too."""
     return "".join(
         f", {name}.hold_out={_text([list(each) for each in control.hold_out])}"
@@ -176,6 +188,8 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
             for part in ("min", "max", "hold_out"):
                 if f"{name}.{part}" not in varied:
                     merged.pop(f"{name}.{part}", None)
+        elif f"{name}.target" not in varied and any(f"{name}.{e}" in varied for e in _TARGETS):
+            merged.pop(f"{name}.target", None)  # a range in place of the sweep's number
     fields: dict[str, Any] = {}
     controls: dict[str, dict[str, Any]] = {}
     for key, value in merged.items():
@@ -203,7 +217,7 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
 
 def _name(config: TrainConfig, varied: Settings) -> str:
     parts = [_targets(config) or "baseline"]
-    # Where it is measured is no part of what it is, and long.
+    # Where it is measured is long, and rarely what tells trials apart (``_told_apart``).
     left_out = (".target", ".min", ".max", "eval_targets")
     parts += [f"{k}={_text(v)}" for k, v in varied.items() if not k.endswith(left_out)]
     return ", ".join(parts)

@@ -113,12 +113,12 @@ def _say_summary(row: Row, runs: Path, sweep: str, console: Console) -> None:
     for name, control in row.config.controls.items():
         if (error := row.metrics.get(f"eval/{name}_error")) is None:
             continue
-        what = "any" if control.is_any else f"{row.metrics[f'eval/{name}']:.3f} achieved, "
-        what += (
-            f" of {len(row.config.measured_targets())} targets"
-            if control.is_any
-            else (f"{control.wanted:g} wanted")
-        )
+        if control.is_any:
+            ends = f"/{name}_error"
+            measured = [k for k in row.metrics if k.count("/") == 2 and k.endswith(ends)]
+            what = f"any, at {len(set(measured) - {f'eval/exact{ends}'})} targets"
+        else:
+            what = f"{row.metrics[f'eval/{name}']:.3f} achieved, {control.wanted:g} wanted"
         moved = row.metrics.get(f"eval/exact/{name}_error")
         after = "" if moved is None else f", {moved:.3f} after exact control"
         console.print(f"{name}: {what}; error {error:.3f} an image{after}")

@@ -32,7 +32,7 @@ SEED_NAMES: dict[str, tuple[str, ...]] = {
 """The fields that a flag of the seed sets."""
 ASIDE = {
     *("controls", "steps", "epochs", "dataset", "dataset_path", "image_size", "base_channels"),
-    *("batch_size", "log_every", "evaluate_every", "eval_images"),
+    *("batch_size", "log_every", "evaluate_every", "eval_images", "eval_targets"),
 }
 """Fields that a trial's name leaves out: what is trained on and how big, not how."""
 INTERVALS = [name for name in SEED_NAMES if name.endswith("interval")]
@@ -228,11 +228,11 @@ def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
 
 def name_of(config: TrainConfig) -> str:
     """Name a trial for people: its controls, or baseline, then what else is not the default."""
-    from orchestrator.plan import target_text
+    from orchestrator.plan import held_out, target_text
 
     controls = config.controls.items()
-    parts = [f"{name}={target_text(control.model_dump())}" for name, control in controls]
-    parts = parts or ["baseline"]
+    targets = ", ".join(f"{name}={target_text(c.model_dump())}" for name, c in controls)
+    parts = [targets + held_out(config) if targets else "baseline"]
     parts += [
         f"{name}.weight={control.weight:g}"
         for name, control in controls

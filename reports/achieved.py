@@ -54,7 +54,7 @@ def achieved_against_wanted(
 def _alt(control: ControlName, table: Sequence[Row]) -> str:
     errors = [row.error for row in table if row.error is not None]
     span = f", error of an image {min(errors):.3f} to {max(errors):.3f}" if errors else ""
-    return f"Achieved over wanted {control}, {count(len(table))}{span}."
+    return f"Achieved over wanted {control}, {count(table)}{span}."
 
 
 def _square(
@@ -78,7 +78,7 @@ def _square(
         for row in part.rows if not exact else []:
             if row.p10 is not None and row.p90 is not None:
                 axes.vlines(row.target or 0, row.p10, row.p90, **part.bar)
-        if part.rows[0].any_target and not part.rows[0].recoloured:
+        if part.kind.startswith("any target"):
             _curves(axes, part, width=0.8 if exact else 2, line="--" if exact else "-")
         drawing.scatter(axes, points, part.label, **part.mark)
     unit = f" ({UNITS[control]})" if control in UNITS else ""

@@ -44,7 +44,7 @@ def recoloured_beside(run: TrialRun, runs: Sequence[TrialRun]) -> TrialRun | Non
         other
         for other in runs
         if other.config.recolour
-        and (other.sweep, pictures_of(other)) == (run.sweep, pictures_of(run))
+        and (other.sweep, other.pictures_key) == (run.sweep, run.pictures_key)
         and targets_of(other) == targets_of(run)
     ]
     own = (other for other in same if _comparison(other) == _comparison(run))
@@ -86,31 +86,19 @@ def told_apart(runs: Sequence[TrialRun]) -> list[str]:
 
 
 def settings_of(run: TrialRun) -> dict[str, Any]:
-    """Everything that tells trials apart but seed and length, by a name for people."""
+    """Everything that tells trials apart but their seed, by a name for people."""
     flat: dict[str, Any] = {}
     for name, control in run.config.controls.items():
         flat |= {f"wanted {name}": control.target, f"λ of {name}": control.weight}
-        if control.is_any:
-            flat[f"range of {name}"] = "{:g} to {:g}".format(*control.bounds(name))
-            held = ", ".join(f"{low:g} to {high:g}" for low, high in control.hold_out)
+        if (trained := run.origin.config.controls[name]).is_any:
+            flat[f"range of {name}"] = "{:g} to {:g}".format(*trained.bounds(name))
+            held = ", ".join(f"{low:g} to {high:g}" for low, high in trained.hold_out)
             flat[f"{name} held out:"] = held or "none"
+    if run.config.length_counts:
+        flat |= {name: getattr(run.config, name) for name in ("steps", "epochs")}
     aside = {"controls", "seed", "steps", "epochs", "recolour", "eval_targets"}
     settings = run.config.model_dump(mode="json", exclude=aside)
     return flat | {k: str(v) if isinstance(v, list) else v for k, v in settings.items()}
-
-
-def without_seed(run: TrialRun) -> Hashable:
-    """Equal for trials, and views at the same targets, that differ in their seed alone."""
-    # A view's own config is that of a trial with fixed targets.
-    configs = (run.config, run.origin.config)
-    return run.sweep, *(each.model_copy(update={"seed": 0}).key() for each in configs)
-
-
-def pictures_of(run: TrialRun) -> Hashable:
-    """Equal for trials that are measured on the same held-out images."""
-    config = run.config
-    dataset = run.dataset_digest or (config.dataset, config.dataset_path)
-    return dataset, config.image_size, config.eval_images, config.eval_half
 
 
 def control_error(run: TrialRun, way: Way = "raw") -> float | None:
@@ -136,7 +124,7 @@ def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
     for run in runs:
         steered = run.config.controls and not run.config.recolour
         if run.state == "finished" and steered and run.measured:
-            rivals.setdefault((pictures_of(run), targets_of(run)), []).append(run)
+            rivals.setdefault((run.pictures_key, targets_of(run)), []).append(run)
     return [min(these, key=_rank) for these in rivals.values() if len(these) > 1]
 
 
@@ -174,12 +162,12 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
     first: dict[Hashable, TrialRun] = {}
     for run in [*ahead, *sorted(runs, key=lambda run: run.state != "finished")]:
         if not run.config.recolour:
-            first.setdefault(without_seed(run), run)
+            first.setdefault((run.sweep, run.recipe_key), run)
     chosen = list(first.values())
     if len(chosen) > most:
         of_target: dict[Hashable, TrialRun] = {}
         for run in [*ahead, *chosen]:
-            of_target.setdefault((pictures_of(run), targets_of(run)), run)
+            of_target.setdefault((run.pictures_key, targets_of(run)), run)
         chosen = list(of_target.values())
     controls = list(dict.fromkeys(tuple(run.config.controls) for run in chosen))
     controls.sort(key=len)

@@ -38,13 +38,14 @@ def trade_off(
         quality: field of the row, such as ``mae``.
         label: of it.
         sweeps: all that the report is of.
-        free: trials without control; drawn as lines.
+        free: trials without control; drawn as lines, but for their distance from photographs that
+            were not moved.
     """
     with mpl.rc_context(RULES):
         drawing = Drawing.sized(4.4, 3.5)
         axes = drawing.figure.subplots()
         of_row = {trial.row: trial for trial in trials}
-        draw_lines(axes, lines_of(sweeps, free, quality))
+        draw_lines(axes, lines_of(sweeps, free if quality != "kid" else [], quality))
         for part in parts(list(of_row), sweeps):
             points = []
             for row in part.rows:
@@ -59,7 +60,7 @@ def trade_off(
         drawing.legend()
         drawing.name_points([(t.error, getattr(t.row, quality), t.name) for t in trials])
         return drawing.finish(
-            f"trade-off-{quality}", f"{label} over control error, {count(len(trials))}."
+            f"trade-off-{quality}", f"{label} over control error, {count([t.row for t in trials])}."
         )
 
 
@@ -97,6 +98,6 @@ def curves(name: str, label: str, lines: Mapping[int, Curve]) -> Plot:
         ends = [points[-1][1] for _, points in lines.values()]
         return drawing.finish(
             name,
-            f"{label} over training, {count(len(lines))}; "
+            f"{label} over training, {len(lines)} trial{'s' * (len(lines) != 1)}; "
             f"at the end {min(ends):.3f} to {max(ends):.3f}.",
         )

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from gan.control import Control, ControlName
-from reports.compare import control_error, settings_of, without_seed
+from reports.compare import control_error, settings_of
 from reports.rows import SYMBOLS, Way, metric
 from reports.runs import TrialRun
 
@@ -55,7 +55,7 @@ def over_seeds(runs: Sequence[TrialRun]) -> list[Folded]:
     same: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
         if run.state == "finished":
-            same.setdefault(without_seed(run), []).append(run)
+            same.setdefault((run.sweep, run.recipe_key), []).append(run)
     return [
         _folded(these, name, control)
         for these in same.values()
@@ -70,7 +70,10 @@ def _folded(runs: list[TrialRun], name: ControlName | None, control: Control | N
     def of(key: str, way: Way = "raw") -> MeanOf | None:
         if way == "raw" and first.config.recolour:
             return None
-        return MeanOf.of([metric(run, key, way) for run in runs])
+        values = [metric(run, key, way) for run in runs]
+        if key == "hue" and control is not None:  # as seen from the target
+            values = [None if v is None else _around(v, control.wanted) for v in values]
+        return MeanOf.of(values)
 
     return Folded(
         sweep=first.sweep,
@@ -85,6 +88,11 @@ def _folded(runs: list[TrialRun], name: ControlName | None, control: Control | N
         exact_kid=of("kid", "exact"),
         mae=of("mae", "exact" if first.config.recolour else "raw"),
     )
+
+
+def _around(hue: float, target: float) -> float:
+    """Write a hue as a number within half a turn of a target."""
+    return target + (hue - target + 0.5) % 1 - 0.5
 
 
 def unseeded(name: str) -> str:

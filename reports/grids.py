@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +33,12 @@ def newest(of_steps: Mapping[int, bytes]) -> bytes:
     return of_steps[max(of_steps)]
 
 
+@lru_cache(maxsize=16)
 def read(png: bytes, size: int) -> samples.Grid | None:
-    """Take a sample grid apart; None where it is of a version that wrote other ones."""
+    """Take a sample grid apart; None where it is cut short, or of a version that wrote others."""
     try:
         return samples.read(png, size)
-    except (KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError):
         return None
 
 

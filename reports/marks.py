@@ -22,6 +22,7 @@ MARKERS = {
     "steered, exact": "^",
     "recoloured": "s",
 }
+"""What rows are drawn as, in order, and how."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,13 @@ class Part:
     """Rows that are drawn alike."""
 
     kind: str
-    """Of ``KINDS``."""
+    """Of ``MARKERS``."""
     label: str
     rows: list[Row]
     mark: dict[str, Any]
     """Of a point."""
     bar: dict[str, Any]
     """Of a spread."""
-
-
-KINDS = ("steered", "any target", "any target, exact", "steered, exact", "recoloured")
-"""What rows are drawn as, in order."""
 
 
 def kind_of(row: Row) -> str:
@@ -56,7 +53,7 @@ def parts(table: Sequence[Row], sweeps: Sequence[str]) -> list[Part]:
     What is drawn later is smaller, down to a size: where two points agree, both are seen.
     """
     found: list[Part] = []
-    for kind, (i, sweep), finished in product(KINDS, enumerate(sweeps), (True, False)):
+    for kind, (i, sweep), finished in product(MARKERS, enumerate(sweeps), (True, False)):
         of = f"{sweep}: " if len(sweeps) > 1 else ""
         these = [
             row
@@ -77,7 +74,7 @@ def parts(table: Sequence[Row], sweeps: Sequence[str]) -> list[Part]:
             thin = kind == "recoloured"
             bar = {"color": colour, "lw": 1.4 if thin else 5, "alpha": 0.9 if thin else 0.3}
             label = of + kind + apart + ", unfinished" * (not finished)
-            found.append(Part(kind, in_legend(label), rows, mark, bar))
+            found.append(Part(kind, label, rows, mark, bar))
     return found
 
 
@@ -139,6 +136,7 @@ def draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
         axes.axhline(line.value, color=line.colour, ls=":", lw=1.2, zorder=1.5, label=line.label)
 
 
-def count(trials: int) -> str:
-    """Write a number of trials."""
+def count(table: Sequence[Row]) -> str:
+    """Write the number of trials that some rows are of."""
+    trials = len({(row.sweep, row.key) for row in table})
     return f"{trials} trial" + "s" * (trials != 1)

@@ -163,7 +163,6 @@ def _data(wall: Wall, best: Sequence[TrialRun]) -> dict[str, Any]:
         "strips": wall.strips,
         "columns": [
             {
-                "name": column.run.name,
                 "anchor": anchor(column.run.sweep, column.run.key),
                 "step": column.step,
                 "at": column.at,
@@ -215,6 +214,6 @@ def _picture(read: Read, view: TrialRun) -> tuple[int, bytes, list[str]]:
         return max(of_steps), newest(of_steps), []
     there = [(name, seen.find(kind, view)) for kind, name in ROWS.items()]
     lines = [(name, pictures) for name, pictures in there if pictures is not None]
-    whole = view.whole is None
-    drawn = newest(of_steps) if whole else samples.draw(np.stack([line for _, line in lines]))
+    all_of_it = view.whole is None
+    drawn = newest(of_steps) if all_of_it else samples.draw(np.stack([line for _, line in lines]))
     return seen.step, drawn, [name for name, _ in lines]

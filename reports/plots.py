@@ -67,7 +67,7 @@ def _curves(read: Read) -> list[Plot]:
     plots = []
     for metric, label in (*metrics, ("eval/mae", "MAE"), *LOSSES):
         lines = {
-            i: (read.label(middle(run)), points)
+            i: (read.label(middle(run) if metric.startswith("eval/") else run), points)
             for i, run in enumerate(compare.spread(read.shown, MOST_CURVES))
             if (points := read.curves[run.run_id].get(metric))
         }

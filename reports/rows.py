@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
 from gan.control import TARGETS, Control, ControlName
-from gan.metric_names import EXACT_PREFIX
+from gan.metric_names import EXACT_PREFIX, label_of
 from reports.command import train_command
 from reports.runs import State, TrialRun
-from reports.views import in_words, numbers
+from reports.views import numbers
 
 SYMBOLS: dict[ControlName, str] = {
     "saturation": "S",
@@ -55,8 +55,12 @@ class Row:
     """Whether the generator is given the target."""
     way: Way
     """Of the outputs that are measured: raw, or after exact control; of a recoloured trial that."""
+    recipe_key: str
+    """Equal for trials at the same targets that differ in their seed alone."""
+    pictures_key: str
+    """Equal for trials that are measured on the same held-out images."""
     targets: str
-    """Of all controls: "hue 0.6, saturation 0.35"."""
+    """Of all controls: "hue 0.6 saturation 0.35"."""
     best: bool
     """Whether it comes nearest to its targets of several that were steered to them."""
     control: ControlName | None
@@ -204,7 +208,9 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
             recoloured=run.config.recolour,
             any_target=bool(origin.config.any_controls),
             way=way,
-            targets=in_words(numbers(run)),
+            recipe_key=run.recipe_key,
+            pictures_key=run.pictures_key,
+            targets=label_of(numbers(run)),
             best=best,
             control=name,
             target=control.wanted if control and not control.is_any else None,

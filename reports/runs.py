@@ -1,5 +1,6 @@
 """A trial as a tracking store knows it, and as the tags and params of its run."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,6 +53,21 @@ class TrialRun:
     def origin(self) -> "TrialRun":
         """The trial that was trained."""
         return self.whole or self
+
+    @property
+    def recipe_key(self) -> str:
+        """What is equal for trials, and views at one target, that differ in their seed alone."""
+        # A view's own config is that of a trial with fixed targets.
+        configs = (self.config, self.origin.config)
+        return "-".join(each.model_copy(update={"seed": 0}).key() for each in configs)
+
+    @property
+    def pictures_key(self) -> str:
+        """What is equal for trials that are measured on the same held-out images."""
+        config = self.config
+        dataset = self.dataset_digest or f"{config.dataset} {config.dataset_path}"
+        parts = (dataset, config.image_size, config.eval_images, config.eval_half)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
 
     @property
     def measured(self) -> bool:

@@ -231,11 +231,11 @@ def _metrics(run: Run) -> dict[str, float]:
     is trained on, what it measured is no longer of the generator that there is.
     """
     newest = run.to_proto().data.metrics
-    evaluated = [metric.step for metric in newest if metric.key.startswith(EVALUATED)]
+    last = max((m.step for m in newest if m.key.startswith(EVALUATED)), default=0)
     return {
         metric.key: metric.value
         for metric in newest
-        if not metric.key.startswith(EVALUATED) or metric.step == max(evaluated)
+        if not metric.key.startswith(EVALUATED) or metric.step == last
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reports.folds import Cell, Folded, Grid, MeanOf
-from reports.rows import SYMBOLS, Way, crosstalk, shown_setting
+from reports.rows import SYMBOLS, crosstalk, shown_setting
 from reports.runs import TrialRun
 
 ABSENT = "–"
@@ -63,7 +63,7 @@ def duration(seconds: float) -> str:
 
 def of_crosstalk(runs: Sequence[tuple[str, TrialRun]]) -> Table:
     """A line for each trial, by its label: what it did to each statistic not asked for."""
-    several = [(label, crosstalk(run, _own(run))) for label, run in runs]
+    several = [(label, crosstalk(run)) for label, run in runs]
     return Table(
         [Column("Trial", text=True), *(Column(name) for name in SYMBOLS)],
         [
@@ -71,10 +71,6 @@ def of_crosstalk(runs: Sequence[tuple[str, TrialRun]]) -> Table:
             for label, values in several
         ],
     )
-
-
-def _own(run: TrialRun) -> Way:
-    return "exact" if run.config.recolour else "raw"
 
 
 def of_seeds(folded: Sequence[Folded]) -> Table:

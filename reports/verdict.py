@@ -5,8 +5,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from gan.control import ControlName
 from reports.folds import recipe, unseeded
 from reports.rows import Row, span
+from reports.views import in_words
 
 DIGITS = 3
 """Of errors: what rounds to the same is equal."""
@@ -22,10 +24,10 @@ class Interval:
     low: float | None = None
     high: float | None = None
 
-    def overlaps(self, other: "Interval") -> bool:
-        """Whether the two intervals have a value in common; not where one is unknown."""
+    def overlaps(self, other: "Interval") -> bool | None:
+        """Whether the two intervals have a value in common; None where one is unknown."""
         if self.low is None or self.high is None or other.low is None or other.high is None:
-            return False
+            return None
         return self.low <= other.high and other.low <= self.high
 
 
@@ -52,7 +54,7 @@ class Verdict:
     """The methods that met the same targets."""
 
     sweep: str
-    targets: str
+    targets: dict[ControlName, float]
     methods: list[Method]
     """Two or more."""
 
@@ -66,6 +68,12 @@ class Verdict:
         """Those with the smallest error, the most natural first; several where it is equal."""
         least = min(self.methods, key=lambda m: m.error).shown_error
         return sorted((m for m in self.methods if m.shown_error == least), key=self.distance)
+
+    @property
+    def unit(self) -> str:
+        """What an error is in; nothing where the range of the targets is 1."""
+        ones = all(span(control) == 1 for control in self.targets)
+        return "" if ones else " of the range"
 
     @property
     def by_kid(self) -> bool:
@@ -88,9 +96,8 @@ class Verdict:
         """Whether two methods differ beyond their intervals; None where these are not known."""
         if not self.by_kid or method.kid is None or other.kid is None:
             return None
-        if None in (method.kid.low, method.kid.high, other.kid.low, other.kid.high):
-            return None
-        return not method.kid.overlaps(other.kid)
+        overlap = method.kid.overlaps(other.kid)
+        return None if overlap is None else not overlap
 
     def naturalness(self, method: Method) -> str:
         """Write how natural a method is."""
@@ -102,14 +109,21 @@ class Verdict:
 
 
 def verdicts(table: Sequence[Row]) -> list[Verdict]:
-    """Compare the methods of each sweep at each of its targets that several have met."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    """Compare the methods of each sweep at each of its targets that several have met.
+
+    On the same held-out images.
+    """
+    groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in table:
         measured = row.target is not None and row.error is not None
         if row.control and measured and row.state == "finished":
-            groups.setdefault((row.sweep, row.targets), []).append(row)
-    found = [Verdict(sweep, targets, _methods(rows)) for (sweep, targets), rows in groups.items()]
-    return [verdict for verdict in found if len(verdict.methods) > 1]
+            groups.setdefault((row.sweep, row.pictures_key, row.targets), []).append(row)
+    found = [
+        Verdict(sweep, {r.control: r.target or 0.0 for r in rows if r.control}, methods)
+        for (sweep, *_), rows in groups.items()
+        if len(methods := _methods(rows)) > 1
+    ]
+    return sorted(found, key=lambda verdict: [*verdict.targets.items()])
 
 
 @dataclass(frozen=True)
@@ -128,11 +142,11 @@ def sentences(table: Sequence[Row]) -> list[Sentence]:
     """
     said = []
     every = verdicts(table)
-    for sweep in dict.fromkeys(verdict.sweep for verdict in every):
-        these = [verdict for verdict in every if verdict.sweep == sweep]
+    for sweep in dict.fromkeys(row.sweep for row in table):
+        if not (these := [verdict for verdict in every if verdict.sweep == sweep]):
+            continue
         most = max(len(verdict.methods) for verdict in these)
         fullest = [verdict for verdict in these if len(verdict.methods) == most]
-        fullest.sort(key=lambda verdict: verdict.targets)
         start = f"{sweep}: of" if len({row.sweep for row in table}) > 1 else "Of"
         said.append(Sentence(f"{start} {_sentence(fullest[(len(fullest) - 1) // 2])}"))
         if len(these) > 1:
@@ -142,7 +156,7 @@ def sentences(table: Sequence[Row]) -> list[Sentence]:
 
 def _sentence(verdict: Verdict) -> str:
     near, natural = verdict.nearest, verdict.most_natural
-    text = f"{len(verdict.methods)} methods at {verdict.targets}, "
+    text = f"{len(verdict.methods)} methods at {in_words(verdict.targets)}, "
     if len(near) < 3:
         names = " and ".join(method.name for method in near)
         text += f"{names} {'is' if len(near) == 1 else 'are'} nearest ({_of_error(verdict)})"
@@ -167,7 +181,7 @@ def _other(verdict: Verdict, best: Method, ranked: Sequence[Method]) -> tuple[st
 
 def _of_error(verdict: Verdict) -> str:
     near = verdict.nearest
-    text = f"error {near[0].shown_error}"
+    text = f"error {near[0].shown_error}{verdict.unit}"
     if any(method.rival for method in near[1:]):
         return text
     others = sorted(verdict.methods, key=lambda method: method.error)
@@ -224,21 +238,32 @@ def _methods(rows: Sequence[Row]) -> list[Method]:
     found: dict[tuple[str, str, str], dict[Hashable, list[Row]]] = {}
     for row in rows:
         kind = "any-target" if row.any_target else "one generator a target"
-        place = (RIVAL if row.recoloured else kind, unseeded(row.training), row.way)
+        place = (RIVAL if row.recoloured else kind, row.recipe_key, row.way)
         found.setdefault(place, {}).setdefault(row.key, []).append(row)
-    methods: dict[Hashable, tuple[str, Method]] = {}
-    for (kind, training, way), trials in found.items():
+    methods: dict[Hashable, tuple[Row, Method]] = {}
+    for (kind, recipe_key, way), trials in found.items():
         name = kind + ("" if kind == RIVAL else _WAYS[way])
         method = _folded(name, kind == RIVAL, list(trials.values()))
         # Recoloured to a number and as any target a baseline is the same.
-        same = (method.shown_error, method.kid, method.js) if method.rival else (name, training)
-        methods.setdefault(same, (training, method))
-    alike = Counter((method.name, recipe(training)) for training, method in methods.values())
+        same = (method.shown_error, method.kid, method.js) if method.rival else (name, recipe_key)
+        methods.setdefault(same, (next(iter(trials.values()))[0], method))
+    names = [_names(row) for row, _ in methods.values()]
+    kinds = [method.name for _, method in methods.values()]
+    told = [Counter(zip(kinds, each, strict=True)) for each in zip(*names, strict=True)]
+    found_names = [
+        next(name for count, name in zip(told, each, strict=True) if count[kind, name] == 1)
+        for kind, each in zip(kinds, names, strict=True)
+    ]
     return [
         replace(method, name=f"{method.name} ({apart})") if apart else method
-        for training, method in methods.values()
-        for apart in [recipe(training) if alike[method.name, recipe(training)] == 1 else training]
+        for apart, (_, method) in zip(found_names, methods.values(), strict=True)
     ]
+
+
+def _names(row: Row) -> tuple[str, str, str]:
+    """Say what tells a method from others of its kind: its recipe, its name, its first trial."""
+    name = unseeded(row.training)
+    return recipe(name), name, f"{name}, trial {row.key}"
 
 
 def _folded(name: str, rival: bool, trials: Sequence[Sequence[Row]]) -> Method:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from reports.compare import pictures_of, spread, told_apart
+from reports.compare import evenly, told_apart
 from reports.grids import Grids, Seen, last_of
 from reports.pictures import Strips, data_uri, shown_side
 from reports.runs import TrialRun
@@ -89,11 +89,12 @@ def walls(shown: Sequence[TrialRun], runs: Sequence[TrialRun], grids: Grids) -> 
         runs: all trials, and the views of those of any target.
         grids: sample grids of those shown and of the recoloured ones.
     """
-    groups: dict[object, list[TrialRun]] = {}
-    seen = {run.run_id: found for run in runs if (found := last_of(run, grids)) is not None}
+    groups: dict[str, list[TrialRun]] = {}
+    of_runs = {run.run_id: run for run in runs}.values()  # a trial and its views are one
+    seen = {run.run_id: found for run in of_runs if (found := last_of(run, grids)) is not None}
     for run in shown:
         if run.run_id in seen and _with_pictures(run, seen):
-            groups.setdefault(pictures_of(run), []).append(run)
+            groups.setdefault(run.pictures_key, []).append(run)
     return [_wall(these, runs, seen, grids) for these in groups.values()]
 
 
@@ -106,7 +107,7 @@ def _wall(
     assert original is not None, "a sample grid begins with them"
     several = sum(bool(run.config.any_controls) for run in shown)
     most = max(3, MOST_SHOTS // max(1, several))
-    of_columns = [spread(_with_pictures(run, seen), most) for run in shown]
+    of_columns = [evenly(_with_pictures(run, seen), most) for run in shown]
     shots = sum(len(views) for views in of_columns)
     size = shown[0].config.image_size
     side = shown_side(size, pictures=(3 * shots + len(shown) + 2) * len(original))

@@ -107,6 +107,11 @@ def saturation(**fields: Any) -> dict[str, Any]:
             "",
             "eval_targets: saturation 2 is not in [0, 1]",
         ),
+        (
+            {"controls": BOTH, "eval_targets": [{"hue": 0, "saturation": 1}] * 2},
+            "",
+            "eval_targets: the same targets are given twice",
+        ),
         ({"recolour": True, "controls": ANY}, "", "recolour wants controls, of weight 0"),
     ],
 )

@@ -64,7 +64,16 @@ def test_a_sweeps_trial_of_any_target_is_taken_for_a_number_between_the_others(h
     assert "saturation=any" in chosen.stdout
     assert "saturation 0.5 is wanted, which it is given" in chosen.stdout
     outside = call("colorize", "a.png", "--sweep", "mine", "--saturation", "0.9", "--overwrite")
-    assert "0.1 away from its target" in outside.stdout, "of the range that was drawn"
+    assert "0.1 outside what it was trained for" in outside.stdout
+
+
+def test_a_run_that_was_not_trained_for_what_is_wanted_is_moved_there(here: Path) -> None:
+    track(here / "runs", "mine", "baseline", config())
+    options = ["colorize", "a.png", "--sweep", "mine", "--run", "baseline", "--saturation", "0.3"]
+    result = call(*options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "saturation 0.3 is wanted, met by exact control alone" in result.stdout
+    assert "saturation 0.3 wanted, 0.300 achieved" in result.stdout
 
 
 def run(trial: TrainConfig, name: str) -> TrialRun:

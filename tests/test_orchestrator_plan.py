@@ -111,6 +111,24 @@ def test_a_baseline_recoloured_with_and_without_held_out_targets_has_two_names(f
     ]
 
 
+def test_trials_that_are_measured_elsewhere_alone_are_named_by_that(file: Path) -> None:
+    points = (
+        "[{hue: any, eval_targets: [{hue: 0}]}, {hue: any}, {red: any, eval_targets: [{red: 0}]}]"
+    )
+    assert [t.name for t in trials(file, f"settings: {{steps: 5}}\npoints: {points}")] == [
+        "hue=any, eval_targets=[{hue: 0.0}]",
+        "hue=any",
+        "red=any",
+    ]
+
+
+def test_a_range_replaces_the_settings_number_and_a_number_its_range(file: Path) -> None:
+    text = "settings: {steps: 5, hue: 0.6}\npoints: [{hue: {min: 0.1, max: 0.9}}, {hue: any}, {}]"
+    assert [t.name for t in trials(file, text)] == ["hue=0.1..0.9", "hue=any", "hue=0.6"]
+    text = "settings: {steps: 5, hue: {min: 0.1}}\npoints: [{hue: 0.6}, {}]"
+    assert [t.name for t in trials(file, text)] == ["hue=0.6", "hue=0.1.."]
+
+
 def test_a_weight_in_the_settings_waits_for_a_target(file: Path) -> None:
     text = """
     settings: {steps: 5, saturation.weight: 7, hue.weight: 8}

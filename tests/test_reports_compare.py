@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from trials import run, steered
+from trials import any_target, run, steered
 
 from gan.control import Control
 from reports.compare import (
@@ -14,6 +14,7 @@ from reports.compare import (
 )
 from reports.folds import grids, over_seeds
 from reports.runs import TrialRun
+from reports.views import views
 
 BASELINE = run(metrics={"eval/saturation": 0.31, "eval/hue": 0.1})
 HUE = run("hue=0.6", {"hue": Control(target=0.6)}, {"eval/hue_error": 0.02})
@@ -82,6 +83,17 @@ def test_seeds_are_folded_into_mean_and_spread() -> None:
     assert folded.mae.deviation == 0
 
 
+def test_hues_over_seeds_are_folded_around_their_target() -> None:
+    three = [
+        run("x", {"hue": Control(target=0.0)}, {"eval/hue": hue, "eval/hue_error": 0.1}, seed=seed)
+        for seed, hue in enumerate((0.99, 0.01, 0.97))
+    ]
+    (folded,) = over_seeds(three)
+    assert folded.achieved is not None
+    assert folded.achieved.mean == pytest.approx(-0.01)
+    assert folded.achieved.deviation == pytest.approx(0.02)
+
+
 def test_an_unfinished_seed_is_not_folded() -> None:
     two = [steered(0.5, 0.1, seed=0), steered(0.5, 0.1, seed=1, status="KILLED")]
     assert over_seeds(two) == []
@@ -144,6 +156,24 @@ def test_a_place_of_a_grid_is_the_mean_over_its_seeds_or_empty() -> None:
     assert first[0].trials == 2
     assert first[0].error == pytest.approx(0.2)
     assert second[0] is None
+
+
+def test_what_was_trained_longer_or_on_other_targets_has_a_place_of_its_own() -> None:
+    late = {"penalty_from_step": 0.5}
+    lengths = [steered(0.5, 0.1, weight=w, steps=s, **late) for w in (1, 2) for s in (100, 200)]
+    (grid,) = grids(lengths)
+    assert (grid.across, grid.down) == ("λ of saturation", "steps")
+    assert {cell.trials for _, cells in grid.lines for cell in cells if cell} == {1}
+    whole = [any_target({0.2: 0.1, 0.8: 0.2}, conditioning=c) for c in ("film", "plane")]
+    held = Control(target="any", weight=200, hold_out=((0.4, 0.6),))
+    part = [
+        replace(w, config=w.config.model_copy(update={"controls": {"saturation": held}}))
+        for w in whole
+    ]
+    assert len(grids(views(whole))) == 1
+    assert grids(views([*whole, *part])) == [], (
+        "three things vary: target, network, what is held out"
+    )
 
 
 def test_one_or_three_varied_settings_make_no_grid() -> None:

@@ -71,6 +71,8 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             recoloured=False,
             any_target=False,
             way="raw",
+            recipe_key=SATURATION.recipe_key,
+            pictures_key=SATURATION.pictures_key,
             targets="saturation 0.75",
             best=False,
             control="saturation",

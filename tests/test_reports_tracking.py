@@ -1,8 +1,11 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from tracking import (
     CONFIG,
     LONGER,
@@ -110,6 +113,38 @@ def test_a_history_longer_than_a_call_arrives_whole(
     points = logged(tracker.client, only_run(tracker.client, sweep))
     assert points == made(trial)
     assert sum(map(len, points.values())) == 3 * count
+
+
+def test_what_died_within_a_point_of_many_metrics_is_sent_again(
+    tracker: SweepTracker,
+    store: tuple[str, Path],
+    sweep: str,
+    trial: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    newest = checkpoint.newest(trial)
+    assert newest is not None
+    files = {p.name: p.read_bytes() for p in newest.iterdir() if p.name != checkpoint.MANIFEST}
+    content = json.loads(files[checkpoint.TRIAL])
+    numbers = {f"eval/{n}": n / 7 for n in range(METRICS_PER_CALL + 200)}
+    content["history"] = [{"step": 7, "time": 10**12, "metrics": numbers}]
+    content |= {"step": 7, "total_steps": 7}
+    checkpoint.write(trial, 7, {**files, checkpoint.TRIAL: json.dumps(content).encode()})
+    whole, calls = MlflowClient.log_batch, []
+
+    def dies_at_the_second(client: MlflowClient, *args: Any, **kwargs: Any) -> None:
+        calls.append(args)
+        if len(calls) == 2:
+            raise MlflowException("away")
+        whole(client, *args, **kwargs)
+
+    with monkeypatch.context() as patched, pytest.raises(MlflowException):
+        patched.setattr(MlflowClient, "log_batch", dies_at_the_second)
+        sync(tracker, trial)
+    run = only_run(tracker.client, sweep)
+    assert run.data.tags["colorsweep.step"] == "0", "what the tags say is there"
+    sync(again(tracker, sweep, store[1]), trial)
+    assert logged(tracker.client, only_run(tracker.client, sweep)) == made(trial)
 
 
 def test_a_trial_is_found_again_by_its_key(

@@ -4,6 +4,7 @@ from typing import Any
 from trials import run
 
 from gan.control import Control
+from reports.folds import unseeded
 from reports.rows import Row, rows
 from reports.verdict import sentences, verdicts
 
@@ -14,7 +15,8 @@ def row(error: float, kid: float | None = None, **changes: Any) -> Row:
     """A row at saturation 0.5; its interval of KID is 5 wide to each side."""
     ends = {} if kid is None else {"kid": kid, "kid_low": kid - 5, "kid_high": kid + 5}
     settings: dict[str, Any] = {"error": error, "js_divergence": 0.1, **ends, **changes}
-    return replace(ROW, **settings)
+    recipe = unseeded(settings.get("training", ROW.training))
+    return replace(ROW, **{"recipe_key": recipe, **settings})
 
 
 def of_any(error: float, kid: float | None = None, **changes: Any) -> Row:
@@ -123,6 +125,30 @@ def test_what_differs_in_its_targets_alone_has_its_whole_name() -> None:
         "any-target (saturation=0.1..0.9)",
         "any-target (saturation=any)",
     ]
+
+
+def test_trials_of_one_name_that_train_something_else_are_two_methods() -> None:
+    narrow, wide = row(0.1, 30, key="a", recipe_key="16"), row(0.02, 20, key="b", recipe_key="64")
+    (verdict,) = verdicts([narrow, wide])
+    assert [(m.name, m.error) for m in verdict.methods] == [
+        ("one generator a target (saturation=0.5, trial a)", 0.1),
+        ("one generator a target (saturation=0.5, trial b)", 0.02),
+    ]
+
+
+def test_what_was_measured_on_other_pictures_is_not_compared() -> None:
+    other = rival(0.001, 20, pictures_key="others")
+    assert verdicts([of_any(0.1, 30), other]) == []
+    assert len(verdicts([of_any(0.1, 30), other, rival(0.001, 25)])[0].methods) == 2
+
+
+def test_the_target_in_the_middle_is_so_by_number_and_errors_say_what_they_are_in() -> None:
+    table = []
+    for target in (25.0, 50.0, 100.0):
+        at = {"control": "chroma", "target": target, "targets": f"chroma {target:g}"}
+        table += [of_any(1.34, 30, **at), rival(0.134, 40, **at)]
+    nearest = "at chroma 50, the recoloured baseline is nearest (error 0.001 of the range; "
+    assert nearest in said(*table)[0]
 
 
 def test_a_baseline_recoloured_to_a_number_and_to_any_is_one_rival() -> None:

@@ -118,15 +118,18 @@ def choose(places: Places, into: Path, which: Which) -> Chosen:
 def _shown(choice: "Choice", wanted: Mapping[ControlName, float]) -> str:
     from reports.generators import distances
 
-    away = [
-        f"{name} {wanted[name]:g} is wanted, "
-        + (
-            "which it is given"
-            if choice.run.config.controls[name].is_any and distance < 1e-6
-            else "its target"
-            if distance < 1e-6
-            else f"{distance:.3g} away from its target"
-        )
-        for name, distance in distances(choice.run, wanted).items()
-    ]
-    return "; ".join([f"{choice.run.name} (run {choice.run.run_id})", *away])
+    config = choice.run.config
+    known = {name: value for name, value in wanted.items() if name in config.controls}
+    away = distances(choice.run, known)
+
+    def how(name: ControlName) -> str:
+        distance = away.get(name)
+        if distance is None or (config.recolour and config.controls[name].is_any):
+            return "met by exact control alone"
+        if name in config.conditions:
+            given = f"{distance:.3g} outside what it was trained for"
+            return "which it is given" if distance < 1e-6 else given
+        return "its target" if distance < 1e-6 else f"{distance:.3g} away from its target"
+
+    told = [f"{name} {value:g} is wanted, {how(name)}" for name, value in wanted.items()]
+    return "; ".join([f"{choice.run.name} (run {choice.run.run_id})", *told])

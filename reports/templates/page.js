@@ -132,7 +132,8 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
     const last = framed(row, column, shot, "colorized", `step ${trial.step}`);
     last.forEach((it) => { it.className = "stage"; });
     const targets = trial.shots.length < 2 ? [] : trial.shots.flatMap((one) => {
-      const picture = pictureOf(row, column, one, kind) ?? pictureOf(row, column, one, "colorized");
+      const picture = pictureOf(row, column, one, kind);
+      if (!picture) return [];
       const image = make("img", { className: "strip pixels" });
       put(image, picture, one.label);
       return [figure("stage", image, one.aims.map((aim) => aim.wanted).join(", "))];
