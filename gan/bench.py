@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from gan.batch import Batch, Draws
@@ -143,7 +144,7 @@ def _measure_a_target(training: Training) -> None:
     """Measure few held-out images at one target, as the evaluation at the end does."""
     few = HeldOut.of(training.held_out.rgb[:FEW], training.held_out.photograph[:FEW])
     config = training.config.at((training.config.measured_targets() or [{}])[0])
-    evaluate(training.gan.generator, few, config, Natural(few.rgb))
+    evaluate(training.gan.generator, few, config, Natural(lambda: few.rgb))
 
 
 def _colours_alone(
@@ -221,10 +222,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     given = parser.parse_args()
     sizes = {"batch_size": given.batch_size, "base_channels": given.base_channels}
-    config = TrainConfig.model_validate(seeds_nets().model_dump() | sizes)
-    measured = bench(
-        config, choose_device(given.device), rounds=given.rounds, seconds=given.seconds
-    )
+    try:
+        config = TrainConfig.model_validate(seeds_nets().model_dump() | sizes)
+        device = choose_device(given.device)
+    except ValidationError as error:
+        parser.error(error.errors()[0]["msg"])
+    except UserError as error:
+        parser.error(str(error))
+    measured = bench(config, device, rounds=given.rounds, seconds=given.seconds)
     print(json.dumps(measured.figures()) if given.json else "\n".join(lines(measured)))
 
 

@@ -151,6 +151,8 @@ class Colorizer:
         self, picture: NDArray[Any], colours: "_Enlarged", targets: Mapping[ControlName, float]
     ) -> Move | None:
         """What the colours lack of the targets once they are enlarged; None where it is nothing."""
+        if not targets:
+            return None
         sparse = sparsely(picture)
         part, ab = picture[sparse, sparse], colours.part(sparse, sparse)
         found = outcomes(self._composed(part, ab), targets)
@@ -213,7 +215,7 @@ def outcomes(
 
     Args:
         picture: (H, W, 3 or 4) as ``Colorizer`` returns it. Of a large one every n-th pixel of
-            every n-th row is looked at, about a million.
+            every n-th row is looked at, half a million at most.
         wanted: targets by name.
     """
     sparse = sparsely(picture)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from itertools import product
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -15,9 +14,10 @@ from gan.control import (
     Control,
     ControlName,
     Frozen,
+    as_given,
     require_inside,
     require_targets_of,
-    spread_targets,
+    spread_over,
 )
 from gan.presets import OLD_PRESETS, PRESETS
 
@@ -30,10 +30,6 @@ KEY_SCHEMA = 3
 
 LEAST_BATCH = 8
 """Pictures whose colours make a distribution: a batch for ``distribution_weight`` has as many."""
-OF_CONTROL = (
-    *("fit", "own_share", "conditioning", "penalty_weight", "penalty_from_step", "penalty_on"),
-)
-"""Fields that mean nothing to a trial without control."""
 EVALUATED = 9
 """Targets at which a trial of any target is measured, unless it names them."""
 
@@ -161,7 +157,8 @@ class TrainConfig(Frozen):
         if not isinstance(controls, dict) or "penalty_weight" not in info.data:
             return controls
         weight = {"weight": info.data["penalty_weight"]}
-        return {k: weight | v if isinstance(v, dict) else v for k, v in controls.items()}
+        given = ((name, as_given(control)) for name, control in controls.items())
+        return {k: weight | v if isinstance(v, dict) else v for k, v in given}
 
     @field_validator("controls")
     @classmethod
@@ -241,11 +238,7 @@ class TrainConfig(Frozen):
         fixed = {n: c.wanted for n, c in self.controls.items() if not c.is_any}
         if not (inputs := self.any_controls):
             return [fixed] if fixed else []
-        given = list(self.eval_targets)
-        if not given:
-            each = round(EVALUATED ** (1 / len(inputs)))
-            values = [spread_targets(name, control, each) for name, control in inputs.items()]
-            given = [dict(zip(inputs, chosen, strict=True)) for chosen in product(*values)]
+        given = self.eval_targets or spread_over(inputs, EVALUATED)
         return [dict(sorted((fixed | targets).items())) for targets in given]
 
     def at(self, targets: Mapping[ControlName, float]) -> Self:
@@ -280,13 +273,19 @@ class TrainConfig(Frozen):
         """Name the trial by what it sets, its length aside: 10 hex digits.
 
         A field left at, or set to, its default does not count, so that a new field changes no key;
-        nor does what only trials with a control look at, in one without.
+        nor does one that the trial does not look at.
         """
         aside = {"penalty_weight"}  # it is in the controls' own
         if not self.length_counts:
             aside |= {"steps", "epochs"}
+        if not any(control.weight > 0 for control in self.controls.values()):
+            aside |= {"penalty_on", "penalty_from_step"}
+        if not self.any_controls:
+            aside |= {"eval_targets"}
+        if not self.conditions:
+            aside |= {"own_share", "conditioning"}
         if not self.controls or self.recolour:
-            aside |= set(OF_CONTROL)
+            aside |= {"fit"}
         settings = self.model_dump(mode="json", exclude_defaults=True, exclude=aside)
         text = json.dumps([KEY_SCHEMA, settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]

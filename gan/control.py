@@ -1,6 +1,7 @@
 """A colour statistic to steer: its name, its range, and how a trial is told to steer it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import product
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -140,6 +141,26 @@ def require_targets_of(
             require_inside(f"{what}: {name}", value, TARGETS[name])
     if len({frozenset(targets.items()) for targets in given}) < len(given):
         raise ValueError(f"{what}: the same targets are given twice")
+
+
+def as_given(control: Any) -> Any:
+    """Return what was set of a control, where it is one; anything else as it is."""
+    return control.model_dump(exclude_unset=True) if isinstance(control, Control) else control
+
+
+def spread_over(
+    controls: Mapping[ControlName, Control], count: int
+) -> list[dict[ControlName, float]]:
+    """Choose about so many targets of some controls together, evenly, and those held out.
+
+    Of one or two controls every combination; of more so many combinations, from end to end.
+    """
+    each = max(2, round(count ** (1 / len(controls))))
+    values = [spread_targets(name, control, each) for name, control in controls.items()]
+    every = [dict(zip(controls, chosen, strict=True)) for chosen in product(*values)]
+    if len(controls) <= 2 or len(every) <= count:
+        return every
+    return [every[round(i * (len(every) - 1) / (count - 1))] for i in range(count)]
 
 
 def spread_targets(name: ControlName, control: Control, count: int) -> list[float]:

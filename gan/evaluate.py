@@ -12,7 +12,7 @@ from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.controls import STATISTICS, of_each
 from gan.fid import fid
-from gan.held_out import HeldOut, at_a_time
+from gan.held_out import HeldOut, in_parts
 from gan.measures import measures
 from gan.metric_names import EXACT_PREFIX, label_of
 from gan.networks import UNetGenerator
@@ -33,12 +33,14 @@ def generated(generator: UNetGenerator, l: Tensor, targets: Mapping[ControlName,
     was_training = generator.training
     generator.eval()
     with torch.inference_mode():
-        ab = [
-            generator(part.contiguous(memory_format=torch.channels_last), of_each(targets, part))
-            for part in torch.split(l, at_a_time(l))
-        ]
+        ab = in_parts(
+            lambda l: generator(  # noqa: E741
+                l.contiguous(memory_format=torch.channels_last), of_each(targets, l)
+            ),
+            l,
+        )
     generator.train(was_training)
-    return torch.cat(ab)
+    return ab
 
 
 @dataclass
@@ -101,14 +103,15 @@ def evaluate(
         Metrics as ``measures`` and ``naturalness`` name them. Of outputs after exact control the
         names begin with ``exact/``; those of a trial whose targets are ``any`` with the targets'
         label before it (``saturation 0.25/exact/kid``), and the same without a label is the mean
-        over its targets.
+        over the first, the middle and the last: those that every evaluation measures.
     """
     found = Evaluation()
     found.show("grayscale", shown(images.l, torch.zeros_like(images.ab)), images, {})
     found.show("original", images.rgb, images, {})
     every = config.measured_targets() or [{}]
-    if natural is None and config.any_controls:
-        every = [every[i] for i in sorted({0, len(every) // 2, len(every) - 1})]
+    always = [every[i] for i in sorted({0, len(every) // 2, len(every) - 1})]
+    if natural is None:
+        every = always
     made: Tensor | None = None
     for done, targets in enumerate(every):
         before_target(done, len(every))
@@ -118,7 +121,7 @@ def evaluate(
         measured = _at_targets(found, made, images, config, targets, label, natural)
         found.metrics |= {f"{label}/{k}" if label else k: v for k, v in measured.items()}
     if config.any_controls:
-        found.metrics |= _means(found.metrics, [label_of(targets) for targets in every])
+        found.metrics |= _means(found.metrics, [label_of(targets) for targets in always])
     return found
 
 
@@ -133,14 +136,17 @@ def _at_targets(
 ) -> dict[str, float]:
     if config.recolour:
         ab = moved(images.l, ab, targets)
-    ways = {"": shown(images.l, ab)}
+    ways = {"": ab}
     if natural is not None and targets and not config.recolour:
-        ways[EXACT_PREFIX] = shown(images.l, moved(images.l, ab, targets))
+        ways[EXACT_PREFIX] = moved(images.l, ab, targets)
     result: dict[str, float] = {}
     reference = None if natural is None else Reference.of(images, targets, natural)
-    if reference is not None and targets:
-        found.show("fitted", reference.rgb, images, targets, label)
-    for prefix, rgb in ways.items():
+    if reference is not None:
+        result |= reference.metrics
+        if targets:
+            found.show("fitted", reference.rgb, images, targets, label)
+    for prefix, colours in ways.items():
+        rgb = shown(images.l, colours)
         numbers = measures(rgb, images, targets)
         if reference is not None:
             numbers |= naturalness(rgb, images, reference)
@@ -152,7 +158,7 @@ def _at_targets(
 
 
 def _means(metrics: Mapping[str, float], labels: Sequence[str]) -> dict[str, float]:
-    """Mean over the targets of what is a distance or a quality at each of them."""
+    """Mean over some targets of what is a distance or a quality at each of them."""
     first = f"{labels[0]}/"
     names = [name.removeprefix(first) for name in metrics if name.startswith(first)]
     return {

@@ -1,6 +1,8 @@
 """The held-out images that a trial is measured on, with all of them that no training changes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -41,11 +43,10 @@ class HeldOut:
         count = len(set(photograph.tolist()))
         # The first crops are of photographs that differ.
         columns = torch.linspace(0, count - 1, min(samples.COLUMNS, count)).round().long()
-        parts = torch.split(rgb, at_a_time(rgb))
-        l, ab = (torch.cat(x) for x in zip(*map(rgb_to_l_ab, parts), strict=True))  # noqa: E741
+        lab = in_parts(lambda part: torch.cat(rgb_to_l_ab(part), dim=1), rgb)
+        l, ab = lab[:, :1].contiguous(), lab[:, 1:].contiguous()  # noqa: E741
         statistics = {
-            name: torch.cat([statistic.measure(part) for part in parts]).cpu()
-            for name, statistic in STATISTICS.items()
+            name: in_parts(statistic.measure, rgb).cpu() for name, statistic in STATISTICS.items()
         }
         return cls(rgb, l, ab, statistics, photograph, columns)
 
@@ -60,10 +61,21 @@ class HeldOut:
         Looked up pixel by pixel, once for each target.
         """
         if (found := self._reachable.get((name, target))) is None:
-            parts = torch.split(self.l, at_a_time(self.l))
-            found = torch.cat([STATISTICS[name].reachable(part, target).cpu() for part in parts])
-            self._reachable[name, target] = found
+            reachable = partial(STATISTICS[name].reachable, target=target)
+            found = self._reachable[name, target] = in_parts(reachable, self.l).cpu()
         return found
+
+
+def in_parts(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
+    """Work on as many images as are best at once; put the results one after the other.
+
+    Args:
+        function: takes as many tensors (k, C, H, W) as are given; returns (k, ...).
+        images: (n, C, H, W) each.
+    """
+    size = at_a_time(images[0])
+    parts = zip(*(torch.split(x, size) for x in images), strict=True)
+    return torch.cat([function(*part) for part in parts])
 
 
 def at_a_time(images: Tensor) -> int:

@@ -69,7 +69,8 @@ class Term:
 
     def first_step(self, total_steps: int) -> int:
         """Return the number of the first update that it acts in, of so many."""
-        return math.ceil(self.from_step * total_steps)
+        exactly = round(self.from_step * total_steps, 6)
+        return min(math.ceil(exactly), total_steps - 1)
 
 
 def terms(config: TrainConfig) -> tuple[Term, ...]:

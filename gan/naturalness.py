@@ -178,6 +178,7 @@ def kid_interval(
         ValueError: fewer than two photographs, or two images of a set.
     """
     _require_pairs(features, real)
+    features, real = features.cpu(), real.cpu()  # where sums are always taken in one order
     real_photograph = photograph if real_photograph is None else real_photograph
     both = torch.cat([photograph, real_photograph]).to(features.device)
     both, times = _resampled(both, draws)

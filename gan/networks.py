@@ -69,6 +69,10 @@ def _widths(base: int, levels: int, *, thin_start: bool) -> list[int]:
     return [base * min(8, 2 ** max(0, i - thin_start)) for i in range(levels)]
 
 
+BEFORE = {"upsampling": "transposed", "distribution_weight": 0.0}
+"""Settings of generators from before there was a choice."""
+
+
 class _Given(nn.Module):
     """Targets, as a network takes them in: planes beside its picture, a modulation per block."""
 
@@ -270,9 +274,7 @@ def load_generator(path: Path) -> UNetGenerator:
     try:
         text = weights.with_name(checkpoint.CONFIG).read_bytes()
         with torch.device("meta"):  # no weights are drawn, to be replaced at once
-            # Generators of before there was a choice have transposed convolutions.
-            settings = {"upsampling": "transposed"} | json.loads(text)
-            network = UNetGenerator(TrainConfig.model_validate(settings))
+            network = UNetGenerator(TrainConfig.model_validate(BEFORE | json.loads(text)))
         network.load_state_dict(checkpoint.unpack(weights.read_bytes()), assign=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no generator to load (there is no {error.filename})") from None

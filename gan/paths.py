@@ -13,6 +13,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from gan.color import l_ab_to_rgb, luminance, tinted
 from gan.control import ControlName
@@ -28,6 +29,8 @@ pixels have no hue of their own, and that of nearly grey ones is the noise of 8 
 differ by 4 % less than without it, and hues of CIFAR-10 at a saturation of 0.25 by 0.2 degrees."""
 AROUND = 0.125
 """Reach of the surroundings, in sides of the picture."""
+SMOOTHED = 256
+"""Side of a picture, at most, at which they are found."""
 SHIFT = 2.5
 """Scaled shift that brings any colour of sRGB outside of it."""
 LEVELS, ANGLES = 501, 720
@@ -158,9 +161,17 @@ def _surroundings(ab: Tensor) -> Tensor:
     """
     warm = _direction("warmth", ab.device)
     whole = unit(ab.mean(dim=(2, 3), keepdim=True) + 1e-5 * warm)
-    down, right = (_smoothing(side, ab.device) for side in ab.shape[2:])
-    around = down @ ab @ right.T
+    few = ab if max(ab.shape[2:]) <= SMOOTHED else _reduced(ab)
+    down, right = (_smoothing(side, ab.device) for side in few.shape[2:])
+    around = down @ few @ right.T
+    if few is not ab:
+        around = interpolate(around, ab.shape[2:], mode="bilinear")
     return unit(around + 1e-3 * whole)
+
+
+def _reduced(ab: Tensor) -> Tensor:
+    sides = [min(side, SMOOTHED) for side in ab.shape[2:]]
+    return interpolate(ab, sides, mode="area")
 
 
 @cache

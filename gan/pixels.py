@@ -34,7 +34,7 @@ def checked(picture: NDArray[Sample]) -> NDArray[Sample]:
         raise ValueError(f"{picture.shape}: a picture is (H, W) or (H, W, 1 to 4)")
     if picture.dtype == np.float32 and not (picture.min() >= 0 and picture.max() <= 1):
         raise ValueError("a picture of float32 is in [0, 1]")
-    return whole
+    return np.ascontiguousarray(whole)
 
 
 def bands(picture: NDArray[Any]) -> Iterator[slice]:

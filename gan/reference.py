@@ -1,7 +1,8 @@
 """What natural pictures with some targets look like, and how far colorized images are from them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from gan.control import ControlName
 from gan.controls import STATISTICS, of_each
 from gan.exact import exact
 from gan.features import features
-from gan.held_out import HeldOut, at_a_time
+from gan.held_out import HeldOut, in_parts
 from gan.lattice import lattice, lattice_amplitude
 from gan.measures import cie_lab
 from gan.metrics import ciede2000, hue_resultant, psnr
@@ -24,9 +25,7 @@ KID_IMAGES = 500
 def shown(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
     """Compose images as they are shown: (n, 3, H, W), sRGB in [0, 1]."""
     with torch.inference_mode():
-        size = at_a_time(l)
-        parts = zip(torch.split(l, size), torch.split(ab, size), strict=True)
-        return torch.cat([l_ab_to_rgb(*part) for part in parts])
+        return in_parts(l_ab_to_rgb, l, ab)
 
 
 def moved(l: Tensor, ab: Tensor, targets: Mapping[ControlName, float]) -> Tensor:  # noqa: E741
@@ -34,33 +33,43 @@ def moved(l: Tensor, ab: Tensor, targets: Mapping[ControlName, float]) -> Tensor
     if not targets:
         return ab
     with torch.inference_mode():
-        size = at_a_time(l)
-        parts = zip(torch.split(l, size), torch.split(ab, size), strict=True)
-        return torch.cat([exact(part_l, a, of_each(targets, part_l)) for part_l, a in parts])
+        return in_parts(lambda l, ab: exact(l, ab, of_each(targets, l)), l, ab)  # noqa: E741
 
 
-@dataclass(frozen=True, eq=False)
 class Natural:
-    """Photographs among which are some that have a target's value by themselves."""
+    """Photographs among which are some that have a target's value by themselves.
 
-    rgb: Tensor
-    """(m, 3, H, W) in [0, 1]."""
-    _values: dict[ControlName, Tensor] = field(default_factory=dict, init=False, repr=False)
+    They are cut when they are first asked for, and kept in 8 bits, beside the CPU.
+    """
+
+    def __init__(self, cut: Callable[[], Tensor]) -> None:
+        """Take what cuts them: (m, 3, H, W) in [0, 1]."""
+        self._cut = cut
+        self._values: dict[ControlName, Tensor] = {}
 
     def near(self, targets: Mapping[ControlName, float]) -> Tensor:
-        """Choose those near all targets: (k, 3, H, W), none where there are too few."""
-        chosen = torch.arange(len(self.rgb))
+        """Choose those near all targets, at most ``KID_IMAGES``; none where there are too few.
+
+        Returns:
+            (k, 3, H, W) in [0, 1], on the CPU.
+        """
+        if not targets:
+            return torch.empty(0)
+        chosen = torch.arange(len(self._pixels))
         for name, target in targets.items():
             chosen = chosen[torch.isin(chosen, nearby(self._of(name), target, STATISTICS[name]))]
-        enough = bool(targets) and len(chosen) >= FEWEST
-        return self.rgb[chosen.to(self.rgb.device)] if enough else self.rgb[:0]
+        enough = len(chosen) >= FEWEST
+        return self._pixels[chosen[: KID_IMAGES if enough else 0]] / 255
+
+    @cached_property
+    def _pixels(self) -> Tensor:
+        return (self._cut() * 255).round().byte().cpu()
 
     def _of(self, name: ControlName) -> Tensor:
-        """Measure a statistic of each, once: (m,), on the CPU."""
+        """Measure a statistic of each, once: (m,)."""
         if name not in self._values:
-            parts = torch.split(self.rgb, at_a_time(self.rgb))
-            values = torch.cat([STATISTICS[name].measure(part) for part in parts])
-            self._values[name] = values.cpu()
+            measure = STATISTICS[name].measure
+            self._values[name] = in_parts(lambda part: measure(part / 255), self._pixels)
         return self._values[name]
 
 
@@ -72,9 +81,11 @@ class Reference:
     """(n, 3, H, W): the fitted originals, whose own colours were moved to the targets."""
     features: Tensor | None
     """Of the first ``KID_IMAGES``; None where they cannot be computed."""
-    near: Tensor
-    """(m, 3, H, W): photographs that have the targets' values by themselves; few or none."""
     near_features: Tensor | None
+    """Of photographs that have the targets' values by themselves; None without enough of them."""
+    metrics: dict[str, float]
+    """``fitted_hue_resultant`` and ``fitted_hue_spread`` of the fitted originals, and
+    ``natural_hue_resultant`` of those photographs, where there are any."""
 
     @classmethod
     def of(
@@ -82,15 +93,15 @@ class Reference:
     ) -> "Reference":
         """Fit the held-out images to targets, and choose natural pictures near them."""
         rgb = shown(images.l, moved(images.l, images.ab, targets)) if targets else images.rgb
-        near_rgb = natural.near(targets)
-        return cls(
-            rgb,
-            features(rgb[:KID_IMAGES], rgb.device),
-            near_rgb,
-            features(near_rgb[: min(KID_IMAGES, len(rgb))], rgb.device)
-            if len(near_rgb) > 1
-            else None,
-        )
+        metrics = {
+            "fitted_hue_resultant": in_parts(hue_resultant, rgb).mean().item(),
+            "fitted_hue_spread": hue_spread(rgb),
+        }
+        near, near_features = natural.near(targets).to(rgb.device), None
+        if len(near):
+            metrics["natural_hue_resultant"] = in_parts(hue_resultant, near).mean().item()
+            near_features = features(near[: len(rgb)], rgb.device)
+        return cls(rgb, features(rgb[:KID_IMAGES], rgb.device), near_features, metrics)
 
 
 def naturalness(rgb: Tensor, images: HeldOut, reference: Reference) -> dict[str, float]:
@@ -109,17 +120,21 @@ def naturalness(rgb: Tensor, images: HeldOut, reference: Reference) -> dict[str,
         Of the whole set: ``kid`` x 1000 to the fitted originals, with ``kid_low`` and
         ``kid_high``, and ``kid_natural`` to photographs that have the targets' values by
         themselves (both only where ``features`` can be computed); ``js_divergence`` of joint ab
-        histograms; ``hue_spread``; ``lattice`` and ``lattice_amplitude``; and beside them
-        ``fitted_hue_resultant`` and ``natural_hue_resultant``.
+        histograms; ``hue_spread``; ``lattice`` and ``lattice_amplitude``.
     """
-    differences: dict[str, list[Tensor]] = {"mae": [], "psnr": [], "ciede2000": []}
-    size = at_a_time(rgb)
-    for made, fitted in zip(torch.split(rgb, size), torch.split(reference.rgb, size), strict=True):
-        labs = [cie_lab(*rgb_to_l_ab(x)) for x in (made, fitted)]
-        differences["mae"].append((made - fitted).abs().mean(dim=(1, 2, 3)))
-        differences["psnr"].append(psnr(made, fitted))
-        differences["ciede2000"].append(ciede2000(*labs))
-    of_images = {name: torch.cat(values).cpu() for name, values in differences.items()}
+
+    def lab(part: Tensor) -> Tensor:
+        return cie_lab(*rgb_to_l_ab(part))
+
+    differences: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "mae": lambda made, fitted: (made - fitted).abs().mean(dim=(1, 2, 3)),
+        "psnr": psnr,
+        "ciede2000": lambda made, fitted: ciede2000(lab(made), lab(fitted)),
+    }
+    of_images = {
+        name: in_parts(difference, rgb, reference.rgb).cpu()
+        for name, difference in differences.items()
+    }
     result = {f"fitted_{name}": values.mean().item() for name, values in of_images.items()}
     if images.photographs > 1:
         ends = interval(of_images["ciede2000"], images.photograph)
@@ -128,22 +143,13 @@ def naturalness(rgb: Tensor, images: HeldOut, reference: Reference) -> dict[str,
 
 
 def _of_set(rgb: Tensor, reference: Reference) -> dict[str, float]:
-    size = at_a_time(rgb)
-    colours = [
-        torch.cat([rgb_to_l_ab(part)[1] for part in torch.split(x, size)])
-        for x in (rgb, reference.rgb)
-    ]
-    result = {
+    colours = [in_parts(lambda part: rgb_to_l_ab(part)[1], x) for x in (rgb, reference.rgb)]
+    return {
         "js_divergence": js_divergence(*colours),
         "hue_spread": hue_spread(rgb),
         "lattice": lattice(rgb, reference.rgb),
         "lattice_amplitude": lattice_amplitude(rgb, reference.rgb),
-        "fitted_hue_resultant": hue_resultant(reference.rgb).mean().item(),
-        "fitted_hue_spread": hue_spread(reference.rgb),
     }
-    if len(reference.near):
-        result["natural_hue_resultant"] = hue_resultant(reference.near).mean().item()
-    return result
 
 
 def _kids(rgb: Tensor, images: HeldOut, reference: Reference) -> dict[str, float]:

@@ -79,7 +79,7 @@ class GanStep:
             self._eager[active] += 1
             self._on_side_stream(rgb, draws.mapped(self._sent), active)
         else:
-            self._replay(rgb, draws, active)
+            self._replay(rgb, draws, step, active)
 
     def active_terms(self, step: int) -> tuple[Term, ...]:
         """Return the terms that act in update number ``step``."""
@@ -91,10 +91,20 @@ class GanStep:
             and step >= term.first_step(self.total_steps)
         )
 
+    def _is_over(self, active: tuple[Term, ...], step: int) -> bool:
+        """Whether no update from number ``step`` on has these terms: others have joined them."""
+        networks = {term.network for term in active}
+        return any(
+            term not in active
+            and term.network in networks
+            and step >= term.first_step(self.total_steps)
+            for term in self.terms
+        )
+
     def _sent(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, non_blocking=True)
 
-    def _replay(self, rgb: Tensor, draws: Draws, active: tuple[Term, ...]) -> None:
+    def _replay(self, rgb: Tensor, draws: Draws, step: int, active: tuple[Term, ...]) -> None:
         """Put the inputs where the graph of these terms reads them, and replay it."""
         if self._inputs is None:
             self._inputs = rgb.clone(), draws.mapped(lambda tensor: self._sent(tensor).clone())
@@ -103,6 +113,8 @@ class GanStep:
         for held, drawn in zip(held_draws.tensors(), draws.tensors(), strict=True):
             held.copy_(drawn, non_blocking=True)
         if active not in self._graphs:
+            # The memory of those that no step will replay is given back first.
+            self._graphs = {k: g for k, g in self._graphs.items() if not self._is_over(k, step)}
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 self._update(held_rgb, held_draws, active)

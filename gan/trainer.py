@@ -166,8 +166,9 @@ class Trainer:
         def tell(done: int, count: int) -> None:
             if should_stop():
                 raise Stopped
-            measuring = f"{done + 1} of {count}"
-            on_progress(replace(self.progress(0.0, durable_step), measuring=measuring))
+            if count > 1:
+                measuring = f"{done + 1} of {count}"
+                on_progress(replace(self.progress(0.0, durable_step), measuring=measuring))
 
         file, sample = checkpoint.sample_file(trial, training.step), training.evaluate(tell)
         checkpoint.persist(lambda: checkpoint.write_file(file, sample), file)

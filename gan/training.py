@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,11 @@ class Training:
         Args:
             before_target: called before each target at the end (``gan.evaluate.evaluate``); if it
                 raises, nothing is added.
+
+        Raises:
+            TrainingError: a weight of the generator is not finite.
         """
+        self._require_finite({"generator": self.gan.generator.state_dict()})
         if self.step < self.total_steps:
             found = evaluate(self.gan.generator, self.held_out, self.config)
         else:
@@ -124,9 +128,8 @@ class Training:
         return found.grid()
 
     def _natural(self) -> Natural:
-        count = len(self.images)
-        crops, _ = fixed_crops(self.images, self.config, range(count), NATURAL)
-        return Natural(crops)
+        every = range(len(self.images))
+        return Natural(lambda: fixed_crops(self.images, self.config, every, NATURAL)[0])
 
     def _record(self, metrics: dict[str, float]) -> None:
         """Add a point to the history; its time (ms) is when it was made, and stays with it."""
@@ -150,14 +153,7 @@ class Training:
         Raises:
             TrainingError: a tensor of it is not finite.
         """
-        tensors = {
-            f"{part}.{name}": tensor.cpu()
-            for part, entries in self.gan.state().items()
-            for name, tensor in entries.items()
-        }
-        for name, tensor in tensors.items():
-            if not tensor.isfinite().all():
-                raise TrainingError(f"{name} was not finite at step {self.step}")
+        tensors = self._require_finite(self.gan.state())
         generator = _below("generator", tensors)
         trial = {
             "config": self.config.model_dump(mode="json"),
@@ -181,6 +177,22 @@ class Training:
             ),
             checkpoint.TRIAL: json.dumps(trial, indent=1).encode(),
         }
+
+    def _require_finite(self, state: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Return the tensors of some parts by name, on the CPU.
+
+        Raises:
+            TrainingError: one is not finite.
+        """
+        tensors = {
+            f"{part}.{name}": tensor.cpu()
+            for part, entries in state.items()
+            for name, tensor in entries.items()
+        }
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise TrainingError(f"{name} was not finite at step {self.step}")
+        return tensors
 
     def restore(self, path: Path) -> None:
         """Go back to a checkpoint's state, bit for bit.

@@ -204,8 +204,6 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
     for length, other in (("steps", "epochs"), ("epochs", "steps")):
         if length in varied and other not in varied:
             fields.pop(other, None)
-    if not any(control.get("target", "any") == "any" for control in controls.values()):
-        fields.pop("eval_targets", None)  # of other trials
     try:
         config = TrainConfig.model_validate({**fields, "controls": controls})
     except ValidationError as error:

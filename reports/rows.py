@@ -158,12 +158,13 @@ OF_CONTROL = (
 )
 OF_TRIAL = (
     *("mae", "psnr", "ssim", "ciede2000", "accuracy_2", "accuracy_5", "fid"),
-    *("colourfulness", "hue_resultant", "natural_hue_resultant"),
+    *("colourfulness", "hue_resultant"),
     *("kid", "kid_low", "kid_high", "kid_natural", "js_divergence"),
     *("fitted_ciede2000", "fitted_ciede2000_low", "fitted_ciede2000_high"),
-    *("fitted_mae", "fitted_psnr", "hue_spread", "fitted_hue_spread"),
-    *("lattice", "lattice_amplitude"),
+    *("fitted_mae", "fitted_psnr", "hue_spread", "lattice", "lattice_amplitude"),
 )
+OF_REFERENCE = ("natural_hue_resultant", "fitted_hue_spread")
+"""Of natural pictures at a target, whatever was made of it."""
 
 
 def rows(runs: Sequence[TrialRun], best: Collection[TrialRun] = ()) -> list[Row]:
@@ -230,6 +231,7 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
             achieved=metric(run, f"{name}", way),
             **{field: metric(run, f"{name}_{field}", way) for field in OF_CONTROL},
             **{field: metric(run, field, way) for field in OF_TRIAL},
+            **{field: metric(run, field) for field in OF_REFERENCE},
         )
         for name, control in controls or [(None, None)]
     ]

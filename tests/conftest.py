@@ -75,7 +75,7 @@ def crops(photos: Dataset) -> HeldOut:
 @pytest.fixture(scope="session")
 def natural(photos: Dataset) -> Natural:
     """400 crops of the training photographs."""
-    return Natural(fixed_crops(photos.train, TrainConfig(steps=1), range(400), 400)[0])
+    return Natural(lambda: fixed_crops(photos.train, TrainConfig(steps=1), range(400), 400)[0])
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,20 @@ def test_an_array_that_is_no_picture_is_refused(picture: NDArray[Any], words: st
         colorizer()(picture)
 
 
+def test_an_array_that_is_a_view_is_coloured_as_its_copy() -> None:
+    generate = colorizer()
+    picture = (photograph() / 255).astype(np.float32)[:, ::-1]
+    np.testing.assert_array_equal(generate(picture), generate(picture.copy()))
+
+
+def test_a_long_picture_is_moved_to_its_target() -> None:
+    picture = photograph(4, 6000)
+    coloured = colorizer(controls={"saturation": {"target": 0.4}})(picture)
+    assert outcomes(coloured, {"saturation": 0.4})["saturation"].achieved == pytest.approx(
+        0.4, abs=0.005
+    )
+
+
 def test_what_is_no_array_is_refused() -> None:
     image: Any = Image.new("RGB", (4, 4))
     with pytest.raises(TypeError, match=r"Image: a picture is a NumPy array: np.asarray\(image\)"):
@@ -239,6 +254,17 @@ def test_a_generator_is_loaded_from_its_directory_or_its_file(tmp_path: Path) ->
     expected = Colorizer(vivid(config(seed=5)))(photograph())
     for path in (directory, weights, renamed, str(directory)):
         np.testing.assert_array_equal(Colorizer.load(path)(photograph()), expected)
+
+
+def test_a_generator_from_before_batches_had_a_distribution_is_loaded(tmp_path: Path) -> None:
+    old = config(upsampling="transposed", distribution_weight=0, batch_size=4)
+    directory = save(old, tmp_path)
+    file = directory / checkpoint.CONFIG
+    before = {"upsampling", "distribution_weight", "distribution_scales"}
+    settings = {k: v for k, v in json.loads(file.read_text()).items() if k not in before}
+    file.write_text(json.dumps(settings))
+    found = Colorizer.load(directory)
+    assert (found.config.upsampling, found.config.batch_size) == ("transposed", 4)
 
 
 def test_linear_light_and_lightness_are_scikit_images() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gan.config import OF_CONTROL, TrainConfig
+from gan.config import TrainConfig
 from gan.control import Control
 
 # A value other than the default for every field but the length.
@@ -48,6 +48,10 @@ OTHERS: dict[str, Any] = {
     "eval_targets": ({"hue": 0.5},),
     "precision": "float32",
 }
+
+
+OF_INPUTS = ("own_share", "conditioning", "eval_targets")
+OF_CONTROL = ("fit", "penalty_weight", "penalty_from_step", "penalty_on", *OF_INPUTS)
 
 
 def config(**fields: Any) -> TrainConfig:
@@ -187,8 +191,37 @@ def test_every_other_field_is_part_of_the_key(field: str) -> None:
     if field in OF_CONTROL:
         # They mean something to a trial with control alone, and lambda is in each control.
         assert config(**{field: OTHERS[field]}).key() == config().key()
-        base = {"controls": {"hue": {"target": 0.5}}}
+        target = "any" if field in OF_INPUTS else 0.5
+        base = {"controls": {"hue": {"target": target}}}
     assert config(**base, **{field: OTHERS[field]}).key() != config(**base).key()
+
+
+@pytest.mark.parametrize(
+    ("control", "fields"),
+    [
+        (
+            {"target": 0.5},
+            {"own_share": 0.25, "conditioning": "film", "eval_targets": [{"hue": 0}]},
+        ),
+        ({"target": "any", "weight": 0}, {"penalty_from_step": 0.5, "penalty_on": "both"}),
+    ],
+    ids=str,
+)
+def test_what_a_trial_does_not_look_at_changes_no_key(
+    control: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    controls = {"hue": control}
+    assert config(controls=controls, **fields).key() == config(controls=controls).key()
+
+
+@pytest.mark.parametrize("preset", [None, "original"])
+def test_a_control_has_its_presets_weight_however_it_is_given(preset: str | None) -> None:
+    given = {} if preset is None else {"preset": preset}
+    weight = config(**given).penalty_weight
+    for control in (Control(target=0.5), {"target": 0.5}):
+        assert config(controls={"hue": control}, **given).controls["hue"].weight == weight
+    chosen = config(controls={"hue": Control(target=0.5, weight=7)}, **given)
+    assert chosen.controls["hue"].weight == 7
 
 
 def test_target_weight_and_name_of_a_control_are_parts_of_the_key() -> None:

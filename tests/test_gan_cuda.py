@@ -249,9 +249,11 @@ def test_an_evaluation_is_that_of_the_cpu(start: Start, of_all: bool) -> None:
     config, on_gpu = trainer.training.config, trainer.training.held_out
     on_cpu = HeldOut.of(on_gpu.rgb.cpu(), on_gpu.photograph)
     generator = trainer.training.gan.generator
-    found = evaluate(generator, on_gpu, config, Natural(on_gpu.rgb) if of_all else None).metrics
+    found = evaluate(
+        generator, on_gpu, config, Natural(lambda: on_gpu.rgb) if of_all else None
+    ).metrics
     wanted = evaluate(
-        generator.to(CPU), on_cpu, config, Natural(on_cpu.rgb) if of_all else None
+        generator.to(CPU), on_cpu, config, Natural(lambda: on_cpu.rgb) if of_all else None
     ).metrics
     # Shares of pixels within a colour difference step by a pixel of 12 * 32 * 32. The lattice's
     # amplitude is the root of a difference.

@@ -26,7 +26,7 @@ def test_fitted_originals_are_perfectly_natural(
     found = naturalness(reference.rgb, crops, reference)
     assert (found["fitted_mae"], found["fitted_psnr"], found["fitted_ciede2000"]) == (0, 100, 0)
     assert (found["js_divergence"], found["lattice"], found["lattice_amplitude"]) == (0, 1, 0)
-    assert found["hue_spread"] == found["fitted_hue_spread"]
+    assert found["hue_spread"] == reference.metrics["fitted_hue_spread"]
     # A tint over all is not.
     grey = l_ab_to_rgb(crops.l, torch.zeros_like(crops.ab) + 0.1)
     tinted = naturalness(grey, crops, reference)
@@ -40,10 +40,28 @@ def test_fitted_originals_are_perfectly_natural(
 
 
 def test_natural_pictures_near_the_target_stand_beside(crops: HeldOut, natural: Natural) -> None:
-    near = Reference.of(crops, {"saturation": 0.3}, natural).near
-    values = saturation(natural.rgb)
-    assert len(near) == (np.abs(values - 0.3) <= 0.05).sum() > 30
-    np.testing.assert_allclose(saturation(near), 0.3, atol=0.051)
-    assert "natural_hue_resultant" in naturalness(
-        crops.rgb, crops, Reference.of(crops, {"saturation": 0.3}, natural)
-    )
+    near = natural.near({"saturation": 0.3})
+    values = saturation(natural.near({"saturation": 0.3}))
+    assert len(near) > 30
+    np.testing.assert_allclose(values, 0.3, atol=0.051)
+    assert "natural_hue_resultant" in Reference.of(crops, {"saturation": 0.3}, natural).metrics
+    assert "natural_hue_resultant" not in Reference.of(crops, {"saturation": 1.0}, natural).metrics
+
+
+def test_natural_pictures_are_those_within_reach_of_all_targets_and_cut_once() -> None:
+    saturations = torch.arange(0, 1, 0.0025)
+    cuts = []
+
+    def cut() -> Tensor:
+        cuts.append(1)
+        rgb = torch.ones(len(saturations), 3, 4, 4)
+        rgb[:, 1:] -= saturations[:, None, None, None]
+        return rgb
+
+    several = Natural(cut)
+    assert len(several.near({})) == 0
+    assert not cuts, "where no target is, nothing is cut"
+    assert len(several.near({"saturation": 0.5})) == 41
+    assert len(several.near({"saturation": 0.5, "red": 0.2})) == 0, "all are red 1"
+    assert len(several.near({"hue": 0.0})) > 390
+    assert len(cuts) == 1

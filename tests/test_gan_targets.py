@@ -145,6 +145,19 @@ def test_two_any_targets_are_measured_on_a_grid_of_three_by_three() -> None:
     assert len(config(controls=held).measured_targets()) == 12
 
 
+@pytest.mark.parametrize("count", [3, 4, 6, 10])
+def test_many_any_targets_are_measured_at_about_nine_from_end_to_end(count: int) -> None:
+    controls = {name: {"target": "any"} for name in list(TARGETS)[:count]}
+    measured = config(controls=controls).measured_targets()
+    assert 8 <= len(measured) <= 9
+    assert len({tuple(each.items()) for each in measured}) == len(measured)
+    for name, (low, high) in list(TARGETS.items())[:count]:
+        of_name = {each[name] for each in measured}
+        assert min(of_name) == low
+        assert len(of_name) > 1
+        assert max(of_name) == (0.5 if name == "hue" else high)
+
+
 def test_fixed_targets_go_with_each_of_any() -> None:
     controls = {"saturation": {"target": 0.3}, "hue": {"target": "any"}}
     found = config(controls=controls).measured_targets()

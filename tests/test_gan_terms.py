@@ -192,7 +192,7 @@ def test_the_reading_is_of_the_colours_that_are_shown_as_real() -> None:
 
 @pytest.mark.parametrize(
     ("share", "steps", "first"),
-    [(0.0, 100, 0), (0.5, 100, 50), (0.85, 100, 85), (0.5, 7, 4), (0.99, 10, 10)],
+    [(0.0, 100, 0), (0.5, 100, 50), (0.85, 100, 85), (0.5, 7, 4), (0.1, 30, 3), (0.85, 6, 5)],
 )
 def test_a_penalty_acts_from_a_share_of_the_length(share: float, steps: int, first: int) -> None:
     penalty = table(config(penalty_from_step=share))["saturation"]

@@ -55,6 +55,21 @@ def test_weights_that_are_not_finite_are_never_kept(start: Start, tmp_path: Path
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
 
 
+def test_a_generator_that_is_not_finite_is_not_measured(start: Start, tmp_path: Path) -> None:
+    of = start(steps=4, evaluate_every=1000, log_every=1000)
+    step = of.training.train_step
+
+    def break_the_last() -> None:
+        step()
+        if of.training.step == 4:
+            with torch.no_grad():
+                of.training.gan.generator.head.weight[0, 0, 0, 0] = float("nan")
+
+    of.training.train_step = break_the_last  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match=r"generator\.head\.weight was not finite at step 4"):
+        of.fit(tmp_path)
+
+
 @pytest.mark.parametrize("term", ["discriminator", "hue"])
 def test_a_failure_names_the_first_term_and_its_step(start: Start, term: str) -> None:
     of = start()
