@@ -26,7 +26,7 @@ DatasetName = Literal[
 ]
 
 # Raised when a change of the engine makes the same settings train another generator.
-KEY_SCHEMA = 3
+KEY_SCHEMA = 4
 
 LEAST_BATCH = 8
 """Pictures whose colours make a distribution: a batch for ``distribution_weight`` has as many."""
@@ -92,7 +92,7 @@ class TrainConfig(Frozen):
     (FiLM), a constant plane beside the picture, or both."""
     penalty_weight: float = Field(default=PENALTY_WEIGHT, ge=0)
     """lambda of the penalty of every control that names no weight of its own."""
-    penalty_from_step: float = Field(default=0.85, ge=0, lt=1)
+    penalty_from_step: float = Field(default=0.6, ge=0, lt=1)
     """Share of the length from which the penalty acts: late it sharpens, early it tints."""
     penalty_on: Literal["generator", "discriminator", "both"] = "generator"
     """Whose statistic the penalty is of: the generated picture's, measured; or the one that the

@@ -24,7 +24,7 @@ TARGETS: dict[ControlName, tuple[float, float]] = {
 }
 """Bounds of each control's target: what sRGB colours can have, in the statistic's own unit."""
 
-PENALTY_WEIGHT = 50.0
+PENALTY_WEIGHT = 100.0
 """lambda of a control that names none."""
 
 

@@ -162,8 +162,8 @@ def test_the_key_is_ten_hex_digits() -> None:
 
 def test_the_key_is_the_same_in_every_process_and_release() -> None:
     # A change here makes finished trials train again: raise KEY_SCHEMA when that is meant.
-    assert config().key() == "ace4e3ecf9"
-    assert config(seed=1, controls={"hue": {"target": 0.5}}).key() == "b342566dbf"
+    assert config().key() == "a0940be232"
+    assert config(seed=1, controls={"hue": {"target": 0.5}}).key() == "7d4cd41f60"
 
 
 def test_the_length_is_no_part_of_the_key() -> None:

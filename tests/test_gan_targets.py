@@ -65,14 +65,14 @@ def test_a_control_has_the_weight_of_the_config_unless_it_names_its_own() -> Non
         "hue": 30,
         "saturation": 7,
     }
-    assert config(controls=controls).controls["hue"].weight == 50
+    assert config(controls=controls).controls["hue"].weight == 100
     assert config(preset="original", controls=controls).controls["hue"].weight == 200
 
 
 def test_the_recipe_by_default_is_of_colours_with_a_late_penalty() -> None:
     of = config()
-    assert (of.distribution_weight, of.l1_weight, of.penalty_weight) == (100, 100, 50)
-    assert (of.fit, of.penalty_from_step, of.own_share) == ("both", 0.85, 0.5)
+    assert (of.distribution_weight, of.l1_weight, of.penalty_weight) == (100, 100, 100)
+    assert (of.fit, of.penalty_from_step, of.own_share) == ("both", 0.6, 0.5)
     assert of.distribution_scales == (0, 0.25, 1)
 
 
