@@ -63,8 +63,8 @@ class TrainConfig(Frozen):
     lr_decay_steps: float | None = Field(default=None, gt=0)
     """Both rates shrink exponentially, by ``lr_decay_rate`` every so many steps; never if unset."""
     lr_plateau_steps: int | None = Field(default=None, ge=1)
-    """Both rates shrink at once, by ``lr_decay_rate``, when the generator's loss has not fallen
-    for so many steps; never if unset."""
+    """Both rates shrink at once, by ``lr_decay_rate``, when what acts of the generator's loss from
+    the start has not fallen for so many steps; never if unset."""
     lr_decay_rate: float = Field(default=0.1, gt=0, le=1)
     """Factor of the learning rates for each ``lr_decay_steps`` and each plateau."""
     discriminator_every: int = Field(default=1, ge=1)
@@ -85,8 +85,8 @@ class TrainConfig(Frozen):
     L1, the discriminator (and the distribution of colours), or both; also where a control's weight
     is 0. Without control neither does."""
     own_share: float = Field(default=0.5, ge=0, le=1)
-    """Share of a batch that is given the photograph's own values, with the photograph as it is,
-    where targets are ``any``; the others are given targets drawn uniformly."""
+    """Share of a batch that is given the photograph's own values where targets are ``any``, and so
+    the photograph as it is; the others are given targets drawn uniformly."""
     conditioning: Literal["both", "film", "plane"] = "both"
     """How networks are given targets that are ``any``: scale and shift of every block's maps
     (FiLM), a constant plane beside the picture, or both."""

@@ -1,6 +1,6 @@
 """The colour statistics that can be steered: definition, range, distance, what is reachable.
 
-To add one, write its function and its line in ``STATISTICS``, its name and bounds in ``config``
+To add one, write its function and its line in ``STATISTICS``, its name and bounds in ``control``
 and its symbol in ``reports.rows``; loss, evaluation, recolouring and tracking follow.
 
 Value, brightness and lightness are no controls: the generator is given L and keeps it.
@@ -69,7 +69,7 @@ class Statistic:
 
         Args:
             l: (N, 1, H, W), scaled lightness in [-1, 1].
-            target: in the range of ``config.TARGETS``.
+            target: in the range of ``control.TARGETS``.
 
         Returns:
             (N,): the target clamped to what the sRGB colours of each pixel's L allow. Any hue

@@ -10,6 +10,7 @@ The format, with every key optional::
     points:                 # trials beside the grid; {} is the settings alone
       - {}
       - {hue: 0.6, saturation: 0.75}
+      - {saturation: any, hue: {min: 0.2, max: 0.8, hold_out: [[0.4, 0.5]]}}  # as inputs
     resources:              # of each trial
       cpus_per_trial: 1
       gpus_per_trial: 0.5

@@ -100,7 +100,6 @@ def _field_help(name: str) -> str:
 
 def _control_options() -> list[click.Option]:
     options = []
-    weight = Control.model_fields["weight"].default
     for name, (low, high) in TARGETS.items():
         options += [
             _option(
@@ -109,7 +108,7 @@ def _control_options() -> list[click.Option]:
                 f"sigma, {low:g} to {high:g}; any, or LOW:HIGH, makes it an input.",
                 "SIGMA",
             ),
-            _option(f"{name}_weight", click.FLOAT, f"lambda of it.  [default: {weight:g}]"),
+            _option(f"{name}_weight", click.FLOAT, "lambda of it; --penalty-weight by default."),
         ]
     hold_out = "Interval of an input that is never drawn in training; may be given again."
     options.append(

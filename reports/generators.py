@@ -104,7 +104,8 @@ def nearest(runs: Sequence[TrialRun], wanted: Targets) -> list[TrialRun]:
     """Sort the trials that control all that is wanted, the nearest to it first.
 
     Of trials equally near, those that steer the least beside it come first, then the steered before
-    the recoloured, then those that met their targets best on held-out images. Where nothing is
+    the recoloured, then those that are given the number as an input, then those that met their
+    targets best on held-out images. Where nothing is
     wanted, the trials without control. A trial that has to be given more is not among them.
     """
     fit = [

@@ -37,7 +37,9 @@ OPTIONS = [
     ),
     *(
         click.Option(
-            [f"--{name}"], type=click.FloatRange(*bounds), help="Wanted mean of a picture."
+            [f"--{name}"],
+            type=click.FloatRange(*bounds),
+            help="Target, in the statistic's own unit.",
         )
         for name, bounds in TARGETS.items()
     ),
