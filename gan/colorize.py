@@ -39,8 +39,8 @@ NEAR = 0.002
 MARGIN = 4
 SHIFTS = ((0, 1), (1, 3), (2, 0), (3, 2))
 """Places (down, right) of a picture in a frame that is larger by ``MARGIN``. The generator colours
-it at each of them, and the mean is taken: its transposed convolutions leave a grid of 4 pixels,
-which is plain to see in an enlarged sky, and which the mean has not."""
+it at each of them, and the mean is taken. Transposed convolutions leave a grid of 4 pixels, plain
+to see in an enlarged sky, which the mean has not; of others the mean has fewer blotches."""
 SHIFTED_PIXELS = 2**17
 """Above, it is coloured once: 12 megapixels through the largest generators of 256 pixels, whose
 grid is the finer, would take 12 s of a core."""
