@@ -14,6 +14,7 @@ from gan import trainer
 from gan.batch import Batch, Draws
 from gan.color import l_ab_to_rgb
 from gan.config import TrainConfig
+from gan.control import PENALTY_WEIGHT
 from gan.controls import STATISTICS
 from gan.losses import Term, Update, terms
 from gan.networks import Judgement
@@ -170,7 +171,9 @@ def test_the_discriminators_reading_is_held_to_what_real_pictures_have() -> None
     made = read.double().numpy()
     by_hue = np.abs(made[:, :2] - np.stack([np.cos(turns), np.sin(turns)], axis=1)).mean()
     by_saturation = np.abs(made[:, 2] - (2 * wanted - 1)).mean()
-    assert value(of, "hue_as_read", **readings) == pytest.approx(50 / 2 * by_hue, rel=1e-4)
+    assert value(of, "hue_as_read", **readings) == pytest.approx(
+        PENALTY_WEIGHT / 2 * by_hue, rel=1e-4
+    )
     found = value(of, "saturation_as_read", **readings)
     assert found == pytest.approx(20 / 2 * by_saturation, rel=1e-4)
 
