@@ -171,9 +171,8 @@ def test_the_discriminators_reading_is_held_to_what_real_pictures_have() -> None
     made = read.double().numpy()
     by_hue = np.abs(made[:, :2] - np.stack([np.cos(turns), np.sin(turns)], axis=1)).mean()
     by_saturation = np.abs(made[:, 2] - (2 * wanted - 1)).mean()
-    assert value(of, "hue_as_read", **readings) == pytest.approx(
-        PENALTY_WEIGHT / 2 * by_hue, rel=1e-4
-    )
+    half = PENALTY_WEIGHT / 2
+    assert value(of, "hue_as_read", **readings) == pytest.approx(half * by_hue, rel=1e-4)
     found = value(of, "saturation_as_read", **readings)
     assert found == pytest.approx(20 / 2 * by_saturation, rel=1e-4)
 
