@@ -94,9 +94,7 @@ def settings_of(run: TrialRun) -> dict[str, Any]:
             flat[f"range of {name}"] = "{:g} to {:g}".format(*trained.bounds(name))
             held = ", ".join(f"{low:g} to {high:g}" for low, high in trained.hold_out)
             flat[f"{name} held out:"] = held or "none"
-    if run.config.length_counts:
-        flat |= {name: getattr(run.config, name) for name in ("steps", "epochs")}
-    aside = {"controls", "seed", "steps", "epochs", "recolour", "eval_targets"}
+    aside = {"controls", "seed", "recolour", "eval_targets"}
     settings = run.config.model_dump(mode="json", exclude=aside)
     return flat | {k: str(v) if isinstance(v, list) else v for k, v in settings.items()}
 

@@ -144,7 +144,7 @@ class Cell:
 def grids(runs: Sequence[TrialRun]) -> list[Grid]:
     """Lay out finished trials of the same controls in which just two settings differ, by them.
 
-    Seeds and lengths are no settings here; recoloured trials are left out. Trials of any target
+    Seeds are no settings here; recoloured trials are left out. Trials of any target
     have a grid of their own, over their targets.
     """
     groups: dict[Hashable, list[TrialRun]] = {}

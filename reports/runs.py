@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from gan.config import TrainConfig
@@ -54,14 +55,14 @@ class TrialRun:
         """The trial that was trained."""
         return self.whole or self
 
-    @property
+    @cached_property
     def recipe_key(self) -> str:
         """What is equal for trials, and views at one target, that differ in their seed alone."""
+        own = self.config.model_copy(update={"seed": 0}).key()
         # A view's own config is that of a trial with fixed targets.
-        configs = (self.config, self.origin.config)
-        return "-".join(each.model_copy(update={"seed": 0}).key() for each in configs)
+        return own if self.whole is None else f"{own}-{self.whole.recipe_key}"
 
-    @property
+    @cached_property
     def pictures_key(self) -> str:
         """What is equal for trials that are measured on the same held-out images."""
         config = self.config

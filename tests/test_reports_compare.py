@@ -160,6 +160,8 @@ def test_a_place_of_a_grid_is_the_mean_over_its_seeds_or_empty() -> None:
 
 def test_what_was_trained_longer_or_on_other_targets_has_a_place_of_its_own() -> None:
     late = {"penalty_from_step": 0.5}
+    free = steered(0.5, 0.1, weight=0, steps=100)
+    assert told_apart([free, steered(0.5, 0.1, weight=1, steps=100)]) == ["λ 0", "λ 1"]
     lengths = [steered(0.5, 0.1, weight=w, steps=s, **late) for w in (1, 2) for s in (100, 200)]
     (grid,) = grids(lengths)
     assert (grid.across, grid.down) == ("λ of saturation", "steps")
