@@ -98,7 +98,7 @@ def test_the_readme_has_a_heading_for_each_trial_with_its_targets(readme: str) -
     headings = [line.removeprefix("### ") for line in readme.splitlines() if line[:4] == "### "]
     assert [set(heading.split(", ")) for heading in headings] == [
         {"Without control"},
-        {r"$\sigma_S = 0.5$", "λ 50"},
+        {r"$\sigma_S = 0.5$", "λ 100"},
         {r"$\sigma_S = 0.5$", "λ 1"},
         {r"$\sigma_S = 0.5$", "recoloured after training"},
         *(
