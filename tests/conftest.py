@@ -26,6 +26,8 @@ from gan.reference import Natural
 from gan.trainer import Trainer
 from orchestrator.remote import uploads
 from orchestrator.remote.storage import Storage
+from reports.store import default_uri
+from reports.tracking import SweepTracker
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
 torch.set_num_threads(1)
@@ -198,3 +200,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def store(uri: str) -> Storage:
     return Storage(uri)
+
+
+@pytest.fixture(scope="module")
+def tracking_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A SQLite store, and the directory of its artifacts. A new one takes seconds to make."""
+    runs = tmp_path_factory.mktemp("runs")
+    return default_uri(runs), runs
+
+
+@pytest.fixture
+def tracker(tracking_store: tuple[str, Path], sweep: str) -> SweepTracker:
+    return SweepTracker(tracking_store[0], sweep, tracking_store[1])

@@ -2,17 +2,11 @@
 
 from pathlib import Path
 
-import pytest
 from tracking import only_run, sync
 
 from gan.metric_names import EXACT_PREFIX
-from reports.store import default_uri, read_sweep
+from reports.store import read_sweep
 from reports.tracking import SweepTracker
-
-
-@pytest.fixture
-def tracker(tmp_path: Path, sweep: str) -> SweepTracker:
-    return SweepTracker(default_uri(tmp_path), sweep, tmp_path)
 
 
 def test_of_a_trial_that_is_trained_on_only_the_last_evaluation_counts(

@@ -1,11 +1,8 @@
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from tracking import (
     CONFIG,
     LONGER,
@@ -19,7 +16,6 @@ from tracking import (
     train_on,
 )
 
-from gan import checkpoint
 from gan.datasets import Dataset
 from gan.errors import UserError
 from gan.networks import load_generator
@@ -34,127 +30,16 @@ from reports.store import (
     samples,
     sweeps,
 )
-from reports.tracking import METRICS_PER_CALL, SweepTracker, log_report
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A SQLite store, and the directory of its artifacts. A new one takes seconds to make."""
-    runs = tmp_path_factory.mktemp("runs")
-    return default_uri(runs), runs
-
-
-@pytest.fixture
-def tracker(store: tuple[str, Path], sweep: str) -> SweepTracker:
-    return SweepTracker(store[0], sweep, store[1])
-
-
-# What a run shows
-
-
-def test_every_point_of_a_trial_arrives_once(
-    tracker: SweepTracker, sweep: str, trial: Path
-) -> None:
-    sync(tracker, trial)
-    points = logged(tracker.client, only_run(tracker.client, sweep))
-    assert points == made(trial)
-    assert [step for step, *_ in points["loss/l1"]] == [2, 4, 6]
-    assert [step for step, *_ in points["eval/saturation_error"]] == [3, 6]
-
-
-@pytest.mark.parametrize("same_tracker", [True, False])
-def test_a_repeated_transfer_changes_nothing(
-    tracker: SweepTracker,
-    store: tuple[str, Path],
-    sweep: str,
-    trial: Path,
-    *,
-    same_tracker: bool,
-) -> None:
-    sync(tracker, trial)
-    client = tracker.client
-    before = only_run(client, sweep)
-    files = {p: p.stat().st_mtime_ns for p in Path(store[1]).rglob("*") if p.suffix != ".db"}
-    sync(tracker if same_tracker else again(tracker, sweep, store[1]), trial)
-    after = only_run(client, sweep)
-    assert after.to_dictionary() == before.to_dictionary()
-    assert logged(client, after) == made(trial)
-    assert files == {p: p.stat().st_mtime_ns for p in store[1].rglob("*") if p.suffix != ".db"}
-
-
-@pytest.mark.parametrize("arrived", [0, 3, 5])
-def test_a_transfer_that_died_before_it_was_noted_leaves_no_duplicate(
-    tracker: SweepTracker, store: tuple[str, Path], sweep: str, trial: Path, arrived: int
-) -> None:
-    sync(tracker, trial)
-    run = only_run(tracker.client, sweep)
-    tracker.client.set_tag(run.info.run_id, "colorsweep.step", str(arrived))
-    sync(again(tracker, sweep, store[1]), trial)
-    run = only_run(tracker.client, sweep)
-    assert logged(tracker.client, run) == made(trial)
-    assert run.data.tags["colorsweep.step"] == "6"
-
-
-def test_a_history_longer_than_a_call_arrives_whole(
-    tracker: SweepTracker, sweep: str, trial: Path
-) -> None:
-    newest = checkpoint.newest(trial)
-    assert newest is not None
-    files = {p.name: p.read_bytes() for p in newest.iterdir() if p.name != checkpoint.MANIFEST}
-    content = json.loads(files[checkpoint.TRIAL])
-    count = METRICS_PER_CALL
-    content["history"] = [
-        {"step": step, "time": 10**12 + step, "metrics": {"a": step / 7, "b": -step, "c": 0.1}}
-        for step in range(1, count + 1)
-    ]
-    content |= {"step": count, "total_steps": count}
-    checkpoint.write(trial, count, {**files, checkpoint.TRIAL: json.dumps(content).encode()})
-    sync(tracker, trial)
-    points = logged(tracker.client, only_run(tracker.client, sweep))
-    assert points == made(trial)
-    assert sum(map(len, points.values())) == 3 * count
-
-
-def test_what_died_within_a_point_of_many_metrics_is_sent_again(
-    tracker: SweepTracker,
-    store: tuple[str, Path],
-    sweep: str,
-    trial: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    newest = checkpoint.newest(trial)
-    assert newest is not None
-    files = {p.name: p.read_bytes() for p in newest.iterdir() if p.name != checkpoint.MANIFEST}
-    content = json.loads(files[checkpoint.TRIAL])
-    numbers = {f"eval/{n}": n / 7 for n in range(METRICS_PER_CALL + 200)}
-    content["history"] = [{"step": 7, "time": 10**12, "metrics": numbers}]
-    content |= {"step": 7, "total_steps": 7}
-    checkpoint.write(trial, 7, {**files, checkpoint.TRIAL: json.dumps(content).encode()})
-    whole, calls = MlflowClient.log_batch, []
-
-    def dies_at_the_second(client: MlflowClient, *args: Any, **kwargs: Any) -> None:
-        calls.append(args)
-        if len(calls) == 2:
-            raise MlflowException("away")
-        whole(client, *args, **kwargs)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(MlflowClient, "log_batch", dies_at_the_second)
-        with pytest.raises(MlflowException):
-            sync(tracker, trial)
-    run = only_run(tracker.client, sweep)
-    assert run.data.tags["colorsweep.step"] == "0", "what the tags say is there"
-    sync(again(tracker, sweep, store[1]), trial)
-    assert logged(tracker.client, only_run(tracker.client, sweep)) == made(trial)
+from reports.tracking import SweepTracker, log_report
 
 
 def test_a_trial_is_found_again_by_its_key(
-    tracker: SweepTracker, store: tuple[str, Path], sweep: str, trial: Path
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
     sync(tracker, trial, "RUNNING")
     other = CONFIG.model_copy(update={"seed": 1})
     sync(tracker, trial, "RUNNING", other, key=other.key(), name="seed=1", index=1)
-    later = again(tracker, sweep, store[1])
+    later = again(tracker, sweep, tracking_store[1])
     for key, name in ((CONFIG.key(), "saturation=0.5"), (other.key(), "seed=1")):
         found = later.run_of(key)
         assert found is not None
@@ -192,7 +77,7 @@ def test_a_generator_is_sent_when_the_trial_is_finished(
 
 
 def test_samples_are_spread_over_the_training_and_end_with_its_newest(
-    tracker: SweepTracker, store: tuple[str, Path], sweep: str, trial: Path
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
     sync(tracker, trial)
     (run,) = read_sweep(tracker.client, sweep)
@@ -212,7 +97,7 @@ def test_a_trial_without_a_checkpoint_has_a_run_without_points(
 
 
 def test_a_runs_status_follows_the_trials(
-    tracker: SweepTracker, store: tuple[str, Path], sweep: str, trial: Path
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
     seen = []
     steps: list[tuple[Status, str]] = [
@@ -223,7 +108,7 @@ def test_a_runs_status_follows_the_trials(
         ("FINISHED", ""),
     ]
     for status, reason in steps:
-        sync(again(tracker, sweep, store[1]), trial, status, reason=reason)
+        sync(again(tracker, sweep, tracking_store[1]), trial, status, reason=reason)
         run = only_run(tracker.client, sweep)
         (read,) = read_sweep(tracker.client, sweep)
         seen.append((run.info.status, read.reason))
@@ -263,11 +148,15 @@ def test_a_run_is_read_back_as_it_was_written(
 
 
 def test_a_finished_trial_that_is_trained_further_goes_on_in_the_same_run(
-    tracker: SweepTracker, store: tuple[str, Path], sweep: str, trial: Path, photos: Dataset
+    tracker: SweepTracker,
+    tracking_store: tuple[str, Path],
+    sweep: str,
+    trial: Path,
+    photos: Dataset,
 ) -> None:
     sync(tracker, trial)
     before = only_run(tracker.client, sweep)
-    tracker = again(tracker, sweep, store[1])
+    tracker = again(tracker, sweep, tracking_store[1])
     sync(tracker, trial, "RUNNING", LONGER)
     train_on(trial, photos)
     sync(tracker, trial, "FINISHED", LONGER)
@@ -285,7 +174,7 @@ def test_a_finished_trial_that_is_trained_further_goes_on_in_the_same_run(
 
 
 def test_a_sweep_is_read_in_its_order_also_when_the_order_changes(
-    tracker: SweepTracker, store: tuple[str, Path], sweep: str, trial: Path
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
     configs = [CONFIG.model_copy(update={"seed": seed}) for seed in range(3)]
     for order in ([2, 0, 1], [1, 2, 0]):
@@ -296,9 +185,9 @@ def test_a_sweep_is_read_in_its_order_also_when_the_order_changes(
 
 
 def test_an_unknown_sweep_is_refused_with_those_that_are(
-    tracker: SweepTracker, store: tuple[str, Path], sweep: str
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str
 ) -> None:
-    client = connect(store[0])
+    client = connect(tracking_store[0])
     assert sweep in sweeps(client)
     with pytest.raises(UserError, match=f"nothing: no such sweep; there are: .*{sweep}"):
         read_sweep(client, "nothing")
@@ -315,7 +204,7 @@ def test_a_store_is_below_the_runs_unless_the_environment_names_one(
 
 
 def test_a_trial_that_left_the_sweep_is_read_on_demand_and_not_left_running(
-    tracker: SweepTracker, sweep: str, trial: Path, store: tuple[str, Path]
+    tracker: SweepTracker, sweep: str, trial: Path, tracking_store: tuple[str, Path]
 ) -> None:
     sync(tracker, trial, "RUNNING")
     tracker.leave_out(CONFIG.key())
@@ -323,13 +212,13 @@ def test_a_trial_that_left_the_sweep_is_read_on_demand_and_not_left_running(
     assert read_sweep(tracker.client, sweep) == []
     (run,) = read_sweep(tracker.client, sweep, left_out=True)
     assert run.key == CONFIG.key()
-    sync(again(tracker, sweep, store[1]), trial, "FINISHED")
+    sync(again(tracker, sweep, tracking_store[1]), trial, "FINISHED")
     (run,) = read_sweep(tracker.client, sweep)
     assert (run.index, run.status) == (0, "FINISHED")
 
 
 def test_a_curve_has_every_point_by_step(
-    tracker: SweepTracker, store: tuple[str, Path], sweep: str, trial: Path
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
     sync(tracker, trial)
     (run,) = read_sweep(tracker.client, sweep)
@@ -340,13 +229,13 @@ def test_a_curve_has_every_point_by_step(
 
 
 def test_a_sweep_says_how_it_was_launched_last(
-    tracker: SweepTracker, store: tuple[str, Path], sweep: str
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str
 ) -> None:
     assert last_launch(tracker.client, sweep) == Launched("", 0)
     for command, trials in (("colorsweep launch one", 1), ("colorsweep launch 'another one'", 200)):
         tracker.note_launch(Launched(command, trials))
         assert last_launch(tracker.client, sweep) == Launched(command, trials)
-    again(tracker, sweep, store[1])
+    again(tracker, sweep, tracking_store[1])
     assert last_launch(tracker.client, sweep) == Launched(command, trials)
 
 

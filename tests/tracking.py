@@ -8,6 +8,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from gan import checkpoint
 from gan.config import TrainConfig
 from gan.control import Control
 from gan.datasets import Dataset
@@ -26,6 +27,17 @@ CONFIG = TrainConfig(
 )
 LONGER = CONFIG.model_copy(update={"steps": 12})
 Points = dict[str, list[tuple[int, float, int]]]
+
+
+def has_history(trial: Path, history: list[dict[str, Any]]) -> None:
+    """Give a trial a checkpoint with other points, at the step of the last."""
+    newest = checkpoint.newest(trial)
+    assert newest is not None
+    files = {p.name: p.read_bytes() for p in newest.iterdir() if p.name != checkpoint.MANIFEST}
+    step = history[-1]["step"]
+    content = json.loads(files[checkpoint.TRIAL])
+    content |= {"history": history, "step": step, "total_steps": step}
+    checkpoint.write(trial, step, {**files, checkpoint.TRIAL: json.dumps(content).encode()})
 
 
 def again(tracker: SweepTracker, sweep: str, runs: Path) -> SweepTracker:
