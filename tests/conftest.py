@@ -212,3 +212,9 @@ def tracking_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]
 @pytest.fixture
 def tracker(tracking_store: tuple[str, Path], sweep: str) -> SweepTracker:
     return SweepTracker(tracking_store[0], sweep, tracking_store[1])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a test writes its sweep."""
+    return tmp_path / "mine.yaml"

@@ -3,27 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from orchestrator.plan import Trial, expand
-from orchestrator.spec import read_sweep
-
-REPOSITORY = Path(__file__).parent.parent
-SWEEPS = sorted((REPOSITORY / "sweeps").glob("*.yaml"))
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "mine.yaml"
-
-
-def written(file: Path, text: str) -> Path:
-    file.write_text(text)
-    return file
-
-
-def trials(file: Path, text: str) -> list[Trial]:
-    """The trials that a sweep file writes; not those that are added to compare them with."""
-    return [t for t in expand(read_sweep(written(file, text))) if not t.config.recolour]
+from sweep_files import trials
 
 
 def test_a_key_is_the_hash_of_what_is_set_and_never_changes(file: Path) -> None:

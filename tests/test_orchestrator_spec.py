@@ -7,11 +7,6 @@ from orchestrator.plan import expand
 from orchestrator.spec import SHIPPED, find_sweep, read_sweep
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "mine.yaml"
-
-
 def refusal(file: Path, text: str) -> str:
     """What the user is told of a sweep file that cannot be read."""
     file.write_text(text, encoding="utf-8")

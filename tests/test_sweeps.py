@@ -10,11 +10,6 @@ REPOSITORY = Path(__file__).parent.parent
 SWEEPS = sorted((REPOSITORY / "sweeps").glob("*.yaml"))
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "mine.yaml"
-
-
 def trials(file: Path, text: str) -> list[Trial]:
     """The trials that a sweep file writes; not those that are added to compare them with."""
     file.write_text(text)
