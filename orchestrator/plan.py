@@ -111,7 +111,7 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
         if (baseline := baselines.get(trial.config.without_control().key())) is not None:
             config = baseline.config.recoloured_as(trial.config)
             # Differences beside the targets, as the baseline's name has them.
-            beside = held_out(trial.config) + baseline.name.removeprefix("baseline")
+            beside = held_out_text(trial.config) + baseline.name.removeprefix("baseline")
             found.setdefault(
                 config.key(),
                 Trial(f"recoloured, {_targets(trial.config)}{beside}", config.key(), config),
@@ -137,7 +137,7 @@ def _targets(config: TrainConfig) -> str:
     )
 
 
-def held_out(config: TrainConfig) -> str:
+def held_out_text(config: TrainConfig) -> str:
     """Name the intervals held out, in whose middle a trial is measured too."""
     return "".join(
         f", {name}.hold_out={_text([list(each) for each in control.hold_out])}"

@@ -227,11 +227,11 @@ def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
 
 def name_of(config: TrainConfig) -> str:
     """Name a trial for people: its controls, or baseline, then what else is not the default."""
-    from orchestrator.plan import held_out, target_text
+    from orchestrator.plan import held_out_text, target_text
 
     controls = config.controls.items()
     targets = ", ".join(f"{name}={target_text(c.model_dump())}" for name, c in controls)
-    parts = [targets + held_out(config) if targets else "baseline"]
+    parts = [targets + held_out_text(config) if targets else "baseline"]
     parts += [
         f"{name}.weight={control.weight:g}"
         for name, control in controls

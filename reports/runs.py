@@ -12,6 +12,8 @@ from gan.config import TrainConfig
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 State = Literal["finished", "running", "not begun", "stopped", "pruned", "failed"]
 PREFIX = "colorsweep."
+EVALUATED = "eval/"
+"""What the names of an evaluation's metrics start with."""
 LEFT_OUT = -1
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gan import checkpoint
 from gan.errors import UserError
-from reports.runs import LEFT_OUT, PREFIX, TrialRun, of_tags
+from reports.runs import EVALUATED, LEFT_OUT, PREFIX, TrialRun, of_tags
 
 AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """What a tracking store that is not there, or fails for a while, raises."""
@@ -36,8 +36,6 @@ COMMAND = f"{PREFIX}command"
 """Tag of an experiment: what its sweep was launched with last."""
 TRIALS = f"{PREFIX}trials"
 """Tag of an experiment: how many trials that asked for."""
-EVALUATED = "eval/"
-"""What the names of an evaluation's metrics start with."""
 GENERATOR = "generator"
 """The artifact of a finished trial: its weights and its config."""
 

@@ -5,9 +5,7 @@ from dataclasses import replace
 
 from gan.control import ControlName
 from gan.metric_names import label_of
-from reports.runs import TrialRun
-
-_EVALUATED = "eval/"
+from reports.runs import EVALUATED, TrialRun
 
 
 def views(runs: Sequence[TrialRun]) -> list[TrialRun]:
@@ -60,16 +58,16 @@ def in_words(targets: Mapping[ControlName, float]) -> str:
 
 def metric_of(run: TrialRun, metric: str) -> str:
     """Return the name that the tracking store has for a metric of a trial, or a view."""
-    if run.whole is None or not metric.startswith(_EVALUATED):
+    if run.whole is None or not metric.startswith(EVALUATED):
         return metric
-    return f"{_EVALUATED}{label(run)}/{metric.removeprefix(_EVALUATED)}"
+    return f"{EVALUATED}{label(run)}/{metric.removeprefix(EVALUATED)}"
 
 
 def _view(run: TrialRun, targets: Mapping[ControlName, float]) -> TrialRun:
-    start = f"{_EVALUATED}{label_of(targets)}/"
-    metrics = {name: v for name, v in run.metrics.items() if not name.startswith(_EVALUATED)}
+    start = f"{EVALUATED}{label_of(targets)}/"
+    metrics = {name: v for name, v in run.metrics.items() if not name.startswith(EVALUATED)}
     metrics |= {
-        _EVALUATED + name.removeprefix(start): value
+        EVALUATED + name.removeprefix(start): value
         for name, value in run.metrics.items()
         if name.startswith(start)
     }
