@@ -3,27 +3,31 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python .venv --constraint constraints.txt
 
-.PHONY: quickstart test lint kills benchmark clean
+.PHONY: quickstart check test lint kills benchmark clean
 
 quickstart: .venv/installed
 	$(BIN)/colorsweep launch sweeps/quickstart.yaml
 	@echo "Report: $$($(BIN)/colorsweep report quickstart)"
 	@echo "Runs:   $(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db"
 
+# Whatever takes seconds: linters, types, contracts, and the tests of parts.
+check: lint
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not system"
+
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # 500 kills instead of the 20 of make test.
 kills: .venv/installed-dev
-	COLORSWEEP_KILLS=500 $(BIN)/pytest tests/test_orchestrator_kills.py
+	COLORSWEEP_KILLS=500 $(BIN)/pytest tests/system/test_kills.py
 
 # What deaths and orchestration cost, as lines of a Markdown table. Takes 40 minutes.
 benchmark: .venv/installed-dev
-	$(BIN)/python tests/benchmark_restart.py
-	$(BIN)/python tests/benchmark_checkpoints.py
-	$(BIN)/python tests/benchmark_orchestration.py
-	$(BIN)/python tests/benchmark_goodput.py
-	$(BIN)/python tests/benchmark_report.py
+	$(BIN)/python -m tests.benchmarks.restart
+	$(BIN)/python -m tests.benchmarks.checkpoints
+	$(BIN)/python -m tests.benchmarks.orchestration
+	$(BIN)/python -m tests.benchmarks.goodput
+	$(BIN)/python -m tests.benchmarks.report
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

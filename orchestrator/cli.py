@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gan.errors import UserError
-from orchestrator.apply.colorize_command import colorize
-from orchestrator.apply.export_command import export
-from orchestrator.state import Places
-from orchestrator.train_command import train
+from orchestrator.commands.colorize import colorize
+from orchestrator.commands.export import export
+from orchestrator.commands.train import train
+from orchestrator.store.trial_state import Places
 
 if TYPE_CHECKING:
-    from orchestrator.status import SweepStatus
+    from orchestrator.commands.status import SweepStatus
 
 
 class _Group(click.Group):
@@ -81,15 +81,15 @@ def launch(places: Places, sweep: str, dry_run: bool, price: float | None, as_js
     """
     from rich.console import Console
 
-    from orchestrator.plan import expand
-    from orchestrator.spec import find_sweep, read_sweep
+    from orchestrator.sweep.spec import find_sweep, read_sweep
+    from orchestrator.sweep.trials import expand
 
     spec = read_sweep(find_sweep(sweep))
     trials = expand(spec)
     console = Console(highlight=False, markup=False)  # names may hold [brackets]
     if dry_run:
-        from orchestrator.dryrun import plan_json, plan_launch, print_plan
-        from orchestrator.home import root_of
+        from orchestrator.commands.dry_run import plan_json, plan_launch, print_plan
+        from orchestrator.store.sweep_store import root_of
 
         quiet = Console(stderr=True, highlight=False, markup=False)
         root = root_of(places, spec.name, launched=False)
@@ -101,7 +101,7 @@ def launch(places: Places, sweep: str, dry_run: bool, price: float | None, as_js
         return
     if price is not None or as_json:
         raise UserError("--price and --json go with --dry-run")
-    from orchestrator import launch as launching
+    from orchestrator.driver import launch as launching
     from reports.store import default_uri
 
     command = shlex.join(["colorsweep", *sys.argv[1:]])
@@ -122,8 +122,8 @@ def status(places: Places, sweep: str | None, as_json: bool) -> None:
     """
     from rich.console import Console
 
-    from orchestrator.home import launched_sweeps, root_of
-    from orchestrator.status import print_overview, print_status, status_of
+    from orchestrator.commands.status import print_overview, print_status, status_of
+    from orchestrator.store.sweep_store import launched_sweeps, root_of
 
     def look(name: str) -> "SweepStatus":
         return status_of(root_of(places, name, launched=True), name)
@@ -161,7 +161,7 @@ def stop(places: Places, sweep: str, trial: str | None, as_json: bool) -> None:
     The launch that runs it hears it within about a second, or with --storage some five; launch it
     again to go on.
     """
-    from orchestrator.stop import stop as ask
+    from orchestrator.commands.stop import stop as ask
 
     asked = [found.name for found in ask(places, sweep, trial)]
     if as_json:
@@ -231,9 +231,9 @@ def bench(sweep: str | None, device: str, as_json: bool) -> None:
     """
     from rich.console import Console
 
-    from orchestrator.bench import run_bench
-    from orchestrator.plan import expand, stand_ins
-    from orchestrator.spec import find_sweep, read_sweep
+    from orchestrator.commands.bench import run_bench
+    from orchestrator.sweep.spec import find_sweep, read_sweep
+    from orchestrator.sweep.trials import expand, stand_ins
 
     spec = None if sweep is None else read_sweep(find_sweep(sweep))
     trials = [] if spec is None else expand(spec)

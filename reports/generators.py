@@ -3,7 +3,7 @@
 from reports.generators import load
 
 colorize = load("0c2b9d7c4f0e4d0b9f3a6f0d2a1b5c6d")  # a run's id, a directory or a file
-rgb = colorize(picture)                              # see ``gan.colorize.Colorizer``
+rgb = colorize(picture)                              # see ``gan.inference.colorizer.Colorizer``
 """
 
 import tempfile
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from gan.colorize import Colorizer
+from gan.colour.statistics import STATISTICS
 from gan.control import ControlName
-from gan.controls import STATISTICS
 from gan.errors import UserError
+from gan.inference.colorizer import Colorizer
 from reports.compare import control_error
 from reports.runs import TrialRun
 from reports.store import default_uri, fetch_generator, find_run, opened, read_sweep

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gan import samples
+from gan.evaluation import samples
 from reports.runs import TrialRun
 from reports.views import label
 

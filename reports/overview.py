@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gan import samples
+from gan.evaluation import samples
 from reports.compare import best_suited, evenly
 from reports.grids import Grids, Pixels, last_of
 from reports.wall import Wall

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from gan import samples
 from gan.errors import UserError
+from gan.evaluation import samples
 from reports import columns, compare, folds, tables, verdict, words
 from reports.grids import last_of, newest
 from reports.overview import MOST_TARGETS, lines_of, overview

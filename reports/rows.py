@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
 from gan.control import TARGETS, Control, ControlName
-from gan.metric_names import EXACT_PREFIX, label_of
+from gan.evaluation.metric_names import EXACT_PREFIX, label_of
 from reports.command import train_command
 from reports.runs import State, TrialRun
 from reports.views import numbers

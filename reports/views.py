@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gan.control import ControlName
-from gan.metric_names import label_of
+from gan.evaluation.metric_names import label_of
 from reports.runs import EVALUATED, TrialRun
 
 

@@ -11,47 +11,53 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from stores import Server
-from streams import noise
-from tracking import CONFIG
-from trainings import Start, small
 
-from gan import reference, trainer
 from gan.config import TrainConfig
-from gan.data import fixed_crops, held_out, training_batch
-from gan.datasets import PHOTOS, Dataset, load
-from gan.features import features
-from gan.held_out import HeldOut
-from gan.reference import Natural
-from gan.trainer import Trainer
-from orchestrator.remote import uploads
-from orchestrator.remote.storage import Storage
+from gan.data.batches import fixed_crops, held_out, training_batch
+from gan.data.datasets import PHOTOS, Dataset, load
+from gan.evaluation import reference
+from gan.evaluation.features import features
+from gan.evaluation.held_out import HeldOut
+from gan.evaluation.reference import Natural
+from gan.training import trainer
+from gan.training.trainer import Trainer
+from orchestrator.store.object_store import Storage
+from orchestrator.worker import upload
 from reports.store import default_uri
 from reports.tracking import SweepTracker
+from tests.support.s3 import Server
+from tests.support.streamed_images import noise
+from tests.support.tracked_trials import CONFIG
+from tests.support.trainings import Start, small
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
 torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that may take longest: at the end one would be waited for alone."""
+    """Begin with the files that may take longest: at the end one would be waited for alone.
+
+    Those of ``tests/system`` are marked so.
+    """
 
     def allowed(item: pytest.Item) -> float:
         marker = item.get_closest_marker("timeout")
         return marker.args[0] if marker else 0.0
 
     items.sort(key=allowed, reverse=True)
+    for item in items:
+        if item.path.parent.name == "system":
+            item.add_marker("system")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_evaluations(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def quick_evaluations() -> Iterator[None]:
     """Leave out KID, whose features take 13 ms an image, in tests of the engine.
 
     Tests of what runs trials compare them with those of other processes, and keep it.
     """
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.name.startswith("test_gan_"):
-            patch.setattr(reference, "features", lambda rgb, device: None)
+        patch.setattr(reference, "features", lambda rgb, device: None)
         yield
 
 
@@ -171,8 +177,8 @@ def uri(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(uploads, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(uploads, "LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(upload, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(upload, "LOOK_SECONDS", 0.5)
     yield server.new_bucket()
     server.resume()
     server.allow()

@@ -1,0 +1,1 @@
+"""Benchmark against a plain PyTorch loop."""

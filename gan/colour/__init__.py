@@ -1,0 +1,1 @@
+"""Colour: conversion, statistics, and exact control of them."""

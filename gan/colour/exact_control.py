@@ -1,0 +1,250 @@
+"""Exact control: colours moved until each picture's statistics are at their targets.
+
+It stands beside steering in training, and fits training pictures to targets. Every statistic but
+hue follows a path (``gan.colour.paths``) that ends at the nearest reachable value, so that the
+wanted value lies on it; hue turns (``gan.colour.turns``). The place is bisected on some of the
+pixels and corrected on all of them, in a fixed number of steps and without waiting for the device,
+so that a CUDA graph can record it.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from gan.colour.conversion import luminance, rgb_to_l_ab, tinted
+from gan.colour.paths import END, Path, leads_up, path, path_to
+from gan.colour.statistics import STATISTICS, Statistic
+from gan.colour.turns import Turn, crossing, turn
+from gan.control import ControlName
+
+Errors = Callable[[Tensor], Tensor]
+"""Places (N,) -> by how much each picture has passed its target there: (N,)."""
+
+Move = Callable[[Tensor, Tensor], Tensor]
+"""L (1, 1, H, W) and ab (1, 2, H, W) -> ab (1, 2, H, W)."""
+
+SEARCHED = 2
+"""Halvings that the search for a hue's crossing saves."""
+STRIDE = 0.1
+"""Of a path, that a secant leads at most: on a plateau it would lead anywhere."""
+FLAT = 0.01
+"""Slope below which a secant leads nowhere."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How much arithmetic one control takes."""
+
+    pixels: int
+    """Of each picture, on which the place is bisected."""
+    halvings: int
+    """Of the bracket, on those pixels."""
+    passes: int
+    """Bisections, each of which makes up for what those pixels missed in the last."""
+    steps: int
+    """Of the secant method, on all pixels."""
+    rounds: int
+    """Passes over several controls, each of which disturbs the others."""
+
+
+EXACT = Precision(pixels=256, halvings=10, passes=2, steps=4, rounds=4)
+FITTED = Precision(pixels=64, halvings=8, passes=1, steps=2, rounds=2)
+
+
+def exact(
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    targets: Mapping[ControlName, Tensor],
+    precision: Precision = EXACT,
+) -> Tensor:
+    """Move each picture's colours until its statistics are at their targets.
+
+    Or at the nearest value that any colouring of its lightness can have
+    (``Statistic.reachable``); of colourfulness only as near as its path leads. Of several controls
+    hue is moved first and the others in the order given, round after round: the last is exact.
+
+    Args:
+        l: (N, 1, H, W), scaled lightness in [-1, 1].
+        ab: (N, 2, H, W), scaled colour in [-1, 1].
+        targets: by name, (N,) each: one for each picture, in the statistic's own unit.
+        precision: ``EXACT`` or ``FITTED``.
+
+    Returns:
+        (N, 2, H, W): ab of sRGB colours, without a gradient.
+    """
+    # Colour arithmetic is float32, also under autocast (``gan.colour.conversion``).
+    with torch.no_grad(), torch.autocast(l.device.type, enabled=False):
+        l, ab = l.detach().float(), ab.detach().float()  # noqa: E741
+        for _ in range(precision.rounds if len(targets) > 1 else 1):
+            for name in _in_order(targets):
+                move = _turned if STATISTICS[name].circular else _moved
+                ab = _as_shown(l, move(STATISTICS[name], l, ab, targets[name], precision))
+    return ab
+
+
+def fit(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Tensor:  # noqa: E741
+    """Do what ``exact`` does at the cost that a training step can bear.
+
+    Args:
+        l: (N, 1, H, W), scaled lightness in [-1, 1].
+        ab: (N, 2, H, W), scaled colour in [-1, 1], of sRGB colours.
+        targets: by name, (N,) each: one for each picture, in the statistic's own unit.
+
+    Returns:
+        (N, 2, H, W): ab of sRGB colours, without a gradient.
+    """
+    return exact(l, ab, targets, FITTED)
+
+
+def correction(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Move:  # noqa: E741
+    """Find the little that some pixels of a picture, nearly at its targets, still have to move.
+
+    Args:
+        l: (1, 1, H, W), scaled lightness in [-1, 1]: pixels that stand for the whole picture.
+        ab: (1, 2, H, W), scaled colour in [-1, 1], of sRGB colours.
+        targets: by name, (1,) each, in the statistic's own unit.
+
+    Returns:
+        A function that moves any other pixels of the picture as far.
+    """
+    moves: list[Move] = []
+    for name in _in_order(targets):
+        statistic, target = STATISTICS[name], targets[name]
+        found = _turning if statistic.circular else _moving
+        moves.append(found(statistic, l, ab, target))
+        ab = moves[-1](l, ab)
+
+    def move(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+        for each in moves:
+            ab = each(l, ab)
+        return ab
+
+    return move
+
+
+def _moving(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Move:  # noqa: E741
+    up = leads_up(statistic, l, ab, target)
+    place = _place(path_to(statistic, l, ab, up), target, EXACT)
+
+    def move(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+        return _as_shown(l, path_to(statistic, l, ab, up).at(place))
+
+    return move
+
+
+def _turning(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Move:  # noqa: E741
+    tint, angle = _angle(statistic, turn(l, ab, target), target, EXACT)
+
+    def move(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+        return _as_shown(l, turn(l, ab, target).at(tint, angle))
+
+    return move
+
+
+def _in_order(targets: Mapping[ControlName, Tensor]) -> list[ControlName]:
+    return sorted(targets, key=lambda name: not STATISTICS[name].circular)
+
+
+def _as_shown(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
+    """ab of sRGB: moved again and again, colours far outside would lose their lightness."""
+    return rgb_to_l_ab(tinted(luminance(l), ab))[1]
+
+
+def _moved(
+    statistic: Statistic,
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    target: Tensor,
+    precision: Precision,
+) -> Tensor:
+    whole = path(statistic, l, ab, target)
+    return whole.at(_place(whole, target, precision))
+
+
+def _place(whole: Path, target: Tensor, precision: Precision) -> Tensor:
+    """Where on a path a target is met: (N,)."""
+    few, all_ = whole.sparse(precision.pixels).short_of(target), whole.short_of(target)
+    ends = (torch.zeros_like(target), torch.full_like(target, END))
+    place, missed = ends[0], torch.zeros_like(target)
+    for n in range(precision.passes):
+        if n:
+            # What the few pixels missed there: on a plateau a slope would lead astray.
+            missed = all_(place) - few(place)
+        place = _bisected(few, *ends, precision.halvings, missed)
+    slope = _slope(few, place, *ends)
+    return _corrected(all_, place, slope, *ends, STRIDE, precision.steps)
+
+
+def _turned(
+    statistic: Statistic,
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    target: Tensor,
+    precision: Precision,
+) -> Tensor:
+    whole = turn(l, ab, target)
+    return whole.at(*_angle(statistic, whole, target, precision))
+
+
+def _angle(
+    statistic: Statistic, whole: Turn, target: Tensor, precision: Precision
+) -> tuple[Tensor, Tensor]:
+    """Tint (N,) and angle (N,) at which a hue is met."""
+    few = whole.sparse(precision.pixels)
+    near = crossing(statistic, few, target)
+    error = partial(near.error, statistic, target)
+    ends = (near.low, near.high)
+    place = _bisected(partial(error, few), *ends, precision.halvings - SEARCHED)
+    slope = _slope(partial(error, few), place, *ends)
+    # The few pixels' bracket need not be that of all.
+    margin = (near.high - near.low) / 2
+    ends = (near.low - margin, near.high + margin)
+    whole_error = partial(error, whole)
+    return near.tint, _corrected(whole_error, place, slope, *ends, math.pi, precision.steps)
+
+
+def _bisected(
+    error: Errors, low: Tensor, high: Tensor, halvings: int, missed: Tensor | float = 0.0
+) -> Tensor:
+    """Find where an error that grows, and what it misses, are zero between two places: (N,)."""
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        short = error(middle) + missed < 0
+        low, high = torch.where(short, middle, low), torch.where(short, high, middle)
+    return (low + high) / 2
+
+
+def _slope(error: Errors, place: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Measure by how much an error grows around a place between two others: (N,)."""
+    step = (high - low) / 2**8
+    return (error(place + step) - error(place - step)) / (2 * step)
+
+
+def _corrected(
+    error: Errors,
+    place: Tensor,
+    slope: Tensor,
+    low: Tensor,
+    high: Tensor,
+    stride: float,
+    steps: int,
+) -> Tensor:
+    """Find where an error that grows is zero, from nearby: secants, kept inside a bracket."""
+    before, value_before = place, torch.zeros_like(place)
+    for _ in range(steps):
+        value = error(place)
+        secant = (value - value_before) / (place - before)
+        # Not of two equal places, nor of a plateau.
+        useful = (place != before) & (secant > FLAT)
+        slope = torch.where(useful, secant, slope)
+        low = torch.where(value < 0, place, low)
+        high = torch.where(value < 0, high, place)
+        before, value_before = place, value
+        place = place - (value / slope.clamp(min=FLAT)).clamp(-stride, stride)
+        inside = (place >= low) & (place <= high)
+        place = torch.where(inside, place, (low + high) / 2)
+    return place

@@ -1,0 +1,1 @@
+"""Data: pictures by name, in memory or streamed, and batches of them."""

@@ -1,0 +1,124 @@
+"""Many pictures in one file, read as they are needed: STL-10's planes, LSUN's database."""
+
+import errno
+import io
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from gan.data.streaming import Strings
+from gan.errors import UserError
+
+if TYPE_CHECKING:
+    import lmdb
+
+
+@dataclass(frozen=True)
+class Planes:
+    """STL-10's files: 96x96 pictures one after another, each as three planes, column by column."""
+
+    SIDE = 96
+
+    files: tuple[Path, ...]
+    counts: tuple[int, ...]
+    """Of pictures in each file."""
+
+    @classmethod
+    def of(cls, files: tuple[Path, ...]) -> "Planes":
+        """Count the pictures in files by their sizes."""
+        return cls(files, tuple(f.stat().st_size // (3 * cls.SIDE**2) for f in files))
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return sum(self.counts)
+
+    def open(self, index: int) -> Image.Image:
+        """Read a picture; not mapped into memory, where each one read would stay resident."""
+        file, n = self._place(index)
+        size = 3 * self.SIDE**2
+        with file.open("rb") as opened:
+            opened.seek(n * size)
+            planes = np.frombuffer(opened.read(size), dtype=np.uint8)
+        return Image.fromarray(planes.reshape(3, self.SIDE, self.SIDE).transpose(2, 1, 0).copy())
+
+    def name(self, index: int) -> str:
+        """Name the file and the number of a picture in it."""
+        file, n = self._place(index)
+        return f"{file}: picture {n}"
+
+    def identity(self) -> bytes:
+        """Name the files, with the number of pictures in each."""
+        return repr([(f.name, n) for f, n in zip(self.files, self.counts, strict=True)]).encode()
+
+    def _place(self, index: int) -> tuple[Path, int]:
+        for file, count in zip(self.files, self.counts, strict=True):
+            if index < count:
+                return file, index
+            index -= count
+        raise IndexError(index)
+
+
+@dataclass(frozen=True)
+class Records:
+    """LSUN's database: encoded pictures by key."""
+
+    directory: Path
+    keys: Strings
+
+    @classmethod
+    def of(cls, directory: Path) -> "Records":
+        """List the keys of a database.
+
+        Raises:
+            UserError: it is damaged or empty.
+        """
+        import lmdb
+
+        try:
+            environment = _environment(directory)
+            # Reading what is cut off would end the process.
+            whole = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+            if (directory / "data.mdb").stat().st_size < whole:
+                raise UserError(f"dataset_path: {directory}: data.mdb is cut off")
+            with environment.begin() as reading:
+                keys = Strings.of(reading.cursor().iternext(values=False))
+        except lmdb.Error as error:
+            raise UserError(f"dataset_path: {directory} is no LSUN database ({error})") from None
+        if not keys:
+            raise UserError(f"dataset_path: {directory} is empty")
+        return cls(directory, keys)
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.keys)
+
+    def open(self, index: int) -> Image.Image:
+        """Open a picture."""
+        import lmdb
+
+        try:
+            with _environment(self.directory).begin() as reading:
+                encoded = reading.get(self.keys[index]) or b""
+        except lmdb.Error as error:
+            raise OSError(errno.EIO, str(error)) from None
+        return Image.open(io.BytesIO(encoded))
+
+    def name(self, index: int) -> str:
+        """Name the database and the key of a picture."""
+        return f"{self.directory}: {self.keys[index].decode(errors='replace')}"
+
+    def identity(self) -> bytes:
+        """Join the keys."""
+        return self.keys.identity()
+
+
+@cache
+def _environment(directory: Path) -> "lmdb.Environment":
+    # A process may open a database once.
+    import lmdb
+
+    return lmdb.open(str(directory), readonly=True, lock=False, readahead=False)

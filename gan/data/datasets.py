@@ -1,0 +1,284 @@
+"""Datasets by name: held in memory where they are small, streamed from disk where they are not."""
+
+import csv
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from gan.config import TrainConfig
+from gan.data import archives
+from gan.data.images import (
+    Groups,
+    ImageSet,
+    Pixels,
+    decoded_sides,
+    image_set,
+    image_set_of_squares,
+    pyramid_pixels,
+    read_photograph,
+    require_size,
+)
+from gan.data.streaming import SHOWN, Files, StreamedImages
+from gan.errors import UserError
+
+PHOTOS = Path(__file__).parent.parent / "photos"
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+STREAM_BYTES = 512 * 2**20
+"""A folder whose pictures, at all scales, take more than this is streamed: with torch's own 400
+MiB, what is held stays below 1 GiB. A fixed number, so that no trial depends on its machine."""
+# Reading 100,000 headers takes 9.4 s with one thread, 10.4 s with these: on a disk that is far
+# away they wait at the same time.
+HEADER_THREADS = 4
+HEADERS_AT_A_TIME = 500
+
+Images = ImageSet | StreamedImages
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training images and held-out images; no picture is in both."""
+
+    train: Images
+    test: Images
+    skipped: tuple[str, ...] = ()
+    """One line for each file that was left out, with the reason; after 20, one with their number.
+
+    Of streamed images, those whose header tells; the others are found while training.
+    """
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all pixels and groups; where pictures are streamed, of their names alone."""
+        sha = hashlib.sha256()  # 50,000 pictures of 32 pixels: 0.1 s
+        for part in (self.train, self.test):
+            for content in part.identity():
+                sha.update(content)
+        return sha.hexdigest()
+
+
+def load(config: TrainConfig, root: Path | None = None) -> Dataset:
+    """Open the dataset that a config names, once per process.
+
+    Args:
+        config: names dataset, path and image size.
+        root: directory that a relative ``dataset_path`` starts from; default the current one.
+
+    Raises:
+        UserError: it is missing, empty, corrupt, has no usable image of that size, or fewer
+            training images than a batch.
+    """
+    if config.dataset_path is not None:
+        path = (root or Path.cwd()) / Path(config.dataset_path).expanduser()
+    else:
+        path = PHOTOS if config.dataset == "photos" else Path.home() / ".cache" / "colorsweep"
+    dataset = _load(config.dataset, path, config.image_size)
+    if len(dataset.train) < config.batch_size:
+        raise UserError(
+            f"batch_size: {config.batch_size} is more than the {len(dataset.train)} training "
+            f"images of dataset {config.dataset} ({path})"
+        )
+    return dataset
+
+
+@cache
+def _load(name: str, path: Path, size: int) -> Dataset:
+    loaders: dict[str, Callable[[Path, int], Dataset]] = {
+        "photos": _load_photos,
+        "folder": _load_folder,
+        "npz": _load_npz,
+        "cifar10": lambda path, size: Dataset(*archives.cifar("CIFAR10", path, size)),
+        "cifar100": lambda path, size: Dataset(*archives.cifar("CIFAR100", path, size)),
+        "stl10": lambda path, size: Dataset(*archives.stl10(path, size)),
+        "celeba": lambda path, size: Dataset(*archives.celeba(path, size)),
+        "places365": lambda path, size: Dataset(*archives.places365(path, size)),
+        "lsun": lambda path, size: Dataset(*archives.lsun(path, size)),
+    }
+    return loaders[name](path, size)
+
+
+def _load_photos(path: Path, size: int) -> Dataset:
+    """The photographs that come along; parts of one original count as one image."""
+    with (path / "ATTRIBUTION.csv").open(encoding="utf-8", newline="") as file:
+        groups = {str(path / row["file"]): row["group"] for row in csv.DictReader(file)}
+    return _train_and_test(path, size, groups)
+
+
+def _load_folder(path: Path, size: int) -> Dataset:
+    """Any directory: its train/ and test/ where it has both, else every eighth is held out."""
+    if not path.is_dir():
+        raise UserError(f"dataset_path: no directory {path}")
+    if (path / "train").is_dir() and (path / "test").is_dir():
+        return _train_and_test(path, size)
+    found = _scan(path, size)
+    if found.bytes > STREAM_BYTES:
+        train, test = (
+            StreamedImages(found.files.subset(rows), size, found.one_window)
+            for rows in _split(len(found.files))
+        )
+        return Dataset(train, test, _shown(found.bad, path))
+    images, bad = _read(found, path, size)
+    if len(images) < 2:
+        raise UserError(f"dataset_path: {path} has one usable image; one to hold out is needed too")
+    kept, held = (images.subset(torch.tensor(rows)) for rows in _split(len(images)))
+    return Dataset(kept, held, _shown(bad, path))
+
+
+def _split(count: int) -> tuple[list[int], list[int]]:
+    """Indices to train on, and to hold out: every eighth, and the last."""
+    held = [i for i in range(count) if i % 8 == 7 or i == count - 1]
+    return sorted(set(range(count)) - set(held)), held
+
+
+def _train_and_test(path: Path, size: int, groups: Mapping[str, str] | None = None) -> Dataset:
+    """A directory's train/ and test/; ``groups`` names the group of each file."""
+    parts = [_scan(path / name, size) for name in ("train", "test")]
+    if sum(part.bytes for part in parts) > STREAM_BYTES:
+        train, test = (StreamedImages(part.files, size, part.one_window) for part in parts)
+        return Dataset(train, test, _shown(parts[0].bad + parts[1].bad, path))
+    (kept, bad), (held, bad_held) = (_read(part, path, size, groups) for part in parts)
+    return Dataset(kept, held, _shown(bad + bad_held, path))
+
+
+def _shown(bad: Sequence[str], path: Path) -> tuple[str, ...]:
+    """Name the first files that were left out, and count the others."""
+    rest = len(bad) - SHOWN
+    return (*bad[:SHOWN], *([f"{rest} more files in {path}"] if rest > 0 else []))
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """The pictures below a directory, in the order of their names, by their headers alone."""
+
+    files: Files
+    """Those that may be usable."""
+    pixels: NDArray[np.int64]
+    """(N,): of each at all its scales."""
+    one_window: bool
+    bad: list[str]
+    """A line for each other one."""
+
+    @property
+    def bytes(self) -> int:
+        return 3 * int(self.pixels.sum())
+
+
+def _scan(directory: Path, size: int) -> _Scan:
+    """Read the headers of all pictures below a directory."""
+    names = list(_picture_names(str(directory), ""))
+    if not names:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise UserError(f"dataset_path: no images ({kinds}) in {directory}")
+
+    def measure(start: int) -> list[int | str]:
+        some = names[start : start + HEADERS_AT_A_TIME]
+        return [_measure(os.path.join(directory, name), size) for name in some]  # noqa: PTH118
+
+    with ThreadPoolExecutor(HEADER_THREADS) as pool:
+        results = [
+            result
+            for some in pool.map(measure, range(0, len(names), HEADERS_AT_A_TIME))
+            for result in some
+        ]
+    bad = [result for result in results if isinstance(result, str)]
+    if len(bad) == len(names):
+        raise UserError(f"dataset_path: no usable image in {directory}; the first: {bad[0]}")
+    good = [name for name, result in zip(names, results, strict=True) if isinstance(result, int)]
+    pixels = np.array([result for result in results if isinstance(result, int)])
+    one_window = bool((pixels == size * size).all())
+    return _Scan(Files.of(str(directory), good), pixels, one_window, bad)
+
+
+def _picture_names(directory: str, below: str) -> Iterator[str]:
+    """Give the files with a picture's suffix, relative to the first directory.
+
+    In the order in which ``sorted`` puts their paths; links to directories are not followed.
+    """
+    with os.scandir(directory) as entries:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _picture_names(entry.path, f"{below}{entry.name}/")
+        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122
+            yield below + entry.name
+
+
+def _measure(file: str, size: int) -> int | str:
+    """Count a picture's pixels at all scales, from its header; or say why it is unusable."""
+    try:
+        with Image.open(file) as image:
+            sides = image.size
+        require_size(sides, file, size)
+    except UserError as error:
+        return str(error)
+    except Exception as error:  # a damaged file raises whatever its decoder does
+        return f"{file}: cannot be read as an image ({error})"
+    return pyramid_pixels(decoded_sides(sides, size), size)
+
+
+def _read(
+    found: _Scan, path: Path, size: int, groups: Mapping[str, str] | None = None
+) -> tuple[ImageSet, list[str]]:
+    """Decode every picture of a scan; give also a line for each that was left out."""
+    bad = list(found.bad)
+    kept = []
+
+    def pictures() -> Iterator[Pixels]:
+        for name in map(found.files.name, range(len(found.files))):
+            try:
+                picture = read_photograph(Path(name), size)
+            except UserError as error:
+                bad.append(str(error))
+            else:
+                kept.append(name)
+                yield picture
+
+    images = image_set(pictures(), size, int(found.pixels.sum()))
+    if not len(images):
+        raise UserError(f"dataset_path: no usable image in {path}; the first: {bad[0]}")
+    if groups is not None:
+        images = replace(images, groups=Groups.of([groups[name] for name in kept]))
+    return images, bad
+
+
+def _load_npz(path: Path, size: int) -> Dataset:
+    wanted = "is not a sound .npz archive with numeric arrays train and test"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            parts = [archive[name] for name in ("train", "test")]
+    except OSError as error:
+        if error.errno is None:  # of the content
+            raise UserError(f"dataset_path: {path} {wanted}") from None
+        raise UserError(f"dataset_path: {path} cannot be read ({error.strerror})") from None
+    except KeyError as error:
+        raise UserError(f"dataset_path: {path} {wanted} ({error.args[0]})") from None
+    except Exception:  # a damaged archive raises whatever its decoders do
+        raise UserError(f"dataset_path: {path} {wanted}") from None
+    for name, part in zip(("train", "test"), parts, strict=True):
+        shape = part.shape
+        if part.dtype != np.uint8 or part.ndim != 4 or shape[3] != 3 or not len(part):
+            raise UserError(
+                f"dataset_path: {path}: {name} is {part.dtype} {shape}, not uint8 (N, H, W, 3)"
+            )
+        if min(shape[1:3]) < size:
+            raise UserError(
+                f"dataset_path: {path}: {name} has images of {shape[1]}x{shape[2]}, smaller than "
+                f"image_size {size}"
+            )
+    train, test = (_of_array(part, size) for part in parts)
+    return Dataset(train, test)
+
+
+def _of_array(pictures: Pixels, size: int) -> ImageSet:
+    count, height, width, _ = pictures.shape
+    if height == width == size:
+        return image_set_of_squares(pictures)
+    return image_set(pictures, size, count * pyramid_pixels((width, height), size))

@@ -1,0 +1,192 @@
+"""Pictures that do not fit in memory: decoded when asked for, by a few threads."""
+
+import logging
+import os
+from array import array
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gan.data.images import Pixels, UnusablePicture, as_rgb, at_level, decode, level_sides
+from gan.errors import UserError
+
+log = logging.getLogger(__name__)
+
+CPU = torch.device("cpu")
+SHOWN = 20
+"""Bad pictures that are named one by one; of more, only the number is given."""
+
+
+class Source(Protocol):
+    """A numbered collection of pictures."""
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        ...
+
+    def open(self, index: int) -> Image.Image:
+        """Open a picture; from any thread.
+
+        Raises:
+            OSError: with a number where the system failed, without one where the content is bad.
+        """
+        ...
+
+    def name(self, index: int) -> str:
+        """Name a picture for a message."""
+        ...
+
+    def identity(self) -> bytes:
+        """Tell the collection from others, without reading the pictures."""
+        ...
+
+
+@dataclass(frozen=True)
+class Strings:
+    """Many short byte strings in little memory: 1.8 million file names take 60 MB, not 145."""
+
+    joined: bytes
+    ends: "array[int]"
+
+    @classmethod
+    def of(cls, strings: Iterable[bytes]) -> "Strings":
+        """Pack strings."""
+        joined, ends = bytearray(), array("q")
+        for string in strings:
+            joined += string
+            ends.append(len(joined))
+        return cls(bytes(joined), ends)
+
+    def __len__(self) -> int:
+        """Count the strings."""
+        return len(self.ends)
+
+    def identity(self) -> bytes:
+        """Tell these strings from others."""
+        return self.ends.tobytes() + self.joined
+
+    def __getitem__(self, index: int) -> bytes:
+        """Unpack one; the index counts from 0."""
+        return self.joined[self.ends[index - 1] if index else 0 : self.ends[index]]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Picture files below a directory."""
+
+    directory: str
+    names: Strings
+    """Relative to the directory."""
+
+    @classmethod
+    def of(cls, directory: str, names: Iterable[str]) -> "Files":
+        """List files by names relative to a directory."""
+        return cls(directory, Strings.of(map(os.fsencode, names)))
+
+    def __len__(self) -> int:
+        """Count the files."""
+        return len(self.names)
+
+    def open(self, index: int) -> Image.Image:
+        """Open a file; Pillow reads its header only."""
+        return Image.open(self.name(index))
+
+    def name(self, index: int) -> str:
+        """Give the path of a file."""
+        return os.path.join(self.directory, os.fsdecode(self.names[index]))  # noqa: PTH118
+
+    def identity(self) -> bytes:
+        """Join the names, which are relative to the directory."""
+        return self.names.identity()
+
+    def subset(self, rows: Iterable[int]) -> "Files":
+        """Choose files by index."""
+        return Files(self.directory, Strings.of(self.names[row] for row in rows))
+
+
+@dataclass(frozen=True)
+class StreamedImages:
+    """Pictures that are decoded for every crop: the crops of an ``ImageSet``, bit for bit.
+
+    In place of a picture that turns out to be damaged, grayscale or too small comes the next one
+    that is not.
+    """
+
+    source: Source
+    image_size: int
+    """Smallest scale of a picture, pixels."""
+    one_window: bool = False
+    """Whether there is one way to cut each image: all are squares of just the right size."""
+    device: torch.device = CPU
+    """Where the crops go."""
+    bad: set[int] = field(default_factory=set, compare=False)
+    """Pictures found unusable so far: what is remembered, so as not to decode it again."""
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.source)
+
+    def crops(self, image: Tensor, scale: Tensor, place: Tensor, flip: Tensor, size: int) -> Tensor:
+        """Cut square windows, like ``ImageSet.crops``.
+
+        Raises:
+            UserError: a picture cannot be read, or none of them is usable.
+        """
+        return as_rgb(self.windows(image, scale, place, flip, size).to(self.device))
+
+    def windows(
+        self, image: Tensor, scale: Tensor, place: Tensor, flip: Tensor, size: int
+    ) -> Tensor:
+        """Cut the windows of ``crops``, with as many threads as torch uses.
+
+        Returns:
+            (B, size, size, 3) uint8, on the CPU.
+        """
+        windows = np.empty((len(image), size, size, 3), dtype=np.uint8)
+        scales, places = scale.numpy(), place.numpy()
+
+        def cut(row: int) -> None:
+            pixels = self._picture(int(image[row]))
+            # float32 like the tables' arithmetic: in float64 some would fall a pixel beside.
+            sides = level_sides(min(pixels.shape[:2]), self.image_size)
+            level = at_level(pixels, sides[int(scales[row] * np.float32(len(sides)))])
+            height, width = level.shape[:2]
+            top = int(places[row, 0] * np.float32(height - size + 1))
+            left = int(places[row, 1] * np.float32(width - size + 1))
+            window = level[top : top + size, left : left + size]
+            windows[row] = window[:, ::-1] if flip[row] else window
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for _ in pool.map(cut, range(len(image))):
+                pass
+        return torch.from_numpy(windows)
+
+    def _picture(self, index: int) -> Pixels:
+        """Decode a picture, or the next usable one."""
+        count = len(self)
+        for candidate in range(index, index + count):
+            n = candidate % count
+            if n in self.bad:
+                continue
+            try:
+                return decode(partial(self.source.open, n), self.source.name(n), self.image_size)
+            except UnusablePicture as error:
+                if len(self.bad) < SHOWN:
+                    log.warning("the next picture stands in: %s", error)
+                self.bad.add(n)
+        raise UserError(f"dataset_path: none of {count} images is usable, as {self.source.name(0)}")
+
+    def identity(self) -> Iterator[bytes]:
+        """Give the bytes that tell these pictures from others, as far as names do."""
+        yield self.source.identity()
+
+    def to(self, device: torch.device) -> "StreamedImages":
+        """Give the crops to a device."""
+        return replace(self, device=device)

@@ -1,0 +1,1 @@
+"""Trained generators on pictures of any size."""

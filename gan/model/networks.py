@@ -1,0 +1,285 @@
+"""The seed's networks: a U-Net that colours, a discriminator that judges.
+
+Layers of Nazeri, Ng, Ebrahimi, "Image Colorization with Generative Adversarial Networks"
+(arXiv 1803.05400): the CIFAR-10 ones at 32 pixels, the Places365 ones above. Both encoders go
+down to 2x2 and 4x4; their depth follows the image size and their width ``base_channels``.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from gan import checkpoint
+from gan.colour.statistics import Targets
+from gan.config import TrainConfig
+from gan.control import ControlName
+from gan.errors import UserError
+from gan.model import conditioning
+from gan.model.conditioning import with_planes
+
+
+def _down(
+    config: TrainConfig, c_in: int, c_out: int, stride: int, *, norm: bool = True
+) -> nn.Sequential:
+    """4x4 convolution, batch normalisation, LeakyReLU; size / stride."""
+    norm = norm and config.batch_norm
+    pooled = stride == 2 and config.downsampling == "pooling"
+    if stride == 2 and not pooled:
+        layers: list[nn.Module] = [nn.Conv2d(c_in, c_out, 4, 2, padding=1, bias=not norm)]
+    else:
+        layers = [_same(), nn.Conv2d(c_in, c_out, 4, bias=not norm)]
+    if norm:
+        layers.append(nn.BatchNorm2d(c_out))
+    layers.append(nn.LeakyReLU(config.leaky_slope))
+    if pooled:
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
+
+
+def _same() -> nn.ZeroPad2d:
+    """Padding with which a 4x4 convolution of stride 1 keeps the size."""
+    return nn.ZeroPad2d((1, 2, 1, 2))
+
+
+def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequential:
+    """4x4 transposed convolution, batch normalisation, ReLU, dropout 0.5; size * 2."""
+    norm = config.batch_norm
+    resize = config.upsampling == "resize"
+    enlarge: list[nn.Module] = [
+        nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, output_padding=int(resize), bias=not norm)
+    ]
+    if resize:
+        # The mean of 2x2 behind it makes it what enlarging by nearest neighbours and then a 4x4
+        # convolution is: without a lattice (Odena et al. 2016), for a quarter of the products.
+        enlarge.append(nn.AvgPool2d(2, stride=1))
+    return nn.Sequential(
+        *enlarge,
+        nn.BatchNorm2d(c_out) if norm else nn.Identity(),
+        nn.ReLU(),
+        nn.Dropout(0.5 if dropout else 0.0),
+    )
+
+
+def _widths(base: int, levels: int, *, thin_start: bool) -> list[int]:
+    """Channels of ``levels`` layers: 1, 2, 4, 8, 8, ... times base; 1, 1, 2, ... if thin."""
+    return [base * min(8, 2 ** max(0, i - thin_start)) for i in range(levels)]
+
+
+BEFORE = {"upsampling": "transposed", "distribution_weight": 0.0}
+"""Settings of generators from before there was a choice."""
+
+
+class _Given(nn.Module):
+    """Targets, as a network takes them in: planes beside its picture, a modulation per block."""
+
+    def __init__(self, config: TrainConfig, widths: list[int]) -> None:
+        super().__init__()
+        self.controls = {name: config.controls[name] for name in config.conditions}
+        inputs = conditioning.width(config.conditions)
+        self.planes = inputs if config.conditioning != "film" else 0
+        modulated = widths if inputs and config.conditioning != "plane" else []
+        self.modulations = nn.ModuleList(conditioning.Modulation(inputs, c) for c in modulated)
+
+    def coordinates(self, targets: Targets | None) -> Tensor | None:
+        if not self.controls:
+            return None
+        targets = targets or {}
+        if lacking := [name for name in self.controls if name not in targets]:
+            raise UserError(f"this generator needs a target for {', '.join(lacking)}")
+        return conditioning.coordinates(targets, self.controls)
+
+    def beside(self, picture: Tensor, given: Tensor | None) -> Tensor:
+        return picture if not self.planes or given is None else with_planes(picture, given)
+
+    def modulate(self, block: int, maps: Tensor, given: Tensor | None) -> Tensor:
+        if not len(self.modulations) or given is None:
+            return maps
+        modulated: Tensor = self.modulations[block](maps, given)
+        return modulated
+
+
+class UNetGenerator(nn.Module):
+    """Lightness in, and the targets that are any; colour out."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        """Build the layers that a config describes; weights are drawn by ``initialize``."""
+        super().__init__()
+        self.config = config
+        large = config.image_size > 32
+        levels = int(math.log2(config.image_size))
+        widths = _widths(config.base_channels, levels, thin_start=large)
+        self.stride = 2 ** (levels - 1)
+        mirrored = widths[-2::-1]
+        self.given = _Given(config, [*widths, *mirrored])
+        self.encoder = nn.ModuleList(
+            _down(config, c_in, c_out, stride=1 if i == 0 else 2)
+            for i, (c_in, c_out) in enumerate(
+                zip([1 + self.given.planes, *widths], widths, strict=False)
+            )
+        )
+        inputs = [widths[-1], *(2 * c for c in mirrored)]
+        dropouts = 3 if large else 2
+        self.decoder = nn.ModuleList(
+            _up(config, c_in, c_out, dropout=i < dropouts)
+            for i, (c_in, c_out) in enumerate(zip(inputs, mirrored, strict=False))
+        )
+        self.head = nn.Conv2d(2 * widths[0], 2, 1)
+
+    @property
+    def conditions(self) -> tuple[ControlName, ...]:
+        """The statistics whose targets it is given."""
+        return tuple(self.given.controls)
+
+    def forward(self, l: Tensor, targets: Targets | None = None) -> Tensor:  # noqa: E741
+        """Colour pictures.
+
+        Args:
+            l: (N, 1, H, W) in [-1, 1].
+            targets: (N,) for each of ``conditions``; others are ignored.
+
+        Returns:
+            ab (N, 2, H, W) in (-1, 1).
+
+        Raises:
+            UserError: H or W is not a multiple of ``stride``, or a target is missing.
+        """
+        if l.shape[2] % self.stride or l.shape[3] % self.stride:
+            raise UserError(
+                f"{l.shape[3]}x{l.shape[2]} pixels: this generator needs sides that are multiples "
+                f"of {self.stride}"
+            )
+        given = self.given.coordinates(targets)
+        maps = []
+        x = self.given.beside(l, given)
+        for i, block in enumerate(self.encoder):
+            x = self.given.modulate(i, block(x), given)
+            maps.append(x)
+        for i, (block, mirror) in enumerate(
+            zip(self.decoder, maps[-2::-1], strict=True), start=len(maps)
+        ):
+            x = torch.cat([self.given.modulate(i, block(x), given), mirror], dim=1)
+        return torch.tanh(self.head(x))
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a discriminator makes of pictures."""
+
+    logits: Tensor
+    """(N, 1, 4, 4): is it real? One for each patch."""
+    read: Tensor | None = None
+    """(N, K): the coordinates of the steered statistics that it reads from the pictures."""
+
+
+class Discriminator(nn.Module):
+    """Is this colour real for this lightness, and these targets?"""
+
+    def __init__(self, config: TrainConfig) -> None:
+        """Build the layers that a config describes; weights are drawn by ``initialize``."""
+        super().__init__()
+        levels = int(math.log2(config.image_size)) - 2
+        widths = _widths(config.base_channels, levels, thin_start=False)
+        last = 8 * config.base_channels
+        self.given = _Given(config, [*widths, last])
+        self.layers = nn.Sequential(
+            *(
+                _down(config, c_in, c_out, stride=2, norm=i > 0)
+                for i, (c_in, c_out) in enumerate(
+                    zip([3 + self.given.planes, *widths], widths, strict=False)
+                )
+            ),
+            _down(config, widths[-1], last, stride=1),
+            _same(),
+            nn.Conv2d(last, 1, 4),
+        )
+        self.reads = steered_by_discriminator(config)
+        self.reader = nn.Linear(last, conditioning.width(self.reads)) if self.reads else None
+
+    def forward(self, l: Tensor, ab: Tensor, targets: Targets | None = None) -> Judgement:  # noqa: E741
+        """Judge pictures.
+
+        Args:
+            l: (N, 1, H, W), scaled to [-1, 1].
+            ab: (N, 2, H, W), likewise.
+            targets: (N,) for each condition of the config.
+        """
+        given = self.given.coordinates(targets)
+        *blocks, pad, head = self.layers
+        x = self.given.beside(torch.cat([l, ab], dim=1), given)
+        for i, block in enumerate(blocks):
+            x = self.given.modulate(i, block(x), given)
+        read = None if self.reader is None else self.reader(x.mean(dim=(2, 3))).float()
+        return Judgement(head(pad(x)).float(), read)
+
+
+def steered_by_discriminator(config: TrainConfig) -> tuple[ControlName, ...]:
+    """Name the statistics whose penalty is of what the discriminator reads from pictures."""
+    if config.penalty_on == "generator":
+        return ()
+    return tuple(name for name, control in config.controls.items() if control.weight > 0)
+
+
+def initialize(network: nn.Module, config: TrainConfig, random: torch.Generator) -> None:
+    """Draw every convolution's weights; biases are 0.
+
+    ``he``: He et al., "Delving Deep into Rectifiers" (arXiv 1502.01852), for the config's
+    LeakyReLU. ``normal``: deviation 0.02, Radford et al., DCGAN (arXiv 1511.06434).
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            if config.initialization == "he":
+                nn.init.kaiming_normal_(module.weight, config.leaky_slope, generator=random)
+            else:
+                nn.init.normal_(module.weight, std=0.02, generator=random)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, conditioning.Modulation):
+            nn.init.zeros_(module.outer.weight)
+    if isinstance(network, UNetGenerator):
+        with torch.no_grad():
+            network.head.weight.mul_(config.head_gain)
+
+
+def build(config: TrainConfig) -> tuple[UNetGenerator, Discriminator]:
+    """Both networks of a trial, initialised from its seed, on the CPU."""
+    networks = UNetGenerator(config), Discriminator(config)
+    random = torch.Generator().manual_seed(config.seed)
+    for network in networks:
+        initialize(network, config, random)
+    return networks
+
+
+def load_generator(path: Path) -> UNetGenerator:
+    """Load a trained generator, ready to colour, with its ``config``.
+
+    Args:
+        path: a checkpoint, a trial's directory (its newest), a downloaded ``generator`` artifact,
+            an export, or a .safetensors file that has its config.json beside it.
+
+    Raises:
+        UserError: it holds no generator.
+    """
+    if path.suffix == ".onnx":
+        raise UserError(f"{path}: is for other programs; take {checkpoint.GENERATOR} beside it")
+    if not path.exists():
+        raise UserError(f"{path}: no generator to load (there is no such file or directory)")
+    if path.is_dir() and not (path / checkpoint.GENERATOR).exists():
+        path = checkpoint.newest(path) or path
+    weights = path / checkpoint.GENERATOR if path.is_dir() else path
+    try:
+        text = weights.with_name(checkpoint.CONFIG).read_bytes()
+        with torch.device("meta"):  # no weights are drawn, to be replaced at once
+            network = UNetGenerator(TrainConfig.model_validate(BEFORE | json.loads(text)))
+        network.load_state_dict(checkpoint.unpack(weights.read_bytes()), assign=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no generator to load (there is no {error.filename})") from None
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: no generator to load ({reason})") from None
+    return network.eval()

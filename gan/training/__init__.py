@@ -1,0 +1,1 @@
+"""Training: state, steps, losses and the loop."""

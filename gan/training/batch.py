@@ -1,0 +1,128 @@
+"""A batch: pictures as networks and losses see them, with the targets of each.
+
+What is random in one, beside the choice of pictures, is drawn on the CPU from seed and step
+(``Draws``), and made into targets and fitted colours on the device (``prepare``).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gan.colour.exact_control import fit
+from gan.colour.statistics import STATISTICS, Targets
+from gan.config import TrainConfig
+from gan.control import TARGETS, Control, ControlName
+from gan.data.batches import Stream, mix
+from gan.training.distribution import draw_directions, draw_pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pictures and the targets of each."""
+
+    l: Tensor  # noqa: E741
+    """(N, 1, H, W), scaled lightness in [-1, 1]."""
+    ab: Tensor
+    """(N, 2, H, W), scaled colour in [-1, 1], of the photographs as they are."""
+    rgb: Tensor
+    """(N, 3, H, W), sRGB in [0, 1], likewise."""
+    targets: Targets
+    fitted_ab: Tensor
+    """(N, 2, H, W): the photographs' colours moved to the targets; ``ab`` where nothing fits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The random numbers of one update."""
+
+    targets: dict[ControlName, Tensor]
+    """(N,) drawn uniformly for each control whose target is ``any``."""
+    directions: Tensor
+    """(scales, 3, k), for the distribution of colours."""
+    pixels: Tensor
+    """(p,), likewise."""
+
+    @classmethod
+    def of(cls, config: TrainConfig, step: int) -> "Draws":
+        """Draw the numbers of update number ``step``: a function of the config's seed and it."""
+        random = torch.Generator().manual_seed(mix(config.seed, Stream.DRAWS, step))
+        if config.distribution_weight > 0:
+            directions = draw_directions(len(config.distribution_scales), random)
+            pixels = draw_pixels(config.batch_size * config.image_size**2, random)
+        else:
+            directions, pixels = torch.empty(0), torch.empty(0, dtype=torch.long)
+        targets = {
+            name: _drawn(config.controls[name], name, config.batch_size, random)
+            for name in config.conditions
+        }
+        return cls(targets, directions, pixels)
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Draws":
+        """Return the same with every tensor changed, such as moved to a device."""
+        targets = {name: change(tensor) for name, tensor in self.targets.items()}
+        return Draws(targets, change(self.directions), change(self.pixels))
+
+    def tensors(self) -> list[Tensor]:
+        """List every tensor, in a fixed order."""
+        return [*self.targets.values(), self.directions, self.pixels]
+
+
+def _drawn(control: Control, name: ControlName, count: int, random: torch.Generator) -> Tensor:
+    """Draw (count,) values uniformly from the intervals that a control is drawn from."""
+    left = torch.rand(count, generator=random) * sum(b - a for a, b in control.drawn(name))
+    value = torch.empty(count)
+    for start, end in control.drawn(name):
+        value = torch.where(left >= 0, start + left, value)
+        left = left - (end - start)
+    return value
+
+
+def prepare(
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    rgb: Tensor,
+    draws: Draws,
+    config: TrainConfig,
+) -> Batch:
+    """Give pictures their targets, and move their colours to them where a loss is to see that.
+
+    The first ``own_share`` of the pictures are given their own values where targets are ``any``
+    (which pictures come first is random), unless those are outside what is drawn; the others the
+    values drawn.
+
+    Args:
+        l: (N, 1, H, W), scaled lightness.
+        ab: (N, 2, H, W), scaled colour.
+        rgb: (N, 3, H, W), the same pictures in sRGB, [0, 1].
+        draws: of the update, on the device of the pictures.
+        config: of the trial.
+    """
+    if config.recolour or not config.controls:
+        return Batch(l, ab, rgb, {}, ab)
+    own = round(len(rgb) * config.own_share) if config.conditions else 0
+    targets: dict[ControlName, Tensor] = {}
+    left: list[Tensor] = []  # for each control that may have to move an own picture, which not
+    for name, control in config.controls.items():
+        if not control.is_any:
+            targets[name] = rgb.new_full((len(rgb),), control.wanted)
+            left.append(torch.zeros(own, dtype=torch.bool, device=rgb.device))
+            continue
+        value, drawn = STATISTICS[name].measure(rgb[:own]), draws.targets[name]
+        if control.drawn(name) != [TARGETS[name]]:
+            inside = [(start <= value) & (value <= end) for start, end in control.drawn(name)]
+            left.append(torch.stack(inside).any(dim=0))
+            value = torch.where(left[-1], value, drawn[:own])
+        targets[name] = torch.cat([value, drawn[own:]])
+    if config.fit == "none":
+        return Batch(l, ab, rgb, targets, ab)
+    # Where any own value may be drawn too, no picture that has its own need be looked at.
+    first = 0 if left else own
+    if first == len(rgb):
+        return Batch(l, ab, rgb, targets, ab)
+    moved = fit(l[first:], ab[first:], {name: values[first:] for name, values in targets.items()})
+    if left:
+        kept = torch.stack(left).all(dim=0)[:, None, None, None]
+        moved = torch.cat([torch.where(kept, ab[:own], moved[:own]), moved[own:]])
+    return Batch(l, ab, rgb, targets, torch.cat([ab[:first], moved]))

@@ -1,0 +1,233 @@
+"""The state of one trial: all that follows from its config and the steps that were taken."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan import checkpoint
+from gan.config import TrainConfig
+from gan.data.batches import Batches, Stream, fixed_crops, held_out, mix
+from gan.data.datasets import Dataset
+from gan.errors import TrainingError
+from gan.evaluation.evaluate import evaluate
+from gan.evaluation.held_out import HeldOut
+from gan.evaluation.reference import Natural
+from gan.training.plateaus import Plateaus
+from gan.training.step import GanStep
+from gan.versions import versions
+
+NATURAL = 2000
+"""Crops of training pictures among which those with a target's value are looked for, at most."""
+
+
+class Training:
+    """Networks, optimizers, step and history; ``state`` and ``restore`` are all of it."""
+
+    def __init__(self, config: TrainConfig, dataset: Dataset, device: torch.device) -> None:
+        """Start at step 0, from the weights that the config's seed gives.
+
+        Raises:
+            UserError: there are fewer training images than a batch needs.
+        """
+        self.config = config
+        self.device = device
+        self.images = dataset.train.to(device)
+        self.batches = Batches(self.images, config)
+        rgb, photograph = held_out(dataset.test, config)
+        self.held_out = HeldOut.of(rgb.to(device), photograph)
+        self.total_steps = config.total_steps(len(dataset.train))
+        self.dataset_digest = dataset.digest
+        self.gan = GanStep(config, self.total_steps, device)
+        self.step = 0
+        self.logged_step = 0
+        self.history: list[dict[str, Any]] = []
+        self.plateaus = Plateaus()
+        self.seconds = 0.0
+        """Time spent on steps and evaluations, by all processes, as far as they counted."""
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training images so far."""
+        return self.step * self.config.batch_size / len(self.images)
+
+    def train_step(self) -> None:
+        """Update the discriminator, then the generator, on the step's batch."""
+        # Dropout draws from the global generator: seeded by the step, it is part of no state.
+        torch.manual_seed(mix(self.config.seed, Stream.DROPOUT, self.step))
+        self.gan(self.batches.at(self.step), self.step, self.lr_factor())
+        self.step += 1
+
+    def lr_factor(self) -> float:
+        """Return the factor of both learning rates: a function of the step and the plateaus."""
+        config = self.config
+        exponent = float(self.plateaus.count)
+        if config.lr_decay_steps is not None:
+            exponent += self.step / config.lr_decay_steps
+        return float(config.lr_decay_rate**exponent)
+
+    def log_losses(self) -> None:
+        """Add the mean losses since the last point to the history.
+
+        Raises:
+            TrainingError: one of them is not finite, or exploded.
+        """
+        self.require_health()
+        means = self.gan.means(self.step, self.logged_step)
+        self._record({f"loss/{name}": mean for name, mean in means.items()})
+        if self.step % self.config.log_every != 0:
+            return  # A training that is made longer goes on as if it had not ended here.
+        self.gan.sums.zero_()
+        self.logged_step = self.step
+        if (patience := self.config.lr_plateau_steps) is not None:
+            # Of what acts from the start: a penalty that joins is no plateau.
+            counted = {
+                term.name
+                for term in self.gan.terms
+                if term.network == "generator" and term.from_step == 0
+            }
+            loss = sum(mean for name, mean in means.items() if name in counted)
+            self.plateaus = self.plateaus.after(loss, self.step, patience)
+
+    def require_health(self) -> None:
+        """Check every loss since the start.
+
+        Raises:
+            TrainingError: one of them was not finite, or exploded.
+        """
+        if (failure := self.gan.failure()) is not None:
+            raise TrainingError(failure)
+
+    def evaluate(
+        self, before_target: Callable[[int, int], None] = lambda done, count: None
+    ) -> bytes:
+        """Add the metrics on held-out images to the history and return the sample grid (PNG).
+
+        At the end of the training everything is measured, before it what takes little time.
+
+        Args:
+            before_target: called before each target at the end
+                (``gan.evaluation.evaluate.evaluate``); if it raises, nothing is added.
+
+        Raises:
+            TrainingError: a weight of the generator is not finite.
+        """
+        self._require_finite({"generator": self.gan.generator.state_dict()})
+        if self.step < self.total_steps:
+            found = evaluate(self.gan.generator, self.held_out, self.config)
+        else:
+            found = evaluate(
+                self.gan.generator, self.held_out, self.config, self._natural(), before_target
+            )
+        self._record({f"eval/{name}": value for name, value in found.metrics.items()})
+        return found.grid()
+
+    def _natural(self) -> Natural:
+        every = range(len(self.images))
+        return Natural(lambda: fixed_crops(self.images, self.config, every, NATURAL)[0])
+
+    def _record(self, metrics: dict[str, float]) -> None:
+        """Add a point to the history; its time (ms) is when it was made, and stays with it."""
+        now = int(time.time() * 1000)
+        self.history.append({"step": self.step, "time": now, "metrics": metrics})
+
+    def sound_state(self) -> dict[str, bytes]:
+        """Return the state of a training that is worth going on with.
+
+        Raises:
+            TrainingError: a loss or a weight is not finite.
+        """
+        self.require_health()
+        return self.state()
+
+    def state(self) -> dict[str, bytes]:
+        """Everything to go on with, as files: networks, optimizers, step, history, config.
+
+        Sample order, crops, flips and dropout follow from seed and step and need no state.
+
+        Raises:
+            TrainingError: a tensor of it is not finite.
+        """
+        tensors = self._require_finite(self.gan.state())
+        generator = _below("generator", tensors)
+        trial = {
+            "config": self.config.model_dump(mode="json"),
+            "step": self.step,
+            "logged_step": self.logged_step,
+            "plateaus": asdict(self.plateaus),
+            "total_steps": self.total_steps,
+            "images": len(self.images),
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "device": device_name(self.device),
+            "dataset_digest": self.dataset_digest,
+            "versions": versions(),
+            "history": self.history,
+        }
+        return {
+            checkpoint.GENERATOR: checkpoint.pack(generator),
+            checkpoint.CONFIG: self.config.model_dump_json(indent=1).encode(),
+            checkpoint.TRAINING: checkpoint.pack(
+                {k: t for k, t in tensors.items() if not k.startswith("generator.")}
+            ),
+            checkpoint.TRIAL: json.dumps(trial, indent=1).encode(),
+        }
+
+    def _require_finite(self, state: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Return the tensors of some parts by name, on the CPU.
+
+        Raises:
+            TrainingError: one is not finite.
+        """
+        tensors = {
+            f"{part}.{name}": tensor.cpu()
+            for part, entries in state.items()
+            for name, tensor in entries.items()
+        }
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise TrainingError(f"{name} was not finite at step {self.step}")
+        return tensors
+
+    def restore(self, path: Path) -> None:
+        """Go back to a checkpoint's state, bit for bit.
+
+        Raises:
+            TrainingError: it was trained on another number of images, or is of other networks.
+        """
+        trial = checkpoint.read_trial(path)
+        if trial["images"] != len(self.images):
+            raise TrainingError(
+                f"dataset: {len(self.images)} training images, but {trial['images']} when this "
+                "trial began; give the changed dataset another dataset_path"
+            )
+        tensors = checkpoint.unpack((path / checkpoint.TRAINING).read_bytes())
+        state = {part: _below(part, tensors) for part in {name.split(".")[0] for name in tensors}}
+        state["generator"] = checkpoint.unpack((path / checkpoint.GENERATOR).read_bytes())
+        try:
+            self.gan.restore(state)
+        except (RuntimeError, KeyError, IndexError, ValueError) as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise TrainingError(f"{path}: a checkpoint of other networks ({reason})") from None
+        self.step = trial["step"]
+        self.logged_step = trial["logged_step"]
+        self.seconds = trial["seconds"]
+        self.history = trial["history"]
+        self.plateaus = Plateaus(**trial["plateaus"])
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+
+
+def device_name(device: torch.device) -> str:
+    """Name the hardware: the GPU's model, or the number of threads on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} thread(s)"

@@ -1,1 +1,0 @@
-"""A trained generator at work: picture files through it, and its export."""

@@ -1,0 +1,1 @@
+"""Commands, one file each, and the options and tables that they share."""

@@ -1,0 +1,219 @@
+"""What a launch would do, without doing it: trials, time and money."""
+
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.store.attempts import attempts
+from orchestrator.store.manifest import changes, read_record
+from orchestrator.store.trial_state import TrialState, states_of, sweep_directory, trial_directory
+from orchestrator.sweep.datasets import check_datasets
+from orchestrator.sweep.search_space import searched, to_suggest
+from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.trials import Trial, stand_ins
+from reports.tables import duration
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a launch would do with a trial."""
+
+    name: str
+    key: str
+    state: Literal["new", "resumed", "finished", "pruned"]
+    step: int
+    """Where it would begin."""
+    steps: int
+    epochs: float
+    batch_size: int
+    base_channels: int
+    image_size: int
+    data: str
+    """Dataset, and how many images are trained on and held out."""
+    seconds: float | None
+    """Left, by the speed of this sweep's trials of the same kind of nets; None if unmeasured."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a launch would do."""
+
+    sweep: str
+    trials: list[Planned]
+    slots: int
+    """Trials that would run at once on this machine."""
+    seconds: float | None
+    """Left, of all trials one after the other; None if one is unmeasured."""
+    seconds_at_once: float | None
+    gpu_hours: float | None
+    cost: float | None
+    """Of the time left on workers."""
+    to_suggest: int
+    """Trials that the search has yet to choose; of their time those at the high ends are taken."""
+    space: dict[str, str]
+    """What the search is over."""
+    lost_to_a_preemption: float
+    """Seconds of a trial's work, at most, without a notice; with one it is a step."""
+    changes: list[str]
+    """What differs from the last launch, in a few lines."""
+
+
+def plan_launch(
+    spec: SweepSpec, trials: list[Trial], runs: Path, price: float | None, console: Console
+) -> Plan:
+    """Look at every trial, and at how fast trials of this sweep have been.
+
+    Args:
+        spec: the sweep.
+        trials: its trials, as far as the file names them.
+        runs: directory of everything that is written.
+        price: of an hour of what one trial occupies, if known.
+        console: for what is wrong with single pictures.
+
+    Raises:
+        UserError: a dataset cannot be used.
+    """
+    # torch takes seconds to import.
+    import torch
+
+    from gan.training.trainer import CHECKPOINT_SECONDS
+    from orchestrator.driver.estimate import at_once, kind_of, slots_here
+
+    before = read_record(sweep_directory(runs, spec.name))
+    chosen = searched(spec, trials, before)
+    trials = [*trials, *chosen]
+    coming = stand_ins(spec, to_suggest(spec, chosen))
+    images = check_datasets([*trials, *coming], console)
+    speeds: dict[tuple[object, ...], list[float]] = {}
+    for trial in trials:
+        if speed := _seconds_a_step(trial_directory(runs, spec.name, trial)):
+            speeds.setdefault(kind_of(trial.config), []).append(speed)
+    typical = {kind: statistics.median(found) for kind, found in speeds.items()}
+    states = states_of(spec, trials, runs)
+    begun = [(t, states[t.key]) for t in trials] + [(t, TrialState()) for t in coming]
+    everything = [
+        _planned(t, state, images[t.key], typical.get(kind_of(t.config))) for t, state in begun
+    ]
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    slots = slots_here(spec.resources, device)
+    known = [row.seconds for row in everything if row.seconds is not None]
+    whole = sum(known) if len(known) == len(everything) else None
+    gpus = spec.resources.gpus_per_trial
+    share = float(device.type == "cuda") if gpus is None else gpus
+    return Plan(
+        sweep=spec.name,
+        trials=everything[: len(trials)],
+        slots=slots,
+        seconds=whole,
+        seconds_at_once=None if whole is None else at_once(known, slots),
+        gpu_hours=None if whole is None else whole * share / 3600,
+        cost=None if whole is None or price is None else whole / 3600 * price,
+        to_suggest=len(coming),
+        space={name: str(each) for name, each in spec.search.over.items()} if spec.search else {},
+        lost_to_a_preemption=CHECKPOINT_SECONDS,
+        changes=changes(before, trials) if before else [],
+    )
+
+
+def _seconds_a_step(trial: Path) -> float | None:
+    """Measured: time in steps, evaluations and checkpoints of all attempts, over their steps."""
+    history = attempts(trial)
+    steps = sum(attempt.step - attempt.from_step for attempt in history)
+    return sum(a.counted + a.checkpoints for a in history) / steps if steps > 0 else None
+
+
+def _planned(
+    trial: Trial, found: TrialState, images: tuple[int, int], speed: float | None
+) -> Planned:
+    config = trial.config
+    step = found.step
+    steps = config.total_steps(images[0])
+    left = 0 if found.mark else max(0, steps - step)
+    state: Literal["new", "resumed", "finished", "pruned"]
+    state = "resumed" if step else "new"
+    if not left:
+        state = "pruned" if step < steps else "finished"
+    return Planned(
+        name=trial.name,
+        key=trial.key,
+        state=state,
+        step=step,
+        steps=steps,
+        epochs=steps * config.batch_size / images[0],
+        batch_size=config.batch_size,
+        base_channels=config.base_channels,
+        image_size=config.image_size,
+        data=f"{config.dataset} {images[0]}+{images[1]}",
+        # Recolouring takes its training from the baseline.
+        seconds=0.0 if not left or config.recolour else None if speed is None else left * speed,
+    )
+
+
+def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
+    """Print a line for each trial, what it occupies, and what is left to do."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    with_key = console.width > 100
+    table.add_column("Trial", overflow="fold")
+    if with_key:
+        table.add_column("Key", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    for heading in ("Steps", "Epochs", "Batch", "Base", "Px", "Data", "Left"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in plan.trials:
+        table.add_row(
+            row.name,
+            *([row.key] if with_key else []),
+            f"step {row.step}" if row.state == "resumed" else row.state,
+            str(row.steps),
+            f"{row.epochs:.1f}",
+            str(row.batch_size),
+            str(row.base_channels),
+            str(row.image_size),
+            row.data,
+            "?" if row.seconds is None else duration(row.seconds),
+        )
+    console.print(table)
+    console.print("Base: base channels; Px: image size; Data: training + held-out images")
+    resources = spec.resources
+    gpus = "1 GPU (if there is one)"
+    if resources.gpus_per_trial is not None:
+        gpus = f"{resources.gpus_per_trial:g} GPU"
+    console.print(f"each trial: {resources.cpus_per_trial} CPU, {gpus}")
+    counts: Mapping[str, int] = {
+        state: sum(row.state == state for row in plan.trials)
+        for state in ("new", "resumed", "finished", *(("pruned",) if spec.scheduler else ()))
+    }
+    console.print(", ".join(f"{count} {state}" for state, count in counts.items()))
+    if plan.space:
+        console.print(f"{plan.to_suggest} more to be chosen by the search, over")
+    for name, values in plan.space.items():
+        console.print(f"  {name}: {values}", soft_wrap=True)
+    for line in [*plan.changes, *_lines_of_time(plan)]:
+        console.print(line, soft_wrap=True)
+
+
+def _lines_of_time(plan: Plan) -> list[str]:
+    if plan.seconds is None or plan.seconds_at_once is None:
+        return [f"time left: unmeasured; colorsweep bench {plan.sweep} tells"]
+    time = f"time left: {duration(plan.seconds)} of trials, recolouring aside"
+    lines = [f"{time}; {duration(plan.seconds_at_once)} with {plan.slots} at once on this machine"]
+    if plan.gpu_hours:
+        lines.append(f"GPU hours: {plan.gpu_hours:.1f}")
+    if plan.cost is not None:
+        lines.append(f"cost: {plan.cost:.2f}")
+    lines.append(
+        f"a preemption loses at most {plan.lost_to_a_preemption:g} s of a trial's work (more only "
+        "where a checkpoint takes long), with a notice one step"
+    )
+    return lines
+
+
+def plan_json(plan: Plan) -> str:
+    """Return all of it as JSON."""
+    return json.dumps(asdict(plan), indent=1)

@@ -1,0 +1,60 @@
+"""The command ``export``: a trained generator for other programs."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gan.errors import UserError
+from orchestrator.commands.errors import OneLineCommand
+from orchestrator.commands.generator_options import OPTIONS, given_targets
+from orchestrator.inference.chosen import Which, choose
+from orchestrator.store.trial_state import Places
+
+ARGUMENTS = [
+    *OPTIONS,
+    click.Option(
+        ["--out"],
+        type=click.Path(path_type=Path, file_okay=False),
+        required=True,
+        help="Directory to write into.",
+    ),
+    click.Option(["--overwrite"], is_flag=True, help="Replace files of those names."),
+]
+
+
+@click.command(cls=OneLineCommand, params=ARGUMENTS, context_settings={"max_content_width": 100})
+@click.pass_obj
+def export(
+    places: Places,
+    /,
+    sweep: str | None,
+    run: str | None,
+    generator: Path | None,
+    out: Path,
+    overwrite: bool,
+    **targets: Any,
+) -> None:
+    """Write a trained generator as generator.onnx, generator.safetensors and config.json.
+
+    The ONNX file holds the network: L*/50 - 1 in, and for each picture the targets that are its
+    inputs; (a*, b*)/110 out, any batch, height and width (multiples of a stride that is in its
+    metadata, with the config). ONNX Runtime has to make the
+    same of it as PyTorch, within 1e-4, or nothing is written. The other two are what --generator
+    and the Python API take.
+
+    Exits with 2 on bad input.
+    """
+    which = Which(sweep, run, generator, given_targets(targets))
+    if which.wanted and (sweep is None or run is not None):
+        raise UserError(f"--{next(iter(which.wanted))} chooses among the trials of a --sweep")
+    with tempfile.TemporaryDirectory() as directory:
+        chosen = choose(places, Path(directory), which)
+        from orchestrator.inference.onnx_export import ONNX, export_generator
+
+        network, difference = export_generator(chosen.path, out, overwrite=overwrite)
+    click.echo(f"generator: {chosen.shown}")
+    click.echo(f"{out / ONNX}: within {difference:.1g} of PyTorch's ab in [-1, 1]")
+    if network.config.recolour:
+        click.echo("The file holds the network alone: this trial is recoloured after it.")

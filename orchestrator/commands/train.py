@@ -1,0 +1,284 @@
+"""The command ``train``: every field of a trial's config as a flag, and the seed's own flags."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
+
+import click
+from pydantic import ValidationError
+
+from gan.config import TrainConfig
+from gan.control import TARGETS, Control
+from gan.errors import UserError
+from gan.presets import PRESETS
+from orchestrator.commands.errors import OneLineCommand
+from orchestrator.commands.flag_values import held_out, listed, smoothing, target, whole
+from orchestrator.store.trial_state import Places
+
+FIELDS = {name: f for name, f in TrainConfig.model_fields.items() if name != "controls"}
+EPOCHS = 200.0
+"""The seed's length, where none is given."""
+SEED_NAMES: dict[str, tuple[str, ...]] = {
+    "lr": ("generator_lr", "discriminator_lr"),
+    "log_interval": ("log_every",),
+    "sample_interval": ("evaluate_every",),
+    "validate_interval": ("evaluate_every",),
+}
+"""The fields that a flag of the seed sets."""
+ASIDE = {
+    *("controls", "steps", "epochs", "dataset", "dataset_path", "image_size", "base_channels"),
+    *("batch_size", "log_every", "evaluate_every", "eval_images", "eval_targets"),
+}
+"""Fields that a trial's name leaves out: what is trained on and how big, not how."""
+INTERVALS = [name for name in SEED_NAMES if name.endswith("interval")]
+"""Flags of the seed that count steps; 0 is none of its own."""
+UNUSED = {
+    "save_interval": "checkpoints are taken by the clock, and where training stops",
+    "sample_size": "sample grids show 12 held-out images",
+    "acc_thresh": "accuracy is given at 2 % and at 5 %",
+}
+"""Flags of the seed that mean nothing any more, and what is there instead."""
+
+
+class _Command(OneLineCommand):
+    """Tells its help in sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, options in (SECTIONS | {"Help": [self.get_help_option(ctx)]}).items():
+            with formatter.section(title):
+                records = (option.get_help_record(ctx) for option in options if option)
+                formatter.write_dl([record for record in records if record is not None])
+
+
+def flag(name: str) -> str:
+    """Return the flag of a parameter or field."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _option(name: str, kind: Any, text: str, metavar: str | None = None) -> click.Option:
+    if kind is whole:
+        metavar = metavar or "INTEGER"
+    return click.Option([flag(name)], type=kind, help=text, metavar=metavar)
+
+
+def _field_option(name: str) -> click.Option:
+    """Make a field's option; its bounds are left to the model."""
+    kind: Any = FIELDS[name].annotation
+    if isinstance(kind, UnionType):
+        (kind,) = (part for part in get_args(kind) if part is not NoneType)
+    metavar = "True|False" if kind is bool else None
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+        kind, metavar = type(choices[0]), "|".join(map(str, choices))
+        if len(metavar) > 30:
+            metavar = "NAME"
+    if name == "label_smoothing":
+        kind, metavar = smoothing, "FLOAT"
+    if get_origin(kind) is tuple:
+        kind, metavar = listed, "JSON"
+    return _option(name, whole if kind is int else kind, _field_help(name), metavar)
+
+
+def _field_help(name: str) -> str:
+    text = " ".join((FIELDS[name].description or "").split())
+    sentence = re.split(r"(?<=\.) ", text, maxsplit=1)[0].replace("``", "")
+    if name == "label_smoothing":
+        sentence += " Above 0.5 it is that target itself, as in the seed: 0.9 means 0.1."
+    default = FIELDS[name].default
+    if name == "epochs":
+        default = f"{EPOCHS:g}, the seed's"
+    shown = f"{default:g}" if isinstance(default, float) else default
+    if isinstance(default, tuple):
+        shown = json.dumps(default) if default else "none"
+    return sentence if default is None else f"{sentence}  [default: {shown}]"
+
+
+def _control_options() -> list[click.Option]:
+    options = []
+    for name, (low, high) in TARGETS.items():
+        options += [
+            _option(
+                f"desired_{name}",
+                target,
+                f"sigma, {low:g} to {high:g}; any, or LOW:HIGH, makes it an input.",
+                "SIGMA",
+            ),
+            _option(f"{name}_weight", click.FLOAT, "lambda of it; --penalty-weight by default."),
+        ]
+    hold_out = "Interval of an input that is never drawn in training; may be given again."
+    options.append(
+        click.Option(
+            ["--hold-out"], type=held_out, multiple=True, help=hold_out, metavar="NAME:LOW:HIGH"
+        )
+    )
+    return options
+
+
+SECTIONS = {
+    "Where": [
+        click.Option(
+            ["--checkpoints-path"],
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Directory for everything that is written.  [default: RUNS]",
+        ),
+        click.Option(
+            ["--name"],
+            default="train",
+            show_default=True,
+            help="What it is tracked and reported under, with others of that name.",
+        ),
+        _option("gpu_ids", click.STRING, "CUDA_VISIBLE_DEVICES; -1 for the CPU."),
+    ],
+    "Settings": [
+        _option(
+            "preset",
+            click.Choice(list(PRESETS)),
+            "Published recipe: its settings are the defaults.",
+        ),
+        *(_field_option(name) for name in FIELDS),
+    ],
+    "Colour statistics to steer": _control_options(),
+    "The seed's other flags": [
+        _option("lr", click.FLOAT, "Both learning rates."),
+        *(
+            _option(name, whole, f"Means {flag(SEED_NAMES[name][0])}.")
+            for name in SEED_NAMES
+            if name != "lr"
+        ),
+        _option(
+            "color_space", click.Choice(["LAB"], case_sensitive=False), "The only one there is."
+        ),
+        _option("kernel_size", click.Choice(["4"]), "The only one there is."),
+        *(_option(name, click.STRING, f"No longer used; {text}.") for name, text in UNUSED.items()),
+    ],
+}
+"""The options, by the headings that ``--help`` gives them."""
+
+
+def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
+    """Turn the flags that were given into a config.
+
+    Args:
+        given: values by parameter name, such as ``lr`` or ``desired_hue``.
+
+    Returns:
+        The config, and a line for each flag that does nothing.
+
+    Raises:
+        UserError: two flags contradict each other, or a value is out of bounds; names the flag.
+    """
+    notes = [f"{flag(name)}: no longer used; {UNUSED[name]}" for name in given if name in UNUSED]
+    given = _one_interval(given, notes)
+    fields: dict[str, Any] = {}
+    flags = {name: flag(name) for name in FIELDS}
+    for name, value in given.items():
+        for field in SEED_NAMES.get(name, (name,)):
+            if field not in FIELDS:
+                continue
+            if field in fields and fields[field] != value:
+                raise UserError(f"{flags[field]} with {flag(name)}: both set {field}; give one")
+            fields[field], flags[field] = value, flag(name)
+    if "steps" in fields and "epochs" in fields:
+        raise UserError("--steps with --epochs: each sets the length; give one of them")
+    if "steps" not in fields:
+        fields.setdefault("epochs", EPOCHS)
+    controls: dict[str, dict[str, Any]] = {}
+    for name in TARGETS:
+        weight = given.get(f"{name}_weight")
+        if f"desired_{name}" in given:
+            controls[name] = dict(given[f"desired_{name}"])
+            controls[name] |= {} if weight is None else {"weight": weight}
+            flags |= {f"{name}.target": f"--desired-{name}", f"{name}.weight": f"--{name}-weight"}
+        elif weight is not None:
+            notes.append(f"--{name}-weight: no effect without --desired-{name}")
+    for name, low, high in given.get("hold_out", ()):
+        if name not in controls:
+            raise UserError(f"--hold-out {name}: goes with --desired-{name}")
+        controls[name].setdefault("hold_out", []).append((low, high))
+    if "preset" in given:
+        fields["preset"] = given["preset"]
+    try:
+        config = TrainConfig.model_validate({**fields, "controls": controls})
+    except ValidationError as error:
+        from orchestrator.sweep.messages import explain
+
+        text = explain(error, TrainConfig)
+        named = re.sub(r"[a-z]\w*(\.[a-z]+)?", lambda m: flags.get(m[0], m[0]), text)
+        raise UserError(named) from None
+    return config, notes
+
+
+def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """Do both of the seed's intervals by one evaluation, the more frequent; 0 is none given."""
+    notes += [f"{flag(n)} 0: as if it were not given" for n in INTERVALS if given.get(n) == 0]
+    kept = {n: v for n, v in given.items() if n not in INTERVALS or v != 0}
+    both = [n for n in ("sample_interval", "validate_interval") if n in kept]
+    if len({kept[n] for n in both}) > 1:
+        first, last = sorted(both, key=lambda n: int(kept[n]))
+        notes.append(f"{flag(first)} and {flag(last)}: both every {kept[first]} steps")
+        del kept[last]
+    return kept
+
+
+def name_of(config: TrainConfig) -> str:
+    """Name a trial for people: its controls, or baseline, then what else is not the default."""
+    from orchestrator.sweep.trials import held_out_text, target_text
+
+    controls = config.controls.items()
+    targets = ", ".join(f"{name}={target_text(c.model_dump())}" for name, c in controls)
+    parts = [targets + held_out_text(config) if targets else "baseline"]
+    parts += [
+        f"{name}.weight={control.weight:g}"
+        for name, control in controls
+        if control.weight != Control.model_fields["weight"].default
+    ]
+    settings = config.model_dump(exclude_defaults=True, exclude=ASIDE)
+    if settings.get("generator_lr") == settings.get("discriminator_lr", ""):
+        settings = {"lr": settings.pop("generator_lr")} | settings
+        del settings["discriminator_lr"]
+    parts += [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in settings.items()]
+    return ", ".join(parts)
+
+
+@click.command(
+    cls=_Command,
+    params=[option for options in SECTIONS.values() for option in options],
+    context_settings={"max_content_width": 110},
+)
+@click.pass_obj
+def train(
+    places: Places, /, checkpoints_path: Path | None, name: str, gpu_ids: str | None, **given: Any
+) -> None:
+    """Train one trial in this process, without Ray: takes the flags of the seed's train.py.
+
+    The same command goes on from the newest checkpoint after Ctrl-C, SIGTERM or a crash. With
+    --penalty-from-step 0, or without control, it trains further when more epochs are asked for.
+    MLFLOW_TRACKING_URI names the tracking store.
+
+    Exits with 1 if the trial is not finished, 2 on bad input.
+    """
+    if places.storage is not None:
+        raise UserError("--storage (COLORSWEEP_STORAGE) goes with launch; train writes to a disk")
+    if not name.strip(".") or Path(name).name != name:
+        raise UserError(f"--name: {name!r} is no name for a directory")
+    config, notes = config_of({key: value for key, value in given.items() if value is not None})
+    for line in notes:
+        click.echo(line, err=True)
+    if gpu_ids is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu_ids  # torch reads it, and is imported below
+    from rich.console import Console
+
+    from orchestrator.driver import single_trial as training
+    from orchestrator.sweep.trials import Trial
+    from reports.store import default_uri
+
+    runs = checkpoints_path or places.runs
+    console = Console(highlight=False, markup=False)  # names may hold [brackets]
+    trial = Trial(name_of(config), config.key(), config)
+    if not training.train(name, trial, runs, default_uri(runs), console):
+        sys.exit(1)

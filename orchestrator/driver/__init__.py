@@ -1,0 +1,1 @@
+"""Driver: what runs where the user typed."""

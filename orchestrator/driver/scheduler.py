@@ -1,0 +1,149 @@
+"""Ray Tune's schedulers, made to survive: what they decide is a mark in the trial's directory."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray.tune.schedulers import (
+    AsyncHyperBandScheduler,
+    FIFOScheduler,
+    MedianStoppingRule,
+    TrialScheduler,
+)
+
+from gan.config import TrainConfig
+from gan.errors import UserError
+from orchestrator.store.prune_marker import Mark, mark_file, terms, write_mark
+from orchestrator.store.trial_state import TrialState
+from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.trials import Trial
+
+LAST_RUNG = 10**6
+"""In parts of the grace period: later than any trial ends."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A trial as the inner scheduler knows it, whichever Ray trial it was or is."""
+
+    trial_id: str
+    """Its key."""
+
+
+class Pruner(FIFOScheduler):
+    """Asks ASHA or median stopping about each evaluation, once, and marks who is behind.
+
+    Ray goes on with a marked trial; its worker sees the mark, takes a checkpoint and ends.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        trials: Sequence[Trial],
+        states: Mapping[str, TrialState],
+        publish: Callable[[str], None],
+    ) -> None:
+        """Tell the inner scheduler what earlier launches have measured.
+
+        Args:
+            spec: of a sweep with a scheduler.
+            trials: of the sweep.
+            states: theirs, by key.
+            publish: is told of a mark that was written, by its name in the sweep's directory.
+        """
+        super().__init__()  # type: ignore[no-untyped-call]
+        assert spec.objective is not None
+        self._spec, self._objective, self._publish = spec, spec.objective, publish
+        # A baseline is compared with, whatever it measures; what recolours it has its own numbers.
+        recoloured = [trial for trial in trials if trial.config.recolour]
+        self._spared = {trial.config.without_control().key() for trial in recoloured}
+        self._spared |= {trial.key for trial in recoloured}
+        self._inner = _scheduler(spec)
+        self._seen: dict[str, int] = {}
+        self._behind: set[str] = set()
+        for trial in trials:
+            if not trial.config.recolour:
+                self._replay(trial.key, states[trial.key].ranks(spec.objective))
+
+    def _replay(self, key: str, ranks: Mapping[int, float]) -> None:
+        for step, rank in sorted(ranks.items()):
+            self._inner.on_trial_add(None, Known(key))
+            # Of the calls that take note of a result, the one that decides nothing.
+            self._inner.on_trial_complete(None, Known(key), {"step": step, "rank": rank})
+            self._seen[key] = step
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Look at a result of Tune's, its nested names joined by ``/``."""
+        task = trial.config["task"]
+        evaluation = evaluation_in(result)
+        if evaluation is not None and task["key"] not in self._spared:
+            self._evaluated(task, *evaluation, ends=result["total_steps"])
+        decision: str = TrialScheduler.CONTINUE
+        return decision
+
+    def _evaluated(
+        self, task: Mapping[str, Any], step: int, metrics: Mapping[str, float], ends: int
+    ) -> None:
+        key = task["key"]
+        rank = self._objective.rank(metrics)
+        # A killed worker's steps are taken, and measured, again.
+        if rank is None or key in self._behind or step <= self._seen.get(key, 0):
+            return
+        self._seen[key] = step
+        self._inner.on_trial_add(None, Known(key))
+        decision = self._inner.on_trial_result(None, Known(key), {"step": step, "rank": rank})
+        if decision == TrialScheduler.STOP:
+            self._behind.add(key)
+            if step < ends:
+                self._mark(task, step, metrics, rank)
+
+    def _mark(
+        self, task: Mapping[str, Any], step: int, metrics: Mapping[str, float], rank: float
+    ) -> None:
+        scheduler, metric = self._spec.scheduler, self._objective.metric
+        assert scheduler is not None
+        mark = Mark(
+            step=step,
+            metric=metric,
+            value=metrics[f"eval/{metric}"],
+            rank=rank,
+            scheduler=scheduler.name,
+            terms=terms(self._spec, TrainConfig.model_validate(task["config"])),
+        )
+        # A full disk, or a store that refuses: this trial goes on, and the others too.
+        with suppress(OSError, UserError):
+            write_mark(Path(task["directory"]), mark)
+            self._publish(mark_file(Path(task["key"])).as_posix())
+
+
+def _scheduler(spec: SweepSpec) -> Any:
+    objective, scheduler = spec.objective, spec.scheduler
+    assert objective is not None
+    assert scheduler is not None
+    common: dict[str, Any] = {
+        "time_attr": "step",
+        "metric": "rank",
+        "mode": objective.mode,
+        "grace_period": scheduler.grace_steps,
+    }
+    if scheduler.name == "median":
+        # Where there are too few to compare with, it would have others go first.
+        never: Any = math.inf
+        return MedianStoppingRule(**common, min_time_slice=never)
+    return AsyncHyperBandScheduler(
+        **common,
+        reduction_factor=scheduler.reduction_factor,
+        max_t=scheduler.grace_steps * LAST_RUNG,
+        stop_last_trials=False,
+    )
+
+
+def evaluation_in(result: Mapping[str, Any]) -> tuple[int, dict[str, float]] | None:
+    """Return step and metrics of the newest evaluation that a result of Tune's tells of."""
+    if not (step := result.get("evaluated_step", 0)):
+        return None
+    start = "metrics/"
+    return step, {k.removeprefix(start): v for k, v in result.items() if k.startswith(start)}

@@ -1,0 +1,192 @@
+"""A search as Ray Tune asks for it: trials that wait, then what Optuna suggests."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from ray.tune.search.optuna import OptunaSearch
+
+from orchestrator.driver.scheduler import evaluation_in
+from orchestrator.driver.trial_queue import Waiting
+from orchestrator.store.trial_state import TrialState
+from orchestrator.sweep.search_settings import Dimension, number_type
+from orchestrator.sweep.search_space import choice_of, chosen_trial, drawn
+from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.trials import Trial
+
+METRIC = "rank"
+TRIES = 100
+"""How often Optuna is asked for a trial that is not there yet, before chance decides."""
+DRAWS = 10_000
+
+
+class Search(Waiting):
+    """Hands trials that Optuna's TPE chooses to Tune, and what they measure to Optuna.
+
+    Optuna keeps nothing between launches: it is told what is stored. Trials of one's own that lie
+    in the space inform it too. Those that wait go first, and are Optuna's as if it had just
+    suggested them.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        trials: Sequence[Trial],
+        states: Mapping[str, TrialState],
+        to_suggest: int,
+        *,
+        task_of: Callable[[Trial], dict[str, Any]],
+        add: Callable[[Trial], None],
+        room: Callable[[], int],
+        stopping: Callable[[], bool],
+    ) -> None:
+        """Tell Optuna what earlier launches have measured.
+
+        Args:
+            spec: of a sweep with a search.
+            trials: those of the sweep, the search's among them as far as they are chosen.
+            states: theirs, by key.
+            to_suggest: how many are yet to be chosen.
+            task_of: makes a trial's task for a worker.
+            add: keeps a new trial; it is handed out only then.
+            room: how many trials Tune may have at once.
+            stopping: whether no trial is to start any more.
+        """
+        super().__init__(trials, states, task_of=task_of, room=room, stopping=stopping)
+        assert spec.objective is not None
+        self._spec, self._objective = spec, spec.objective
+        self._to_suggest = to_suggest
+        self._add = add
+        self._known = {trial.key for trial in trials}
+        self._ranks = {trial.key: states[trial.key].ranks(self._objective) for trial in trials}
+        self._choices = {t.key: c for t in trials if (c := choice_of(spec, t)) is not None}
+        # Another stream at each launch: the same would suggest what is known.
+        seed = int(spec.settings.get("seed", 0)) + len(trials)
+        self._random = random.Random(seed)
+        first = [self._choices[t.key] for t in self._waiting if t.key in self._choices]
+        self._optuna = _optuna(spec, seed, first)
+        self._asked: dict[str, str] = {}
+        """Optuna's name for a running trial that it suggested, by Tune's."""
+        self._reported: dict[str, int] = {}
+        for trial in trials:
+            if states[trial.key].done:
+                self._tell(trial, "finished" if states[trial.key].finished else "pruned")
+
+    def _next(self, trial_id: str) -> Trial | None:
+        if (trial := super()._next(trial_id)) is not None:
+            if trial.key in self._choices:
+                # Optuna hands out those that wait in the same order.
+                self._ask(trial_id, trial_id)
+                for rank in in_order(self._ranks[trial.key]):
+                    self._report(trial_id, rank)
+        elif self._to_suggest > 0:
+            if (trial := self._new(trial_id)) is None:
+                self._to_suggest = 0  # every one that there can be is there
+            else:
+                self._add(trial)
+                self._to_suggest -= 1
+        return trial
+
+    def _ask(self, trial_id: str, name: str) -> dict[str, Any]:
+        self._asked[trial_id] = name
+        self._reported[name] = 0
+        return self._optuna.suggest(name) or {}
+
+    def _new(self, trial_id: str) -> Trial | None:
+        """Choose a trial that is not there yet; None where none is found."""
+        for number in range(TRIES):
+            trial = chosen_trial(self._spec, self._ask(trial_id, f"{trial_id}-{number}"))
+            if self._is_new(trial):
+                return trial
+            self._optuna.on_trial_complete(self._asked.pop(trial_id), error=True)
+        for _ in range(DRAWS):  # few are left in a space without ranges
+            trial = chosen_trial(self._spec, drawn(self._spec, self._random))
+            if self._is_new(trial):
+                return trial
+        return None
+
+    def _is_new(self, trial: Trial) -> bool:
+        if trial.key in self._known:
+            return False
+        self._known.add(trial.key)
+        self._ranks[trial.key] = {}
+        self._choices[trial.key] = choice_of(self._spec, trial) or {}
+        return True
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Take note of an evaluation, once."""
+        evaluation = evaluation_in(result)
+        ranks = self._ranks[self._running[trial_id].key]
+        if evaluation is None or evaluation[0] <= max(ranks, default=0):
+            return
+        step, metrics = evaluation
+        if (rank := self._objective.rank(metrics)) is not None:
+            ranks[step] = rank
+            self._report(trial_id, rank)
+
+    def _report(self, trial_id: str, rank: float) -> None:
+        """Tell Optuna of a running trial's next evaluation."""
+        if (name := self._asked.get(trial_id)) is not None:
+            number = self._reported[name]
+            self._reported[name] = number + 1
+            self._optuna.on_trial_result(name, {METRIC: rank, "training_iteration": number})
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell Optuna how a trial ended; one that was asked to stop will go on."""
+        trial = self._running[trial_id]
+        super().on_trial_complete(trial_id)
+        state = "failed" if error or not result else result.get("state", "failed")
+        if state in ("finished", "pruned", "failed"):
+            self._tell(trial, state, self._asked.pop(trial_id, None))
+
+    def _tell(self, trial: Trial, state: str, name: str | None = None) -> None:
+        """Tell Optuna of a trial that has ended: one of its own, or one that it did not suggest."""
+        if trial.key not in self._choices:
+            return
+        ranks = in_order(self._ranks[trial.key])
+        failed = state == "failed" or not ranks
+        last: Any = None if failed else ranks[-1]
+        if name is None:
+            self._optuna.add_evaluated_point(
+                self._choices[trial.key],
+                last,
+                error=failed,
+                pruned=state == "pruned",
+                intermediate_values=ranks,
+            )
+        elif failed:
+            self._optuna.on_trial_complete(name, error=True)
+        else:
+            # Without a result it is one that was pruned.
+            self._optuna.on_trial_complete(name, {METRIC: last} if state == "finished" else None)
+
+
+def in_order(ranks: Mapping[int, float]) -> list[float]:
+    """Return a trial's ranks, the first evaluation first."""
+    return [rank for _, rank in sorted(ranks.items())]
+
+
+def _optuna(spec: SweepSpec, seed: int, first: list[dict[str, Any]]) -> OptunaSearch:
+    assert spec.search is not None
+    assert spec.objective is not None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return OptunaSearch(
+        space={name: _distribution(name, each) for name, each in spec.search.over.items()},
+        metric=METRIC,
+        mode=spec.objective.mode,
+        points_to_evaluate=first,
+        # Trials that run at once keep away from each other.
+        sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True),
+    )
+
+
+def _distribution(name: str, dimension: Dimension) -> optuna.distributions.BaseDistribution:
+    if dimension.choices is not None:
+        return optuna.distributions.CategoricalDistribution(dimension.choices)
+    low, high = dimension.ends()
+    if number_type(name) is int:
+        return optuna.distributions.IntDistribution(low, high, log=dimension.log)
+    return optuna.distributions.FloatDistribution(low, high, log=dimension.log)

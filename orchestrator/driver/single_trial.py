@@ -1,0 +1,130 @@
+"""One trial in this process, without Ray: what ``colorsweep train`` runs."""
+
+import shlex
+import threading
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.driver.live_view import Progress, Row
+from orchestrator.driver.monitor import Watch
+from orchestrator.driver.signals import graceful_stop
+from orchestrator.driver.tracking_sync import Sender, Transfer
+from orchestrator.store.trial_state import make_writable, state_of, trial_directory
+from orchestrator.sweep.datasets import check_datasets
+from orchestrator.sweep.trials import Trial
+from orchestrator.worker.run import train_trial
+from reports.store import connect, read_sweep, without_password
+from reports.tracking import SweepTracker
+
+
+def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> bool:
+    """Train what the trial lacks, from its newest checkpoint; returns whether it is finished.
+
+    Ctrl-C and SIGTERM take a checkpoint and end it. A tracking store that goes away stops nothing.
+
+    Args:
+        sweep: name that the trial is tracked and reported under, with others.
+        trial: the trial.
+        runs: directory for everything that is written.
+        uri: of the tracking store.
+        console: for the live view and the summary.
+
+    Raises:
+        UserError: data, output or tracking store are not as they must be; nothing has been
+            started then.
+    """
+    directory = trial_directory(runs, sweep, trial)
+    state = state_of(trial, directory)
+    if not state.finished:
+        check_datasets([trial], console)
+    if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
+        connect(uri)  # an absent server is to be noticed before anything is written
+    make_writable(directory.parent)
+    tracker = SweepTracker(uri, sweep, runs)
+    console.print(f"Trial      {directory}", soft_wrap=True)
+    console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
+    progress = Progress(console, [trial])
+    index = _index(tracker, sweep, trial)
+    sender = Sender(tracker, progress.say)
+    watch = Watch([Transfer(trial, index, directory, "RUNNING")], progress, sender)
+    watch.starts_from(trial.key, state)
+    try:
+        if not state.finished:
+            with progress:
+                _fit(trial, directory, watch, console)
+    finally:
+        unsent = sender.close()
+    if unsent:
+        console.print("the tracking store misses news; run the same command again", style="yellow")
+    row = progress.rows[trial.key]
+    _say_summary(row, runs, sweep, console)
+    return row.state == "finished"
+
+
+def _index(tracker: SweepTracker, sweep: str, trial: Trial) -> int:
+    """Return the trial's position among those of its name: its own, or the next free one."""
+    if (run := tracker.run_of(trial.key)) is not None:
+        return run.index
+    return max((run.index for run in read_sweep(tracker.client, sweep)), default=-1) + 1
+
+
+def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
+    started = time.time()
+    # torch takes seconds to import; a trial that is finished needs none of it.
+    import torch
+
+    from gan.evaluation.fid import fid_unavailable
+    from gan.extras import features_unavailable
+    from gan.training.state import device_name
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    console.print(f"Device     {device_name(device)}")
+    if (reason := fid_unavailable()) is not None:
+        console.print(f"FID        not measured: {reason.partition(';')[0]}", soft_wrap=True)
+    if (reason := features_unavailable()) is not None:
+        console.print(f"KID        not measured: {reason}", soft_wrap=True)
+    heard = partial(watch.heard, trial.key)
+    heard("starting")
+    stopping = threading.Event()
+    with graceful_stop(stopping.set, watch.progress.say):
+        state, reason = train_trial(
+            trial.config,
+            directory,
+            Path(),
+            device,
+            started=started,
+            on_progress=lambda progress: heard("running", **asdict(progress)),
+            should_stop=stopping.is_set,
+        )
+    heard(state, reason)
+
+
+def _say_summary(row: Row, runs: Path, sweep: str, console: Console) -> None:
+    if row.state == "failed":
+        console.print(f"Failed: {row.reason}", style="red", soft_wrap=True)
+        return
+    console.print(
+        f"{row.state.capitalize()} at step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}"
+    )
+    for name, control in row.config.controls.items():
+        if (error := row.metrics.get(f"eval/{name}_error")) is None:
+            continue
+        if control.is_any:
+            ends = f"/{name}_error"
+            measured = [k for k in row.metrics if k.count("/") == 2 and k.endswith(ends)]
+            what = f"any, at {len(set(measured) - {f'eval/exact{ends}'})} targets"
+        else:
+            what = f"{row.metrics[f'eval/{name}']:.3f} achieved, {control.wanted:g} wanted"
+        moved = row.metrics.get(f"eval/exact/{name}_error")
+        after = "" if moved is None else f", {moved:.3f} after exact control"
+        console.print(f"{name}: {what}; error {error:.3f} an image{after}")
+    if row.state == "finished":
+        options = [] if runs == Path("runs") else ["--runs", str(runs)]
+        command = shlex.join(["colorsweep", *options, "report", sweep])
+        console.print(f"Next: {command}", soft_wrap=True)
+        return
+    console.print("To go on: run the same command again")

@@ -1,0 +1,77 @@
+"""Which trial is next, as Ray Tune asks for it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from orchestrator.store.trial_state import TrialState
+from orchestrator.sweep.trials import Trial
+
+
+class Waiting(Searcher):
+    """Hands trials to Tune in their order; one that recolours, after its baseline has ended."""
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        states: Mapping[str, TrialState],
+        *,
+        task_of: Callable[[Trial], dict[str, Any]],
+        room: Callable[[], int],
+        stopping: Callable[[], bool],
+    ) -> None:
+        """Line up those that are not done.
+
+        Args:
+            trials: of the sweep.
+            states: theirs, by key.
+            task_of: makes a trial's task for a worker.
+            room: how many trials Tune may have at once.
+            stopping: whether no trial is to start any more.
+        """
+        super().__init__()
+        self._task_of, self._room, self._stopping = task_of, room, stopping
+        todo = [trial for trial in trials if not states[trial.key].done]
+        self._waiting = sorted(todo, key=lambda trial: trial.config.recolour)
+        self._running: dict[str, Trial] = {}
+        """By Tune's name."""
+
+    def suggest(self, trial_id: str) -> Any:
+        """Return the config of the next trial; None while there is none yet, or no room."""
+        if self._stopping():
+            return Searcher.FINISHED
+        if len(self._running) >= self._room():
+            return None
+        if (trial := self._next(trial_id)) is None:
+            return None if self._waiting else Searcher.FINISHED
+        self._running[trial_id] = trial
+        return {"task": self._task_of(trial)}
+
+    def _next(self, trial_id: str) -> Trial | None:
+        unfinished = {trial.key for trial in (*self._waiting, *self._running.values())}
+        for trial in self._waiting:
+            if not trial.config.recolour or trial.config.without_control().key() not in unfinished:
+                self._waiting.remove(trial)
+                return trial
+        return None
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Nothing depends on what is measured."""
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Take note that there is room for another."""
+        del self._running[trial_id]
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Keep the room to itself: it changes with the cluster."""
+        return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep nothing: Tune pickles it to restore an experiment by, and ours never are."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write nothing: the record and the trials' directories are what it is made of."""

@@ -1,0 +1,1 @@
+"""Trained generators on files of pictures."""

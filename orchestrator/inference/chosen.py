@@ -1,0 +1,91 @@
+"""The generator that a user names, on this disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan.control import ControlName
+from gan.errors import UserError
+from orchestrator.store.trial_state import Places
+
+if TYPE_CHECKING:
+    from reports.generators import Choice
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A generator on this disk."""
+
+    path: Path
+    shown: str
+    """Which, and how far from what is wanted; one line."""
+    wanted: Mapping[ControlName, float] = field(default_factory=dict)
+    """Targets that were given."""
+
+
+@dataclass(frozen=True)
+class Which:
+    """What the options say of the generator."""
+
+    sweep: str | None
+    run: str | None
+    generator: Path | None
+    wanted: Mapping[ControlName, float]
+    """Targets that were given."""
+
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+            UserError: the options contradict each other.
+        """
+        if (self.sweep is None and self.run is None) == (self.generator is None):
+            raise UserError("give one of --sweep, --run and --generator (--run also with --sweep)")
+
+
+def choose(places: Places, into: Path, which: Which) -> Chosen:
+    """Find the generator that the options ask for; fetch it if it is a run's.
+
+    Args:
+        places: of everything that is written.
+        into: an empty directory.
+        which: the options.
+
+    Raises:
+        UserError: there is none.
+    """
+    if which.generator is not None:
+        return Chosen(which.generator, str(which.generator), which.wanted)
+    from reports import generators
+    from reports.store import default_uri
+
+    uri = default_uri(places.runs)
+    if which.run is None:
+        assert which.sweep is not None, "one of them is given"
+        choice = generators.by_targets(uri, which.sweep, which.wanted, into)
+    elif which.sweep is None:
+        choice = generators.by_run(uri, which.run, into)
+    else:
+        choice = generators.by_name(uri, which.sweep, which.run, into)
+    return Chosen(choice.generator, _shown(choice, which.wanted), which.wanted)
+
+
+def _shown(choice: "Choice", wanted: Mapping[ControlName, float]) -> str:
+    from reports.generators import distances
+
+    config = choice.run.config
+    known = {name: value for name, value in wanted.items() if name in config.controls}
+    away = distances(choice.run, known)
+
+    def how(name: ControlName) -> str:
+        distance = away.get(name)
+        if distance is None or (config.recolour and config.controls[name].is_any):
+            return "met by exact control alone"
+        if name in config.conditions:
+            given = f"{distance:.3g} outside what it was trained for"
+            return "which it is given" if distance < 1e-6 else given
+        return "its target" if distance < 1e-6 else f"{distance:.3g} away from its target"
+
+    told = [f"{name} {value:g} is wanted, {how(name)}" for name, value in wanted.items()]
+    return "; ".join([f"{choice.run.name} (run {choice.run.run_id})", *told])

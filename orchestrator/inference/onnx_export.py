@@ -1,0 +1,140 @@
+"""What ``colorsweep export`` writes: a generator as safetensors and as ONNX."""
+
+from pathlib import Path
+
+import onnxruntime
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from gan import checkpoint
+from gan.checkpoint import write_file
+from gan.colour.conversion import AB_SCALE, L_SCALE
+from gan.config import TrainConfig
+from gan.errors import UserError
+from gan.inference.colorizer import SCALE
+from gan.model.networks import UNetGenerator, load_generator
+
+ONNX = "generator.onnx"
+TOLERANCE = 1e-4
+"""Of ab in [-1, 1]; a thousandth of a shade. Measured: 3e-7."""
+
+
+def export_generator(
+    path: Path, out: Path, *, overwrite: bool = False
+) -> tuple[UNetGenerator, float]:
+    """Write a generator's weights, config and ONNX file.
+
+    Args:
+        path: what ``load_generator`` takes.
+        out: directory to write into.
+        overwrite: whether files that are there may be replaced.
+
+    Returns:
+        The generator, and the largest difference between the two's ab in [-1, 1].
+
+    Raises:
+        UserError: there is no generator, it cannot be written, a file is there already, or ONNX
+            Runtime makes something else of it; in the last two cases nothing is written.
+    """
+    names = (checkpoint.GENERATOR, checkpoint.CONFIG, ONNX)
+    there = [name for name in names if (out / name).exists()]
+    if there and not overwrite:
+        raise UserError(f"--out: {out} has {', '.join(there)} already; --overwrite replaces them")
+    generator = load_generator(path)
+    generator.config = _without_place(generator.config)
+    onnx = to_onnx(generator)
+    difference = largest_difference(generator, onnx)
+    if not difference <= TOLERANCE:
+        raise UserError(
+            f"{path}: as ONNX its ab differs by {difference:.1g}, more than {TOLERANCE:g}; "
+            "nothing is written"
+        )
+    files = {
+        checkpoint.GENERATOR: checkpoint.pack(generator.state_dict()),
+        checkpoint.CONFIG: generator.config.model_dump_json().encode(),
+        ONNX: onnx,
+    }
+    for name, content in files.items():
+        try:
+            write_file(out / name, content)
+        except OSError as error:
+            raise UserError(f"{out / name}: cannot be written ({error.strerror})") from None
+    return generator, difference
+
+
+def _without_place(config: TrainConfig) -> TrainConfig:
+    """Take from a config where its pictures lay: whom an export is given, that does not concern."""
+    if config.dataset_path is None:
+        return config
+    return config.model_copy(update={"dataset_path": Path(config.dataset_path).name or "pictures"})
+
+
+class _Positional(nn.Module):
+    """A generator whose targets are inputs one after the other, as ONNX has them."""
+
+    def __init__(self, generator: UNetGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, l: Tensor, *targets: Tensor) -> Tensor:  # noqa: E741
+        ab: Tensor = self.generator(l, dict(zip(self.generator.conditions, targets, strict=True)))
+        return ab
+
+
+def to_onnx(generator: UNetGenerator) -> bytes:
+    """Translate a generator; batch, height and width stay free.
+
+    Args:
+        generator: on the CPU, in inference mode.
+    """
+    stride, size = generator.stride, generator.config.image_size
+    free = {0: Dim("batch"), 2: stride * Dim("rows"), 3: stride * Dim("columns")}
+    given = tuple(torch.full((2,), 0.5) for _ in generator.conditions)
+    program = torch.onnx.export(
+        _Positional(generator).eval(),
+        (torch.zeros(2, 1, 3 * stride, 2 * stride), *given),
+        input_names=["l", *generator.conditions],
+        output_names=["ab"],
+        # torch.export takes the targets for one argument; where there are none, for none.
+        dynamic_shapes=(free, *([tuple({0: Dim.AUTO} for _ in given)] if given else [])),
+        external_data=False,
+        verbose=False,
+        dynamo=True,
+    )
+    assert program is not None, "with dynamo it is returned"
+    model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # where in whose files PyTorch found it
+    described = {
+        "config": generator.config.model_dump_json(),
+        "l": f"L* / {L_SCALE:g} - 1, (batch, 1, height, width); sides multiples of {stride}, "
+        f"the shorter one best {size} to {SCALE * size}, a picture's own within that",
+        "ab": f"a* / {AB_SCALE:g}, b* / {AB_SCALE:g}, (batch, 2, height, width); CIELAB, D65",
+    }
+    described |= {
+        name: f"wanted {name} of each picture, (batch,), in [{low:g}, {high:g}]"
+        for name in generator.conditions
+        for low, high in [generator.config.controls[name].bounds(name)]
+    }
+    for key, value in described.items():
+        model.metadata_props.add(key=key, value=value)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def largest_difference(generator: UNetGenerator, onnx: bytes) -> float:
+    """Compare ONNX Runtime's ab with PyTorch's for noise of two sizes, one of them not square."""
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    random = torch.Generator().manual_seed(0)
+    size, stride = generator.config.image_size, generator.stride
+    differences = []
+    for shape in ((1, 1, size, size), (2, 1, size + stride, 2 * size)):
+        l = torch.rand(shape, generator=random) * 2 - 1  # noqa: E741
+        targets = {n: torch.rand(len(l), generator=random) for n in generator.conditions}
+        with torch.inference_mode():
+            expected: Tensor = generator(l, targets)
+        given = {str(name): values.numpy() for name, values in targets.items()}
+        (ab,) = session.run(["ab"], {"l": l.numpy(), **given})
+        differences.append((torch.from_numpy(ab) - expected).abs().max().item())
+    return max(differences)

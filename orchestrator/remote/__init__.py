@@ -1,1 +1,0 @@
-"""Trials that live in an object store: S3, Google Cloud Storage."""

@@ -1,0 +1,1 @@
+"""Files of sweeps and trials, on a disk or in an object store."""

@@ -1,0 +1,181 @@
+"""One launch at a time for a sweep in an object store, where no lock ends with its holder.
+
+The claim is an object that its holder writes anew every ``BEAT_SECONDS``. Who finds one watches it
+for ``DEAD_SECONDS``: if it changes its holder lives, else it is taken over. A store has no
+compare-and-swap that all have in common, so two launches that begin in the same moment may both
+write; each reads its claim back after ``SETTLE_SECONDS``, and all but the last to write give up.
+Where a write takes longer than that to arrive, or a holder was cut off from the store for
+``DEAD_SECONDS`` and is back, two may train at once for a while; then the one whose token is no
+longer in the claim ends: its workers look every few seconds (``uploads.py``), and no work is lost
+beyond their newest checkpoint.
+"""
+
+import json
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from gan.errors import UserError
+from orchestrator.store.object_store import Storage, first_line
+
+FILE = "claim.json"
+BEAT_SECONDS = 10.0
+DEAD_SECONDS = 30.0
+SETTLE_SECONDS = 2.0
+POLL_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who holds a sweep."""
+
+    host: str
+    process: int
+    started: str
+    token: str
+    beat: int = 0
+    """Counts how often it was written."""
+    ended: bool = False
+    machine: str = ""
+    """Tells machines of one name apart, as clones of an image are."""
+
+    @property
+    def holder(self) -> str:
+        """Say who it is."""
+        return f"process {self.process} on {self.host}, since {self.started}"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known without waiting that nobody holds it."""
+        if self.ended:
+            return True
+        if self.machine != this_machine():
+            return False
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+        return False
+
+
+def this_machine() -> str:
+    """Return what no other machine has, nor a container of this one that numbers its processes."""
+    try:
+        start = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        processes = Path("/proc/self/ns/pid").readlink()
+    except OSError:  # not Linux
+        return f"{socket.gethostname()} {uuid.getnode():x}"
+    return f"{socket.gethostname()} {start} {processes}"
+
+
+def read_claim(storage: Storage, sweep: str) -> Claim | None:
+    """Read who holds a sweep, or held it last.
+
+    Raises:
+        OSError: the store fails.
+    """
+    try:
+        return Claim(**json.loads(storage.read(f"{sweep}/{FILE}")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def lives(storage: Storage, sweep: str) -> Claim | None:
+    """Return the claim of a launch that lives; takes up to ``DEAD_SECONDS`` to see that it is dead.
+
+    Raises:
+        OSError: the store fails.
+    """
+    first = found = read_claim(storage, sweep)
+    until = time.monotonic() + DEAD_SECONDS
+    while found is not None and not found.is_over:
+        if found != first:
+            return found
+        if time.monotonic() > until:
+            return None
+        time.sleep(POLL_SECONDS)
+        found = read_claim(storage, sweep)
+    return None
+
+
+@contextmanager
+def remote_claim(
+    storage: Storage, sweep: str, what: str, say: Callable[[str], None]
+) -> Iterator[str]:
+    """Hold a sweep while the context lasts; yields the token that workers look for.
+
+    Args:
+        storage: the store.
+        sweep: the sweep's path there.
+        what: in a refusal, is already being done.
+        say: is told that it has to wait.
+
+    Raises:
+        UserError: another launch holds it (names its host, process and start), or the store
+            fails or refuses.
+    """
+    try:
+        claim = _take(storage, sweep, what, say)
+    except OSError as error:
+        raise UserError(f"--storage: {storage.uri}: {first_line(error)}") from None
+    ending = threading.Event()
+    beating = threading.Thread(target=_beat, args=(storage, sweep, claim, ending), daemon=True)
+    beating.start()
+    try:
+        yield claim.token
+    finally:
+        ending.set()
+        beating.join()
+
+
+def _take(storage: Storage, sweep: str, what: str, say: Callable[[str], None]) -> Claim:
+    found = read_claim(storage, sweep)
+    if found is not None and not found.is_over:
+        say(f"Looking for up to {DEAD_SECONDS:g} s whether it still runs: {found.holder}")
+        if (holder := lives(storage, sweep)) is not None:
+            raise UserError(f"{what} already: {holder.holder}")
+    started = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    claim = Claim(
+        socket.gethostname(),
+        os.getpid(),
+        started,
+        secrets.token_hex(8),
+        machine=this_machine(),
+    )
+    _write(storage, sweep, claim)
+    time.sleep(SETTLE_SECONDS)
+    now = read_claim(storage, sweep)
+    if now != claim:
+        raise UserError(f"{what} already: {now.holder if now else 'by another process'}")
+    return claim
+
+
+def _beat(storage: Storage, sweep: str, claim: Claim, ending: threading.Event) -> None:
+    """Show that the holder lives, for as long as nobody has taken over; then that it ended."""
+    while True:
+        ended = ending.wait(BEAT_SECONDS)
+        claim = replace(claim, beat=claim.beat + 1, ended=ended)
+        with suppress(OSError):  # the next may arrive; after ``DEAD_SECONDS`` others may take over
+            now = read_claim(storage, sweep)
+            if now is not None and now.token != claim.token:
+                log.warning("another launch has taken over: %s", now.holder)
+                return
+            _write(storage, sweep, claim)
+        if ended:
+            return
+
+
+def _write(storage: Storage, sweep: str, claim: Claim) -> None:
+    storage.write(f"{sweep}/{FILE}", json.dumps(asdict(claim)).encode())

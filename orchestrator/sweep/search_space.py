@@ -1,0 +1,100 @@
+"""The trials that a search may choose, without side effects."""
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gan.config import TrainConfig
+from orchestrator.sweep.search_settings import Dimension, number_type
+from orchestrator.sweep.spec import Settings, SweepSpec
+from orchestrator.sweep.trials import Trial, trial_at
+
+DIGITS = 3
+"""Of a number that is searched: it is trained with, and named, the same."""
+
+
+def chosen_trial(spec: SweepSpec, chosen: Mapping[str, Any]) -> Trial:
+    """Return the trial of a choice of values by dotted name, its numbers rounded."""
+    assert spec.search is not None
+    over = spec.search.over
+    rounded = {name: _rounded(value, over[name]) for name, value in chosen.items()}
+    return trial_at(spec, "search.over", rounded)
+
+
+def _rounded(value: Any, dimension: Dimension) -> Any:
+    if not isinstance(value, float) or dimension.choices is not None:
+        return value
+    low, high = dimension.ends()
+    near = min(max(float(f"{value:.{DIGITS}g}"), low), high)
+    return int(near) if near == int(near) else near
+
+
+def choice_of(spec: SweepSpec, trial: Trial) -> Settings | None:
+    """Return what the search has to choose for a trial; None where it cannot: it is outside."""
+    assert spec.search is not None
+    chosen: Settings = {}
+    for name, dimension in spec.search.over.items():
+        value = _value(trial.config, name)
+        if not _inside(value, dimension):
+            return None
+        chosen[name] = int(value) if isinstance(value, float) and value.is_integer() else value
+    # Equal there, it may differ elsewhere.
+    return chosen if trial_at(spec, "search.over", chosen).key == trial.key else None
+
+
+def _inside(value: Any, dimension: Dimension) -> bool:
+    if dimension.choices is not None:
+        return value in dimension.choices
+    low, high = dimension.ends()
+    return value is not None and low <= value <= high
+
+
+def _value(config: TrainConfig, name: str) -> Any:
+    control, dot, field = name.partition(".")
+    if not dot:
+        return getattr(config, name)
+    of = {str(key): value for key, value in config.controls.items()}
+    return getattr(of[control], field) if control in of else None
+
+
+def searched(spec: SweepSpec, fixed: Sequence[Trial], record: Sequence[Trial]) -> list[Trial]:
+    """List the trials that earlier launches of the search chose, with the length asked for now.
+
+    Those that an edited file no longer allows are not among them.
+
+    Args:
+        spec: the sweep.
+        fixed: its trials beside the search.
+        record: of the last launch.
+    """
+    if spec.search is None:
+        return []
+    keys = {trial.key for trial in fixed}
+    found = []
+    for trial in record:
+        if trial.key not in keys and (chosen := choice_of(spec, trial)) is not None:
+            found.append(chosen_trial(spec, chosen))
+    return found
+
+
+def to_suggest(spec: SweepSpec, chosen: Sequence[Trial]) -> int:
+    """Count the trials that a search has yet to choose; a lower number than there are adds none."""
+    return max(0, spec.search.trials - len(chosen)) if spec.search is not None else 0
+
+
+def drawn(spec: SweepSpec, rng: random.Random) -> Settings:
+    """Draw a choice of values, every one as likely as the others."""
+    assert spec.search is not None
+    return {name: _drawn(name, each, rng) for name, each in spec.search.over.items()}
+
+
+def _drawn(name: str, dimension: Dimension, rng: random.Random) -> Any:
+    if dimension.choices is not None:
+        return rng.choice(dimension.choices)
+    low, high = dimension.ends()
+    if number_type(name) is int:
+        return rng.randint(low, high)
+    if dimension.log:
+        return math.exp(rng.uniform(math.log(low), math.log(high)))
+    return rng.uniform(low, high)

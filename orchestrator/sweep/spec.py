@@ -1,0 +1,285 @@
+"""A sweep file, read and checked: YAML in, ``SweepSpec`` out.
+
+The format, with every key optional::
+
+    settings:               # of every trial: any field of gan.config.TrainConfig, and controls
+      dataset: photos
+      saturation.weight: 200
+    axes:                   # lists; their product is the grid
+      saturation: [0.25, 0.5, 0.75]
+    points:                 # trials beside the grid; {} is the settings alone
+      - {}
+      - {hue: 0.6, saturation: 0.75}
+      - {saturation: any, hue: {min: 0.2, max: 0.8, hold_out: [[0.4, 0.5]]}}  # as inputs
+    resources:              # of each trial
+      cpus_per_trial: 1
+      gpus_per_trial: 0.5
+    objective:              # what search and scheduler compare trials by
+      metric: saturation_error
+      subject_to: {mae: 0.1}
+    search:                 # trials that are chosen by the results of others
+      trials: 20
+      over:                 # a plain value is the same for all
+        saturation: 0.75
+        saturation.weight: {low: 10, high: 1000, log: true}
+        batch_size: {choices: [16, 32]}
+    scheduler:              # stops trials that are behind others
+      name: asha
+      grace_steps: 200
+
+A control's name means its target; ``NAME.weight`` and ``NAME: {target: ..., weight: ...}`` say
+more. Settings give way to axes and points.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from gan.config import TrainConfig
+from gan.control import Control, ControlName
+from gan.errors import UserError
+from orchestrator.sweep.messages import explain, listed, nearest, unknown
+from orchestrator.sweep.search_settings import (
+    NOT_SEARCHED,
+    Dimension,
+    Objective,
+    Scheduler,
+    Search,
+    number_type,
+)
+
+CONTROLS: tuple[str, ...] = get_args(ControlName)
+FIELDS = ("preset", *(name for name in TrainConfig.model_fields if name != "controls"))
+SEARCHED = tuple(name for name in FIELDS if name not in NOT_SEARCHED)
+SECTIONS = ("settings", "axes", "points", "resources", "objective", "search", "scheduler")
+LIGHTNESS = ("value", "brightness", "lightness", "luminance")
+SHIPPED = Path(__file__).parent.parent.parent / "sweeps"
+
+_Model = TypeVar("_Model", bound=BaseModel)
+Settings = dict[str, Any]
+"""Dotted names to values: ``batch_size``, ``saturation.target``, ``saturation.weight``."""
+
+
+class Resources(BaseModel):
+    """What one trial occupies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    cpus_per_trial: int = Field(default=1, ge=1)
+    gpus_per_trial: float | None = Field(default=None, ge=0)
+    """A share of one GPU, or a number of them; default 1 where there is a GPU, else 0."""
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _share_or_number(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and not gpus.is_integer():
+            raise ValueError("above 1 it wants a whole number")
+        return gpus
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """A sweep as written: nothing is expanded yet."""
+
+    name: str
+    path: Path
+    settings: Settings
+    axes: dict[str, list[Any]]
+    points: list[Settings]
+    resources: Resources
+    objective: Objective | None = None
+    """Where there is a search or a scheduler."""
+    search: Search | None = None
+    scheduler: Scheduler | None = None
+
+
+def find_sweep(name: str) -> Path:
+    """Find a sweep file by its path, or a shipped one by its name.
+
+    Raises:
+        UserError: there is none; the message names the nearest.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
+    if name in shipped:
+        return shipped[name]
+    beside = sorted(str(p) for p in path.parent.glob("*.yaml"))
+    known = [*beside, *shipped]
+    raise UserError(f"{name}: no such sweep file{nearest(name, known)}; there are: {listed(known)}")
+
+
+def read_sweep(path: Path) -> SweepSpec:
+    """Read a sweep file; its name is the file's, without the suffix.
+
+    Raises:
+        UserError: it cannot be read or says something unknown; names file, key and choices.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # month 13; {{a: 1}: 2}
+        raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
+    top = _mapping(path, "the file", {} if content is None else content)
+    for key in top:
+        if key not in SECTIONS:
+            raise UserError(f"{path}: {key}: {unknown('key', str(key), SECTIONS)}")
+    axes = _mapping(path, "axes", top.get("axes") or {})
+    for key, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"{path}: axes.{key}: wants a list of values, not {values!r}")
+    points = top.get("points") or []
+    if not isinstance(points, list):
+        raise UserError(f"{path}: points: wants a list of trials, not {points!r}")
+    search, scheduler = _search(path, top), _model(path, top, "scheduler", Scheduler)
+    return SweepSpec(
+        name=path.stem,
+        path=path,
+        settings=_settings(path, "settings", top.get("settings") or {}),
+        axes=_axes(path, axes),
+        points=[_settings(path, f"points[{i}]", point) for i, point in enumerate(points)],
+        resources=_model(path, top, "resources", Resources) or Resources(),
+        objective=_objective(path, top, search or scheduler),
+        search=search,
+        scheduler=scheduler,
+    )
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} is given twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _settings(path: Path, where: str, section: Any) -> Settings:
+    """Check a mapping's keys and write controls out as dotted names."""
+    flat: Settings = {}
+    for key, value in _mapping(path, where, section).items():
+        for name, part in _expanded(path, f"{where}.{key}", str(key), value).items():
+            if name in flat:
+                raise UserError(f"{path}: {where}.{key}: {name} is given twice")
+            flat[name] = part
+    return flat
+
+
+def _axes(path: Path, axes: Mapping[Any, list[Any]]) -> dict[str, list[Any]]:
+    flat: dict[str, list[Any]] = {}
+    for key, values in axes.items():
+        for value in values:
+            if isinstance(value, dict | list) or (
+                isinstance(value, bool) and str(key).partition(".")[0] in CONTROLS
+            ):
+                raise UserError(f"{path}: axes.{key}: wants plain values, not {value!r}")
+        (name,) = _expanded(path, f"axes.{key}", str(key), 0)
+        if name in flat:
+            raise UserError(f"{path}: axes.{key}: {name} is given twice")
+        flat[name] = values
+    return flat
+
+
+def _expanded(path: Path, where: str, key: str, value: Any) -> Settings:
+    """Resolve one key of the file to dotted names; unknown names are errors."""
+    name, dot, field = key.partition(".")
+    if name not in CONTROLS:
+        if name in LIGHTNESS:
+            raise UserError(f"{path}: {where}: {name} is no control: the photograph's L fixes it")
+        if key not in FIELDS:
+            raise UserError(f"{path}: {where}: {unknown('key', key, (*CONTROLS, *FIELDS))}")
+        return {key: value}
+    fields = tuple(Control.model_fields)
+    if not dot and isinstance(value, dict):
+        parts = {f"{name}.{k}": v for k, v in value.items()}
+    else:
+        parts = {f"{name}.{field if dot else 'target'}": value}
+    for part, number in parts.items():
+        if isinstance(number, bool):
+            raise UserError(f"{path}: {where}: wants a number, not {number!r}")
+        if (given := part.partition(".")[2]) not in fields:
+            raise UserError(f"{path}: {where}: {unknown('key', given, fields)}")
+    return parts
+
+
+def _mapping(path: Path, where: str, section: Any) -> dict[Any, Any]:
+    if not isinstance(section, dict):
+        raise UserError(f"{path}: {where}: wants names and values (name: value), not {section!r}")
+    return section
+
+
+def _model(path: Path, top: Mapping[Any, Any], name: str, model: type[_Model]) -> _Model | None:
+    """Read a section that is a model; None where the file has none."""
+    section = top.get(name)
+    return _validated(path, name, section, model) if section else None
+
+
+def _validated(path: Path, where: str, section: Any, model: type[_Model]) -> _Model:
+    try:
+        return model.model_validate(_mapping(path, where, section))
+    except ValidationError as error:
+        raise UserError(f"{path}: {where}.{explain(error, model)}") from None
+
+
+def _search(path: Path, top: Mapping[Any, Any]) -> Search | None:
+    if not (section := top.get("search")):
+        return None
+    if top.get("axes"):
+        raise UserError(f"{path}: search: goes with points for trials of your own, not with axes")
+    section = _mapping(path, "search", section)
+    if "over" in section:
+        section = {**section, "over": _space(path, section["over"])}
+    return _validated(path, "search", section, Search)
+
+
+def _space(path: Path, section: Any) -> dict[str, Dimension]:
+    """Read what a search is over, by dotted names."""
+    over: dict[str, Dimension] = {}
+    for key, value in _mapping(path, "search.over", section).items():
+        where = f"search.over.{key}"
+        (name,) = _expanded(path, where, str(key), 0)
+        if name in NOT_SEARCHED:
+            valid = listed((*CONTROLS, *SEARCHED))
+            raise UserError(f"{path}: {where}: is nothing to search over; valid: {valid}")
+        if name in over:
+            raise UserError(f"{path}: {where}: {name} is given twice")
+        if not isinstance(value, dict | list):  # the same for all
+            value = {"choices": [value]}
+        over[name] = dimension = _validated(path, where, value, Dimension)
+        kind = number_type(name)
+        if dimension.choices is None and kind is None:
+            raise UserError(f"{path}: {where}: takes no range; wants choices")
+        if dimension.choices is None and kind is int and float in map(type, dimension.ends()):
+            raise UserError(f"{path}: {where}: wants whole numbers")
+    if not over:
+        raise UserError(f"{path}: search.over: wants at least one field")
+    return over
+
+
+def _objective(path: Path, top: Mapping[Any, Any], used: object) -> Objective | None:
+    objective = _model(path, top, "objective", Objective)
+    if objective is not None and used is None:
+        raise UserError(f"{path}: objective: is for a search or a scheduler; there is none")
+    if objective is None and used is not None:
+        raise UserError(f"{path}: objective: is missing; valid: objective: {{metric: mae}}")
+    return objective
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())

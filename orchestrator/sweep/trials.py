@@ -1,0 +1,221 @@
+"""From a sweep to its trials, without side effects."""
+
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from gan.config import TrainConfig
+from gan.errors import UserError
+from orchestrator.sweep.messages import explain, key_of, unknown
+from orchestrator.sweep.search_settings import Objective, metric_names
+from orchestrator.sweep.spec import CONTROLS, Settings, SweepSpec
+
+_TARGETS = ("target", "min", "max", "hold_out")
+"""What says that a control is wanted."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of a sweep."""
+
+    name: str
+    """For people: ``saturation=0.75, hue=0.6``, or ``baseline`` without a control."""
+    key: str
+    """For everything else: ``TrainConfig.key``."""
+    config: TrainConfig
+
+
+def expand(spec: SweepSpec) -> list[Trial]:
+    """List the trials of a sweep: the grid of its axes, then its points, then comparisons.
+
+    Where the sweep has a trial without control, a trial is added for each combination of targets
+    of those that differ from it in nothing else: its outputs, recoloured after training.
+
+    A search's trials are not among them: they are chosen while it runs.
+
+    Raises:
+        UserError: a value is out of range, two trials are the same, or the search or the scheduler
+            cannot work with such trials.
+    """
+    trials: list[Trial] = []
+    origins: dict[str, str] = {}
+    for origin, varied in _points(spec):
+        trial = trial_at(spec, origin, varied)
+        if trial.key in origins:
+            raise UserError(
+                f"{spec.path}: {origin}: the same trial as {origins[trial.key]} ({trial.name})"
+            )
+        origins[trial.key] = origin
+        trials.append(trial)
+    if spec.objective is not None:
+        _check_adaptive(spec, spec.objective, trials)
+    return _told_apart(trials + [t for t in _recoloured(trials) if t.key not in origins])
+
+
+def corners(spec: SweepSpec) -> list[Trial]:
+    """Return trials at the ends of a search's space; all others are valid if they are.
+
+    Raises:
+        UserError: one of them is not.
+    """
+    if spec.search is None:
+        return []
+    over = spec.search.over
+    lowest = {name: dimension.ends()[0] for name, dimension in over.items()}
+    points = [lowest | {name: end} for name, dimension in over.items() for end in dimension.ends()]
+    return [trial_at(spec, "search.over", point) for point in points]
+
+
+def stand_ins(spec: SweepSpec, count: int) -> list[Trial]:
+    """Return as many trials as a search has yet to choose, for their time: all at high ends."""
+    if spec.search is None:
+        return []
+    highest = {name: dimension.ends()[-1] for name, dimension in spec.search.over.items()}
+    trial = trial_at(spec, "search.over", highest)
+    return [replace(trial, name=f"chosen by the search, {i + 1}") for i in range(count)]
+
+
+def _check_adaptive(spec: SweepSpec, objective: Objective, trials: list[Trial]) -> None:
+    """See that every metric is measured, and that a scheduler has something to decide."""
+    compared = corners(spec) or trials
+    valid = list(dict.fromkeys(name for t in compared for name in metric_names(t.config)))
+    named = [("metric", objective.metric), *(("subject_to", key) for key in objective.subject_to)]
+    for key, name in named:
+        if name not in valid:
+            raise UserError(f"{spec.path}: objective.{key}: {unknown('metric', name, valid)}")
+    if (scheduler := spec.scheduler) is None:
+        return
+    for config in (trial.config for trial in compared):
+        every = config.evaluate_every
+        first = math.ceil(scheduler.grace_steps / every) * every
+        if config.steps is None or first < config.steps:
+            return
+    raise UserError(
+        f"{spec.path}: scheduler.grace_steps: no trial has an evaluation from step "
+        f"{scheduler.grace_steps} on and before its end (evaluate_every, steps)"
+    )
+
+
+def _recoloured(trials: list[Trial]) -> list[Trial]:
+    baselines = {trial.key: trial for trial in trials if not trial.config.controls}
+    found: dict[str, Trial] = {}
+    for trial in trials:
+        if not trial.config.controls:
+            continue
+        if (baseline := baselines.get(trial.config.without_control().key())) is not None:
+            config = baseline.config.recoloured_as(trial.config)
+            # Differences beside the targets, as the baseline's name has them.
+            beside = held_out_text(trial.config) + baseline.name.removeprefix("baseline")
+            found.setdefault(
+                config.key(),
+                Trial(f"recoloured, {_targets(trial.config)}{beside}", config.key(), config),
+            )
+    return list(found.values())
+
+
+def _told_apart(trials: list[Trial]) -> list[Trial]:
+    """Name where trials are measured, if that alone tells them apart."""
+    names = Counter(trial.name for trial in trials)
+    return [
+        replace(trial, name=f"{trial.name}, eval_targets={_text([*trial.config.eval_targets])}")
+        if names[trial.name] > 1 and trial.config.eval_targets
+        else trial
+        for trial in trials
+    ]
+
+
+def _targets(config: TrainConfig) -> str:
+    targets = {str(name): control for name, control in config.controls.items()}
+    return ", ".join(
+        f"{n}={target_text(targets[n].model_dump())}" for n in CONTROLS if n in targets
+    )
+
+
+def held_out_text(config: TrainConfig) -> str:
+    """Name the intervals held out, in whose middle a trial is measured too."""
+    return "".join(
+        f", {name}.hold_out={_text([list(each) for each in control.hold_out])}"
+        for name, control in config.controls.items()
+        if control.hold_out
+    )
+
+
+def target_text(control: dict[str, Any]) -> str:
+    """Write a control's target, or the range of those that it may be given."""
+    target = control.get("target")
+    if isinstance(target, float):
+        return f"{target:g}"
+    if target not in (None, "any"):
+        return str(target)
+    ends = [control.get(end) for end in ("min", "max")]
+    if ends == [None, None]:
+        return "any"
+    return "..".join("" if end is None else f"{end:g}" for end in ends)
+
+
+def _text(value: Any) -> str:
+    """Write a setting's value in a name: no brackets within brackets."""
+    return json.dumps(value).replace('"', "") if isinstance(value, list) else str(value)
+
+
+def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:
+    """Yield where each trial is written, and what it sets beside the sweep's settings."""
+    if spec.axes:
+        for values in itertools.product(*spec.axes.values()):
+            varied = dict(zip(spec.axes, values, strict=True))
+            yield f"axes ({', '.join(f'{k}: {v}' for k, v in varied.items())})", varied
+    for index, point in enumerate(spec.points):
+        yield f"points[{index}]", point
+    if not spec.axes and not spec.points and not spec.search:
+        yield "settings", {}
+
+
+def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
+    """Make the trial that sets this beside the sweep's settings; ``origin`` is where it does.
+
+    Raises:
+        UserError: a value is out of range; names the origin.
+    """
+    merged = spec.settings | varied
+    for name in CONTROLS:
+        if varied.get(f"{name}.target", "any") != "any":  # a number in place of the sweep's range
+            for part in ("min", "max", "hold_out"):
+                if f"{name}.{part}" not in varied:
+                    merged.pop(f"{name}.{part}", None)
+        elif f"{name}.target" not in varied and any(f"{name}.{e}" in varied for e in _TARGETS):
+            merged.pop(f"{name}.target", None)  # a range in place of the sweep's number
+    fields: dict[str, Any] = {}
+    controls: dict[str, dict[str, Any]] = {}
+    for key, value in merged.items():
+        name, _, field = key.partition(".")
+        if name not in CONTROLS:
+            fields[key] = value
+        elif any(f"{name}.{end}" in merged for end in _TARGETS):
+            controls.setdefault(name, {})[field] = value
+        elif key in varied:
+            raise UserError(f"{spec.path}: {origin}: {key} without a target {name}: ...")
+    # A length given here replaces the sweep's, whichever way it is counted.
+    for length, other in (("steps", "epochs"), ("epochs", "steps")):
+        if length in varied and other not in varied:
+            fields.pop(other, None)
+    try:
+        config = TrainConfig.model_validate({**fields, "controls": controls})
+    except ValidationError as error:
+        key = key_of(error.errors()[0]["loc"])
+        section = f"{origin}: " if not key or key in varied else "settings: "
+        raise UserError(f"{spec.path}: {section}{explain(error, TrainConfig)}") from None
+    return Trial(_name(config, varied), config.key(), config)
+
+
+def _name(config: TrainConfig, varied: Settings) -> str:
+    parts = [_targets(config) or "baseline"]
+    # Where it is measured is long, and rarely what tells trials apart (``_told_apart``).
+    left_out = (".target", ".min", ".max", "eval_targets")
+    parts += [f"{k}={_text(v)}" for k, v in varied.items() if not k.endswith(left_out)]
+    return ", ".join(parts)

@@ -1,0 +1,1 @@
+"""Worker: what runs on the node of a trial."""

@@ -1,0 +1,1 @@
+"""What deaths, orchestration and reports cost: ``make benchmark``."""

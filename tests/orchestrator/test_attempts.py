@@ -1,0 +1,70 @@
+import json
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gan.training.trainer import Progress
+from orchestrator.store.attempts import Attempt, Diary, attempts, goodput, restarts, wasted_steps
+
+KILLED = Attempt("a", 1, 1000.0, 1100.0, 0, 80, 400, counted=80.0, checkpoints=4.0)
+STOPPED = replace(KILLED, started=2000.0, seen=2050.0, from_step=60, step=100, counted=40.0)
+STOPPED = replace(STOPPED, ended="stopped")
+LAST = replace(KILLED, started=3000.0, seen=3350.0, from_step=100, step=400, counted=300.0)
+LAST = replace(LAST, ended="finished")
+
+
+def progress(step: int, seconds: float, durable: int = 0) -> Progress:
+    return Progress(step, 400, 1.0, 10.0, {}, durable, seconds, 0.5)
+
+
+def test_a_diary_says_where_its_process_began_and_how_far_it_came(tmp_path: Path) -> None:
+    diary = Diary(tmp_path, 1000.0)
+    (begun,) = attempts(tmp_path)
+    assert (begun.host, begun.process) == (socket.gethostname(), os.getpid())
+    assert (begun.step, begun.ended) == (0, None)
+    diary.beat(progress(60, 30.0, durable=60))
+    diary.beat(progress(90, 42.0, durable=80))
+    (running,) = attempts(tmp_path)
+    assert (running.from_step, running.step, running.total_steps) == (60, 90, 400)
+    assert (running.counted, running.checkpoints) == (12.0, 0.5)
+    assert running.ended is None
+    assert running.started == 1000
+    assert running.seen > begun.seen
+    diary.end("failed", "no room")
+    (ended,) = attempts(tmp_path)
+    assert (ended.ended, ended.reason, ended.step) == ("failed", "no room", 90)
+
+
+def test_attempts_come_in_order_and_a_torn_one_is_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "attempts"
+    folder.mkdir()
+    for attempt in (LAST, KILLED, STOPPED):
+        file = folder / f"{int(attempt.started * 1000)}-a-1.json"
+        file.write_text(json.dumps(vars(attempt)))
+    (folder / "2500000-a-1.json").write_text('{"host": "a"')
+    assert attempts(tmp_path) == [KILLED, STOPPED, LAST]
+    assert attempts(tmp_path / "none") == []
+
+
+def test_what_was_lost_is_counted_where_it_was_lost() -> None:
+    assert wasted_steps([KILLED, STOPPED, LAST]) == [20, 0, 0]
+    assert restarts([KILLED, STOPPED, LAST]) == 1
+    assert restarts([KILLED]) == 0, "nothing followed yet"
+    assert wasted_steps([]) == []
+
+
+def test_one_that_died_while_loading_takes_nothing_from_the_one_before() -> None:
+    loading = Attempt("a", 1, 1200.0, 1203.0)
+    resumed = replace(LAST, from_step=60)
+    assert wasted_steps([KILLED, loading, resumed]) == [20, 0, 0]
+    assert restarts([KILLED, loading, resumed]) == 2
+
+
+def test_goodput_is_time_in_steps_that_counted_over_time_on_workers() -> None:
+    # 80 s on 80 steps of which 60 counted, 40 s and 300 s, of 100 + 50 + 350 s.
+    assert goodput([[KILLED, STOPPED], [LAST]]) == pytest.approx((60 + 40 + 300) / 500)
+    assert goodput([[replace(KILLED, seen=1000.0)]]) is None
+    assert goodput([]) is None

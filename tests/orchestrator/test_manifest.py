@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+
+from gan.errors import UserError
+from orchestrator.store.manifest import changes, read_record, write_record
+from orchestrator.sweep.spec import read_sweep
+from orchestrator.sweep.trials import Trial, expand
+
+TEXT = """
+settings: {steps: 8, batch_size: 8, penalty_from_step: 0}
+axes: {saturation: [0.25, 0.75]}
+"""
+
+
+def trials(tmp_path: Path, text: str) -> list[Trial]:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    return expand(read_sweep(file))
+
+
+def test_the_trials_of_a_launch_are_read_back(tmp_path: Path) -> None:
+    written = trials(tmp_path, TEXT + "points: [{}, {hue: 0.6, hue.weight: 7}]")
+    write_record(tmp_path, written)
+    assert read_record(tmp_path) == written
+
+
+def test_where_no_launch_is_on_record_there_are_no_trials(tmp_path: Path) -> None:
+    assert read_record(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '[{"name": 1}]', "[1]"])
+def test_a_damaged_record_is_told_in_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "trials.json").write_text(content)
+    with pytest.raises(UserError, match=r"^\S+/trials\.json: cannot be read, .*$"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("edited", "lines"),
+    [
+        (TEXT, []),
+        (TEXT.replace("0.75]", "0.75, 1]"), ["new: [saturation=1]"]),
+        (
+            TEXT.replace("[0.25, 0.75]", "[0.25]"),
+            ["no longer in the file: [saturation=0.75]; kept, and left out of the report"],
+        ),
+        (
+            TEXT.replace("steps: 8", "steps: 20"),
+            ["changed length: steps 8 -> 20; trials go on where they ended"],
+        ),
+        (
+            TEXT.replace("batch_size: 8", "batch_size: 16"),
+            [
+                "changed: batch_size 8 -> 16",
+                "to be trained anew: [saturation=0.25], [saturation=0.75]; what they were is kept",
+            ],
+        ),
+        (
+            TEXT.replace("[0.25, 0.75]", "[0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.75]"),
+            [
+                "new: [saturation=0], [saturation=0.1], [saturation=0.2], [saturation=0.3] and 1 "
+                "more"
+            ],
+        ),
+    ],
+)
+def test_what_an_edit_changes_is_said_in_a_few_lines(
+    tmp_path: Path, edited: str, lines: list[str]
+) -> None:
+    assert changes(trials(tmp_path, TEXT), trials(tmp_path, edited)) == lines
+
+
+def test_where_a_penalty_begins_late_another_length_trains_anew(tmp_path: Path) -> None:
+    text = TEXT.replace("penalty_from_step: 0", "penalty_from_step: 0.5")
+    edited = trials(tmp_path, text.replace("steps: 8", "steps: 20"))
+    assert changes(trials(tmp_path, text), edited) == [
+        "changed: steps 8 -> 20",
+        "to be trained anew: [saturation=0.25], [saturation=0.75]; what they were is kept",
+    ]

@@ -1,0 +1,110 @@
+"""Reports of stores that tests make up: of seeds, searches, settings, and earlier versions."""
+
+import csv
+import io
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from gan import checkpoint
+from gan.config import TrainConfig
+from gan.evaluation.samples import Row, draw
+from reports.page import write_report
+from reports.store import Launched, default_uri
+from reports.tracking import SweepTracker
+from tests.support.reported_sweep import Page
+from tests.support.saved_generators import config, steered, track
+
+
+def any_target(*targets: float, **settings: Any) -> TrainConfig:
+    given = [{"saturation": target} for target in targets]
+    return config(controls={"saturation": {"target": "any"}}, eval_targets=given, **settings)
+
+
+def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for seed in range(3):
+        trial = steered(saturation=0.5).model_copy(update={"seed": seed})
+        sample = checkpoint.sample_file(runs / "sweeps" / "seeds" / trial.key(), 6)
+        sample.parent.mkdir(parents=True)
+        rows = [Row("grayscale"), Row("original"), Row("colorized")]
+        sample.write_bytes(draw(np.zeros((3, 2, 32, 32, 3), np.uint8), rows))
+        metrics = {"eval/mae": 0.1, "eval/images": 144.0, "eval/pictures": 36.0}
+        track(runs, "seeds", f"seed={seed}", trial, metrics=metrics)
+    out = tmp_path / "out"
+    page = Page(write_report(default_uri(runs), ["seeds"], out).read_text(encoding="utf-8"))
+    for text in (page.text, (out / "README.md").read_text(encoding="utf-8")):
+        assert "measured on 144 held-out images (crops of 36 photographs)." in text
+        assert "Pictures of 1 of 3 trials: of those that differ in their seed alone" in text
+
+
+def test_a_store_of_an_earlier_version_and_trials_under_way_are_shown_as_they_are(
+    tmp_path: Path,
+) -> None:
+    runs = tmp_path / "runs"
+    old = {"eval/mae": 0.1, "eval/saturation": 0.4, "eval/saturation_error": 0.1}
+    trials = [
+        ("saturation=0.5", steered(saturation=0.5), old),
+        ("saturation=any", any_target(0.1, 0.9), {"eval/mae": 0.1}),
+        ("saturation=any, seed=1", any_target(0.1, 0.9, seed=1), {"loss/l1": 9.0}),
+        (
+            "saturation=any, seed=2",
+            any_target(0.1, 0.9, seed=2),
+            {"eval/mae": 0.1, "eval/saturation 0.9/mae": 0.1234},
+        ),
+    ]
+    for name, trial, metrics in trials:
+        sample = checkpoint.sample_file(runs / "sweeps" / "older" / trial.key(), 6)
+        sample.parent.mkdir(parents=True)
+        grid = Image.open(io.BytesIO(draw(np.zeros((3, 2, 32, 32, 3), np.uint8))))
+        info = PngInfo()
+        info.add_text("colorsweep", '{"saturation": {"achieved": []}}')  # rows had no names
+        grid.save(sample, pnginfo=info)
+        track(runs, "older", name, trial, "RUNNING", metrics)
+    out = tmp_path / "out"
+    page = Page(write_report(default_uri(runs), ["older"], out).read_text(encoding="utf-8"))
+    text = (out / "README.md").read_text(encoding="utf-8")
+    for shown in (page.text, text):
+        assert "0 of 4 trials finished, 4 running" in shown
+        assert "KID was not measured: " in shown
+        for name in ("saturation=0.5", "saturation=any", "saturation=any, seed=1"):
+            assert name in shown
+        assert "saturation=any, seed=2 at 0.9" in shown
+        assert "0.123" in shown
+    assert "No trial has pictures yet" in page.text
+    rows = list(csv.DictReader(io.StringIO((out / "rows.csv").read_text(), newline="")))
+    assert [row["target"] for row in rows] == ["0.5", "", "", "0.9"]
+
+
+def test_trials_that_a_search_chose_do_not_hide_one_that_waits(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    SweepTracker(default_uri(runs), "searched", runs).note_launch(Launched("", 3))
+    for index in (0, 1, 3):
+        trial = steered(saturation=0.5).model_copy(update={"seed": index})
+        # As an earlier version wrote it, which did not count the photographs.
+        metrics = {"eval/mae": 0.1, "eval/images": 144.0}
+        track(runs, "searched", f"seed={index}", trial, metrics=metrics, index=index)
+    page = write_report(default_uri(runs), ["searched"], tmp_path / "out")
+    text = Page(page.read_text(encoding="utf-8")).text
+    assert "3 of 4 trials finished, 1 not begun; all: " in text
+    assert "measured on 144 held-out images." in text
+
+
+def test_trials_without_control_are_compared_too(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for batch_size, beta1, seed in product((8, 16), (0.0, 0.5), (0, 1)):
+        trial = config(batch_size=batch_size, beta1=beta1, seed=seed)
+        track(runs, "plain", f"seed={seed}, beta1={beta1:g}, batch_size={batch_size}", trial)
+    tracker = SweepTracker(default_uri(runs), "plain", runs)
+    tracker.note_launch(Launched("", 9))
+    tracker.leave_out(config(batch_size=8, beta1=0.0, seed=0).key())
+    page = write_report(default_uri(runs), ["plain"], tmp_path / "out", left_out=True)
+    text = Page(page.read_text(encoding="utf-8")).text
+    assert "7 of 9 trials finished, 2 not begun, 1 that left the file; all: " in text
+    assert "2 not begun, without a run yet" in text
+    assert "Over seeds" in text
+    assert "beta1 by batch_size (without control)" in text

@@ -1,0 +1,265 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan.data.datasets import Dataset
+from gan.errors import UserError
+from gan.model.networks import load_generator
+from reports.runs import Status
+from reports.store import (
+    Launched,
+    connect,
+    curve,
+    default_uri,
+    last_launch,
+    read_sweep,
+    samples,
+    sweeps,
+)
+from reports.tracking import SweepTracker, log_report
+from tests.support.tracked_trials import (
+    CONFIG,
+    LONGER,
+    again,
+    artifacts,
+    logged,
+    made,
+    only_run,
+    runs_of,
+    sync,
+    train_on,
+)
+
+
+def test_a_trial_is_found_again_by_its_key(
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
+) -> None:
+    sync(tracker, trial, "RUNNING")
+    other = CONFIG.model_copy(update={"seed": 1})
+    sync(tracker, trial, "RUNNING", other, key=other.key(), name="seed=1", index=1)
+    later = again(tracker, sweep, tracking_store[1])
+    for key, name in ((CONFIG.key(), "saturation=0.5"), (other.key(), "seed=1")):
+        found = later.run_of(key)
+        assert found is not None
+        assert (found.key, found.name, found.step) == (key, name, 6)
+        assert found.run_id == getattr(tracker.run_of(key), "run_id", None)
+    assert later.run_of("another") is None
+
+
+def test_samples_and_generator_can_be_downloaded_and_used(
+    tracker: SweepTracker, sweep: str, trial: Path, tmp_path: Path
+) -> None:
+    sync(tracker, trial)
+    run = only_run(tracker.client, sweep)
+    found = artifacts(tracker.client, run)
+    newest = trial / "checkpoints" / "step-00000006"
+    assert found == {
+        "samples/step-00000003.png": (trial / "samples" / "step-00000003.png").read_bytes(),
+        "samples/step-00000006.png": (trial / "samples" / "step-00000006.png").read_bytes(),
+        "generator/generator.safetensors": (newest / "generator.safetensors").read_bytes(),
+        "generator/config.json": (newest / "config.json").read_bytes(),
+    }
+    fetched = tracker.client.download_artifacts(run.info.run_id, "generator", str(tmp_path))
+    lightness = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        colours = [load_generator(path)(lightness) for path in (Path(fetched), newest)]
+    assert torch.equal(*colours)
+
+
+def test_a_generator_is_sent_when_the_trial_is_finished(
+    tracker: SweepTracker, sweep: str, trial: Path
+) -> None:
+    sync(tracker, trial, "RUNNING")
+    files = artifacts(tracker.client, only_run(tracker.client, sweep))
+    assert {Path(name).parent.name for name in files} == {"samples"}
+
+
+def test_samples_are_spread_over_the_training_and_end_with_its_newest(
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
+) -> None:
+    sync(tracker, trial)
+    (run,) = read_sweep(tracker.client, sweep)
+    last = (trial / "samples" / "step-00000006.png").read_bytes()
+    assert samples(tracker.client, run, 1) == {6: last}
+    first = (trial / "samples" / "step-00000003.png").read_bytes()
+    assert samples(tracker.client, run, 9) == {3: first, 6: last}
+
+
+def test_a_trial_without_a_checkpoint_has_a_run_without_points(
+    tracker: SweepTracker, sweep: str, tmp_path: Path
+) -> None:
+    sync(tracker, tmp_path / "nothing", "RUNNING")
+    (run,) = read_sweep(tracker.client, sweep)
+    assert (run.status, run.step, run.metrics) == ("RUNNING", 0, {})
+    assert samples(tracker.client, run, 3) == {}
+
+
+def test_a_runs_status_follows_the_trials(
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
+) -> None:
+    seen = []
+    steps: list[tuple[Status, str]] = [
+        ("RUNNING", ""),
+        ("KILLED", ""),
+        ("RUNNING", ""),
+        ("FAILED", "loss/l1 became nan"),
+        ("FINISHED", ""),
+    ]
+    for status, reason in steps:
+        sync(again(tracker, sweep, tracking_store[1]), trial, status, reason=reason)
+        run = only_run(tracker.client, sweep)
+        (read,) = read_sweep(tracker.client, sweep)
+        seen.append((run.info.status, read.reason))
+        assert read.status == run.info.status
+    assert seen == steps
+
+
+def test_params_say_what_makes_the_trial_and_not_how_long_it_is(
+    tracker: SweepTracker, sweep: str, trial: Path
+) -> None:
+    sync(tracker, trial)
+    params = only_run(tracker.client, sweep).data.params
+    given = {
+        "dataset": "photos",
+        "base_channels": "4",
+        "batch_size": "8",
+        "image_size": "32",
+        "seed": "0",
+        "saturation.target": "0.5",
+        "saturation.weight": "20.0",
+    }
+    assert given.items() <= params.items()
+    assert not {"steps", "epochs", "controls"} & params.keys()
+
+
+def test_a_run_is_read_back_as_it_was_written(
+    tracker: SweepTracker, sweep: str, trial: Path
+) -> None:
+    sync(tracker, trial, name="a name", index=3)
+    (run,) = read_sweep(tracker.client, sweep)
+    content = json.loads((trial / "checkpoints/step-00000006/trial.json").read_text())
+    assert run.config == CONFIG
+    assert (run.key, run.name, run.index) == (CONFIG.key(), "a name", 3)
+    assert (run.step, run.total_steps, run.epoch) == (6, 6, content["epoch"])
+    assert (run.seconds, run.device) == (content["seconds"], content["device"])
+    assert run.metrics == {name: points[-1][1] for name, points in made(trial).items()}
+
+
+def test_a_finished_trial_that_is_trained_further_goes_on_in_the_same_run(
+    tracker: SweepTracker,
+    tracking_store: tuple[str, Path],
+    sweep: str,
+    trial: Path,
+    photos: Dataset,
+) -> None:
+    sync(tracker, trial)
+    before = only_run(tracker.client, sweep)
+    tracker = again(tracker, sweep, tracking_store[1])
+    sync(tracker, trial, "RUNNING", LONGER)
+    train_on(trial, photos)
+    sync(tracker, trial, "FINISHED", LONGER)
+    run = only_run(tracker.client, sweep)
+    assert (run.info.run_id, run.info.status) == (before.info.run_id, "FINISHED")
+    points = logged(tracker.client, run)
+    assert points == made(trial)
+    assert [step for step, *_ in points["eval/mae"]] == [3, 6, 9, 12]
+    files = artifacts(tracker.client, run)
+    assert sum(name.startswith("samples/") for name in files) == 4
+    newest = trial / "checkpoints" / "step-00000012" / "generator.safetensors"
+    assert files["generator/generator.safetensors"] == newest.read_bytes()
+    (read,) = read_sweep(tracker.client, sweep)
+    assert (read.step, read.total_steps, read.config) == (12, 12, LONGER)
+
+
+def test_a_sweep_is_read_in_its_order_also_when_the_order_changes(
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
+) -> None:
+    configs = [CONFIG.model_copy(update={"seed": seed}) for seed in range(3)]
+    for order in ([2, 0, 1], [1, 2, 0]):
+        for index, n in enumerate(order):
+            config = configs[n]
+            sync(tracker, trial, "RUNNING", config, key=config.key(), name=f"{n}", index=index)
+        assert [run.name for run in read_sweep(tracker.client, sweep)] == [str(n) for n in order]
+
+
+def test_an_unknown_sweep_is_refused_with_those_that_are(
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str
+) -> None:
+    client = connect(tracking_store[0])
+    assert sweep in sweeps(client)
+    with pytest.raises(UserError, match=f"nothing: no such sweep; there are: .*{sweep}"):
+        read_sweep(client, "nothing")
+
+
+def test_a_store_is_below_the_runs_unless_the_environment_names_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert default_uri(Path("runs")) == f"sqlite:///{tmp_path}/runs/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
+    assert default_uri(Path("runs")) == "http://tracking:5000"
+
+
+def test_a_trial_that_left_the_sweep_is_read_on_demand_and_not_left_running(
+    tracker: SweepTracker, sweep: str, trial: Path, tracking_store: tuple[str, Path]
+) -> None:
+    sync(tracker, trial, "RUNNING")
+    tracker.leave_out(CONFIG.key())
+    assert only_run(tracker.client, sweep).info.status == "KILLED"
+    assert read_sweep(tracker.client, sweep) == []
+    (run,) = read_sweep(tracker.client, sweep, left_out=True)
+    assert run.key == CONFIG.key()
+    sync(again(tracker, sweep, tracking_store[1]), trial, "FINISHED")
+    (run,) = read_sweep(tracker.client, sweep)
+    assert (run.index, run.status) == (0, "FINISHED")
+
+
+def test_a_curve_has_every_point_by_step(
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
+) -> None:
+    sync(tracker, trial)
+    (run,) = read_sweep(tracker.client, sweep)
+    assert curve(tracker.client, run, "eval/mae") == [
+        (step, value) for step, value, _ in made(trial)["eval/mae"]
+    ]
+    assert curve(tracker.client, run, "eval/nothing") == []
+
+
+def test_a_sweep_says_how_it_was_launched_last(
+    tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str
+) -> None:
+    assert last_launch(tracker.client, sweep) == Launched("", 0)
+    for command, trials in (("colorsweep launch one", 1), ("colorsweep launch 'another one'", 200)):
+        tracker.note_launch(Launched(command, trials))
+        assert last_launch(tracker.client, sweep) == Launched(command, trials)
+    again(tracker, sweep, tracking_store[1])
+    assert last_launch(tracker.client, sweep) == Launched(command, trials)
+
+
+def test_a_run_says_what_it_was_made_with_and_what_it_went_through(
+    tracker: SweepTracker, sweep: str, trial: Path
+) -> None:
+    sync(tracker, trial, restarts=3, goodput=0.75)
+    (run,) = read_sweep(tracker.client, sweep)
+    assert run.versions["torch"] == torch.__version__.split("+")[0]
+    assert len(run.dataset_digest) == 64
+    assert (run.restarts, run.goodput, run.sweep) == (3, 0.75, sweep)
+
+
+def test_a_report_is_kept_once_and_is_no_trial(
+    tracker: SweepTracker, sweep: str, trial: Path, tmp_path: Path
+) -> None:
+    sync(tracker, trial)
+    for text in (b"a page", b"the page"):
+        report = {"index.html": text, "images/plot.png": b"a plot"}
+        run_id = log_report(tracker.client, sweep, report)
+    kept = [run for run in runs_of(tracker.client, sweep) if run.info.run_name == "report"]
+    assert [run.info.run_id for run in kept] == [run_id]
+    assert artifacts(tracker.client, kept[0]) == {
+        "report/index.html": b"the page",
+        "report/images/plot.png": b"a plot",
+    }
+    assert [run.name for run in read_sweep(tracker.client, sweep)] == ["saturation=0.5"]

@@ -1,0 +1,1 @@
+"""Servers, doubles and factories that tests share."""

@@ -1,0 +1,19 @@
+"""Imports of the fork server of ``killed_trainings``: all that a tracked training needs."""
+
+import tempfile
+from pathlib import Path
+
+import gan.evaluation.fid
+import gan.training.trainer
+import orchestrator.driver.monitor
+import orchestrator.driver.tracking_sync
+import orchestrator.store.object_mirror
+import orchestrator.worker.task
+import orchestrator.worker.upload
+from reports.store import connect
+
+# What the first tracking store of a process imports takes seconds.
+with tempfile.TemporaryDirectory() as directory:
+    connect(f"sqlite:///{Path(directory)}/mlflow.db")
+
+__all__ = ["gan", "orchestrator"]

@@ -1,0 +1,146 @@
+"""A Ray cluster of several nodes on this machine, each of which can be killed as a whole."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.core.generated.gcs_pb2 import GcsNodeInfo  # type: ignore[attr-defined]
+from ray.exceptions import RaySystemError, RpcError
+
+from tests.support.servers import free_port
+
+ENVIRONMENT = {"RAY_AUTH_MODE": "disabled"}
+"""Else Ray would keep a token in the home directory."""
+TRIES = 5
+"""Ray gives a node up that has not started in 30 s, which happens on a busy machine."""
+RAY = Path(sys.executable).with_name("ray")
+
+
+def trains(process: psutil.Process) -> bool:
+    """Whether a process is one that Ray named as a trial's."""
+    with suppress(psutil.NoSuchProcess):
+        return "".join(process.cmdline()).startswith("ray::ImplicitFunc")
+    return False
+
+
+class Node:
+    """What ``ray start --block`` starts."""
+
+    def __init__(self, name: str, log: Path, *options: str) -> None:
+        self.name = name
+        options += (f"--node-name={name}", "--node-ip-address=127.0.0.1")
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [RAY, "start", "--block", "--disable-usage-stats", *options],
+                env=os.environ | ENVIRONMENT,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    def processes(self) -> list[psutil.Process]:
+        with suppress(psutil.NoSuchProcess):
+            root = psutil.Process(self._process.pid)
+            return [root, *root.children(recursive=True)]
+        return []
+
+    def trains(self) -> bool:
+        """Whether a trial's process is on it."""
+        return any(trains(process) for process in self.processes())
+
+    def kill(self) -> None:
+        """As when the machine is gone: every process at once."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait(30)
+
+    def terminate(self) -> None:
+        """Give notice, as a cloud does."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+
+class Cluster:
+    """A head that trains nothing, and nodes that do."""
+
+    def __init__(self) -> None:
+        # Ray's sockets are below it: their paths must be short.
+        self._directory = tempfile.mkdtemp(prefix="cs", dir="/tmp")
+        self._log = Path(self._directory) / "nodes.log"
+        self.address = f"127.0.0.1:{free_port()}"
+        self.nodes: list[Node] = []
+        port = self.address.partition(":")[2]
+        for _ in range(TRIES):
+            self._head = Node(
+                "head",
+                self._log,
+                *("--head", "--port", port, "--num-cpus=0", "--include-dashboard=false"),
+                f"--temp-dir={self._directory}",
+            )
+            while self._head.alive():
+                if self._known():
+                    return
+        raise AssertionError(f"no head can be started: {self._log.read_text()}")
+
+    def add(self, count: int) -> None:
+        """Start nodes of one CPU and wait until they have joined.
+
+        One after the other: where four started at once beside other tests, none was there in time.
+        """
+        for name in range(len(self.nodes), len(self.nodes) + count):
+            self.nodes.append(self._added(str(name)))
+
+    def _added(self, name: str) -> Node:
+        for attempt in range(TRIES):
+            options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
+            node = Node(f"{name}.{attempt}", self._log, *options)
+            while node.alive():
+                if node.name in (self._known() or {}):
+                    return node
+                time.sleep(0.2)
+        raise AssertionError(f"no node can be started: {self._log.read_text()}")
+
+    def _known(self) -> dict[str, str] | None:
+        """Ids of the nodes that are alive, the head too, by name; None where it is silent."""
+        try:
+            known = GcsClient(address=self.address).get_all_node_info(timeout=30)
+        except (RaySystemError, RpcError):
+            return None
+        return {
+            node.node_name: node_id.hex()
+            for node_id, node in known.items()
+            if node.state == GcsNodeInfo.ALIVE
+        }
+
+    def training(self) -> Node:
+        """The node that a trial is on."""
+        (found,) = (node for node in self.nodes if node.trains())
+        return found
+
+    def drain(self, node: Node, seconds: int) -> None:
+        """Give notice that a node will be taken away."""
+        known = self._known()
+        assert known is not None
+        command = [str(RAY), "drain-node", "--address", self.address]
+        command += ["--node-id", known[node.name]]
+        command += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "a test"]
+        command += ["--deadline-remaining-seconds", str(seconds)]
+        environment = os.environ | ENVIRONMENT
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+
+    def kill(self) -> None:
+        """All of it."""
+        for node in [self._head, *self.nodes]:
+            node.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)

@@ -1,0 +1,291 @@
+"""The report's page in a real browser: headless Chromium."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from gan.data.datasets import Dataset
+from tests.support.browser import LINES, TARGETS, report_of, steered_to
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="the page is tested in Chromium, and there is none (chromium in Debian)",
+)
+WIDE, NARROW = (1280, 800), (390, 844)
+
+
+@pytest.fixture(scope="module")
+def index(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return report_of(photos, tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # As root, as in a container, Chromium has no sandbox.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[WIDE, NARROW], ids=["wide", "narrow"])
+def size(request: pytest.FixtureRequest) -> tuple[int, int]:
+    chosen: tuple[int, int] = request.param
+    return chosen
+
+
+@pytest.fixture
+def page(browser: Browser, index: Path, size: tuple[int, int]) -> Iterator[Page]:
+    """The page, opened; at the end it must have asked for nothing, and complained of nothing."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(index.as_uri())
+    yield page
+    context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [index.as_uri()]
+
+
+def source(page: Page, selector: str, index: int = 0) -> str:
+    return page.locator(selector).nth(index).get_attribute("src") or ""
+
+
+def cell(page: Page, row: int, column: int) -> str:
+    return source(page, f".wall tbody tr:nth-child({row + 1}) button img", column)
+
+
+def test_the_page_opens_without_a_request_and_fits(page: Page, size: tuple[int, int]) -> None:
+    assert page.title() == "browsed - colorsweep"
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= size[0], "what is wide scrolls by itself"
+    loaded = "[...document.images].every(i => i.complete && i.naturalWidth)"
+    assert page.evaluate(loaded)
+
+
+def test_the_first_screen_has_photographs_and_every_target(
+    page: Page, size: tuple[int, int]
+) -> None:
+    seen = page.locator(".wall tbody tr").evaluate_all(
+        "rows => rows.filter(r => r.getBoundingClientRect().bottom < innerHeight).length"
+    )
+    assert seen >= (2 if size == WIDE else 3)
+    heads = page.locator("[data-column]").all_inner_texts()
+    assert [head.split()[0] for head in heads] == ["as", "0.5", "0.25", "0.75", "0.6"]
+    box = page.locator("[data-column]").last.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= size[0]
+
+
+def test_one_tab_passes_the_wall(page: Page) -> None:
+    page.locator("nav a").last.focus()
+    for kind in ("radio", "range", "button"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.type") == kind
+    assert page.evaluate("document.activeElement.closest('.wall') !== null")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.wall') === null")
+
+
+def test_the_table_sorts_by_a_column_both_ways(page: Page) -> None:
+    def achieved() -> list[str]:
+        return page.locator("table.sortable tbody tr td:nth-child(5)").all_inner_texts()
+
+    head = page.locator("table.sortable").get_by_role("columnheader", name="Achieved", exact=True)
+    for direction, reverse in (("ascending", False), ("descending", True)):
+        head.get_by_role("button").click()
+        assert head.get_attribute("aria-sort") == direction
+        *numbers, last = achieved()
+        assert last == "–", "what has none comes last"
+        values = [float(text) for text in numbers]
+        assert values == sorted(values, reverse=reverse)
+        assert len(values) == LINES - 1
+
+
+def test_a_point_leads_to_its_trial(page: Page) -> None:
+    link = page.locator(
+        "svg a[href='#t-browsed-" + steered_to("saturation", 0.75).key() + "']"
+    ).first
+    assert link.locator("title").text_content() is not None
+    assert str(link.locator("title").text_content()).startswith("saturation=0.75: ")
+    link.dispatch_event("click")
+    assert page.locator("tr:target th").inner_text().startswith("saturation=0.75")
+
+
+def test_a_failed_trial_is_told_first(page: Page) -> None:
+    told = page.locator("header .warn").inner_text()
+    assert "1 not finished" in told
+    assert "hue=0.6: failed at step 4 of 4: a loss <b>exploded</b>" in told
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], indirect=["size"])
+def test_nothing_is_amiss_for_those_who_see_little_or_use_a_keyboard(
+    page: Page, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+    assert Axe().run(page, options=rules).response["violations"] == []
+    page.get_by_role("radio", name="recoloured baseline").check()
+    assert Axe().run(page, options=rules).response["violations"] == []
+    page.locator(".wall button").nth(1).click()
+    assert Axe().run(page, "dialog", options=rules).response["violations"] == []
+
+
+@pytest.mark.parametrize("size", [WIDE], indirect=True)
+def test_paper_has_pictures_and_commands_and_nothing_to_press(page: Page) -> None:
+    page.emulate_media(media="print")
+    assert page.locator(".bar").is_hidden()
+    assert page.locator("nav").is_hidden()
+    assert page.locator(".wall img").first.is_visible()
+    assert page.pdf().startswith(b"%PDF")
+
+
+def test_without_scripts_pictures_and_numbers_are_there(browser: Browser, index: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(index.as_uri())
+    assert page.locator(".wall img").count() == 12 * (2 + 5)
+    assert page.locator(".wall img").last.is_visible()
+    assert page.locator("table.sortable tbody tr").count() == LINES
+    context.close()
+
+
+def large(page: Page, row: int) -> bytes:
+    """What is seen of a large picture."""
+    return page.locator(".large img").nth(row).screenshot()
+
+
+def test_the_slider_moves_through_every_target_by_the_keyboard(page: Page) -> None:
+    slider = page.get_by_role("slider")
+    slider.focus()
+    seen = []
+    for target in TARGETS:
+        page.keyboard.press("ArrowRight")
+        said = page.locator(".bar output").inner_text()
+        assert said.startswith(f"saturation: wanted {target:g}, achieved 0.")
+        assert said.endswith(" after exact control (any target)")
+        assert slider.get_attribute("aria-valuetext") == said
+        assert page.locator(".large img").count() == 12
+        assert page.locator("[data-column='1'] b").inner_text() == f"{target:g}", "in place"
+        name = f"Picture 12, saturation {target:g} (any target)"
+        assert page.locator(".wall button img").nth(11 * 5 + 1).get_attribute("alt") == name
+        for row in (0, 11):
+            assert source(page, ".large img", row) == cell(page, row, 1)
+        seen.append(large(page, 4))
+    assert len(set(seen)) > 4, "the pictures change"
+    for column, target in ((2, 0.25), (3, 0.75)):
+        page.keyboard.press("ArrowRight")
+        assert page.locator(".bar output").inner_text().startswith(f"saturation: wanted {target}, ")
+        assert page.locator("[data-column='1'] b").inner_text() == f"{target}", "to compare with"
+        assert source(page, ".large img", 3) == cell(page, 3, column)
+    page.keyboard.press("Home")
+    assert page.locator(".bar output").inner_text() == "without control"
+
+
+def test_what_is_shown_is_switched_by_the_keyboard(page: Page) -> None:
+    page.get_by_role("slider").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.get_by_role("radio").first.focus()
+    seen = [large(page, 4)]
+    got = []
+    free = cell(page, 0, 0)
+    for kind in ("after exact control", "recoloured baseline", "fitted original"):
+        page.keyboard.press("ArrowRight")
+        assert page.get_by_role("radio", name=kind).is_checked()
+        image = page.locator(".wall button img").nth(1)
+        assert image.get_attribute("alt") == f"Picture 1, saturation 0.375 (any target), {kind}"
+        assert cell(page, 0, 0) == free, "without control there is no target to meet"
+        seen.append(large(page, 4))
+        got.append(page.locator("[data-column='1'] .got").inner_text())
+    assert len(set(seen)) == 4
+    assert got == ["got 0.375", "got 0.375", ""]
+
+
+def test_what_was_not_made_shows_nothing_and_says_so(page: Page) -> None:
+    page.get_by_role("radio", name="recoloured baseline").check()
+    hue = page.locator(".wall tbody tr").first.locator("button").nth(4)
+    assert hue.get_attribute("aria-label") == (
+        "Picture 1, hue 0.6 (failed), recoloured baseline: not there"
+    )
+    assert hue.locator("img").is_hidden()
+    assert page.locator(".wall .none").count() == 12, "of the others there is one"
+    page.get_by_role("radio", name="raw output").check()
+    assert hue.get_attribute("aria-label") is None
+    assert hue.locator("img").is_visible()
+
+
+def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> None:
+    page.locator(".wall tbody tr").nth(4).locator("button").nth(3).click()
+    dialog = page.get_by_role("dialog")
+    assert dialog.locator("h2").inner_text() == "Picture 5, saturation 0.75"
+    captions = dialog.locator("figcaption").all_inner_texts()
+    assert captions == [
+        *("grayscale", "original", "original moved there", "colorized: saturation 0.75"),
+        *("after exact control", "without control, recoloured", "step 2", "step 4"),
+    ]
+    assert source(page, "dialog img", 3) == cell(page, 4, 3)
+    numbers = dialog.locator("tbody tr").inner_text().split()
+    name, wanted, achieved, exact, reachable, original = numbers
+    assert (name, wanted) == ("saturation", "0.750")
+    assert float(exact) == pytest.approx(float(reachable), abs=0.005)
+    assert all(0 <= float(value) <= 1 for value in (achieved, reachable, original))
+    assert dialog.evaluate("it => it.scrollWidth <= it.clientWidth"), "no sideways scrolling"
+    box = dialog.bounding_box()
+    assert box is not None
+    assert box["y"] >= 0
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert page.evaluate("document.activeElement.firstElementChild.alt") == (
+        "Picture 5, saturation 0.75"
+    )
+
+
+def test_a_cell_of_any_target_shows_its_picture_at_every_one(page: Page) -> None:
+    page.locator(".wall tbody tr").nth(4).locator("button").nth(1).click()
+    captions = page.locator("dialog .targets figcaption").all_inner_texts()
+    assert captions == [f"{target:g}" for target in TARGETS]
+    for key, target in (("ArrowRight", 0.625), ("ArrowLeft", 0.5)):
+        page.keyboard.press(key)
+        heading = page.locator("dialog h2").inner_text()
+        assert heading == f"Picture 5, saturation {target:g} (any target)"
+
+
+def test_the_dialog_leads_to_the_trial_in_the_table(page: Page) -> None:
+    page.locator(".wall tbody tr").nth(1).locator("button").nth(3).click()
+    page.get_by_role("link", name="All of its numbers").click()
+    assert page.locator("dialog").is_hidden()
+    row = page.locator("tr:target")
+    assert row.locator("th").inner_text().startswith("saturation=0.75")
+    expect(row).to_be_in_viewport()
+
+
+def test_the_wall_and_the_dialog_go_by_arrow_keys(page: Page) -> None:
+    page.locator(".wall button").first.focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.firstElementChild.alt") == (
+        "Picture 1, without control"
+    )
+    page.keyboard.press("Enter")
+    heading = page.locator("dialog h2")
+    assert heading.inner_text() == "Picture 1, without control"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert heading.inner_text() == "Picture 2, saturation 0 (any target)"
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    assert heading.inner_text() == "Picture 1, saturation 0 (any target)", "there is none above"
+    page.get_by_role("button", name="Close").click()
+    assert page.locator("dialog").is_hidden()

@@ -1,0 +1,226 @@
+"""The main job with nothing replaced: real Ray, real MLflow, processes that are really killed."""
+
+import re
+import socket
+import subprocess
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow.entities import Run
+
+from gan import checkpoint
+from gan.config import TrainConfig
+from gan.training.trainer import Trainer
+from orchestrator.store.lock import is_claimed
+from orchestrator.store.manifest import write_record
+from orchestrator.store.trial_state import sweep_directory
+from orchestrator.sweep.spec import read_sweep
+from orchestrator.sweep.trials import Trial, expand
+from orchestrator.worker.run import train_trial
+from tests.support.processes import SETTINGS, Launch, step_of
+from tests.support.tracked_trials import run_of, runs_of, store_of
+from tests.support.trainings import assert_same_generator, assert_sent_once, left_alone_meanwhile
+
+pytestmark = pytest.mark.timeout(900)
+
+SWEEP = (
+    SETTINGS
+    + """\
+  steps: 240
+points:
+  - {}
+  - {saturation: 0.75}
+"""
+)
+BROKEN = "  - {saturation: 0.5, generator_lr: 1.0e+30}\n"
+
+
+@dataclass(frozen=True)
+class Story:
+    """One sweep that was begun, through an edit, killed processes and an idle launch."""
+
+    runs: Path
+    sweep: Path
+    trials: list[Trial]
+    """Without control, steered, and the first recoloured to the target of the second."""
+    alone: list[Future[Trainer]]
+    """The first two, without a death."""
+    rival: subprocess.CompletedProcess[str]
+    """Beside the next, which was being launched."""
+    process: int
+    """Of the next."""
+    killed: subprocess.CompletedProcess[str]
+    idle: subprocess.CompletedProcess[str]
+    idle_seconds: float
+    files_before_idle: dict[str, float]
+    files_after_idle: dict[str, float]
+
+    def run_of(self, trial: Trial) -> Run:
+        return run_of(store_of(self.runs), "story", trial.key)
+
+    @property
+    def directory(self) -> Path:
+        return self.runs / "sweeps" / "story"
+
+    def checkpoint_of(self, trial: Trial) -> Path:
+        newest = checkpoint.newest(self.directory / trial.key)
+        assert newest is not None
+        return newest
+
+
+def _files(runs: Path) -> dict[str, float]:
+    """When each file was written last; a claim says who had it last."""
+    files = (p for p in (runs / "sweeps").rglob("*") if p.is_file() and p.name != "claim.json")
+    return {str(path): path.stat().st_mtime for path in files}
+
+
+def begin(trial: Trial, directory: Path) -> int:
+    """Train a trial beyond its first evaluation, as a launch that is stopped; returns the step."""
+    evaluated: list[int] = []
+    ended = train_trial(
+        trial.config,
+        directory / trial.key,
+        Path(),
+        torch.device("cpu"),
+        started=time.time(),
+        on_progress=lambda progress: evaluated.append(progress.evaluated_step),
+        should_stop=lambda: evaluated[-1] > 0,
+    )
+    assert ended == ("stopped", "")
+    return step_of(directory / trial.key)
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    runs = tmp_path_factory.mktemp("runs")
+    sweep = tmp_path_factory.mktemp("sweeps") / "story.yaml"
+    sweep.write_text(SWEEP)
+    trials = expand(read_sweep(sweep))
+
+    directory = sweep_directory(runs, "story")
+    directory.mkdir(parents=True)
+    write_record(directory, trials)
+    begun = {trial.key: begin(trial, directory) for trial in trials[:2]}
+
+    sweep.write_text(SWEEP + BROKEN)
+    launch = Launch(runs, sweep)
+    launch.wait_for(lambda: is_claimed(launch.directory))
+    configs = [trial.config for trial in trials[:2]]
+    alone = left_alone_meanwhile(configs, tmp_path_factory.mktemp("alone"))
+    rival = Launch(runs, sweep)
+    launch.wait_for(lambda: all(launch.step_of(t) > begun[t.key] for t in trials[:2]))
+    for victim in (launch.workers()[0], launch.trainings()[-1]):
+        victim.kill()
+    killed = launch.end()
+
+    sweep.write_text(SWEEP)
+    Launch(runs, sweep).end()  # takes note of the edit
+    before, start = _files(runs), time.monotonic()
+    idle = Launch(runs, sweep).end()
+    idle_seconds, after = time.monotonic() - start, _files(runs)
+    return Story(
+        runs,
+        sweep,
+        trials,
+        alone,
+        rival.end(),
+        launch.process.pid,
+        killed,
+        idle,
+        idle_seconds,
+        before,
+        after,
+    )
+
+
+def test_a_launch_goes_on_from_the_checkpoints(story: Story) -> None:
+    assert "4 trials: 2 new, 2 to go on with, 0 finished" in story.killed.stdout
+    assert "new: [saturation=0.5" in story.killed.stdout, "the file was edited in between"
+
+
+def test_a_second_launch_is_refused_and_told_of_the_first(story: Story) -> None:
+    assert (story.rival.returncode, story.rival.stdout) == (2, "")
+    (line,) = story.rival.stderr.splitlines()
+    wanted = f"Error: story is launched already: process {story.process} on {socket.gethostname()}"
+    assert line.startswith(f"{wanted}, since 20")
+
+
+def test_a_killed_worker_and_a_killed_training_are_replaced_and_the_sweep_finishes(
+    story: Story,
+) -> None:
+    assert story.killed.stderr == ""
+    assert "restarting" in story.killed.stdout
+    assert "3 of 4 trials finished, 1 failed" in story.killed.stdout
+
+
+def test_each_trial_has_one_finished_run_through_all_of_it(story: Story) -> None:
+    for trial in story.trials:
+        run = story.run_of(trial)
+        assert run.info.status == "FINISHED"
+        assert run.info.run_name == trial.name
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_an_interrupted_trial_equals_one_left_alone(story: Story, index: int) -> None:
+    trial, alone = story.trials[index], story.alone[index].result()
+    assert_same_generator(story.directory / trial.key, alone)
+    assert_sent_once(store_of(story.runs), story.run_of(trial), alone)
+
+
+def test_the_baseline_is_recoloured_without_another_training(story: Story) -> None:
+    baseline, _, recoloured = story.trials
+    of = {trial.key: story.checkpoint_of(trial) for trial in (baseline, recoloured)}
+    same = {(path / checkpoint.GENERATOR).read_bytes() for path in of.values()}
+    assert len(same) == 1
+    points = checkpoint.read_trial(of[recoloured.key])["history"]
+    assert [point["step"] for point in points] == [240]
+    metrics = points[0]["metrics"]
+    plain = checkpoint.newest_metrics(checkpoint.read_trial(of[baseline.key])["history"])
+    assert metrics["eval/saturation_reachable_error"] < 0.5 * abs(plain["eval/saturation"] - 0.75)
+    assert story.run_of(recoloured).data.metrics["eval/mae"] == metrics["eval/mae"]
+
+
+def test_sample_grids_and_generator_are_in_the_run(story: Story) -> None:
+    client = store_of(story.runs)
+    run = story.run_of(story.trials[1])
+    samples = {file.path for file in client.list_artifacts(run.info.run_id, "samples")}
+    assert samples == {f"samples/step-{step:08}.png" for step in range(20, 241, 20)}
+    generator = {file.path for file in client.list_artifacts(run.info.run_id, "generator")}
+    assert generator == {"generator/generator.safetensors", "generator/config.json"}
+
+
+def test_a_finished_sweep_has_nothing_to_do(story: Story) -> None:
+    assert story.idle.returncode == 0, story.idle.stderr
+    assert "0 new, 0 to go on with, 3 finished" in story.idle.stdout
+    assert "Dashboard" not in story.idle.stdout, "Ray was started for nothing"
+    assert story.files_after_idle == story.files_before_idle
+    assert story.idle_seconds < 60
+
+
+def test_a_trial_that_cannot_go_on_is_reported_in_one_line(story: Story) -> None:
+    assert story.killed.returncode == 1
+    assert re.search(r"loss/\w+ was not finite, or exploded, at step \d+", story.killed.stdout)
+    assert "Traceback" not in story.killed.stdout + story.killed.stderr
+    failed = [run for run in runs_of(store_of(story.runs), "story") if run.info.status == "FAILED"]
+    assert len(failed) == 1
+    assert "exploded" in failed[0].data.tags["colorsweep.reason"]
+
+
+def test_the_terminal_shows_addresses_and_progress_but_none_of_rays_chatter(story: Story) -> None:
+    out = story.killed.stdout
+    assert re.search(r"Dashboard  http://127.0.0.1:\d+", out)
+    assert re.search(r"Tracking   sqlite:///", out)
+    assert re.search(r"saturation=0.75:  running  step \d+ of 240, epoch [\d.]+", out)
+    assert re.search(r"achieved 0\.\d\d of 0\.75", out)
+    assert not re.search(r"tune_controller|Trial name|Logical resource|WARNING|INFO", out)
+    assert story.killed.stderr == ""
+
+
+def test_a_trial_config_travels_to_the_worker_unchanged(story: Story) -> None:
+    for trial in story.trials:
+        content = checkpoint.read_trial(story.checkpoint_of(trial))
+        assert TrainConfig.model_validate(content["config"]) == trial.config

@@ -1,0 +1,191 @@
+"""Trainings whose checkpoints live on S3: a server that fails, requests to stop, takeovers."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from gan import checkpoint
+from gan.config import TrainConfig
+from gan.training.trainer import Progress
+from orchestrator.store.attempts import Ending, attempts
+from orchestrator.store.lease import Claim
+from orchestrator.store.object_mirror import Mirror
+from orchestrator.store.object_store import Storage
+from orchestrator.store.prune_marker import Mark, mark_file, read_mark, write_mark
+from orchestrator.worker.run import train_trial
+from orchestrator.worker.upload import Uploads
+from tests.support.s3 import (
+    Server,
+    stored_steps,
+)
+from tests.support.trainings import assert_same_generator, left_alone, small
+
+
+def fit(
+    uri: str,
+    config: TrainConfig,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    to_store: Uploads | None = None,
+) -> tuple[Ending, str]:
+    to_store = to_store or Uploads(uri, f"sweeps/some/{config.key()}", "token")
+    return train_trial(
+        config,
+        to_store.directory,
+        Path(),
+        torch.device("cpu"),
+        started=time.time(),
+        on_progress=on_progress,
+        should_stop=lambda: False,
+        uploads=to_store,
+    )
+
+
+def generator_of(uri: str, config: TrainConfig) -> bytes:
+    at = f"sweeps/some/{config.key()}/checkpoints/step-{config.steps:08}/{checkpoint.GENERATOR}"
+    return Storage(uri).read(at)
+
+
+def test_a_server_that_is_away_stops_no_training_and_gets_the_rest_later(
+    uri: str, server: Server, small_npz: Path, tmp_path: Path
+) -> None:
+    config = small(small_npz)
+    seen: list[Progress] = []
+
+    def watch(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.step == 0:
+            server.pause()
+        if progress.step == config.steps:
+            server.resume()
+
+    assert fit(uri, config, watch) == ("finished", "")
+    assert seen[-1].step == config.steps
+    assert seen[-1].durable_step == 0, "what is not stored is not called durable"
+    assert_same_generator(generator_of(uri, config), left_alone(config, tmp_path / "alone"))
+
+
+def test_refused_writes_stop_the_trial_in_one_line_and_it_goes_on_once_they_are_taken(
+    uri: str, server: Server, small_npz: Path, tmp_path: Path
+) -> None:
+    config = small(small_npz, steps=4000, evaluate_every=20)
+    refused = threading.Event()
+
+    def watch(progress: Progress) -> None:
+        if progress.durable_step > 0 and not refused.is_set():
+            server.refuse()
+            refused.set()
+
+    ending, reason = fit(uri, config, watch)
+    assert refused.is_set()
+    assert ending == "failed"
+    assert "\n" not in reason
+    assert "launch again" in reason
+    assert re.search("ACCESS_DENIED|INVALID_ACCESS_KEY_ID", reason)
+    server.allow()
+    (kept,) = sorted(stored_steps(uri, f"sweeps/some/{config.key()}"))[-1:]
+    step = int(kept.removeprefix("step-"))
+    assert 0 < step < 4000
+    shorter = config.model_copy(update={"steps": step + 20})
+    steps: list[int] = []
+    assert fit(uri, shorter, lambda progress: steps.append(progress.step)) == ("finished", "")
+    assert steps[0] == step
+    assert_same_generator(generator_of(uri, shorter), left_alone(shorter, tmp_path / "alone"))
+
+
+def test_a_request_to_stop_is_heard_and_the_checkpoint_is_stored(
+    uri: str, small_npz: Path, tmp_path: Path
+) -> None:
+    config = small(small_npz, steps=10**6)
+    mirror = Mirror(uri, tmp_path / "runs", "some")
+    steps: list[int] = []
+
+    def watch(progress: Progress) -> None:
+        if not steps:
+            mirror.ask_to_stop(config.key())
+        steps.append(progress.step)
+
+    assert fit(uri, config, watch) == ("stopped", "")
+    mirror.refresh()
+    trial = mirror.directory / config.key()
+    newest = checkpoint.newest(trial)
+    assert newest is not None
+    assert checkpoint.read_trial(newest)["step"] == steps[-1] > 0
+    assert [attempt.ended for attempt in attempts(trial)] == ["stopped"]
+
+
+def test_a_trial_that_was_asked_to_end_before_its_turn_is_not_begun(
+    uri: str, small_npz: Path, tmp_path: Path
+) -> None:
+    config = small(small_npz)
+    Mirror(uri, tmp_path / "runs", "some").ask_to_stop()
+    steps: list[int] = []
+    assert fit(uri, config, lambda progress: steps.append(progress.step)) == ("stopped", "")
+    assert steps == []
+    assert stored_steps(uri, f"sweeps/some/{config.key()}") == set()
+
+
+def test_a_schedulers_mark_is_heard_and_seen_elsewhere(
+    uri: str, small_npz: Path, tmp_path: Path
+) -> None:
+    config = small(small_npz, steps=10**6)
+    driver, other = (Mirror(uri, tmp_path / name, "some") for name in ("driver", "other"))
+    mark = Mark(10, "mae", 0.5, 0.5, "asha", {})
+
+    def watch(progress: Progress) -> None:
+        if not mark_file(driver.directory / config.key()).exists():
+            write_mark(driver.directory / config.key(), mark)
+            driver.publish_soon(f"{config.key()}/pruned.json")
+
+    to_store = Uploads(uri, f"sweeps/some/{config.key()}", "token")
+    assert fit(uri, config, watch, to_store) == ("stopped", "")
+    assert to_store.asked == ("pruned", mark.reason)
+    other.refresh()
+    assert read_mark(other.directory / config.key()) == mark
+    driver.forget([config.key()])
+    assert read_mark(driver.directory / config.key()) is None
+    other.refresh()
+    assert read_mark(other.directory / config.key()) is None
+    assert fit(uri, small(small_npz), lambda _: None) == ("finished", ""), "it goes on"
+
+
+def test_a_driver_hears_its_own_request_even_if_the_store_does_not_answer(
+    uri: str, tmp_path: Path
+) -> None:
+    mirror = Mirror(uri, tmp_path, "some")
+    assert not mirror.is_asked_to_stop()
+    mirror.ask_to_stop_soon()
+    assert mirror.is_asked_to_stop()
+
+
+def test_a_worker_whose_launch_was_taken_over_ends(
+    uri: str, store: Storage, small_npz: Path
+) -> None:
+    config = small(small_npz, steps=10**6)
+
+    def watch(progress: Progress) -> None:
+        if progress.step == 0:
+            claim = Claim("elsewhere", 7, "2026-01-01", "another token")
+            store.write("sweeps/some/claim.json", json.dumps(vars(claim)).encode())
+
+    ending, reason = fit(uri, config, watch)
+    assert ending == "failed"
+    assert "another launch has taken over: process 7 on elsewhere" in reason
+
+
+def test_a_recoloured_trial_takes_over_from_the_stored_baseline(
+    uri: str, small_npz: Path, tmp_path: Path
+) -> None:
+    recoloured = small(
+        small_npz, recolour=True, controls={"saturation": {"target": 0.5, "weight": 0}}
+    )
+    baseline = recoloured.without_control()
+    assert fit(uri, baseline) == ("finished", "")
+    steps: list[int] = []
+    assert fit(uri, recoloured, lambda progress: steps.append(progress.step)) == ("finished", "")
+    assert steps[0] == recoloured.steps
+    assert generator_of(uri, baseline) == generator_of(uri, recoloured)
