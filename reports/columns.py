@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reports.pairs import Pair, pairs
+from reports.phase import TrialPhase
 from reports.rows import Row, shown
 from reports.tables import ABSENT, Column, Line, Table, Value, duration, number
 
@@ -211,7 +212,7 @@ QUALITY = [
         number(1),
     ),
 ]
-STATE = _Of(Column("State", text=True), _row(lambda row: row.state), _word)
+PHASE = _Of(Column("Phase", text=True), _row(lambda row: row.phase), _word)
 
 
 def _trained(get: Callable[[Row], Value]) -> Callable[[Pair], Value]:
@@ -231,13 +232,13 @@ TRAINING = [
         _percent,
     ),
     _Of(Column("Device", text=True), _trained(lambda row: row.device), _word),
-    STATE,
+    PHASE,
 ]
 
 
 def of_controls(table: Sequence[Row]) -> Table:
     """A line for each control of each trial and target: achieved raw and after exact control."""
-    return _table(pairs([row for row in table if row.control]), [TRIAL, *AIM, *DECISIVE, STATE])
+    return _table(pairs([row for row in table if row.control]), [TRIAL, *AIM, *DECISIVE, PHASE])
 
 
 def of_quality(table: Sequence[Row]) -> Table:
@@ -252,7 +253,7 @@ def of_quality(table: Sequence[Row]) -> Table:
 
 def of_all(table: Sequence[Row]) -> Table:
     """Everything that was measured: a line for each row."""
-    return _table([_alone(row) for row in table], [TRIAL, *CONTROL, *NATURAL, *QUALITY, STATE])
+    return _table([_alone(row) for row in table], [TRIAL, *CONTROL, *NATURAL, *QUALITY, PHASE])
 
 
 def of_trainings(table: Sequence[Row]) -> Table:
@@ -280,7 +281,7 @@ def _table(table: Sequence[Pair], parts: list[_Of]) -> Table:
                 [part.show(part.value(pair)) + part.detail(pair) for part in kept],
                 [part.value(pair) for part in kept],
                 pair.either.anchor if first[pair.either.anchor] == i else "",
-                "" if pair.either.state == "finished" else pair.either.state,
+                "" if pair.either.phase is TrialPhase.FINISHED else pair.either.phase,
             )
             for i, pair in enumerate(table)
         ],

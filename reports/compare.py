@@ -5,6 +5,7 @@ from statistics import mean
 from typing import Any, TypeVar
 
 from gan.control import ControlName
+from reports.phase import TrialPhase
 from reports.rows import Way, metric, shown_setting, span
 from reports.runs import TrialRun
 
@@ -121,7 +122,7 @@ def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
     rivals: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
         steered = run.config.controls and not run.config.recolour
-        if run.state == "finished" and steered and run.measured:
+        if run.phase is TrialPhase.FINISHED and steered and run.measured:
             rivals.setdefault((run.pictures_key, targets_of(run)), []).append(run)
     return [min(these, key=_rank) for these in rivals.values() if len(these) > 1]
 
@@ -141,7 +142,7 @@ def best_suited(runs: Sequence[TrialRun]) -> TrialRun | None:
     def rank(run: TrialRun) -> tuple[bool, int, list[float]]:
         values = [metric(run, name, "exact") for name in ("kid", "js_divergence")]
         order = [float("inf") if v is None else v for v in (*values, control_error(run))]
-        return run.state != "finished", len(run.config.controls), order
+        return run.phase is not TrialPhase.FINISHED, len(run.config.controls), order
 
     return min((run for run in runs if run.config.any_controls), key=rank, default=None)
 
@@ -158,7 +159,7 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
     """
     ahead = [run.origin for run in best]
     first: dict[Hashable, TrialRun] = {}
-    for run in [*ahead, *sorted(runs, key=lambda run: run.state != "finished")]:
+    for run in [*ahead, *sorted(runs, key=lambda run: run.phase is not TrialPhase.FINISHED)]:
         if not run.config.recolour:
             first.setdefault((run.sweep, run.recipe_key), run)
     chosen = list(first.values())

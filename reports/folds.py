@@ -8,6 +8,7 @@ from typing import Any
 
 from gan.control import Control, ControlName
 from reports.compare import control_error, settings_of
+from reports.phase import TrialPhase
 from reports.rows import SYMBOLS, Way, metric
 from reports.runs import TrialRun
 
@@ -54,7 +55,7 @@ def over_seeds(runs: Sequence[TrialRun]) -> list[Folded]:
     """Fold finished trials that differ in their seed alone; a row a control."""
     same: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
-        if run.state == "finished":
+        if run.phase is TrialPhase.FINISHED:
             same.setdefault((run.sweep, run.recipe_key), []).append(run)
     return [
         _folded(these, name, control)
@@ -149,7 +150,7 @@ def grids(runs: Sequence[TrialRun]) -> list[Grid]:
     """
     groups: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
-        if not run.config.recolour and run.state == "finished" and run.measured:
+        if not run.config.recolour and run.phase is TrialPhase.FINISHED and run.measured:
             views = run.whole is not None
             groups.setdefault((run.sweep, views, *run.config.controls), []).append(run)
     found = (_grid(these) for these in groups.values())

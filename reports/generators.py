@@ -7,7 +7,6 @@ rgb = colorize(picture)                              # see ``gan.inference.color
 """
 
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from gan.control import ControlName
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer
 from reports.compare import control_error
+from reports.phase import TrialPhase, counted
 from reports.runs import TrialRun
 from reports.store import default_uri, fetch_generator, find_run, opened, read_sweep
 
@@ -88,11 +88,10 @@ def by_targets(uri: str, sweep: str, wanted: Targets, into: Path) -> Choice:
     """
     with opened(uri) as client:
         runs = read_sweep(client, sweep)
-    finished = [run for run in runs if run.state == "finished"]
+    finished = [run for run in runs if run.phase is TrialPhase.FINISHED]
     if not finished:
-        states = Counter(run.state for run in runs)
-        there = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
-        raise UserError(f"{sweep}: none of its trials is finished; there are: {there}")
+        there = counted(run.phase for run in runs)
+        raise UserError(f"{sweep}: no generator yet: {there}")
     if not (ranked := nearest(finished, wanted)):
         fit = f"controls {' and '.join(wanted)}" if wanted else "is without control; name a target"
         controlled = dict.fromkeys(" and ".join(r.config.controls) or "nothing" for r in finished)
@@ -168,4 +167,4 @@ def _fetch(uri: str, runs: Sequence[TrialRun], into: Path) -> Choice:
         for run in runs:
             if (generator := fetch_generator(client, run, into)) is not None:
                 return Choice(run, generator)
-    raise UserError(f"{_listed(runs)}: no generator was stored ({runs[0].state})")
+    raise UserError(f"{_listed(runs)}: no generator was stored ({runs[0].phase})")

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from reports.drawing import INK, Point, in_legend
 from reports.folds import recipe, unseeded
+from reports.phase import TrialPhase
 from reports.rows import Row, shown
 from reports.runs import TrialRun
 
@@ -58,7 +59,8 @@ def parts(table: Sequence[Row], sweeps: Sequence[str]) -> list[Part]:
         these = [
             row
             for row in table
-            if (row.sweep, kind_of(row)) == (sweep, kind) and (row.state == "finished") == finished
+            if (row.sweep, kind_of(row)) == (sweep, kind)
+            and (row.phase is TrialPhase.FINISHED) == finished
         ]
         for n, (apart, rows) in enumerate(_by_recipe(kind, these)):
             own = STEERED[(n + kind.startswith("any target")) % len(STEERED)]
@@ -94,9 +96,9 @@ def _by_recipe(kind: str, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 def point(row: Row, x: float, y: float, text: str) -> Point:
     """Make a row a point, with what it says."""
-    state = "" if row.state == "finished" else f" ({row.state})"
+    phase = "" if row.phase is TrialPhase.FINISHED else f" ({row.phase})"
     exact = " after exact control" if row.way == "exact" and not row.recoloured else ""
-    return Point(x, y, row.anchor, f"{row.trial}{exact}{state}: {text}")
+    return Point(x, y, row.anchor, f"{row.trial}{exact}{phase}: {text}")
 
 
 def outcome(row: Row) -> str:

@@ -14,6 +14,7 @@ from gan.evaluation import samples
 from reports import columns, compare, folds, tables, verdict, words
 from reports.grids import last_of, newest
 from reports.overview import MOST_TARGETS, lines_of, overview
+from reports.phase import TrialPhase
 from reports.plots import plots_of, slug
 from reports.read import Read, read_report
 from reports.rows import Row, anchor, rows, to_csv, to_json
@@ -129,7 +130,7 @@ def _context(read: Read, table: Sequence[Row], hung: Sequence[Wall]) -> dict[str
         "choice": words.choice(read),
         "settings": words.shared_settings(read.runs),
         "counts": words.counts(read),
-        "unfinished": [run for run in read.runs if run.state != "finished"],
+        "unfinished": [run for run in read.runs if run.phase is not TrialPhase.FINISHED],
         "missing": words.missing(read),
         "best": read.best,
         "rule": compare.BEST,

@@ -11,7 +11,8 @@ from typing import Literal, get_args
 from gan.control import TARGETS, Control, ControlName
 from gan.evaluation.metric_names import EXACT_PREFIX, label_of
 from reports.command import train_command
-from reports.runs import State, TrialRun
+from reports.phase import TrialPhase
+from reports.runs import TrialRun
 from reports.views import numbers
 
 SYMBOLS: dict[ControlName, str] = {
@@ -46,7 +47,7 @@ class Row:
     training: str
     """Name of the trial that was trained."""
     key: str
-    state: State
+    phase: TrialPhase
     reason: str
     """Why it failed, or a scheduler stopped it."""
     recoloured: bool
@@ -204,7 +205,7 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
             trial=run.name,
             training=origin.name,
             key=run.key,
-            state=run.state,
+            phase=run.phase,
             reason=run.reason,
             recoloured=run.config.recolour,
             any_target=bool(origin.config.any_controls),

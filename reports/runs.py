@@ -5,12 +5,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 from gan.config import TrainConfig
+from reports.phase import TrialPhase
 
-Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-State = Literal["finished", "running", "not begun", "stopped", "pruned", "failed"]
 PREFIX = "colorsweep."
 EVALUATED = "eval/"
 """What the names of an evaluation's metrics start with."""
@@ -27,16 +25,19 @@ class TrialRun:
     index: int
     """Position in the sweep; ``LEFT_OUT`` where the sweep's file no longer has it."""
     status: str
+    """MLflow's, which is written after all the rest."""
+    phase: TrialPhase
     reason: str
     """Why it failed, or a scheduler stopped it; else nothing."""
     config: TrainConfig
-    step: int
-    total_steps: int
-    epoch: float
-    seconds: float
+    step: int = 0
+    total_steps: int = 0
+    """Nothing before the first checkpoint."""
+    epoch: float = 0.0
+    seconds: float = 0.0
     """Time spent on steps that counted, with their evaluations and checkpoints."""
-    device: str
-    metrics: dict[str, float]
+    device: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
     """The newest value of each."""
     versions: dict[str, str] = field(default_factory=dict)
     """Of the software that it trains with (``gan.versions``), where there is a checkpoint."""
@@ -83,30 +84,13 @@ class TrialRun:
             (self.name, self.index, self.config) == (name, index, config)
         )
 
-    @property
-    def state(self) -> State:
-        """What became of it, in words for people."""
-        if self.status == "FINISHED":
-            return "finished"
-        if self.status == "FAILED":
-            return "failed"
-        if self.pruned:
-            return "pruned"
-        if not self.total_steps:  # no checkpoint has said so yet
-            return "not begun"
-        return "running" if self.status == "RUNNING" else "stopped"
-
-    @property
-    def pruned(self) -> bool:
-        """Whether a scheduler stopped it; MLflow has no status for that."""
-        return self.status == "KILLED" and bool(self.reason)
-
 
 def tags_of(run: TrialRun) -> dict[str, str]:
     """Return what a run's tags say of a trial."""
     fields = {
         "key": run.key,
         "index": run.index,
+        "phase": run.phase,
         "reason": run.reason,
         "config": run.config.model_dump_json(),
         "step": run.step,
@@ -149,6 +133,7 @@ def of_tags(
         name=name,
         index=int(fields["index"]),
         status=status,
+        phase=TrialPhase(fields["phase"]),
         reason=fields.get("reason", ""),
         config=TrainConfig.model_validate_json(fields["config"]),
         step=int(fields["step"]),

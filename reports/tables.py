@@ -30,7 +30,7 @@ class Line:
     values: list[Value]
     anchor: str = ""
     """Where its trial is on the page: of a trial's first line."""
-    state: str = ""
+    phase: str = ""
     """Of the trial, where it is not finished."""
 
 

@@ -8,7 +8,7 @@ changes nothing, and a missed one is made up for by the next.
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from mlflow.entities import Metric, Param, RunTag
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
-from reports.runs import LEFT_OUT, PREFIX, Status, TrialRun, params_of, tags_of
+from reports.phase import TrialPhase
+from reports.runs import LEFT_OUT, PREFIX, TrialRun, params_of, tags_of
 from reports.store import (
     AWAY,
     COMMAND,
@@ -34,6 +35,28 @@ REPORT = f"{PREFIX}report"
 """Tag of the run that keeps a sweep's report."""
 METRICS_PER_CALL = 800
 """With params and tags, MLflow takes 1,000; it splits more, and its first part has the tags."""
+
+
+@dataclass(frozen=True)
+class RunUpdate:
+    """A trial as its run is to show it."""
+
+    key: str
+    name: str
+    """Of the run, for people."""
+    index: int
+    """Position in the sweep."""
+    config: TrainConfig
+    """As asked for now."""
+    directory: Path
+    """Of the trial, with its checkpoints and samples."""
+    phase: TrialPhase
+    reason: str = ""
+    """Why it failed, or a scheduler stopped it."""
+    restarts: int = 0
+    """After deaths."""
+    goodput: float | None = None
+    """Share of its time on workers that went into steps that counted."""
 
 
 class SweepTracker:
@@ -96,59 +119,38 @@ class SweepTracker:
             One of AWAY: the store failed; the same call goes on later.
         """
         before = self._runs[key]
-        status = "KILLED" if before.status == "RUNNING" else before.status
-        wanted = replace(before, index=LEFT_OUT, status=status)
+        phase = TrialPhase.STOPPED if before.phase.is_active else before.phase
+        wanted = replace(before, index=LEFT_OUT, phase=phase, status=phase.run_status)
         if wanted == before:
             return
         self.client.log_batch(before.run_id, tags=_tags(wanted))
-        if status != before.status:
-            self.client.set_terminated(before.run_id, status)
+        if wanted.status != before.status:
+            self._set_status(wanted)
         self._runs[key] = wanted
 
-    def sync(
-        self,
-        *,
-        key: str,
-        name: str,
-        index: int,
-        config: TrainConfig,
-        directory: Path,
-        status: Status,
-        reason: str = "",
-        restarts: int = 0,
-        goodput: float | None = None,
-    ) -> None:
+    def sync(self, update: RunUpdate) -> None:
         """Bring a trial's run up to its newest checkpoint; do nothing where it is.
-
-        Args:
-            key: the trial's.
-            name: the run's name, for people.
-            index: position in the sweep.
-            config: the trial's, as asked for now.
-            directory: the trial's, with its checkpoints and samples.
-            status: the run's.
-            reason: why it failed, or a scheduler stopped it.
-            restarts: after deaths.
-            goodput: share of its time on workers that went into steps that counted.
 
         Raises:
             One of AWAY: the store failed; the same call goes on later.
         """
-        before = self._runs.get(key) or self._find_or_create(key, name, index, config)
-        self._runs[key] = before
+        before = self._runs.get(update.key) or self._find_or_create(update)
+        self._runs[update.key] = before
         wanted = replace(
             before,
-            name=name,
-            index=index,
-            status=status,
-            reason=reason,
-            config=config,
-            restarts=restarts,
-            goodput=goodput,
+            name=update.name,
+            index=update.index,
+            status=update.phase.run_status,
+            phase=update.phase,
+            reason=update.reason,
+            config=update.config,
+            restarts=update.restarts,
+            goodput=update.goodput,
         )
+        finished = update.phase is TrialPhase.FINISHED
         history = []
-        exporting = status == "FINISHED" and before.status != "FINISHED"
-        if (newest := checkpoint.newest(directory, digests=exporting)) is not None:
+        digests = finished and before.status != "FINISHED"
+        if (newest := checkpoint.newest(update.directory, digests=digests)) is not None:
             trial = checkpoint.read_trial(newest)
             history = [point for point in trial["history"] if point["step"] > before.step]
             wanted = replace(
@@ -164,11 +166,11 @@ class SweepTracker:
         if wanted == before:
             return
         if newest is not None:
-            self._send_artifacts(before, history, newest, directory, finished=status == "FINISHED")
+            self._send_artifacts(before, history, newest, update.directory, finished=finished)
         *others, last = _chunks(history)
         for chunk in others:
             self.client.log_batch(before.run_id, metrics=chunk)
-        params = [] if before.step else params_of(config).items()
+        params = [] if before.step else params_of(update.config).items()
         # A store writes tags last: what they say is there.
         self.client.log_batch(
             before.run_id,
@@ -176,21 +178,33 @@ class SweepTracker:
             params=[Param(name, value) for name, value in params],
             tags=_tags(wanted),
         )
-        if name != before.name:
-            self.client.update_run(before.run_id, name=name)
-        if status != before.status:
-            if status == "RUNNING":
-                self.client.update_run(before.run_id, status=status)
-            else:
-                self.client.set_terminated(before.run_id, status)
-        self._runs[key] = wanted
+        if wanted.name != before.name:
+            self.client.update_run(before.run_id, name=wanted.name)
+        if wanted.status != before.status:
+            self._set_status(wanted)
+        self._runs[update.key] = wanted
 
-    def _find_or_create(self, key: str, name: str, index: int, config: TrainConfig) -> TrialRun:
+    def _set_status(self, run: TrialRun) -> None:
+        if run.status in ("RUNNING", "SCHEDULED"):
+            self.client.update_run(run.run_id, status=run.status)
+        else:
+            self.client.set_terminated(run.run_id, run.status)
+
+    def _find_or_create(self, update: RunUpdate) -> TrialRun:
         # Not in our list, yet perhaps in the store: the answer to an earlier try may be lost.
-        for found in search(self.client, self.experiment_id, key):
+        for found in search(self.client, self.experiment_id, update.key):
             return found
-        run = TrialRun("", key, name, index, "RUNNING", "", config, 0, 0, 0.0, 0.0, "", metrics={})
-        created = self.client.create_run(self.experiment_id, tags=tags_of(run), run_name=name)
+        run = TrialRun(
+            run_id="",
+            key=update.key,
+            name=update.name,
+            index=update.index,
+            status="RUNNING",
+            phase=TrialPhase.STARTING,
+            reason="",
+            config=update.config,
+        )
+        created = self.client.create_run(self.experiment_id, tags=tags_of(run), run_name=run.name)
         return replace(run, run_id=created.info.run_id)
 
     def _send_artifacts(

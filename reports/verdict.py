@@ -7,6 +7,7 @@ from statistics import fmean
 
 from gan.control import ControlName
 from reports.folds import recipe, unseeded
+from reports.phase import TrialPhase
 from reports.rows import Row, span
 from reports.views import in_words
 
@@ -116,7 +117,7 @@ def verdicts(table: Sequence[Row]) -> list[Verdict]:
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in table:
         measured = row.target is not None and row.error is not None
-        if row.control and measured and row.state == "finished":
+        if row.control and measured and row.phase is TrialPhase.FINISHED:
             groups.setdefault((row.sweep, row.pictures_key, row.targets), []).append(row)
     found = [
         Verdict(sweep, {r.control: r.target or 0.0 for r in rows if r.control}, methods)

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from reports.compare import evenly, told_apart
 from reports.grids import Grids, Seen, last_of
+from reports.phase import TrialPhase
 from reports.pictures import Strips, data_uri, shown_side
 from reports.runs import TrialRun
 from reports.shots import KINDS, Kind, Shot, shot_of
@@ -31,7 +32,7 @@ class Column:
     """Which of them is shown first."""
     note: str
     """Its sweep where there are several, what tells it from others of the same targets, and its
-    state if it is not finished."""
+    phase if it is not finished."""
 
     @property
     def first(self) -> Shot:
@@ -153,7 +154,7 @@ def _with_pictures(run: TrialRun, seen: dict[str, Seen]) -> list[TrialRun]:
 
 
 def _note(run: TrialRun, several: bool, apart: str) -> str:
-    state = "" if run.state == "finished" else run.state
+    phase = "" if run.phase is TrialPhase.FINISHED else run.phase
     any_target = "any target" if run.config.any_controls else ""
-    parts = (run.sweep if several else "", any_target, apart, state)
+    parts = (run.sweep if several else "", any_target, apart, phase)
     return ", ".join(part for part in parts if part)

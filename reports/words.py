@@ -1,16 +1,16 @@
 """Sentences and names of a report: what it says beside its tables."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from typing import Any, get_args
+from typing import Any
 
 from gan.extras import features_unavailable
 from reports import compare
+from reports.phase import TrialPhase, counted
 from reports.read import Read
 from reports.rows import SYMBOLS, Row
-from reports.runs import LEFT_OUT, State, TrialRun
+from reports.runs import LEFT_OUT, TrialRun
 from reports.views import short
 
 
@@ -55,14 +55,11 @@ def choice(read: Read) -> str:
 
 
 def counts(read: Read) -> str:
-    """Count trials by state: all that the sweeps ask for, with or without a run."""
-    states = Counter(run.state for run in read.runs if run.index != LEFT_OUT)
-    states["not begun"] += missing(read)
-    others = [f"{states[s]} {s}" for s in get_args(State) if states[s] and s != "finished"]
-    if left := sum(run.index == LEFT_OUT for run in read.runs):
-        others.append(f"{left} that left the file")
-    finished = f"{states['finished']} of {states.total()} trials finished"
-    return ", ".join([finished, *others])
+    """Count trials by phase: all that the sweeps ask for, with or without a run."""
+    phases = [run.phase for run in read.runs if run.index != LEFT_OUT]
+    line = counted([*phases, *[TrialPhase.WAITING] * missing(read)])
+    left = sum(run.index == LEFT_OUT for run in read.runs)
+    return f"{line}, {left} that left the file" if left else line
 
 
 def missing(read: Read) -> int:

@@ -21,7 +21,7 @@ from gan.evaluation.held_out import HeldOut
 from gan.evaluation.reference import Natural
 from gan.training import trainer
 from gan.training.trainer import Trainer
-from orchestrator.store.object_store import Storage
+from orchestrator.store.object_store import ObjectStore
 from orchestrator.worker import upload
 from reports.store import default_uri
 from reports.tracking import SweepTracker
@@ -204,8 +204,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def store(uri: str) -> Storage:
-    return Storage(uri)
+def store(uri: str) -> ObjectStore:
+    return ObjectStore(uri)
 
 
 @pytest.fixture(scope="module")

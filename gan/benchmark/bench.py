@@ -45,7 +45,7 @@ SECONDS = 3.0
 """Length of each of a round's three parts, unless a single step takes longer."""
 
 
-def seeds_nets() -> TrainConfig:
+def original_nets() -> TrainConfig:
     """Return what is measured by default: the seed's CIFAR nets, saturation steered."""
     return TrainConfig(steps=1, controls={"saturation": Control(target=0.75)})
 
@@ -216,15 +216,15 @@ def main() -> None:
     """Measure the seed's nets from the command line."""
     parser = argparse.ArgumentParser(prog="python -m gan.benchmark.bench", description=__doc__)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--batch-size", type=int, default=seeds_nets().batch_size)
-    parser.add_argument("--base-channels", type=int, default=seeds_nets().base_channels)
+    parser.add_argument("--batch-size", type=int, default=original_nets().batch_size)
+    parser.add_argument("--base-channels", type=int, default=original_nets().base_channels)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each part of a round")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     given = parser.parse_args()
     sizes = {"batch_size": given.batch_size, "base_channels": given.base_channels}
     try:
-        config = TrainConfig.model_validate(seeds_nets().model_dump() | sizes)
+        config = TrainConfig.model_validate(original_nets().model_dump() | sizes)
         device = choose_device(given.device)
     except ValidationError as error:
         parser.error(error.errors()[0]["msg"])

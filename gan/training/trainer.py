@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.data.datasets import Dataset
 from gan.errors import Stopped
+from gan.training.progress import Progress
 from gan.training.saver import Saver, write
 from gan.training.state import Training
 
@@ -18,29 +19,6 @@ CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02
 """Of the time, at most, that checkpoints are written in: where one is slow, fewer are taken."""
 PROGRESS_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a trial is."""
-
-    step: int
-    total_steps: int
-    epoch: float
-    images_per_second: float
-    """Of the last second or so."""
-    metrics: dict[str, float]
-    """The newest value of every metric of the history."""
-    durable_step: int
-    """Step of the newest checkpoint: what a kill now would leave."""
-    seconds: float
-    """Time spent on the trial's steps and evaluations, by all processes, as far as they counted."""
-    checkpoint_seconds: float
-    """Time that this process waited for checkpoints, beside it."""
-    evaluated_step: int = 0
-    """Step of the newest evaluation, 0 before the first."""
-    measuring: str = ""
-    """Within the evaluation at the end, which of its targets: "3 of 9"."""
 
 
 class Trainer:

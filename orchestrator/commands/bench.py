@@ -1,138 +1,103 @@
-"""What `colorsweep bench` prints: the speed here, and how long a sweep will take."""
+"""Command ``bench``: the speed of training here, and the time that a sweep will take."""
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
+import click
 from rich.console import Console
 from rich.table import Table
 
-from gan.benchmark.bench import bench, choose_device, seeds_nets
-from gan.benchmark.speed import Bench, lines
-from gan.config import TrainConfig
-from orchestrator.driver.estimate import at_once, kind_of, slots_here
 from orchestrator.sweep.datasets import check_datasets
-from orchestrator.sweep.spec import SweepSpec
-from orchestrator.sweep.trials import Trial
+from orchestrator.sweep.spec import find_sweep, read_sweep
+from orchestrator.sweep.trials import expand, stand_ins
 from reports.tables import duration
 
+if TYPE_CHECKING:
+    import torch
 
-@dataclass(frozen=True)
-class Estimate:
-    """How long a trial will take."""
-
-    name: str
-    key: str
-    steps: int
-    """0 for one that takes its training from another."""
-    seconds: float
+    from gan.benchmark.speed import Bench
+    from orchestrator.driver.bench import SweepBench
 
 
-def run_bench(
-    spec: SweepSpec | None, trials: list[Trial], device_name: str, as_json: bool, console: Console
-) -> None:
-    """Measure the seed's nets, or those of a sweep, and print it.
+@click.command()
+@click.argument("sweep", required=False)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Device to measure; auto takes a GPU where there is one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print every figure as JSON.")
+def bench(sweep: str | None, device: str, as_json: bool) -> None:
+    """Measure the speed of training here; with SWEEP, estimate the time that it will take.
 
-    Raises:
-        UserError: the device is not there, or a dataset of the sweep cannot be used.
+    Trains the original project's CIFAR nets, or those of SWEEP, on random pictures, in turns with
+    a plain PyTorch loop (float32, NCHW, a DataLoader that converts each image to Lab on the CPU).
+    Takes a minute or two for each kind of nets. Decoding pictures from disk may add time that is
+    not measured here.
     """
-    device = choose_device(device_name)
-    if spec is None:
-        measured = _measure(seeds_nets(), device)
+    # torch takes seconds to import.
+    from gan.benchmark.bench import choose_device
+    from orchestrator.driver import bench as driver
+
+    chosen = choose_device(device)
+    console = Console(highlight=False, markup=False)  # names may hold [brackets]
+    errors = Console(stderr=True, highlight=False, markup=False)
+    spinner = errors.status("")
+
+    def say(line: str) -> None:
+        spinner.update(f"measuring: {line}")
+
+    if sweep is None:
+        with spinner:
+            measured = driver.bench_original(chosen, say)
         if as_json:
-            print(json.dumps(measured.figures(), indent=1))
+            click.echo(json.dumps(measured.figures(), indent=1))
         else:
             _print(measured, console)
         return
-    quiet = Console(stderr=True, highlight=False, markup=False)
-    images = check_datasets(trials, quiet if as_json else console)
-    if device.type == "cpu":
-        torch.set_num_threads(spec.resources.cpus_per_trial)
-    benches: dict[tuple[object, ...], Bench] = {}
-    for kind, config in _kinds(trials).items():
-        benches[kind] = _measure(config, device)
-        if not as_json:
-            _print(benches[kind], console)
-    estimates = [_estimate(t, trials, images[t.key][0], benches[kind_of(t.config)]) for t in trials]
-    slots = slots_here(spec.resources, device)
+    spec = read_sweep(find_sweep(sweep))
+    trials = expand(spec)
+    if spec.search is not None:
+        trials += stand_ins(spec, spec.search.trials)
+    images = check_datasets(trials, errors if as_json else console)
+    with spinner:
+        found = driver.bench_sweep(spec, trials, images, chosen, say)
     if as_json:
-        print(json.dumps(_figures(spec, estimates, list(benches.values()), slots), indent=1))
+        click.echo(json.dumps(found.figures(), indent=1))
     else:
-        _print_estimates(spec, estimates, slots, device, console)
+        for measured in found.benches:
+            _print(measured, console)
+        _print_estimates(found, chosen, console)
 
 
-def _measure(config: TrainConfig, device: torch.device) -> Bench:
-    with Console(stderr=True).status("") as status:
-        return bench(config, device, say=lambda line: status.update(f"measuring: {line}"))
+def _print(measured: "Bench", console: Console) -> None:
+    from gan.benchmark.speed import lines
 
-
-def _print(measured: Bench, console: Console) -> None:
     for line in lines(measured):
         console.print(line, soft_wrap=True)
     console.print()
 
 
-def _kinds(trials: Iterable[Trial]) -> dict[tuple[object, ...], TrainConfig]:
-    """Choose one config of each kind: that with the most controls, the slowest."""
-
-    def controls(config: TrainConfig) -> tuple[int, int]:
-        penalised = sum(control.weight > 0 for control in config.controls.values())
-        return penalised, len(config.controls)
-
-    chosen: dict[tuple[object, ...], TrainConfig] = {}
-    for config in (trial.config for trial in trials):
-        kind = kind_of(config)
-        if kind not in chosen or controls(config) > controls(chosen[kind]):
-            chosen[kind] = config
-    return chosen
-
-
-def _estimate(trial: Trial, trials: list[Trial], images: int, measured: Bench) -> Estimate:
-    config = trial.config
-    at_the_end = measured.target_ms * max(1, len(config.measured_targets()))
-    if config.recolour and any(t.key == config.without_control().key() for t in trials):
-        # Its baseline's training, and an evaluation of its own.
-        return Estimate(trial.name, trial.key, 0, at_the_end / 1000)
-    steps = config.total_steps(images)
-    ms = steps * measured.whole_ms(config.log_every, config.evaluate_every) + at_the_end
-    return Estimate(trial.name, trial.key, steps, ms / 1000)
-
-
-def _figures(
-    spec: SweepSpec, estimates: list[Estimate], benches: list[Bench], slots: int
-) -> dict[str, object]:
-    return {
-        "sweep": spec.name,
-        "benches": [measured.figures() for measured in benches],
-        "trials": [vars(estimate) for estimate in estimates],
-        "seconds": sum(estimate.seconds for estimate in estimates),
-        "at_once": slots,
-        "seconds_at_once": at_once([estimate.seconds for estimate in estimates], slots),
-    }
-
-
-def _print_estimates(
-    spec: SweepSpec,
-    estimates: list[Estimate],
-    slots: int,
-    device: torch.device,
-    console: Console,
-) -> None:
+def _print_estimates(found: "SweepBench", device: "torch.device", console: Console) -> None:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Trial", overflow="fold")
     for heading in ("Steps", "Time"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for estimate in estimates:
+    for estimate in found.estimates:
         table.add_row(estimate.name, str(estimate.steps), duration(estimate.seconds))
     console.print(table)
     console.print()
-    seconds = [estimate.seconds for estimate in estimates]
-    where = f"{torch.cuda.device_count()} GPU" if device.type == "cuda" else f"{os.cpu_count()} CPU"
+    where = f"{os.cpu_count()} CPU"
+    if device.type == "cuda":
+        import torch
+
+        where = f"{torch.cuda.device_count()} GPU"
     for line in (
-        f"{spec.name}: {len(estimates)} trials, estimated from the above",
-        f"{duration(sum(seconds)):>12}  one after the other",
-        f"{duration(at_once(seconds, slots)):>12}  {slots} at once ({where})",
+        f"{found.sweep}: {len(found.estimates)} trials, estimated from the above",
+        f"{duration(found.seconds):>12}  one after the other",
+        f"{duration(found.seconds_at_once):>12}  {found.slots} at once ({where})",
     ):
         console.print(line, soft_wrap=True)

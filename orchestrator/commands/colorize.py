@@ -13,7 +13,7 @@ from orchestrator.commands.errors import OneLineCommand
 from orchestrator.commands.generator_options import OPTIONS, given_targets
 from orchestrator.inference.chosen import Which, choose
 from orchestrator.inference.jobs import SUFFIX
-from orchestrator.store.trial_state import Places
+from orchestrator.store.paths import Locations
 
 ARGUMENTS = [
     click.Argument(["paths"], nargs=-1, required=True, type=click.Path(path_type=Path)),
@@ -41,7 +41,7 @@ ARGUMENTS = [
 @click.command(cls=OneLineCommand, params=ARGUMENTS, context_settings={"max_content_width": 100})
 @click.pass_obj
 def colorize(
-    places: Places,
+    locations: Locations,
     /,
     paths: tuple[Path, ...],
     sweep: str | None,
@@ -90,7 +90,7 @@ def colorize(
     failed = 0
     if jobs:
         with tempfile.TemporaryDirectory() as directory:
-            chosen = choose(places, Path(directory), which)
+            chosen = choose(locations, Path(directory), which)
             console = Console(highlight=False, markup=False, soft_wrap=True)
             failed = colorize_files(chosen, jobs, console, raw=raw)
     if failed or refused:

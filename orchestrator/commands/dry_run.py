@@ -1,34 +1,34 @@
-"""What a launch would do, without doing it: trials, time and money."""
+"""Dry run of ``launch``: trials, time and cost, and nothing started."""
 
 import json
 import statistics
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from orchestrator.store.attempts import attempts
-from orchestrator.store.manifest import changes, read_record
-from orchestrator.store.trial_state import TrialState, states_of, sweep_directory, trial_directory
+from orchestrator.store.manifest import changes, read_manifest
+from orchestrator.store.paths import sweep_directory
+from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.datasets import check_datasets
 from orchestrator.sweep.search_space import searched, to_suggest
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial, stand_ins
+from reports.phase import TrialPhase, counted
 from reports.tables import duration
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What a launch would do with a trial."""
+    """One trial's line."""
 
     name: str
     key: str
-    state: Literal["new", "resumed", "finished", "pruned"]
+    phase: TrialPhase
     step: int
-    """Where it would begin."""
+    """Where it would go on."""
     steps: int
     epochs: float
     batch_size: int
@@ -42,7 +42,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a launch would do."""
+    """Trials of a launch, and their time and cost."""
 
     sweep: str
     trials: list[Planned]
@@ -85,17 +85,17 @@ def plan_launch(
     from gan.training.trainer import CHECKPOINT_SECONDS
     from orchestrator.driver.estimate import at_once, kind_of, slots_here
 
-    before = read_record(sweep_directory(runs, spec.name))
+    before = read_manifest(sweep_directory(runs, spec.name))
     chosen = searched(spec, trials, before)
     trials = [*trials, *chosen]
     coming = stand_ins(spec, to_suggest(spec, chosen))
     images = check_datasets([*trials, *coming], console)
+    states = states_of(spec, trials, runs)
     speeds: dict[tuple[object, ...], list[float]] = {}
     for trial in trials:
-        if speed := _seconds_a_step(trial_directory(runs, spec.name, trial)):
+        if speed := _seconds_a_step(states[trial.key]):
             speeds.setdefault(kind_of(trial.config), []).append(speed)
     typical = {kind: statistics.median(found) for kind, found in speeds.items()}
-    states = states_of(spec, trials, runs)
     begun = [(t, states[t.key]) for t in trials] + [(t, TrialState()) for t in coming]
     everything = [
         _planned(t, state, images[t.key], typical.get(kind_of(t.config))) for t, state in begun
@@ -121,29 +121,23 @@ def plan_launch(
     )
 
 
-def _seconds_a_step(trial: Path) -> float | None:
-    """Measured: time in steps, evaluations and checkpoints of all attempts, over their steps."""
-    history = attempts(trial)
-    steps = sum(attempt.step - attempt.from_step for attempt in history)
-    return sum(a.counted + a.checkpoints for a in history) / steps if steps > 0 else None
+def _seconds_a_step(state: TrialState) -> float | None:
+    """Return the time in steps, evaluations and checkpoints of all attempts, over their steps."""
+    steps = sum(attempt.step - attempt.from_step for attempt in state.attempts)
+    return sum(a.counted + a.checkpoints for a in state.attempts) / steps if steps > 0 else None
 
 
 def _planned(
     trial: Trial, found: TrialState, images: tuple[int, int], speed: float | None
 ) -> Planned:
     config = trial.config
-    step = found.step
     steps = config.total_steps(images[0])
-    left = 0 if found.mark else max(0, steps - step)
-    state: Literal["new", "resumed", "finished", "pruned"]
-    state = "resumed" if step else "new"
-    if not left:
-        state = "pruned" if step < steps else "finished"
+    left = 0 if found.phase.is_done else max(0, steps - found.step)
     return Planned(
         name=trial.name,
         key=trial.key,
-        state=state,
-        step=step,
+        phase=found.phase,
+        step=found.step,
         steps=steps,
         epochs=steps * config.batch_size / images[0],
         batch_size=config.batch_size,
@@ -162,15 +156,15 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
     table.add_column("Trial", overflow="fold")
     if with_key:
         table.add_column("Key", no_wrap=True)
-    table.add_column("State", no_wrap=True)
+    table.add_column("Phase", no_wrap=True)
     for heading in ("Steps", "Epochs", "Batch", "Base", "Px", "Data", "Left"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in plan.trials:
         table.add_row(
             row.name,
             *([row.key] if with_key else []),
-            f"step {row.step}" if row.state == "resumed" else row.state,
-            str(row.steps),
+            Text(row.phase, row.phase.style),
+            f"{row.step}/{row.steps}",
             f"{row.epochs:.1f}",
             str(row.batch_size),
             str(row.base_channels),
@@ -185,11 +179,7 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
     if resources.gpus_per_trial is not None:
         gpus = f"{resources.gpus_per_trial:g} GPU"
     console.print(f"each trial: {resources.cpus_per_trial} CPU, {gpus}")
-    counts: Mapping[str, int] = {
-        state: sum(row.state == state for row in plan.trials)
-        for state in ("new", "resumed", "finished", *(("pruned",) if spec.scheduler else ()))
-    }
-    console.print(", ".join(f"{count} {state}" for state, count in counts.items()))
+    console.print(counted(row.phase for row in plan.trials))
     if plan.space:
         console.print(f"{plan.to_suggest} more to be chosen by the search, over")
     for name, values in plan.space.items():

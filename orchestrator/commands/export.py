@@ -10,7 +10,7 @@ from gan.errors import UserError
 from orchestrator.commands.errors import OneLineCommand
 from orchestrator.commands.generator_options import OPTIONS, given_targets
 from orchestrator.inference.chosen import Which, choose
-from orchestrator.store.trial_state import Places
+from orchestrator.store.paths import Locations
 
 ARGUMENTS = [
     *OPTIONS,
@@ -27,7 +27,7 @@ ARGUMENTS = [
 @click.command(cls=OneLineCommand, params=ARGUMENTS, context_settings={"max_content_width": 100})
 @click.pass_obj
 def export(
-    places: Places,
+    locations: Locations,
     /,
     sweep: str | None,
     run: str | None,
@@ -50,7 +50,7 @@ def export(
     if which.wanted and (sweep is None or run is not None):
         raise UserError(f"--{next(iter(which.wanted))} chooses among the trials of a --sweep")
     with tempfile.TemporaryDirectory() as directory:
-        chosen = choose(places, Path(directory), which)
+        chosen = choose(locations, Path(directory), which)
         from orchestrator.inference.onnx_export import ONNX, export_generator
 
         network, difference = export_generator(chosen.path, out, overwrite=overwrite)

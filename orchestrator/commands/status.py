@@ -1,49 +1,40 @@
-"""How sweeps are, from directories alone: also while they run elsewhere, or after all has died."""
+"""Command ``status``: sweeps and their trials, from directories alone.
 
+It works while they run elsewhere, and after everything has died.
+"""
+
+import json
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gan.errors import UserError
-from orchestrator.store.attempts import Attempt, attempts, goodput, restarts, wasted_steps
-from orchestrator.store.lock import is_held
-from orchestrator.store.manifest import launched, read_record
-from orchestrator.store.trial_state import TrialState, state_of, sweep_directory, trial_directory
-from orchestrator.sweep.messages import listed, nearest
+from orchestrator.store.attempts import Attempt, goodput, restarts, wasted_steps
+from orchestrator.store.manifest import launched_trials
+from orchestrator.store.paths import Locations, trial_directory
+from orchestrator.store.sweep_store import launched_sweeps, opened_root
+from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.trials import Trial
+from reports.phase import TrialPhase, counted
 from reports.tables import duration
-
-SILENT_SECONDS = 60.0
-"""After so long without a sign of life an attempt elsewhere that never ended is taken for dead."""
-
-State = Literal["waiting", "running", "stopped", "pruned", "failed", "died", "finished"]
-STYLES: dict[State, str] = {
-    "waiting": "dim",
-    "running": "cyan",
-    "stopped": "yellow",
-    "pruned": "magenta",
-    "failed": "red",
-    "died": "red",
-    "finished": "green",
-}
 
 
 @dataclass(frozen=True)
 class TrialStatus:
-    """How a trial is."""
+    """One trial's line."""
 
     name: str
     key: str
-    state: State
+    phase: TrialPhase
     step: int
-    """The newest that anybody has seen."""
+    """The newest that its process has told."""
     durable_step: int
     """Of the newest checkpoint."""
     total_steps: int | None
@@ -63,7 +54,7 @@ class TrialStatus:
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """How a sweep is."""
+    """Lines of a sweep, and its totals."""
 
     sweep: str
     goodput: float | None
@@ -73,98 +64,102 @@ class SweepStatus:
     trials: list[TrialStatus]
 
 
+@click.command()
+@click.argument("sweep", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.pass_obj
+def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
+    """Show the trials of SWEEP (its name), or all sweeps.
+
+    Reads their directories, or their object store, alone: also while they run elsewhere, and
+    after everything has died. Goodput is the share of the time on workers that went into steps
+    that counted.
+    """
+    console = Console(highlight=False, markup=False)  # names may hold [brackets]
+    if sweep is not None:
+        found = status_of(opened_root(locations, sweep, launched=True), sweep)
+        if as_json:
+            click.echo(json.dumps(asdict(found), indent=1))
+        else:
+            print_status(found, console)
+        return
+    every = []
+    for name in launched_sweeps(locations):
+        try:
+            every.append(status_of(opened_root(locations, name, launched=True), name))
+        except UserError as error:  # of another version, or gone
+            click.echo(f"Error: {error}", err=True)
+    if as_json:
+        click.echo(json.dumps([asdict(found) for found in every], indent=1))
+    elif every:
+        print_overview(every, console)
+    else:
+        click.echo(f"nothing has been launched yet in {locations.storage or locations.runs}")
+
+
 def status_of(runs: Path, sweep: str) -> SweepStatus:
     """Look at every trial of a sweep's last launch.
 
     Raises:
         UserError: there is no such sweep; the message lists those that are.
     """
-    trials = trials_of(runs, sweep)
-    histories = [attempts(trial_directory(runs, sweep, trial)) for trial in trials]
-    found = [_status(runs, sweep, *pair) for pair in zip(trials, histories, strict=True)]
-    trained = [h for trial, h in zip(trials, histories, strict=True) if not trial.config.recolour]
-    every = [attempt for history in trained for attempt in history]
-    return SweepStatus(sweep, goodput(trained), _checkpoint_share(every), found)
+    trials = launched_trials(runs, sweep)
+    states = [state_of(trial, trial_directory(runs, sweep, trial.key)) for trial in trials]
+    pairs = list(zip(trials, states, strict=True))
+    trained = [[*state.attempts] for trial, state in pairs if not trial.config.recolour]
+    every = (attempt for log in trained for attempt in log)
+    lines = [_line(trial, state) for trial, state in pairs]
+    return SweepStatus(sweep, goodput(trained), _checkpoint_share(every), lines)
 
 
-def _checkpoint_share(of: list[Attempt]) -> float | None:
-    training = sum(attempt.counted + attempt.checkpoints for attempt in of)
-    return sum(attempt.checkpoints for attempt in of) / training if training else None
-
-
-def trials_of(runs: Path, sweep: str) -> list[Trial]:
-    """Return the trials of a sweep's last launch.
-
-    Raises:
-        UserError: there is no such sweep; the message lists those that are.
-    """
-    if not (trials := read_record(sweep_directory(runs, sweep))):
-        known = launched(runs)
-        raise UserError(
-            f"{sweep}: no such sweep below {runs}{nearest(sweep, known)}; "
-            f"there are: {listed(known) if known else 'none'}"
-        )
-    return trials
-
-
-def _status(runs: Path, sweep: str, trial: Trial, history: list[Attempt]) -> TrialStatus:
-    directory = trial_directory(runs, sweep, trial)
-    durable = state_of(trial, directory)
-    last = history[-1] if history else None
-    reason = durable.mark.reason if durable.mark else last.reason if last else ""
+def _line(trial: Trial, state: TrialState) -> TrialStatus:
+    log = [*state.attempts]
+    last = log[-1] if log else None
     return TrialStatus(
         name=trial.name,
         key=trial.key,
-        state=_state(durable, last, is_held(directory)),
-        step=max(durable.step, last.step if last else 0),
-        durable_step=durable.step,
-        total_steps=durable.total_steps or (last.total_steps if last else None),
+        phase=state.phase,
+        step=max(state.step, last.step if last else 0),
+        durable_step=state.step,
+        total_steps=state.total_steps or (last.total_steps if last else None),
         seen=last.seen if last else None,
-        restarts=restarts(history),
-        wasted_steps=sum(wasted_steps(history)),
-        goodput=goodput([history]),
-        checkpoint_share=_checkpoint_share(history),
-        reason="" if durable.finished else reason,
+        restarts=restarts(log),
+        wasted_steps=sum(wasted_steps(log)),
+        goodput=goodput([log]),
+        checkpoint_share=_checkpoint_share(log),
+        reason=state.reason,
     )
 
 
-def _state(durable: TrialState, last: Attempt | None, held: bool | None) -> State:
-    if durable.done:
-        return "finished" if durable.finished else "pruned"
-    if last is None or last.ended == "finished":  # more steps are asked of it since
-        return "waiting"
-    if last.ended in ("failed", "stopped"):
-        return last.ended
-    if held is None:  # in a mirror there are no locks
-        held = time.time() - last.seen < SILENT_SECONDS
-    return "running" if held else "died"
+def _checkpoint_share(log: Iterable[Attempt]) -> float | None:
+    log = list(log)
+    training = sum(attempt.counted + attempt.checkpoints for attempt in log)
+    return sum(attempt.checkpoints for attempt in log) / training if training else None
 
 
 def print_status(found: SweepStatus, console: Console) -> None:
     """Print a line for each trial, and the goodput of the sweep; fits 80 columns."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Trial", overflow="fold", min_width=8)
-    table.add_column("State")
+    table.add_column("Phase")
     for heading in ("Step", "Seen", "Restarts", "Wasted", "Goodput"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in found.trials:
         total = "?" if row.total_steps is None else str(row.total_steps)
         table.add_row(
             row.name,
-            Text(row.state, STYLES[row.state]),
+            Text(row.phase, row.phase.style),
             f"{row.step}/{total}",
             _ago(row.seen),
             str(row.restarts or ""),
             str(row.wasted_steps or ""),
-            _share(row.goodput or None),  # what recolours trains nothing
+            _share(row.goodput or None),  # a recoloured trial takes no steps
         )
     console.print(table)
     for row in found.trials:
         if row.reason:
-            console.print(f"{row.name}: {row.reason}", style=STYLES[row.state], soft_wrap=True)
-    counts = Counter(row.state for row in found.trials)
-    pruned = f", {counts['pruned']} pruned" if counts["pruned"] else ""
-    line = f"{found.sweep}: {counts['finished']} of {len(found.trials)} trials finished{pruned}"
+            console.print(f"{row.name}: {row.reason}", style=row.phase.style, soft_wrap=True)
+    line = f"{found.sweep}: {counted(row.phase for row in found.trials)}"
     console.print(line, soft_wrap=True)
     if found.goodput is not None:
         console.print(f"goodput {found.goodput:.1%}: steps that counted, of the time of training")
@@ -177,16 +172,16 @@ def print_overview(sweeps: Sequence[SweepStatus], console: Console) -> None:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Sweep", overflow="fold", min_width=8)
     table.add_column("Trials", justify="right")
-    table.add_column("States")
+    table.add_column("Phases")
     for heading in ("Seen", "Restarts", "Wasted", "Goodput"):
         table.add_column(heading, justify="right", no_wrap=True)
     for found in sweeps:
-        counts = Counter(row.state for row in found.trials)
-        states = (Text(f"{counts[s]} {s}", style) for s, style in STYLES.items() if counts[s])
+        counts = Counter(row.phase for row in found.trials)
+        phases = (Text(f"{counts[p]} {p}", p.style) for p in TrialPhase if counts[p])
         table.add_row(
             found.sweep,
             str(len(found.trials)),
-            Text(", ").join(states),
+            Text(", ").join(phases),
             _ago(max((row.seen for row in found.trials if row.seen), default=None)),
             str(sum(row.restarts for row in found.trials) or ""),
             str(sum(row.wasted_steps for row in found.trials) or ""),

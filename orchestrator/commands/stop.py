@@ -1,18 +1,40 @@
-"""Asks a sweep, or one of its trials, for a checkpoint and an end."""
+"""Command ``stop``: a request to a running sweep, or one of its trials."""
+
+import json
+
+import click
 
 from gan.errors import UserError
-from orchestrator.commands.status import trials_of
-from orchestrator.store.sweep_store import home_of
-from orchestrator.store.trial_state import Places
+from orchestrator.store.manifest import launched_trials
+from orchestrator.store.paths import Locations
+from orchestrator.store.sweep_store import store_of
 from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
 
 
-def stop(places: Places, sweep: str, wanted: str | None) -> list[Trial]:
-    """Ask for it; the launch that runs hears it within a second, or five in an object store.
+@click.command()
+@click.argument("sweep")
+@click.argument("trial", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the trials that were asked as JSON.")
+@click.pass_obj
+def stop(locations: Locations, sweep: str, trial: str | None, as_json: bool) -> None:
+    """Ask SWEEP, or one TRIAL of it (name or key), for a checkpoint and an end.
+
+    The launch that runs it obeys within about a second, or with --storage some five; launch it
+    again to go on.
+    """
+    asked = [found.name for found in ask_to_stop(locations, sweep, trial)]
+    if as_json:
+        click.echo(json.dumps({"sweep": sweep, "asked": asked}))
+    else:
+        click.echo("\n".join(f"asked to stop: {name}" for name in asked))
+
+
+def ask_to_stop(locations: Locations, sweep: str, wanted: str | None) -> list[Trial]:
+    """Ask a sweep, or one of its trials, to stop.
 
     Args:
-        places: of everything that is written.
+        locations: of everything that is written.
         sweep: name of the sweep.
         wanted: a trial's name or key; None for all.
 
@@ -22,18 +44,18 @@ def stop(places: Places, sweep: str, wanted: str | None) -> list[Trial]:
     Raises:
         UserError: there is no such sweep or trial, or nothing runs it.
     """
-    home = home_of(places, sweep)
-    home.open()
-    home.require_launched()
-    trials = trials_of(home.root, sweep)
-    if not home.is_claimed():
+    store = store_of(locations, sweep)
+    store.open()
+    store.require_launched()
+    trials = launched_trials(store.root, sweep)
+    if not store.is_held():
         raise UserError(f"{sweep}: nothing runs it")
     if wanted is None:
-        home.ask_to_stop()
+        store.ask_to_stop()
         return trials
     for trial in trials:
         if wanted in (trial.name, trial.key):
-            home.ask_to_stop(trial.key)
+            store.ask_to_stop(trial.key)
             return [trial]
     names = [trial.name for trial in trials]
     raise UserError(

@@ -18,7 +18,7 @@ from gan.errors import UserError
 from gan.presets import PRESETS
 from orchestrator.commands.errors import OneLineCommand
 from orchestrator.commands.flag_values import held_out, listed, smoothing, target, whole
-from orchestrator.store.trial_state import Places
+from orchestrator.store.paths import Locations
 
 FIELDS = {name: f for name, f in TrainConfig.model_fields.items() if name != "controls"}
 EPOCHS = 200.0
@@ -252,7 +252,12 @@ def name_of(config: TrainConfig) -> str:
 )
 @click.pass_obj
 def train(
-    places: Places, /, checkpoints_path: Path | None, name: str, gpu_ids: str | None, **given: Any
+    locations: Locations,
+    /,
+    checkpoints_path: Path | None,
+    name: str,
+    gpu_ids: str | None,
+    **given: Any,
 ) -> None:
     """Train one trial in this process, without Ray: takes the flags of the seed's train.py.
 
@@ -262,7 +267,7 @@ def train(
 
     Exits with 1 if the trial is not finished, 2 on bad input.
     """
-    if places.storage is not None:
+    if locations.storage is not None:
         raise UserError("--storage (COLORSWEEP_STORAGE) goes with launch; train writes to a disk")
     if not name.strip(".") or Path(name).name != name:
         raise UserError(f"--name: {name!r} is no name for a directory")
@@ -277,7 +282,7 @@ def train(
     from orchestrator.sweep.trials import Trial
     from reports.store import default_uri
 
-    runs = checkpoints_path or places.runs
+    runs = checkpoints_path or locations.runs
     console = Console(highlight=False, markup=False)  # names may hold [brackets]
     trial = Trial(name_of(config), config.key(), config)
     if not training.train(name, trial, runs, default_uri(runs), console):

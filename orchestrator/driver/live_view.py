@@ -1,10 +1,8 @@
-"""The live view: one line a trial in a terminal, plain lines elsewhere."""
+"""Live view: one line a trial in a terminal, plain lines elsewhere."""
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
 from rich.console import Console
 from rich.live import Live
@@ -12,41 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 from gan.config import TrainConfig
+from orchestrator.store.events import TrialEvent
 from orchestrator.sweep.spec import CONTROLS
 from orchestrator.sweep.trials import Trial
+from reports.phase import TrialPhase
 from reports.tables import duration
-
-State = Literal[
-    "waiting", "starting", "running", "restarting", "finished", "pruned", "stopped", "failed"
-]
-STYLES: dict[State, str] = {
-    "waiting": "dim",
-    "starting": "cyan",
-    "running": "cyan",
-    "restarting": "yellow",
-    "finished": "green",
-    "pruned": "magenta",
-    "stopped": "yellow",
-    "failed": "red",
-}
-QUIET = ("waiting", "finished", "pruned")
-"""States of which nothing is to be seen but their number, where there is no room."""
 
 
 @dataclass
 class Row:
-    """What is known of one trial."""
+    """One trial, as it is shown."""
 
     name: str
     config: TrainConfig
-    state: State = "waiting"
+    phase: TrialPhase = TrialPhase.WAITING
     step: int = 0
     total_steps: int | None = None
     epoch: float = 0.0
     images_per_second: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    checkpoint_seconds: float = 0.0
     measuring: str = ""
     """Which target of the evaluation at the end."""
     reason: str = ""
@@ -54,14 +36,15 @@ class Row:
     @property
     def seconds_left(self) -> float | None:
         """Estimated from the speed of the last second or so."""
-        if self.state != "running" or not self.images_per_second or self.total_steps is None:
+        running = self.phase is TrialPhase.RUNNING
+        if not running or not self.images_per_second or self.total_steps is None:
             return None
         images = (self.total_steps - self.step) * self.config.batch_size
         return images / self.images_per_second
 
     def left(self) -> str:
-        """Write what is left to do, or what is done after the last step."""
-        if self.state == "running" and self.measuring:
+        """Write the time left, or the target that is measured after the last step."""
+        if self.phase is TrialPhase.RUNNING and self.measuring:
             return f"measures {self.measuring}"
         return "" if self.seconds_left is None else duration(self.seconds_left)
 
@@ -77,7 +60,7 @@ class Row:
         return f"{sum(losses.values()):.1f}", f"{discriminator:.2f}"
 
     def achieved(self) -> str:
-        """Return the last evaluation beside what was wanted: a line a control, as in the name."""
+        """Return the last evaluation beside the targets: a line a control, as in the name."""
         lines = []
         controls = self.config.controls
         for name in sorted(controls, key=CONTROLS.index):
@@ -94,26 +77,21 @@ class Row:
         return "\n".join(lines)
 
 
-class Progress:
-    """Shows rows as they change."""
+class LiveView:
+    """Rows of trials, shown as they change."""
 
-    def __init__(self, console: Console, trials: Sequence[Trial]) -> None:
-        """Prepare one waiting row a trial."""
+    def __init__(self, console: Console) -> None:
         self.console = console
         self._note = ""
         self.rows: dict[str, Row] = {}
-        for trial in trials:
-            self.add(trial)
         self._live = Live(console=console, get_renderable=self.table, refresh_per_second=2)
 
-    def __enter__(self) -> "Progress":
-        """Start drawing, in a terminal."""
+    def __enter__(self) -> "LiveView":
         if self.console.is_terminal:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Draw the last state and stop."""
         if self.console.is_terminal:
             self._live.stop()
 
@@ -121,27 +99,28 @@ class Progress:
         """Show one more trial, which waits."""
         self.rows[trial.key] = Row(trial.name, trial.config)
 
-    def update(self, key: str, state: State, **changes: Any) -> None:
-        """Change a row; outside a terminal, print new states and new evaluations."""
-        row = self.rows[key]
-        news = state != row.state or self._evaluation(changes.get("metrics")) != self._evaluation(
-            row.metrics
-        )
-        row.state = state
-        for name, value in changes.items():
-            setattr(row, name, value)
-        if news and not self.console.is_terminal:
+    def update(self, event: TrialEvent) -> None:
+        """Change a row; outside a terminal, print new phases and new evaluations."""
+        row = self.rows[event.key]
+        before = row.phase, self._evaluation(row.metrics)
+        row.phase, row.reason = event.phase, event.reason
+        if (progress := event.progress) is not None:
+            row.step, row.total_steps = progress.step, progress.total_steps
+            row.epoch, row.metrics = progress.epoch, progress.metrics
+            row.images_per_second = progress.images_per_second
+            row.measuring = progress.measuring
+        if not self.console.is_terminal and before != (row.phase, self._evaluation(row.metrics)):
             self.console.print(self._line(row), soft_wrap=True)
 
     def say(self, line: str) -> None:
-        """Tell something beside the trials: below the table, or as a line of its own."""
+        """Show a note: below the table, or as a line of its own."""
         self._note = line
         if not self._live.is_started:
             self.console.print(line, style="yellow", soft_wrap=True)
 
     @staticmethod
-    def _evaluation(metrics: dict[str, float] | None) -> dict[str, float]:
-        return {k: v for k, v in (metrics or {}).items() if k.startswith("eval/")}
+    def _evaluation(metrics: dict[str, float]) -> dict[str, float]:
+        return {k: v for k, v in metrics.items() if k.startswith("eval/")}
 
     def table(self) -> Table:
         """Draw every trial; fits 80 columns."""
@@ -156,19 +135,19 @@ class Progress:
             title_style="dim",
         )
         table.add_column("Trial", overflow="fold", min_width=8)
-        table.add_column("State")
+        table.add_column("Phase")
         for heading in ("Step", "Epoch", "Img/s", "Loss G", "D", "Achieved", "Left"):
             table.add_column(heading, justify="right", no_wrap=True)
         rows = list(self.rows.values())
         if 2 * len(rows) > self.console.height:  # names may take two lines
-            quiet = Counter(row.state for row in rows if row.state in QUIET)
-            rows = [row for row in rows if row.state not in quiet]
-            table.title = ", ".join(f"{count} {state}" for state, count in quiet.items())
+            quiet = Counter(row.phase for row in rows if not row.phase.is_active)
+            rows = [row for row in rows if row.phase.is_active]
+            table.title = ", ".join(f"{count} {phase}" for phase, count in quiet.items())
         for row in rows:
             total = "?" if row.total_steps is None else str(row.total_steps)
             table.add_row(
                 row.name,
-                Text(row.state, STYLES[row.state]),
+                Text(row.phase, row.phase.style),
                 f"{row.step}/{total}",
                 f"{row.epoch:.1f}",
                 f"{row.images_per_second:.0f}" if row.images_per_second else "",
@@ -179,10 +158,10 @@ class Progress:
         return table
 
     def _line(self, row: Row) -> str:
-        parts = [time.strftime("%H:%M:%S"), f"{row.name}:", row.state]
+        parts = [time.strftime("%H:%M:%S"), f"{row.name}:", row.phase]
         if row.step:
             parts.append(f"step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}")
-        if row.images_per_second and row.state == "running":
+        if row.images_per_second and row.phase is TrialPhase.RUNNING:
             parts.append(f"{row.images_per_second:.0f} images/s")
         generator, discriminator = row.losses()
         if generator:

@@ -1,60 +1,58 @@
-"""Hears of every trial; tells the live view and the tracking store."""
+"""Monitor of trials: every event goes through it, to the live view and the tracking store."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from functools import partial
 
-from orchestrator.driver.live_view import Progress, State
-from orchestrator.driver.tracking_sync import Sender, Transfer, transfer_of
-from orchestrator.store.sweep_store import Home
+from orchestrator.driver.live_view import LiveView
+from orchestrator.driver.tracking_sync import TrackingSync, send_trial
+from orchestrator.store.events import TrialEvent
+from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.trials import Trial
-from reports.runs import Status
-
-STATUS: dict[State, Status] = {
-    "starting": "RUNNING",
-    "running": "RUNNING",
-    "finished": "FINISHED",
-    "failed": "FAILED",
-    "stopped": "KILLED",
-    "pruned": "KILLED",
-}
-"""A run's status in MLflow by the trial's state."""
+from reports.phase import TrialPhase
 
 
-class Watch:
-    """What is known of trials that may be running, passed on as it changes."""
+class Monitor:
+    """Trials of a launch, followed by their events."""
 
-    def __init__(self, transfers: Sequence[Transfer], progress: Progress, sender: Sender) -> None:
-        """Watch the trials that the transfers are of."""
-        self.progress = progress
-        self._sender = sender
-        self._transfers = {transfer.trial.key: transfer for transfer in transfers}
+    def __init__(
+        self, trials: Sequence[Trial], store: SweepStore, view: LiveView, tracking: TrackingSync
+    ) -> None:
+        self.view = view
+        self._store, self._tracking = store, tracking
+        self._trials: dict[str, tuple[Trial, int]] = {}
+        """With their positions in the sweep."""
         self._durable: dict[str, int] = {}
+        for trial in trials:
+            self.add(trial)
 
-    def add(self, trial: Trial, home: Home) -> None:
-        """Watch one more trial, the last of the sweep."""
-        self._transfers[trial.key] = transfer_of(trial, len(self._transfers), home)
-        self.progress.add(trial)
+    def add(self, trial: Trial, index: int | None = None) -> None:
+        """Follow one more trial: the last of the sweep, or that of some position in it."""
+        self._trials[trial.key] = trial, len(self._trials) if index is None else index
+        self.view.add(trial)
 
     def starts_from(self, key: str, state: TrialState) -> None:
-        """Take note of what earlier launches have done, and send what the store lacks of it."""
-        row = self.progress.rows[key]
-        row.step, row.total_steps = state.step, state.total_steps
+        """Show what earlier launches have done; send it where the trial is done."""
+        row = self.view.rows[key]
+        row.phase, row.step, row.total_steps = state.phase, state.step, state.total_steps
         row.epoch, row.metrics = state.epoch, state.metrics
-        row.state = "finished" if state.finished else "pruned" if state.mark else "waiting"
-        if state.finished:
-            self._sender.put(replace(self._transfers[key], status="FINISHED"))
-        elif state.mark:
-            reason = state.mark.reason
-            self._sender.put(replace(self._transfers[key], status="KILLED", reason=reason))
+        if state.phase.is_done:
+            self._send(key, state.phase, state.reason)
 
-    def heard(self, key: str, state: State, reason: str = "", **changes: Any) -> None:
-        """Take note of a trial's state, and of its progress (fields of ``gan`` Progress)."""
-        durable = changes.pop("durable_step", 0)
-        changes.pop("evaluated_step", None)  # for schedulers
-        news = state != self.progress.rows[key].state or durable > self._durable.get(key, 0)
-        self._durable[key] = max(durable, self._durable.get(key, 0))
-        self.progress.update(key, state, reason=reason, **changes)
-        if news and state in STATUS:
-            self._sender.put(replace(self._transfers[key], status=STATUS[state], reason=reason))
+    def on_event(self, event: TrialEvent) -> None:
+        """Pass an event on; to the tracking store only a new phase or checkpoint."""
+        before = self._durable.get(event.key, 0)
+        durable = event.progress.durable_step if event.progress is not None else 0
+        news = event.phase is not self.view.rows[event.key].phase or durable > before
+        self._durable[event.key] = max(durable, before)
+        self.view.update(event)
+        if news and event.phase is not TrialPhase.RESTARTING:
+            self._send(event.key, event.phase, event.reason)
+
+    def correct(self, key: str, phase: TrialPhase) -> None:
+        """Send the phase of a trial whose run says another."""
+        self._send(key, phase, "")
+
+    def _send(self, key: str, phase: TrialPhase, reason: str) -> None:
+        trial, index = self._trials[key]
+        self._tracking.put(key, partial(send_trial, trial, index, self._store, phase, reason))

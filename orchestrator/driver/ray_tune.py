@@ -1,4 +1,4 @@
-"""Ray: a cluster to run on, and Tune to run trials there."""
+"""Ray Tune: a cluster to run on, and trials that run there."""
 
 import logging
 import os
@@ -26,17 +26,20 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from gan.checkpoint import persist
 from gan.errors import UserError
-from orchestrator.driver.monitor import Watch
+from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.scheduler import Pruner
 from orchestrator.driver.signals import graceful_stop
-from orchestrator.driver.trial_queue import Waiting
-from orchestrator.store.manifest import FILE, write_record
-from orchestrator.store.sweep_store import Home
+from orchestrator.driver.trial_queue import TrialQueue
+from orchestrator.store.events import TrialEvent
+from orchestrator.store.manifest import write_manifest
+from orchestrator.store.paths import MANIFEST, tune_directory
+from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.spec import Resources, SweepSpec
 from orchestrator.sweep.trials import Trial
-from orchestrator.worker.task import TrialTask
+from orchestrator.worker.run import TrialTask
 from orchestrator.worker.trainable import run_trial
+from reports.phase import TrialPhase
 
 # Only a death of the process counts: an exception ends its trial at once (trainable.py).
 MAX_WORKER_DEATHS = 100
@@ -49,8 +52,8 @@ def train(
     trials: list[Trial],
     states: Mapping[str, TrialState],
     to_suggest: int,
-    home: Home,
-    watch: Watch,
+    store: SweepStore,
+    monitor: Monitor,
     console: Console,
 ) -> None:
     """Run trials in parallel on what the cluster has, until all have ended.
@@ -60,8 +63,8 @@ def train(
         trials: its trials; the search's, as far as they are chosen, among them.
         states: theirs, by key; those that are done do not run.
         to_suggest: how many the search is yet to choose.
-        home: where the sweep lives.
-        watch: hears of every trial.
+        store: of the sweep.
+        monitor: is told of every event.
         console: for addresses and warnings.
 
     Raises:
@@ -71,49 +74,51 @@ def train(
     with _ray(console):
         share = _share(spec.resources)
         try:
-            with watch.progress, graceful_stop(home.ask_to_stop_soon, watch.progress.say):
-                waiting = _waiting(spec, trials, states, to_suggest, home, share, watch)
+            with monitor.view, graceful_stop(store.ask_to_stop_soon, monitor.view.say):
+                queue = _queue(spec, trials, states, to_suggest, store, share, monitor)
                 pruner = None
                 if spec.scheduler is not None:
-                    pruner = Pruner(spec, trials, states, home.publish_soon)
-                _tune(spec, waiting, pruner, home, share, watch)
+                    pruner = Pruner(spec, trials, states, store.publish_soon)
+                _tune(spec, queue, pruner, store, share, monitor)
         finally:
-            home.forget_stop()
+            store.forget_stop()
 
 
-def _waiting(
+def _queue(
     spec: SweepSpec,
     trials: list[Trial],
     states: Mapping[str, TrialState],
     to_suggest: int,
-    home: Home,
+    store: SweepStore,
     share: dict[str, float],
-    watch: Watch,
+    monitor: Monitor,
 ) -> Searcher:
-    """Line up the trials; what a search chooses is on record before it trains."""
+    """Line up the trials; one that a search chooses is in the manifest before it trains."""
 
     def task_of(trial: Trial) -> dict[str, Any]:
-        return _task(spec, trial, home, share)
+        return _task(spec, trial, store, share)
 
     def room() -> int:
         # A search chooses as late as it can. Else a cluster that grows is to see what waits.
         return _room(share) + (PENDING if spec.search is None else 0)
 
     def add(trial: Trial) -> None:
-        home.forget([trial.key])
+        store.forget([trial.key])
         trials.append(trial)
-        persist(lambda: write_record(home.directory, trials), home.directory / FILE)
-        home.publish(FILE)
-        watch.add(trial, home)
+        persist(lambda: write_manifest(store.directory, trials), store.directory / MANIFEST)
+        store.publish(MANIFEST)
+        monitor.add(trial)
 
-    stopping = home.is_asked_to_stop
+    stopping = store.is_asked_to_stop
     if spec.search is None:
-        waiting = Waiting(trials, states, task_of=task_of, room=room, stopping=stopping)
+        queue: TrialQueue = TrialQueue(
+            trials, states, task_of=task_of, room=room, stopping=stopping
+        )
     else:
         # Optuna takes a second to import.
-        from orchestrator.driver.search import Search
+        from orchestrator.driver.search import SearchQueue
 
-        waiting = Search(
+        queue = SearchQueue(
             spec,
             trials,
             states,
@@ -124,38 +129,39 @@ def _waiting(
             stopping=stopping,
         )
     # Tune starts as many at once, where it would start one after the other.
-    return ConcurrencyLimiter(waiting, max_concurrent=room())
+    return ConcurrencyLimiter(queue, max_concurrent=room())
 
 
-def _task(spec: SweepSpec, trial: Trial, home: Home, share: dict[str, float]) -> dict[str, Any]:
+def _task(
+    spec: SweepSpec, trial: Trial, store: SweepStore, share: dict[str, float]
+) -> dict[str, Any]:
     return asdict(
         TrialTask(
             key=trial.key,
             config=trial.config.model_dump(mode="json"),
-            directory=str(home.directory / trial.key),
+            directory=str(store.directory / trial.key),
             dataset_root=str(Path.cwd()),
             threads=spec.resources.cpus_per_trial,
             on_gpu=share["gpu"] > 0,
-            **home.task(trial.key),
+            **store.task_fields(trial.key),
         )
     )
 
 
 def _tune(
     spec: SweepSpec,
-    waiting: Searcher,
+    queue: Searcher,
     pruner: Pruner | None,
-    home: Home,
+    store: SweepStore,
     share: dict[str, float],
-    watch: Watch,
+    monitor: Monitor,
 ) -> None:
-    # Tune's own record of the experiment; ours is the trials' directories.
-    scratch = home.directory / ".tune"
+    scratch = tune_directory(store.directory)
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = Tuner(
         tune.with_resources(run_trial, share),
         tune_config=TuneConfig(
-            search_alg=waiting,
+            search_alg=queue,
             num_samples=-1,  # it says when it has no more
             scheduler=pruner,
             reuse_actors=True,
@@ -165,7 +171,7 @@ def _tune(
             name=spec.name,
             storage_path=str(scratch),
             failure_config=FailureConfig(max_failures=MAX_WORKER_DEATHS),
-            callbacks=[_Callback(watch)],
+            callbacks=[_Callback(monitor)],
             verbose=0,
         ),
     )
@@ -235,34 +241,28 @@ def _key_of(ray_trial: Any) -> str:
 
 
 class _Callback(Callback):
-    """Passes what Tune says of a trial on to the watch."""
+    """Passes Tune's events and the worker's on to the monitor."""
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its callbacks to restore an experiment by; ours are never restored.
         return {}
 
+    def _tell(self, trial: Any, phase: TrialPhase, reason: str = "") -> None:
+        self._monitor.on_event(TrialEvent(_key_of(trial), phase, reason=reason))
+
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._watch.heard(_key_of(trial), "starting")
+        self._tell(trial, TrialPhase.STARTING)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._watch.heard(_key_of(trial), "restarting")
+        self._tell(trial, TrialPhase.RESTARTING)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._watch.heard(
-            _key_of(trial), "failed", f"its process died {MAX_WORKER_DEATHS + 1} times"
-        )
+        self._tell(trial, TrialPhase.FAILED, f"its process died {MAX_WORKER_DEATHS + 1} times")
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        reported = {name: result[name] for name in REPORTED if name in result}
-        self._watch.heard(_key_of(trial), result["state"], result.get("reason", ""), **reported)
-
-
-REPORTED = (
-    *("step", "total_steps", "epoch", "images_per_second", "metrics"),
-    *("durable_step", "seconds", "checkpoint_seconds"),
-)
+        self._monitor.on_event(result["event"])

@@ -1,4 +1,4 @@
-"""Ray Tune's schedulers, made to survive: what they decide is a mark in the trial's directory."""
+"""Ray Tune's schedulers, made to survive: their decision is a prune marker."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,9 @@ from ray.tune.schedulers import (
 
 from gan.config import TrainConfig
 from gan.errors import UserError
-from orchestrator.store.prune_marker import Mark, mark_file, terms, write_mark
+from orchestrator.store.events import TrialEvent
+from orchestrator.store.paths import PRUNED
+from orchestrator.store.prune_marker import PruneMarker, terms, write_marker
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial
@@ -34,9 +36,9 @@ class Known:
 
 
 class Pruner(FIFOScheduler):
-    """Asks ASHA or median stopping about each evaluation, once, and marks who is behind.
+    """Asks ASHA or median stopping about each evaluation, once, and marks trials that are behind.
 
-    Ray goes on with a marked trial; its worker sees the mark, takes a checkpoint and ends.
+    Ray goes on with a marked trial; its worker sees the marker, takes a checkpoint and ends.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class Pruner(FIFOScheduler):
             spec: of a sweep with a scheduler.
             trials: of the sweep.
             states: theirs, by key.
-            publish: is told of a mark that was written, by its name in the sweep's directory.
+            publish: is told of a marker that was written, by its name in the sweep's directory.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         assert spec.objective is not None
@@ -76,11 +78,11 @@ class Pruner(FIFOScheduler):
             self._seen[key] = step
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Look at a result of Tune's, its nested names joined by ``/``."""
-        task = trial.config["task"]
-        evaluation = evaluation_in(result)
+        """Look at a result for an evaluation."""
+        task, event = trial.config["task"], result["event"]
+        evaluation = evaluation_of(event)
         if evaluation is not None and task["key"] not in self._spared:
-            self._evaluated(task, *evaluation, ends=result["total_steps"])
+            self._evaluated(task, *evaluation, ends=event.progress.total_steps)
         decision: str = TrialScheduler.CONTINUE
         return decision
 
@@ -105,7 +107,7 @@ class Pruner(FIFOScheduler):
     ) -> None:
         scheduler, metric = self._spec.scheduler, self._objective.metric
         assert scheduler is not None
-        mark = Mark(
+        marker = PruneMarker(
             step=step,
             metric=metric,
             value=metrics[f"eval/{metric}"],
@@ -115,8 +117,8 @@ class Pruner(FIFOScheduler):
         )
         # A full disk, or a store that refuses: this trial goes on, and the others too.
         with suppress(OSError, UserError):
-            write_mark(Path(task["directory"]), mark)
-            self._publish(mark_file(Path(task["key"])).as_posix())
+            write_marker(Path(task["directory"]), marker)
+            self._publish(f"{task['key']}/{PRUNED}")
 
 
 def _scheduler(spec: SweepSpec) -> Any:
@@ -141,9 +143,9 @@ def _scheduler(spec: SweepSpec) -> Any:
     )
 
 
-def evaluation_in(result: Mapping[str, Any]) -> tuple[int, dict[str, float]] | None:
-    """Return step and metrics of the newest evaluation that a result of Tune's tells of."""
-    if not (step := result.get("evaluated_step", 0)):
+def evaluation_of(event: TrialEvent) -> tuple[int, dict[str, float]] | None:
+    """Return step and metrics of the newest evaluation that an event tells of."""
+    progress = event.progress
+    if progress is None or not progress.evaluated_step:
         return None
-    start = "metrics/"
-    return step, {k.removeprefix(start): v for k, v in result.items() if k.startswith(start)}
+    return progress.evaluated_step, progress.metrics

@@ -1,4 +1,4 @@
-"""A search as Ray Tune asks for it: trials that wait, then what Optuna suggests."""
+"""Queue of a search: trials that wait, then those that Optuna suggests."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -7,13 +7,14 @@ from typing import Any
 import optuna
 from ray.tune.search.optuna import OptunaSearch
 
-from orchestrator.driver.scheduler import evaluation_in
-from orchestrator.driver.trial_queue import Waiting
+from orchestrator.driver.scheduler import evaluation_of
+from orchestrator.driver.trial_queue import TrialQueue
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.search_settings import Dimension, number_type
 from orchestrator.sweep.search_space import choice_of, chosen_trial, drawn
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial
+from reports.phase import TrialPhase
 
 METRIC = "rank"
 TRIES = 100
@@ -21,8 +22,8 @@ TRIES = 100
 DRAWS = 10_000
 
 
-class Search(Waiting):
-    """Hands trials that Optuna's TPE chooses to Tune, and what they measure to Optuna.
+class SearchQueue(TrialQueue):
+    """Trials that Optuna's TPE chooses; their evaluations are told to it.
 
     Optuna keeps nothing between launches: it is told what is stored. Trials of one's own that lie
     in the space inform it too. Those that wait go first, and are Optuna's as if it had just
@@ -70,8 +71,8 @@ class Search(Waiting):
         """Optuna's name for a running trial that it suggested, by Tune's."""
         self._reported: dict[str, int] = {}
         for trial in trials:
-            if states[trial.key].done:
-                self._tell(trial, "finished" if states[trial.key].finished else "pruned")
+            if states[trial.key].phase.is_done:
+                self._tell(trial, states[trial.key].phase)
 
     def _next(self, trial_id: str) -> Trial | None:
         if (trial := super()._next(trial_id)) is not None:
@@ -115,8 +116,8 @@ class Search(Waiting):
         return True
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Take note of an evaluation, once."""
-        evaluation = evaluation_in(result)
+        """Tell Optuna of an evaluation, once."""
+        evaluation = evaluation_of(result["event"])
         ranks = self._ranks[self._running[trial_id].key]
         if evaluation is None or evaluation[0] <= max(ranks, default=0):
             return
@@ -138,30 +139,32 @@ class Search(Waiting):
         """Tell Optuna how a trial ended; one that was asked to stop will go on."""
         trial = self._running[trial_id]
         super().on_trial_complete(trial_id)
-        state = "failed" if error or not result else result.get("state", "failed")
-        if state in ("finished", "pruned", "failed"):
-            self._tell(trial, state, self._asked.pop(trial_id, None))
+        phase = TrialPhase.FAILED if error or not result else result["event"].phase
+        if phase.is_done or phase is TrialPhase.FAILED:
+            self._tell(trial, phase, self._asked.pop(trial_id, None))
 
-    def _tell(self, trial: Trial, state: str, name: str | None = None) -> None:
+    def _tell(self, trial: Trial, phase: TrialPhase, name: str | None = None) -> None:
         """Tell Optuna of a trial that has ended: one of its own, or one that it did not suggest."""
         if trial.key not in self._choices:
             return
         ranks = in_order(self._ranks[trial.key])
-        failed = state == "failed" or not ranks
+        failed = phase is TrialPhase.FAILED or not ranks
         last: Any = None if failed else ranks[-1]
         if name is None:
             self._optuna.add_evaluated_point(
                 self._choices[trial.key],
                 last,
                 error=failed,
-                pruned=state == "pruned",
+                pruned=phase is TrialPhase.PRUNED,
                 intermediate_values=ranks,
             )
         elif failed:
             self._optuna.on_trial_complete(name, error=True)
         else:
             # Without a result it is one that was pruned.
-            self._optuna.on_trial_complete(name, {METRIC: last} if state == "finished" else None)
+            self._optuna.on_trial_complete(
+                name, {METRIC: last} if phase is TrialPhase.FINISHED else None
+            )
 
 
 def in_order(ranks: Mapping[int, float]) -> list[float]:

@@ -1,22 +1,24 @@
-"""One trial in this process, without Ray: what ``colorsweep train`` runs."""
+"""Single trial in this process, without Ray, for ``colorsweep train``."""
 
 import shlex
-import threading
 import time
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.driver.live_view import Progress, Row
-from orchestrator.driver.monitor import Watch
+from orchestrator.driver.live_view import LiveView, Row
+from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.signals import graceful_stop
-from orchestrator.driver.tracking_sync import Sender, Transfer
-from orchestrator.store.trial_state import make_writable, state_of, trial_directory
+from orchestrator.driver.tracking_sync import TrackingSync
+from orchestrator.store.events import TrialEvent
+from orchestrator.store.local_sweep import LocalSweep
+from orchestrator.store.trial_state import make_writable, state_of
 from orchestrator.sweep.datasets import check_datasets
 from orchestrator.sweep.trials import Trial
-from orchestrator.worker.run import train_trial
+from orchestrator.worker.run import TrialTask, run
+from orchestrator.worker.stop_signal import StopReason, StopSignal
+from reports.phase import TrialPhase
 from reports.store import connect, read_sweep, without_password
 from reports.tracking import SweepTracker
 
@@ -37,32 +39,39 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
         UserError: data, output or tracking store are not as they must be; nothing has been
             started then.
     """
-    directory = trial_directory(runs, sweep, trial)
+    store = LocalSweep(runs, sweep)
+    directory = store.directory / trial.key
     state = state_of(trial, directory)
-    if not state.finished:
+    if state.phase is not TrialPhase.FINISHED:
         check_datasets([trial], console)
     if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
         connect(uri)  # an absent server is to be noticed before anything is written
-    make_writable(directory.parent)
+    make_writable(store.directory)
     tracker = SweepTracker(uri, sweep, runs)
     console.print(f"Trial      {directory}", soft_wrap=True)
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
-    progress = Progress(console, [trial])
+    view = LiveView(console)
     index = _index(tracker, sweep, trial)
-    sender = Sender(tracker, progress.say)
-    watch = Watch([Transfer(trial, index, directory, "RUNNING")], progress, sender)
-    watch.starts_from(trial.key, state)
+    tracking = TrackingSync(tracker, view.say)
+    monitor = Monitor([], store, view, tracking)
+    monitor.add(trial, index)
+    monitor.starts_from(trial.key, state)
     try:
-        if not state.finished:
-            with progress:
-                _fit(trial, directory, watch, console)
+        if state.phase is not TrialPhase.FINISHED:
+            # Requests to stop are for launches.
+            store.forget_stop()
+            store.forget([trial.key])
+            with view:
+                _fit(trial, directory, monitor, console)
     finally:
-        unsent = sender.close()
+        unsent = tracking.close()
     if unsent:
-        console.print("the tracking store misses news; run the same command again", style="yellow")
-    row = progress.rows[trial.key]
+        console.print(
+            "the tracking store misses updates; run the same command again", style="yellow"
+        )
+    row = view.rows[trial.key]
     _say_summary(row, runs, sweep, console)
-    return row.state == "finished"
+    return row.phase is TrialPhase.FINISHED
 
 
 def _index(tracker: SweepTracker, sweep: str, trial: Trial) -> int:
@@ -72,7 +81,7 @@ def _index(tracker: SweepTracker, sweep: str, trial: Trial) -> int:
     return max((run.index for run in read_sweep(tracker.client, sweep)), default=-1) + 1
 
 
-def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
+def _fit(trial: Trial, directory: Path, monitor: Monitor, console: Console) -> None:
     started = time.time()
     # torch takes seconds to import; a trial that is finished needs none of it.
     import torch
@@ -87,28 +96,25 @@ def _fit(trial: Trial, directory: Path, watch: Watch, console: Console) -> None:
         console.print(f"FID        not measured: {reason.partition(';')[0]}", soft_wrap=True)
     if (reason := features_unavailable()) is not None:
         console.print(f"KID        not measured: {reason}", soft_wrap=True)
-    heard = partial(watch.heard, trial.key)
-    heard("starting")
-    stopping = threading.Event()
-    with graceful_stop(stopping.set, watch.progress.say):
-        state, reason = train_trial(
-            trial.config,
-            directory,
-            Path(),
-            device,
-            started=started,
-            on_progress=lambda progress: heard("running", **asdict(progress)),
-            should_stop=stopping.is_set,
-        )
-    heard(state, reason)
+    monitor.on_event(TrialEvent(trial.key, TrialPhase.STARTING))
+    task = TrialTask(
+        key=trial.key,
+        config=trial.config.model_dump(mode="json"),
+        directory=str(directory),
+        dataset_root="",
+        on_gpu=device.type == "cuda",
+    )
+    stop = StopSignal()
+    with graceful_stop(partial(stop.set, StopReason.USER), monitor.view.say):
+        monitor.on_event(run(task, started, monitor.on_event, stop))
 
 
 def _say_summary(row: Row, runs: Path, sweep: str, console: Console) -> None:
-    if row.state == "failed":
+    if row.phase is TrialPhase.FAILED:
         console.print(f"Failed: {row.reason}", style="red", soft_wrap=True)
         return
     console.print(
-        f"{row.state.capitalize()} at step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}"
+        f"{row.phase.capitalize()} at step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}"
     )
     for name, control in row.config.controls.items():
         if (error := row.metrics.get(f"eval/{name}_error")) is None:
@@ -122,7 +128,7 @@ def _say_summary(row: Row, runs: Path, sweep: str, console: Console) -> None:
         moved = row.metrics.get(f"eval/exact/{name}_error")
         after = "" if moved is None else f", {moved:.3f} after exact control"
         console.print(f"{name}: {what}; error {error:.3f} an image{after}")
-    if row.state == "finished":
+    if row.phase is TrialPhase.FINISHED:
         options = [] if runs == Path("runs") else ["--runs", str(runs)]
         command = shlex.join(["colorsweep", *options, "report", sweep])
         console.print(f"Next: {command}", soft_wrap=True)

@@ -1,101 +1,82 @@
-"""Brings the tracking store up to date in the background; training never waits for it."""
+"""Sync of the tracking store in the background; training never waits for it."""
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 from gan.errors import UserError
 from orchestrator.store.attempts import attempts, goodput, restarts
 from orchestrator.store.object_store import first_line
-from orchestrator.store.sweep_store import Home
+from orchestrator.store.sweep_store import SweepStore
 from orchestrator.sweep.trials import Trial
-from reports.runs import Status
+from reports.phase import TrialPhase
 from reports.store import AWAY
-from reports.tracking import SweepTracker
+from reports.tracking import RunUpdate, SweepTracker
 
 RETRY_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class Transfer:
-    """A trial's run is to show this."""
+Send = Callable[[SweepTracker], None]
+"""Brings one trial's run up to date."""
 
-    trial: Trial
-    index: int
-    directory: Path
-    status: Status
-    reason: str = ""
-    refresh: Callable[[], None] | None = None
-    """Brings the directory up to date where it mirrors another."""
 
-    @property
-    def key(self) -> str:
-        """Of the trial."""
-        return self.trial.key
+def send_trial(
+    trial: Trial,
+    index: int,
+    store: SweepStore,
+    phase: TrialPhase,
+    reason: str,
+    tracker: SweepTracker,
+) -> None:
+    """Bring a trial's run up to its newest checkpoint.
 
-    def send(self, tracker: SweepTracker) -> None:
-        """Bring the run up to the trial's newest checkpoint."""
-        run = tracker.run_of(self.key)
-        as_is = (self.trial.name, self.index, self.trial.config)
-        if self.status == "FINISHED" and run is not None and run.is_finished_as(*as_is):
-            return
-        if self.refresh is not None:
-            try:
-                self.refresh()
-            except OSError as error:
-                raise UserError(f"storage is away ({first_line(error)})") from None
-        history = attempts(self.directory)
-        tracker.sync(
-            key=self.trial.key,
-            name=self.trial.name,
-            index=self.index,
-            config=self.trial.config,
-            directory=self.directory,
-            status=self.status,
-            reason=self.reason,
-            restarts=restarts(history),
-            goodput=goodput([history]),
+    Raises:
+        UserError: the store of the sweep fails.
+        One of AWAY: the tracking store does.
+    """
+    finished = phase is TrialPhase.FINISHED
+    run = tracker.run_of(trial.key)
+    if finished and run is not None and run.is_finished_as(trial.name, index, trial.config):
+        return
+    try:
+        store.refresh(trial.key, generator=finished)
+    except OSError as error:
+        raise UserError(f"storage is away ({first_line(error)})") from None
+    directory = store.directory / trial.key
+    log = attempts(directory)
+    tracker.sync(
+        RunUpdate(
+            key=trial.key,
+            name=trial.name,
+            index=index,
+            config=trial.config,
+            directory=directory,
+            phase=phase,
+            reason=reason,
+            restarts=restarts(log),
+            goodput=goodput([log]),
         )
+    )
 
 
-def transfer_of(trial: Trial, index: int, home: Home) -> Transfer:
-    """Make the transfer of a trial that begins."""
-    refresh = partial(home.refresh, trial.key)
-    return Transfer(trial, index, home.directory / trial.key, "RUNNING", refresh=refresh)
-
-
-@dataclass(frozen=True)
-class Removal:
-    """A trial is no longer in the sweep."""
-
-    key: str
-
-    def send(self, tracker: SweepTracker) -> None:
-        """Say so in its run."""
-        tracker.leave_out(self.key)
-
-
-class Sender:
-    """A thread that sends the newest news of each trial, again and again until they arrive."""
+class TrackingSync:
+    """Thread that sends the newest update of each trial, again and again until it arrives."""
 
     def __init__(self, tracker: SweepTracker, warn: Callable[[str], None]) -> None:
         """Start the thread; ``warn`` is told once when the store is away, and when it is back."""
         self._tracker = tracker
         self._warn = warn
-        self._waiting: dict[str, Transfer | Removal] = {}
+        self._waiting: dict[str, Send] = {}
         self._changed = threading.Condition()
         self._closing = False
         self._unsent: set[str] = set()
-        """Trials whose news failed when they were tried last."""
+        """Trials whose update failed when it was tried last."""
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
-    def put(self, news: Transfer | Removal) -> None:
-        """Ask for news to be sent; they replace unsent ones of the same trial."""
+    def put(self, key: str, send: Send) -> None:
+        """Ask for an update of a trial to be sent; it replaces an unsent one."""
         with self._changed:
-            self._waiting[news.key] = news
+            self._waiting[key] = send
             self._changed.notify_all()
 
     def close(self) -> int:
@@ -109,15 +90,15 @@ class Sender:
     def _run(self) -> None:
         failures = 0  # in a row, since the end was asked for
         while (found := self._next()) is not None:
-            key, news = found
+            key, send = found
             try:
-                news.send(self._tracker)
+                send(self._tracker)
             except Exception as error:  # a mistake of ours must not end the training either
                 if not self._unsent:
-                    self._warn(f"{_what_failed(error)}; training goes on, sent later")
+                    self._warn(f"{_in_words(error)}; training goes on, sent later")
                 self._unsent.add(key)
                 with self._changed:
-                    self._waiting.setdefault(key, news)  # the last in the line
+                    self._waiting.setdefault(key, send)  # the last in the line
                     if self._closing:
                         failures += 1
                         # One run may be at fault alone; if two fail the store is.
@@ -132,8 +113,8 @@ class Sender:
                     if not self._unsent:
                         self._warn("tracking store is back")
 
-    def _next(self) -> tuple[str, Transfer | Removal] | None:
-        """Wait for news; None where there are none and the end was asked for."""
+    def _next(self) -> tuple[str, Send] | None:
+        """Wait for an update; None where there are none and the end was asked for."""
         with self._changed:
             while not self._waiting and not self._closing:
                 self._changed.wait()
@@ -143,7 +124,7 @@ class Sender:
             return key, self._waiting.pop(key)
 
 
-def _what_failed(error: Exception) -> str:
+def _in_words(error: Exception) -> str:
     reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
     if isinstance(error, UserError):
         return reason

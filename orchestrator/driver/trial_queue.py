@@ -1,4 +1,4 @@
-"""Which trial is next, as Ray Tune asks for it."""
+"""Queue of trials, as Ray Tune asks for the next."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,8 +9,8 @@ from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.trials import Trial
 
 
-class Waiting(Searcher):
-    """Hands trials to Tune in their order; one that recolours, after its baseline has ended."""
+class TrialQueue(Searcher):
+    """Trials that wait, in their order; a recoloured one comes after its baseline has ended."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Waiting(Searcher):
         """
         super().__init__()
         self._task_of, self._room, self._stopping = task_of, room, stopping
-        todo = [trial for trial in trials if not states[trial.key].done]
+        todo = [trial for trial in trials if not states[trial.key].phase.is_done]
         self._waiting = sorted(todo, key=lambda trial: trial.config.recolour)
         self._running: dict[str, Trial] = {}
         """By Tune's name."""
@@ -57,21 +57,21 @@ class Waiting(Searcher):
         return None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Nothing depends on what is measured."""
+        """Do nothing: the order does not depend on results."""
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Take note that there is room for another."""
+        """Make room for another."""
         del self._running[trial_id]
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
-        """Keep the room to itself: it changes with the cluster."""
+        """Do nothing: the room changes with the cluster."""
         return True
 
     def __getstate__(self) -> dict[str, Any]:
-        """Keep nothing: Tune pickles it to restore an experiment by, and ours never are."""
+        """Return nothing: Tune pickles it to restore an experiment by, and ours never are."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Write nothing: the record and the trials' directories are what it is made of."""
+        """Write nothing: it is made anew from the manifest and the trials' directories."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gan.control import ControlName
 from gan.errors import UserError
-from orchestrator.store.trial_state import Places
+from orchestrator.store.paths import Locations
 
 if TYPE_CHECKING:
     from reports.generators import Choice
@@ -44,11 +44,11 @@ class Which:
             raise UserError("give one of --sweep, --run and --generator (--run also with --sweep)")
 
 
-def choose(places: Places, into: Path, which: Which) -> Chosen:
+def choose(locations: Locations, into: Path, which: Which) -> Chosen:
     """Find the generator that the options ask for; fetch it if it is a run's.
 
     Args:
-        places: of everything that is written.
+        locations: of everything that is written.
         into: an empty directory.
         which: the options.
 
@@ -60,7 +60,7 @@ def choose(places: Places, into: Path, which: Which) -> Chosen:
     from reports import generators
     from reports.store import default_uri
 
-    uri = default_uri(places.runs)
+    uri = default_uri(locations.runs)
     if which.run is None:
         assert which.sweep is not None, "one of them is given"
         choice = generators.by_targets(uri, which.sweep, which.wanted, into)

@@ -1,7 +1,7 @@
-"""What became of a trial's time: one small file for each process that trained it.
+"""Attempt log of a trial: one small file for each process that trained it.
 
-A trial's directory has ``attempts/<start>-<host>-<process>.json``, which only that process writes:
-about once a second, so that it says when the process was last seen, whatever ended it.
+Only that process writes it, about once a second, so that it tells when the process was last seen,
+whatever ended it.
 """
 
 import json
@@ -12,14 +12,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from gan import checkpoint
-
-if TYPE_CHECKING:
-    from gan.training.trainer import Progress
-
-Ending = Literal["finished", "stopped", "failed"]
+from orchestrator.store.events import TrialEvent
+from orchestrator.store.paths import ATTEMPTS
+from reports.phase import TrialPhase
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Attempt:
     """Seconds on steps and evaluations; those that were lost, too."""
     checkpoints: float = 0.0
     """Seconds that training waited for checkpoints."""
-    ended: Ending | None = None
+    ended: TrialPhase | None = None
     """None while it runs, and for ever if it was killed."""
     reason: str = ""
     """Why it failed."""
@@ -49,32 +47,33 @@ class Attempt:
         return self.seen - self.started
 
 
-class Diary:
-    """Writes this process's attempt."""
+class AttemptLog:
+    """Log of this process's attempt."""
 
     def __init__(self, trial: Path, started: float) -> None:
         """Begin now with what ``started`` a while ago."""
         self._attempt = Attempt(socket.gethostname(), os.getpid(), started, time.time())
         name = f"{int(self._attempt.seen * 1000)}-{self._attempt.host}-{self._attempt.process}.json"
-        self._file = trial / "attempts" / name
+        self._file = trial / ATTEMPTS / name
         self._before: float | None = None
         self._write()
 
-    def beat(self, progress: "Progress") -> None:
-        """Note where the trial is; the first time, before its first step."""
-        if self._before is None:
-            self._before = progress.seconds
-            self._attempt = replace(self._attempt, from_step=progress.step)
-        self._write(
-            step=progress.step,
-            total_steps=progress.total_steps,
-            counted=progress.seconds - self._before,
-            checkpoints=progress.checkpoint_seconds,
-        )
-
-    def end(self, ended: Ending, reason: str = "") -> None:
-        """Note how it ended."""
-        self._write(ended=ended, reason=reason)
+    def write(self, event: TrialEvent) -> None:
+        """Note an event; the first with progress is before the first step."""
+        changes: dict[str, Any] = {}
+        if (progress := event.progress) is not None:
+            if self._before is None:
+                self._before = progress.seconds
+                changes["from_step"] = progress.step
+            changes |= {
+                "step": progress.step,
+                "total_steps": progress.total_steps,
+                "counted": progress.seconds - self._before,
+                "checkpoints": progress.checkpoint_seconds,
+            }
+        if not event.phase.is_active:
+            changes |= {"ended": event.phase, "reason": event.reason}
+        self._write(**changes)
 
     def _write(self, **changes: Any) -> None:
         self._attempt = replace(self._attempt, seen=time.time(), **changes)
@@ -83,13 +82,15 @@ class Diary:
 
 
 def attempts(trial: Path) -> list[Attempt]:
-    """Read a trial's attempts, the first first; what cannot be read is left out."""
+    """Read a trial's attempts, the first first; unreadable ones are left out."""
     found = []
-    for file in sorted((trial / "attempts").glob("[0-9]*.json")):
+    for file in sorted((trial / ATTEMPTS).glob("[0-9]*.json")):
         try:
-            found.append(Attempt(**json.loads(file.read_bytes())))
+            attempt = Attempt(**json.loads(file.read_bytes()))
+            ended = None if attempt.ended is None else TrialPhase(attempt.ended)
         except (OSError, ValueError, TypeError):
             continue
+        found.append(replace(attempt, ended=ended))
     return found
 
 
@@ -104,7 +105,7 @@ def wasted_steps(of: list[Attempt]) -> list[int]:
 def goodput(trials: list[list[Attempt]]) -> float | None:
     """Return the share of the time on workers that went into steps that counted.
 
-    Those of a killed attempt that were taken again do not count, nor do checkpoints, starts and
+    Steps of a killed attempt that were taken again do not count, nor do checkpoints, starts and
     the loading of data.
 
     Args:

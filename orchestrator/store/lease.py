@@ -1,13 +1,13 @@
-"""One launch at a time for a sweep in an object store, where no lock ends with its holder.
+"""Lease of a sweep in an object store, where no lock ends with its holder: one launch at a time.
 
-The claim is an object that its holder writes anew every ``BEAT_SECONDS``. Who finds one watches it
-for ``DEAD_SECONDS``: if it changes its holder lives, else it is taken over. A store has no
-compare-and-swap that all have in common, so two launches that begin in the same moment may both
-write; each reads its claim back after ``SETTLE_SECONDS``, and all but the last to write give up.
+The lease is an object that its holder writes anew every ``BEAT_SECONDS``. A launch that finds one
+watches it for ``DEAD_SECONDS``: if it changes its holder lives, else it is taken over. No
+compare-and-swap is common to all stores, so two launches that begin in the same moment may both
+write; each reads its lease back after ``SETTLE_SECONDS``, and all but the last to write give up.
 Where a write takes longer than that to arrive, or a holder was cut off from the store for
 ``DEAD_SECONDS`` and is back, two may train at once for a while; then the one whose token is no
-longer in the claim ends: its workers look every few seconds (``uploads.py``), and no work is lost
-beyond their newest checkpoint.
+longer in the lease ends: its workers look every few seconds (``worker/upload.py``), and no work is
+lost beyond their newest checkpoint.
 """
 
 import json
@@ -24,9 +24,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gan.errors import UserError
-from orchestrator.store.object_store import Storage, first_line
+from orchestrator.store.object_store import ObjectStore, first_line
+from orchestrator.store.paths import LOCK
 
-FILE = "claim.json"
 BEAT_SECONDS = 10.0
 DEAD_SECONDS = 30.0
 SETTLE_SECONDS = 2.0
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Claim:
+class Lease:
     """Who holds a sweep."""
 
     host: str
@@ -80,25 +80,25 @@ def this_machine() -> str:
     return f"{socket.gethostname()} {start} {processes}"
 
 
-def read_claim(storage: Storage, sweep: str) -> Claim | None:
+def read_lease(storage: ObjectStore, sweep: str) -> Lease | None:
     """Read who holds a sweep, or held it last.
 
     Raises:
         OSError: the store fails.
     """
     try:
-        return Claim(**json.loads(storage.read(f"{sweep}/{FILE}")))
+        return Lease(**json.loads(storage.read(f"{sweep}/{LOCK}")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 
 
-def lives(storage: Storage, sweep: str) -> Claim | None:
-    """Return the claim of a launch that lives; takes up to ``DEAD_SECONDS`` to see that it is dead.
+def live_lease(storage: ObjectStore, sweep: str) -> Lease | None:
+    """Return the lease of a launch that lives; takes up to ``DEAD_SECONDS`` to see that it is dead.
 
     Raises:
         OSError: the store fails.
     """
-    first = found = read_claim(storage, sweep)
+    first = found = read_lease(storage, sweep)
     until = time.monotonic() + DEAD_SECONDS
     while found is not None and not found.is_over:
         if found != first:
@@ -106,13 +106,13 @@ def lives(storage: Storage, sweep: str) -> Claim | None:
         if time.monotonic() > until:
             return None
         time.sleep(POLL_SECONDS)
-        found = read_claim(storage, sweep)
+        found = read_lease(storage, sweep)
     return None
 
 
 @contextmanager
-def remote_claim(
-    storage: Storage, sweep: str, what: str, say: Callable[[str], None]
+def hold_lease(
+    storage: ObjectStore, sweep: str, what: str, say: Callable[[str], None]
 ) -> Iterator[str]:
     """Hold a sweep while the context lasts; yields the token that workers look for.
 
@@ -127,55 +127,55 @@ def remote_claim(
             fails or refuses.
     """
     try:
-        claim = _take(storage, sweep, what, say)
+        lease = _take(storage, sweep, what, say)
     except OSError as error:
         raise UserError(f"--storage: {storage.uri}: {first_line(error)}") from None
     ending = threading.Event()
-    beating = threading.Thread(target=_beat, args=(storage, sweep, claim, ending), daemon=True)
+    beating = threading.Thread(target=_beat, args=(storage, sweep, lease, ending), daemon=True)
     beating.start()
     try:
-        yield claim.token
+        yield lease.token
     finally:
         ending.set()
         beating.join()
 
 
-def _take(storage: Storage, sweep: str, what: str, say: Callable[[str], None]) -> Claim:
-    found = read_claim(storage, sweep)
+def _take(storage: ObjectStore, sweep: str, what: str, say: Callable[[str], None]) -> Lease:
+    found = read_lease(storage, sweep)
     if found is not None and not found.is_over:
         say(f"Looking for up to {DEAD_SECONDS:g} s whether it still runs: {found.holder}")
-        if (holder := lives(storage, sweep)) is not None:
+        if (holder := live_lease(storage, sweep)) is not None:
             raise UserError(f"{what} already: {holder.holder}")
     started = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    claim = Claim(
+    lease = Lease(
         socket.gethostname(),
         os.getpid(),
         started,
         secrets.token_hex(8),
         machine=this_machine(),
     )
-    _write(storage, sweep, claim)
+    _write(storage, sweep, lease)
     time.sleep(SETTLE_SECONDS)
-    now = read_claim(storage, sweep)
-    if now != claim:
+    now = read_lease(storage, sweep)
+    if now != lease:
         raise UserError(f"{what} already: {now.holder if now else 'by another process'}")
-    return claim
+    return lease
 
 
-def _beat(storage: Storage, sweep: str, claim: Claim, ending: threading.Event) -> None:
+def _beat(storage: ObjectStore, sweep: str, lease: Lease, ending: threading.Event) -> None:
     """Show that the holder lives, for as long as nobody has taken over; then that it ended."""
     while True:
         ended = ending.wait(BEAT_SECONDS)
-        claim = replace(claim, beat=claim.beat + 1, ended=ended)
+        lease = replace(lease, beat=lease.beat + 1, ended=ended)
         with suppress(OSError):  # the next may arrive; after ``DEAD_SECONDS`` others may take over
-            now = read_claim(storage, sweep)
-            if now is not None and now.token != claim.token:
+            now = read_lease(storage, sweep)
+            if now is not None and now.token != lease.token:
                 log.warning("another launch has taken over: %s", now.holder)
                 return
-            _write(storage, sweep, claim)
+            _write(storage, sweep, lease)
         if ended:
             return
 
 
-def _write(storage: Storage, sweep: str, claim: Claim) -> None:
-    storage.write(f"{sweep}/{FILE}", json.dumps(asdict(claim)).encode())
+def _write(storage: ObjectStore, sweep: str, lease: Lease) -> None:
+    storage.write(f"{sweep}/{LOCK}", json.dumps(asdict(lease)).encode())

@@ -1,4 +1,4 @@
-"""One process at a time for a sweep, and for a trial: held by a lock that ends with its holder."""
+"""Lock of a directory on a disk: one process at a time, let go by the system when it dies."""
 
 import fcntl
 import json
@@ -10,24 +10,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gan.errors import UserError
+from orchestrator.store.paths import LOCK
 
-FILE = "claim.json"
 POLL_SECONDS = 0.2
 
 
 @contextmanager
-def claim(directory: Path, what: str, *, patience: float = 1.0) -> Iterator[None]:
-    """Hold a directory while the context lasts; the system lets go of it when the process dies.
+def lock(directory: Path, what: str, *, patience: float = 1.0) -> Iterator[None]:
+    """Hold a directory while the context lasts.
 
     Args:
         directory: exists; on a network file system only if that has locks (NFS 4 has).
-        what: in a refusal, is already being done.
+        what: is already being done, in a refusal.
         patience: seconds to wait for another holder to end.
 
     Raises:
         UserError: another process holds it; names its host, process and start.
     """
-    file = directory / FILE
+    file = directory / LOCK
     until = time.monotonic() + patience
     with file.open("a+") as held:
         while not _locked(held.fileno()):
@@ -41,16 +41,11 @@ def claim(directory: Path, what: str, *, patience: float = 1.0) -> Iterator[None
         yield
 
 
-def is_claimed(directory: Path) -> bool:
-    """Whether a process holds a directory now."""
-    return bool(is_held(directory))
-
-
-def is_held(directory: Path) -> bool | None:
+def is_locked(directory: Path) -> bool | None:
     """Whether a process holds a directory now; None if none ever did."""
     try:
-        with (directory / FILE).open() as file:
-            # Shared: others may look at the same time, and who may only read it.
+        with (directory / LOCK).open() as file:
+            # Shared: several may look at once, also those that may only read it.
             return not _locked(file.fileno(), fcntl.LOCK_SH)
     except FileNotFoundError:
         return None

@@ -1,4 +1,4 @@
-"""What the last launch of a sweep asked for, kept in the sweep's directory."""
+"""Manifest of a sweep: the trials of its last launch, kept in its directory."""
 
 import json
 from collections.abc import Sequence
@@ -8,14 +8,15 @@ from typing import Any
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
+from orchestrator.store.paths import MANIFEST, sweep_directory
+from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
 
-FILE = "trials.json"
 SHOWN = 4
 """Names in a line, at most."""
 
 
-def write_record(sweep: Path, trials: Sequence[Trial]) -> None:
+def write_manifest(sweep: Path, trials: Sequence[Trial]) -> None:
     """Keep the trials of a launch.
 
     Raises:
@@ -24,17 +25,17 @@ def write_record(sweep: Path, trials: Sequence[Trial]) -> None:
     rows = [
         {"name": t.name, "key": t.key, "config": t.config.model_dump(mode="json")} for t in trials
     ]
-    checkpoint.write_file(sweep / FILE, json.dumps(rows, indent=1).encode(), durable=True)
+    checkpoint.write_file(sweep / MANIFEST, json.dumps(rows, indent=1).encode(), durable=True)
 
 
-def read_record(sweep: Path) -> list[Trial]:
-    """Read the trials of the last launch; none where there was none.
+def read_manifest(sweep: Path) -> list[Trial]:
+    """Read the trials of the last launch; none if there was no launch.
 
     Raises:
-        UserError: the record is damaged, or of another version.
+        UserError: the manifest is damaged, or of another version.
     """
     try:
-        rows: list[dict[str, Any]] = json.loads((sweep / FILE).read_bytes())
+        rows: list[dict[str, Any]] = json.loads((sweep / MANIFEST).read_bytes())
         if not isinstance(rows, list):
             raise TypeError
         return [
@@ -45,14 +46,29 @@ def read_record(sweep: Path) -> list[Trial]:
         return []
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"{sweep / FILE}: cannot be read, though it is the record of what was launched (and of "
-            "what a search chose); put it right, or remove it to begin a new one"
+            f"{sweep / MANIFEST}: cannot be read, though it is the manifest of the last launch "
+            "(and of the trials that a search chose); repair it, or remove it to begin a new one"
         ) from None
 
 
-def launched(runs: Path) -> list[str]:
+def launched_trials(runs: Path, sweep: str) -> list[Trial]:
+    """Return the trials of a sweep's last launch.
+
+    Raises:
+        UserError: there is no such sweep; the message lists those that are.
+    """
+    if not (trials := read_manifest(sweep_directory(runs, sweep))):
+        known = launched_sweeps(runs)
+        raise UserError(
+            f"{sweep}: no such sweep below {runs}{nearest(sweep, known)}; "
+            f"there are: {listed(known) if known else 'none'}"
+        )
+    return trials
+
+
+def launched_sweeps(runs: Path) -> list[str]:
     """List the sweeps below a directory that were launched, by name."""
-    return sorted(path.parent.name for path in (runs / "sweeps").glob(f"*/{FILE}"))
+    return sorted(path.parent.name for path in (runs / "sweeps").glob(f"*/{MANIFEST}"))
 
 
 def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:

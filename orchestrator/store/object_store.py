@@ -1,10 +1,9 @@
-"""Trials in an object store (``s3://``, ``gs://``), laid out as below ``runs``.
+"""Object store (``s3://``, ``gs://``) of sweeps, laid out as below ``runs``.
 
 Objects appear whole or not at all, and an upload or a listing may fail for a while or be refused.
 Credentials and endpoints come from where their owners look for them: the environment, files, roles.
 """
 
-import hashlib
 import logging
 import re
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gan.errors import UserError
+from orchestrator.store.paths import shown
 
 OPTIONS = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=30"}
 """Schemes, with what is asked of pyarrow: a small file in one request, an end to its own tries."""
@@ -46,14 +46,14 @@ class Entry:
     """Of its last change, in nanoseconds since the epoch; by the store's clock."""
 
 
-class Storage:
+class ObjectStore:
     """The objects below a URI; paths are relative to it.
 
     Every method raises OSError: the store fails or refuses (``is_refusal`` tells them apart).
     """
 
     def __init__(self, uri: str) -> None:
-        """Take note of where; nothing is asked yet.
+        """Parse the URI; nothing is sent yet.
 
         Raises:
             UserError: it is no URI of an object store.
@@ -140,17 +140,6 @@ class Storage:
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}"
-
-
-def slug(uri: str) -> str:
-    """Make a name for a directory of a URI."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", shown(uri).partition("?")[0].partition("://")[2])
-    return f"{name.strip('-')}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}"
-
-
-def shown(uri: str) -> str:
-    """Make a URI fit to be shown: without a secret."""
-    return re.sub(r"//[^/@]*@", "//***@", uri)
 
 
 def is_refusal(error: OSError) -> bool:

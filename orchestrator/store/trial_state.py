@@ -1,6 +1,7 @@
-"""How far each trial is, from its directory alone."""
+"""State of a trial, from its directory alone: also while it runs elsewhere, or after a crash."""
 
 import tempfile
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,114 +9,107 @@ from pathlib import Path
 from typing import Any
 
 from gan import checkpoint
-from gan.config import TrainConfig
 from gan.errors import UserError
-from orchestrator.store.prune_marker import Mark, read_mark, terms
+from orchestrator.store.attempts import Attempt, attempts
+from orchestrator.store.lock import is_locked
+from orchestrator.store.paths import ERROR, trial_directory
+from orchestrator.store.prune_marker import PruneMarker, read_marker, terms
 from orchestrator.sweep.search_settings import Objective
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial
+from reports.phase import TrialPhase
 
-
-@dataclass(frozen=True)
-class Places:
-    """Where everything is that a command reads and writes."""
-
-    runs: Path
-    storage: str | None
-    """URI of the object store that trials' checkpoints live in; None where that is ``runs``."""
+SILENT_SECONDS = 60.0
+"""Without news an attempt elsewhere that never ended is taken for dead."""
 
 
 @dataclass(frozen=True)
 class TrialState:
-    """What a trial's newest checkpoint says."""
+    """Newest checkpoint, prune marker and attempts of a trial."""
 
     step: int = 0
+    """Of the newest checkpoint."""
     total_steps: int | None = None
     """As the config asks now; None for a length in epochs of a dataset not seen yet."""
     epoch: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     """The newest value of each."""
-    mark: Mark | None = None
-    """Where a scheduler stopped it."""
+    marker: PruneMarker | None = None
     history: Sequence[Mapping[str, Any]] = ()
     """Of its metrics."""
+    attempts: Sequence[Attempt] = ()
+    is_locked: bool | None = None
+    """Whether a process trains it; None where no lock tells, as in a mirror."""
+
+    @property
+    def phase(self) -> TrialPhase:
+        """How the trial is."""
+        if self.total_steps is not None and self.step >= self.total_steps:
+            return TrialPhase.FINISHED
+        if self.marker is not None:
+            return TrialPhase.PRUNED
+        last = self.attempts[-1] if self.attempts else None
+        if last is None or (last.ended is not None and last.ended.is_done):
+            return TrialPhase.WAITING  # done, if it was, on other terms than those of now
+        if last.ended is not None:
+            return last.ended
+        running = self.is_locked
+        if running is None:
+            running = time.time() - last.seen < SILENT_SECONDS
+        return TrialPhase.RUNNING if running else TrialPhase.DIED
+
+    @property
+    def reason(self) -> str:
+        """Why it failed or was pruned."""
+        if self.phase is TrialPhase.PRUNED and self.marker is not None:
+            return self.marker.reason
+        return self.attempts[-1].reason if self.phase is TrialPhase.FAILED else ""
 
     def ranks(self, objective: Objective) -> dict[int, float]:
         """Return how its evaluations compare with those of others, by step."""
         ranks = objective.ranks(self.history)
         # A worker that was killed may have left no checkpoint of the evaluation that was behind.
-        return ranks if self.mark is None else ranks | {self.mark.step: self.mark.rank}
-
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing to do for it."""
-        return self.finished or self.mark is not None
-
-    @property
-    def finished(self) -> bool:
-        """Whether the trial has all the steps that are asked of it."""
-        return self.total_steps is not None and self.step >= self.total_steps
-
-
-def sweep_directory(runs: Path, sweep: str) -> Path:
-    """Return where a sweep's trials are."""
-    return runs.absolute() / "sweeps" / sweep
-
-
-def trial_directory(runs: Path, sweep: str, trial: Trial) -> Path:
-    """Return where a trial's checkpoints and samples are."""
-    return sweep_directory(runs, sweep) / trial.key
-
-
-def stop_file(directory: Path) -> Path:
-    """Return what asks a sweep, or a trial, to stop by existing in its directory."""
-    return directory / "stop"
-
-
-def stop_object(sweep: str, key: str = "") -> str:
-    """Return what asks for the same in an object store: beside the sweep's record."""
-    return f"{sweep}/stop-{key}" if key else f"{sweep}/stop"
-
-
-def baseline_directory(directory: Path, config: TrainConfig) -> Path | None:
-    """Return where a recoloured trial's baseline is, beside its own directory."""
-    return directory.parent / config.without_control().key() if config.recolour else None
-
-
-def keep_traceback(directory: Path, error: Exception) -> str:
-    """Keep what our own mistake left in the trial's directory; returns the reason in one line."""
-    file = directory / "error.txt"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(traceback.format_exception(error)))
-    return f"{type(error).__name__}: {error} ({file})"
+        return ranks if self.marker is None else ranks | {self.marker.step: self.marker.rank}
 
 
 def state_of(trial: Trial, directory: Path) -> TrialState:
-    """Look at a trial's newest sound checkpoint."""
-    newest = checkpoint.newest(directory, digests=False)
-    mark = read_mark(directory)
-    if newest is None:
-        return TrialState(total_steps=trial.config.steps, mark=mark)
+    """Look at a trial's newest sound checkpoint, its marker and its attempts."""
+    state = TrialState(
+        total_steps=trial.config.steps,
+        marker=read_marker(directory),
+        attempts=attempts(directory),
+        is_locked=is_locked(directory),
+    )
+    if (newest := checkpoint.newest(directory, digests=False)) is None:
+        return state
     content = checkpoint.read_trial(newest)
-    return TrialState(
-        content["step"],
-        trial.config.total_steps(content["images"]),
-        content["epoch"],
-        checkpoint.newest_metrics(content["history"]),
-        mark,
-        content["history"],
+    return replace(
+        state,
+        step=content["step"],
+        total_steps=trial.config.total_steps(content["images"]),
+        epoch=content["epoch"],
+        metrics=checkpoint.newest_metrics(content["history"]),
+        history=content["history"],
     )
 
 
 def states_of(spec: SweepSpec, trials: Sequence[Trial], runs: Path) -> dict[str, TrialState]:
-    """Look at trials of a sweep, by key; a mark that was made on other terms does not count."""
+    """Look at trials of a sweep, by key; a marker that was made on other terms does not count."""
     states = {}
     for trial in trials:
-        state = state_of(trial, trial_directory(runs, spec.name, trial))
-        if state.mark is not None and state.mark.terms != terms(spec, trial.config):
-            state = replace(state, mark=None)
+        state = state_of(trial, trial_directory(runs, spec.name, trial.key))
+        if state.marker is not None and state.marker.terms != terms(spec, trial.config):
+            state = replace(state, marker=None)
         states[trial.key] = state
     return states
+
+
+def keep_traceback(directory: Path, error: Exception) -> str:
+    """Keep the traceback of our own mistake in the trial's directory; returns it in one line."""
+    file = directory / ERROR
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(traceback.format_exception(error)))
+    return f"{type(error).__name__}: {error} ({file})"
 
 
 def make_writable(directory: Path) -> None:

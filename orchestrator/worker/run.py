@@ -1,103 +1,166 @@
-"""One trial in this process: alone with its directory, and with a diary of its time."""
+"""Run of one trial in this process, from its newest sound checkpoint to its end or a request."""
 
+import threading
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gan.config import TrainConfig
 from gan.errors import UserError
-from orchestrator.store.attempts import Diary, Ending
-from orchestrator.store.lock import claim
-from orchestrator.store.trial_state import baseline_directory, keep_traceback, make_writable
+from gan.training.progress import Progress
+from orchestrator.store.attempts import AttemptLog
+from orchestrator.store.events import TrialEvent
+from orchestrator.store.lock import lock
+from orchestrator.store.paths import STOP, baseline_directory
+from orchestrator.store.prune_marker import read_marker
+from orchestrator.store.trial_state import keep_traceback, make_writable
+from orchestrator.worker.stop_signal import StopReason, StopSignal
+from reports.phase import TrialPhase
 
 if TYPE_CHECKING:
-    import torch
-
-    from gan.training.trainer import Progress
-    from orchestrator.worker.upload import Uploads
+    from orchestrator.worker.upload import UploadedTrial
 
 PATIENCE = 60.0
 """Seconds to wait for a process that trained the trial before, and whose launch is dead."""
+LOOK_SECONDS = 1.0
+"""Between looks for a stop request or a prune marker."""
 
 
-def train_trial(
-    config: TrainConfig,
-    directory: Path,
-    dataset_root: Path,
-    device: "torch.device",
-    *,
-    started: float,
-    on_progress: Callable[["Progress"], None],
-    should_stop: Callable[[], bool],
-    uploads: "Uploads | None" = None,
-) -> tuple[Ending, str]:
-    """Train what the trial lacks, from its newest sound checkpoint.
+@dataclass(frozen=True)
+class TrialTask:
+    """A trial as it travels to a worker; plain values only."""
+
+    key: str
+    config: dict[str, Any]
+    directory: str
+    """Of the trial, on storage that every node sees; or the driver's mirror of ``storage``."""
+    dataset_root: str
+    """Directory that a relative ``dataset_path`` starts from."""
+    on_gpu: bool
+    """Whether a share of a GPU was set aside for it."""
+    threads: int | None = None
+    """Of PyTorch; None: as many as it takes."""
+    storage: str | None = None
+    """URI of the object store of its checkpoints, if they are in one."""
+    path: str = ""
+    """Of the trial there."""
+    token: str = ""
+    """Of the launch's lease there."""
+
+    def load(self) -> None:
+        """Load the pictures; those of the last task are kept if they are the same."""
+        from gan.data.datasets import load
+
+        # The digest too: a fork of this process then need not make it.
+        _ = load(TrainConfig.model_validate(self.config), Path(self.dataset_root)).digest
+
+
+class LocalTrial:
+    """Trial in a directory that every node sees; as a context, looks for requests to stop."""
+
+    def __init__(self, directory: Path, stop: StopSignal) -> None:
+        self.directory = directory
+        self._stop = stop
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="stop requests", daemon=True)
+
+    def __enter__(self) -> "LocalTrial":
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    def baseline(self, config: TrainConfig) -> Path | None:
+        """Return the directory of a recoloured trial's baseline."""
+        return baseline_directory(self.directory, config)
+
+    def stored(self, progress: Progress) -> Progress:
+        """Return the progress as it is: a checkpoint is durable once it is written."""
+        return progress
+
+    def _watch(self) -> None:
+        while not self._closing.wait(LOOK_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        if (marker := read_marker(self.directory)) is not None:
+            self._stop.set(StopReason.PRUNED, marker.reason)
+        elif any((at / STOP).exists() for at in (self.directory.parent, self.directory)):
+            self._stop.set(StopReason.USER)
+
+
+def run(
+    task: TrialTask, started: float, emit: Callable[[TrialEvent], None], stop: StopSignal
+) -> TrialEvent:
+    """Train a trial until it is finished or ``stop`` is set, which its files may do too.
 
     Args:
-        config: the trial's.
-        directory: the trial's, or a scratch directory of it.
-        dataset_root: where a relative ``dataset_path`` starts from.
-        device: where to train.
-        started: when this worker began with the trial, in seconds since the epoch.
-        on_progress: called about once a second.
-        should_stop: asked about once a second.
-        uploads: keeps the directory's content in an object store.
+        task: the trial.
+        started: when this worker began with it, in seconds since the epoch.
+        emit: called with an event about once a second.
+        stop: the request to stop before the end.
 
     Returns:
-        How it ended, and why it failed.
+        The last event: finished, stopped, pruned or failed.
     """
-    train = partial(_train, config, directory, dataset_root, device, started)
+    config = TrainConfig.model_validate(task.config)
     try:
-        make_writable(directory)
-        with claim(directory, "this trial is trained", patience=PATIENCE):
-            if uploads is None:
-                return train(baseline_directory(directory, config), on_progress, should_stop)
-            with uploads:
-                if uploads.asked is not None:
-                    return "stopped", ""
-                ending = train(
-                    uploads.baseline(config),
-                    lambda p: on_progress(replace(p, durable_step=uploads.durable_step)),
-                    lambda: should_stop() or uploads.stopping,
-                )
-            return ("failed", uploads.failure) if uploads.failure else ending
+        trial = _trial(task, stop)
+        make_writable(trial.directory)
+        with lock(trial.directory, "this trial is trained", patience=PATIENCE), trial:
+            log = AttemptLog(trial.directory, started)
+
+            def report(progress: Progress) -> None:
+                event = TrialEvent(task.key, TrialPhase.RUNNING, trial.stored(progress))
+                log.write(event)
+                emit(event)
+
+            ended = TrialEvent(task.key, *_fit(task, config, trial, report, stop))
+            log.write(ended)
+            return ended
     except UserError as error:
-        return "failed", str(error)
+        return TrialEvent(task.key, TrialPhase.FAILED, reason=str(error))
 
 
-def _train(
+def _trial(task: TrialTask, stop: StopSignal) -> "LocalTrial | UploadedTrial":
+    if task.storage is None:
+        return LocalTrial(Path(task.directory), stop)
+    from orchestrator.worker.upload import UploadedTrial
+
+    return UploadedTrial(task.storage, task.path, task.token, stop)
+
+
+def _fit(
+    task: TrialTask,
     config: TrainConfig,
-    directory: Path,
-    dataset_root: Path,
-    device: "torch.device",
-    started: float,
-    baseline: Path | None,
-    on_progress: Callable[["Progress"], None],
-    should_stop: Callable[[], bool],
-) -> tuple[Ending, str]:
-    from gan.data.datasets import load
-    from gan.training.trainer import Trainer
+    trial: "LocalTrial | UploadedTrial",
+    report: Callable[[Progress], None],
+    stop: StopSignal,
+) -> tuple[TrialPhase, Progress | None, str]:
+    """Train, and say how that ended, and why."""
+    if not stop.is_set():
+        import torch
 
-    diary = Diary(directory, started)
+        from gan.data.datasets import load
+        from gan.training.trainer import Trainer
 
-    def report(progress: "Progress") -> None:
-        diary.beat(progress)
-        on_progress(progress)
-
-    try:
-        trainer = Trainer(config, load(config, dataset_root), device)
-        finished = trainer.fit(
-            directory, baseline=baseline, on_progress=report, should_stop=should_stop
-        )
-    except UserError as error:
-        diary.end("failed", str(error))
-        return "failed", str(error)
-    except Exception as error:  # our own mistake: the directory keeps the traceback
-        reason = keep_traceback(directory, error)
-        diary.end("failed", reason)
-        return "failed", reason
-    ending: Ending = "finished" if finished else "stopped"
-    diary.end(ending)
-    return ending, ""
+        if task.threads is not None:
+            torch.set_num_threads(task.threads)
+        device = torch.device("cuda" if task.on_gpu else "cpu")
+        try:
+            trainer = Trainer(config, load(config, Path(task.dataset_root)), device)
+            baseline = trial.baseline(config)
+            if trainer.fit(
+                trial.directory, baseline=baseline, on_progress=report, should_stop=stop.is_set
+            ):
+                return TrialPhase.FINISHED, None, ""
+        except UserError as error:
+            return TrialPhase.FAILED, None, str(error)
+        except Exception as error:  # our own mistake: the directory keeps the traceback
+            return TrialPhase.FAILED, None, keep_traceback(trial.directory, error)
+    pruned = stop.reason is StopReason.PRUNED
+    return TrialPhase.PRUNED if pruned else TrialPhase.STOPPED, None, stop.detail

@@ -1,4 +1,4 @@
-"""What Ray Tune runs: one trial, from wherever its directory says it is."""
+"""Function that Ray Tune runs: one trial, from its newest sound checkpoint."""
 
 import time
 from typing import Any
@@ -6,13 +6,15 @@ from typing import Any
 import ray
 from ray import tune
 
-from orchestrator.worker.process import Died, Nursery
-from orchestrator.worker.task import TrialTask
+from orchestrator.store.events import TrialEvent
+from orchestrator.worker.process import Died, TrainingProcess
+from orchestrator.worker.run import TrialTask
+from reports.phase import TrialPhase
 
 MAX_DEATHS = 20
 """Without a new checkpoint between them; then the trial has failed."""
 
-_nurseries: list[Nursery] = []
+_process: list[TrainingProcess] = []
 """This worker's, if it has one: it lasts for many trials."""
 
 
@@ -30,37 +32,37 @@ def _node_is_going() -> bool:
 def run_trial(config: dict[str, Any]) -> None:
     """Train a trial to its end or until it is asked to stop, reporting about once a second.
 
-    The newest sound checkpoint in the trial's directory is where it goes on, be it after a
-    killed process, a killed worker or a new launch. What cannot be mended is reported as the
-    trial's end; only a death of the worker, or of its node, lets Tune try again.
+    Training goes on from the newest sound checkpoint in the trial's directory, be it after a
+    killed process, a killed worker or a new launch. A failure that trying again would not mend is
+    reported as the trial's end; only a death of the worker, or of its node, lets Tune try again.
     """
     task = TrialTask(**config["task"])
     durable = deaths = 0
 
-    def report(progress: dict[str, Any]) -> None:
+    def emit(event: TrialEvent) -> None:
         nonlocal durable, deaths
-        if progress["durable_step"] > durable:
-            durable, deaths = progress["durable_step"], 0
-        tune.report({"state": "running", **progress})
+        if event.progress is not None and event.progress.durable_step > durable:
+            durable, deaths = event.progress.durable_step, 0
+        tune.report({"event": event})
 
     while True:
         try:
-            state, reason = _nursery(task.threads).train(task, report, _node_is_going)
+            ended = _process_of(task).train(task, emit, _node_is_going)
         except Died as death:
             deaths += 1
-            if deaths > MAX_DEATHS:
-                state, reason = "failed", f"its process died {deaths} times ({death})"
-            else:
-                tune.report({"state": "restarting"})
+            if deaths <= MAX_DEATHS:
+                emit(TrialEvent(task.key, TrialPhase.RESTARTING))
                 time.sleep(deaths - 1)
                 continue
-        if state == "going":
+            reason = f"its process died {deaths} times ({death})"
+            ended = TrialEvent(task.key, TrialPhase.FAILED, reason=reason)
+        if ended.phase is TrialPhase.STOPPED and _node_is_going():
             raise NodeIsGoing  # Tune goes on with the trial on another node
-        tune.report({"state": state, "reason": reason})
+        emit(ended)
         return
 
 
-def _nursery(threads: int) -> Nursery:
-    if not (_nurseries and _nurseries[0].alive):
-        _nurseries[:] = [Nursery(threads)]
-    return _nurseries[0]
+def _process_of(task: TrialTask) -> TrainingProcess:
+    if not (_process and _process[0].is_alive):
+        _process[:] = [TrainingProcess(task.threads or 1)]
+    return _process[0]

@@ -1,7 +1,7 @@
-"""A trial on a worker whose checkpoints live in an object store.
+"""Trial on a worker whose checkpoints are in an object store.
 
-It trains in a scratch directory, begun with the newest sound checkpoint of the store. A thread
-brings there what it makes; a checkpoint's manifest comes last, and makes it one. An older one goes
+It is trained in a scratch directory, from the newest sound checkpoint of the store. A thread
+uploads its files; a checkpoint's manifest comes last, and makes it one. An older one is removed
 once the newer is seen to be there.
 """
 
@@ -9,57 +9,62 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from gan import checkpoint
 from gan.config import TrainConfig
+from gan.training.progress import Progress
 from gan.training.saver import KEEP_CHECKPOINTS
-from orchestrator.store.lease import read_claim
-from orchestrator.store.object_store import Storage, StorageError, patiently, slug
-from orchestrator.store.prune_marker import Request, mark_file, parse_mark
-from orchestrator.store.trial_state import baseline_directory, stop_object
+from orchestrator.store.lease import read_lease
+from orchestrator.store.object_checkpoint import fetch_newest
+from orchestrator.store.object_store import ObjectStore, StorageError, patiently
+from orchestrator.store.paths import (
+    ATTEMPTS,
+    ERROR,
+    PRUNED,
+    baseline_directory,
+    scratch_directory,
+    stop_object,
+)
+from orchestrator.store.prune_marker import parse_marker
+from orchestrator.worker.stop_signal import StopReason, StopSignal
 
 POLL_SECONDS = 1.0
 LOOK_SECONDS = 5.0
-"""Between looks for a request to stop, and between news of the attempt."""
-SMALL_FILES = ("attempts/*.json", "error.txt")
+"""Between looks for a request to stop, and between uploads of the attempt log."""
+SMALL_FILES = (f"{ATTEMPTS}/*.json", ERROR)
 
 log = logging.getLogger(__name__)
 
 
-def scratch_directory(uri: str, path: str) -> Path:
-    """Return where a trial is trained on this machine: one place for each user, store and trial."""
-    return Path(tempfile.gettempdir()) / f"colorsweep-{os.getuid()}" / slug(uri) / path
+class UploadedTrial:
+    """Trial in a scratch directory; as a context, fetched from the store and uploaded to it."""
 
-
-class Uploads:
-    """Brings a trial from the store and, while the context lasts, what is made of it back there."""
-
-    def __init__(self, uri: str, path: str, token: str) -> None:
-        """Take note of where; nothing is asked yet.
+    def __init__(self, uri: str, path: str, token: str, stop: StopSignal) -> None:
+        """Parse the URI; nothing is sent yet.
 
         Args:
             uri: of the store.
             path: of the trial there: SWEEPS/NAME/KEY.
-            token: of the claim of the launch that trains it.
+            token: of the lease of the launch that trains it.
+            stop: is set where somebody asks for it, or the store fails.
 
         Raises:
             UserError: it is no URI of an object store.
         """
         self.directory = scratch_directory(uri, path)
-        self.asked: Request | None = None
-        """How the trial is to end, and why, if it is to."""
-        self.failure = ""
-        """Why the store does not get what is made."""
-        self.durable_step = 0
-        """Of the newest checkpoint in the store."""
-        self._storage = Storage(uri)
+        self._store = ObjectStore(uri)
         self._path = path
         self._token = token
+        self._stop = stop
+        self._failure = ""
+        """Why the store does not get the trial's files."""
+        self.durable_step = 0
+        """Of the newest checkpoint in the store."""
         self._kept: list[str] = []
         """Checkpoints in the store that are known to be sound, the newest last."""
         self._sent: dict[Path, int] = {}
@@ -68,22 +73,15 @@ class Uploads:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
 
-    @property
-    def stopping(self) -> bool:
-        """Whether training is to end: somebody asked, or the store refuses what is made."""
-        return self.asked is not None or bool(self.failure)
-
-    def __enter__(self) -> "Uploads":
-        """Bring the newest sound checkpoint, unless the trial is asked to end already.
-
-        Another process's claim on the directory is kept.
+    def __enter__(self) -> "UploadedTrial":
+        """Fetch the newest sound checkpoint, unless the trial is asked to stop already.
 
         Raises:
             StorageError: the store refuses, or has failed for long.
         """
         self._wipe()
         patiently(self._look, self._where)
-        found = None if self.asked else self._pull(self._path, self.directory)
+        found = None if self._stop.is_set() else self._fetch(self._path, self.directory)
         if found is not None:
             self._kept = [found.name]
             self.durable_step = checkpoint.read_trial(found)["step"]
@@ -91,50 +89,47 @@ class Uploads:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait until the store has everything, or until ``failure`` says why it has not."""
+        """Wait until the store has everything.
+
+        Raises:
+            StorageError: it has not: the store refuses, or has failed for long.
+        """
         self._closing.set()
         self._thread.join()
         self._wipe()
+        if self._failure:
+            raise StorageError(self._failure)
 
     def baseline(self, config: TrainConfig) -> Path | None:
-        """Bring the newest sound checkpoint of a recoloured trial's baseline.
+        """Fetch the newest sound checkpoint of a recoloured trial's baseline.
 
         Raises:
             StorageError: the store refuses, or has failed for long.
         """
         if (beside := baseline_directory(Path(self._path), config)) is None:
             return None
-        self._pull(str(beside), self.directory / "baseline")
+        self._fetch(str(beside), self.directory / "baseline")
         return self.directory / "baseline"
+
+    def stored(self, progress: Progress) -> Progress:
+        """Return the progress with the step of the newest checkpoint in the store."""
+        return replace(progress, durable_step=self.durable_step)
 
     @property
     def _where(self) -> str:
-        return f"{self._storage.uri}/{self._path}"
+        return f"{self._store.uri}/{self._path}"
 
     def _wipe(self) -> None:
-        for name in ("checkpoints", "samples", "attempts", "baseline", ".upload"):
+        """Empty the directory, but for the lock of another process."""
+        for name in ("checkpoints", "samples", ATTEMPTS, "baseline", ".upload"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
 
-    def _pull(self, path: str, trial: Path) -> Path | None:
-        """Bring the newest checkpoint that is sound; a damaged one is skipped with a warning."""
-        # With a new listing each time: another worker may yet remove what is listed.
-        return patiently(partial(self._pull_once, path, trial), self._where)
+    def _fetch(self, path: str, trial: Path) -> Path | None:
+        def fetch() -> Path | None:
+            # With a new listing each time: another worker may yet remove what is listed.
+            return fetch_newest(self._store, path, self._store.entries(path), trial)
 
-    def _pull_once(self, path: str, trial: Path) -> Path | None:
-        path = str(checkpoint.checkpoints_of(Path(path)))
-        listed = self._storage.entries(path)
-        for name in sorted({entry.partition("/")[0] for entry in listed}, reverse=True):
-            files = [file for file in listed if file.startswith(f"{name}/")]
-            if f"{name}/{checkpoint.MANIFEST}" not in files:
-                continue  # an upload that did not come to its end
-            root = checkpoint.checkpoints_of(trial)
-            for file in files:
-                self._storage.download(f"{path}/{file}", root / file)
-            if checkpoint.is_sound(root / name, digests=True):
-                return root / name
-            log.warning("skipped a damaged checkpoint: %s/%s/%s", self._storage.uri, path, name)
-            shutil.rmtree(root / name)
-        return None
+        return patiently(fetch, self._where)
 
     def _run(self) -> None:
         try:
@@ -143,10 +138,14 @@ class Uploads:
                 closing = self._closing.wait(POLL_SECONDS)
                 patiently(partial(self._round, closing), self._where, sleep=self._pause)
         except StorageError as error:
-            self.failure = str(error)
+            self._fail(str(error))
         except Exception as error:  # a mistake of ours: without a thread nothing would be kept
             log.exception("uploads")
-            self.failure = f"{type(error).__name__}: {error}"
+            self._fail(f"{type(error).__name__}: {error}")
+
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
+        self._stop.set(StopReason.STORAGE, reason)
 
     def _pause(self, seconds: float) -> None:
         """Wait; where training has ended there is nothing else to do than to try."""
@@ -176,21 +175,21 @@ class Uploads:
 
     def _look(self) -> None:
         sweep, _, key = self._path.rpartition("/")
-        claim = read_claim(self._storage, sweep)
-        if claim is not None and claim.token != self._token:
-            raise StorageError(f"{self._where}: another launch has taken over: {claim.holder}")
-        mark = mark_file(Path(self._path)).as_posix()
-        found = self._storage.existing([mark, stop_object(sweep), stop_object(sweep, key)])
-        if mark in found and (pruned := parse_mark(self._storage.read(mark))) is not None:
-            self.asked = "pruned", pruned.reason
-        elif found and self.asked is None:
-            self.asked = "stopped", ""
+        lease = read_lease(self._store, sweep)
+        if lease is not None and lease.token != self._token:
+            raise StorageError(f"{self._where}: another launch has taken over: {lease.holder}")
+        marker = f"{self._path}/{PRUNED}"
+        found = self._store.existing([marker, stop_object(sweep), stop_object(sweep, key)])
+        if marker in found and (pruned := parse_marker(self._store.read(marker))) is not None:
+            self._stop.set(StopReason.PRUNED, pruned.reason)
+        elif found:
+            self._stop.set(StopReason.USER)
 
     def _send(self, pattern: str) -> None:
         for file in sorted(self.directory.glob(pattern)):
             changed = file.stat().st_mtime_ns
             if not file.name.startswith(".") and self._sent.get(file) != changed:
-                self._storage.upload(file, f"{self._path}/{file.relative_to(self.directory)}")
+                self._store.upload(file, f"{self._path}/{file.relative_to(self.directory)}")
                 self._sent[file] = changed
 
     def _send_checkpoint(self, path: Path) -> None:
@@ -203,16 +202,14 @@ class Uploads:
         manifest = json.loads((aside / checkpoint.MANIFEST).read_bytes())
         root = str(checkpoint.checkpoints_of(Path(self._path)))
         for name in manifest:
-            self._storage.upload(aside / name, f"{root}/{path.name}/{name}")
-        arrived = self._storage.entries(f"{root}/{path.name}")
+            self._store.upload(aside / name, f"{root}/{path.name}/{name}")
+        arrived = self._store.entries(f"{root}/{path.name}")
         for name, entry in manifest.items():
             if name not in arrived or arrived[name].size != entry["bytes"]:
                 raise OSError(f"{name} did not arrive whole")
-        self._storage.upload(
-            aside / checkpoint.MANIFEST, f"{root}/{path.name}/{checkpoint.MANIFEST}"
-        )
+        self._store.upload(aside / checkpoint.MANIFEST, f"{root}/{path.name}/{checkpoint.MANIFEST}")
         self.durable_step = checkpoint.read_trial(aside)["step"]
         self._kept = [*self._kept, path.name][-KEEP_CHECKPOINTS:]
-        for name in {entry.partition("/")[0] for entry in self._storage.entries(root)}:
+        for name in {entry.partition("/")[0] for entry in self._store.entries(root)}:
             if name not in self._kept:
-                self._storage.remove_folder(f"{root}/{name}")
+                self._store.remove_folder(f"{root}/{name}")

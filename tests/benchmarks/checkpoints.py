@@ -13,7 +13,8 @@ import torch
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.data.datasets import load
-from gan.training.trainer import Progress, Trainer
+from gan.training.progress import Progress
+from gan.training.trainer import Trainer
 
 SECONDS = 180.0
 

@@ -13,8 +13,9 @@ from gan.config import TrainConfig
 from gan.control import Control, ControlName
 from gan.data.datasets import load
 from gan.training.trainer import Trainer
+from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
-from reports.tracking import SweepTracker
+from reports.tracking import RunUpdate, SweepTracker
 from tests.support.cli import run_measured
 from tests.support.trial_copies import copy_as
 
@@ -61,12 +62,14 @@ def _store(runs: Path, sweep: str, targets: int, weights: int) -> None:
                 f"saturation={c.target:g}, weight={c.weight:g}" for c in config.controls.values()
             )
             tracker.sync(
-                key=config.key(),
-                name="recoloured, " * config.recolour + (name or "baseline"),
-                index=index,
-                config=config,
-                directory=directory,
-                status="FINISHED",
+                RunUpdate(
+                    key=config.key(),
+                    name="recoloured, " * config.recolour + (name or "baseline"),
+                    index=index,
+                    config=config,
+                    directory=directory,
+                    phase=TrialPhase.FINISHED,
+                )
             )
             index += 1
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan.benchmark.bench import bench, seeds_nets
+from gan.benchmark.bench import bench, original_nets
 from gan.benchmark.speed import Bench
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -15,12 +15,12 @@ CUDA = torch.device("cuda")
 def measured() -> Bench:
     if not any(name in torch.cuda.get_device_name() for name in ("H100", "H200")):
         pytest.skip("the limits are those of an H100 or H200")
-    return bench(seeds_nets(), CUDA, rounds=3, seconds=1.0)
+    return bench(original_nets(), CUDA, rounds=3, seconds=1.0)
 
 
 # The plain loop's workers are forked from a process with threads, as they are by default.
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_step_of_the_seeds_nets_takes_at_most_3_ms(measured: Bench) -> None:
+def test_a_step_of_the_original_nets_takes_at_most_3_ms(measured: Bench) -> None:
     assert measured.fast_ms <= 3
     assert measured.ratio > 1
 

@@ -14,7 +14,7 @@ from gan.evaluation.evaluate import generated
 from gan.evaluation.reference import shown
 from gan.model.networks import load_generator
 from gan.training import trainer
-from gan.training.trainer import Progress
+from gan.training.progress import Progress
 from tests.support.trainings import Start, points, series, weights
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(
     monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", 0.5)
     monkeypatch.setattr(trainer, "PROGRESS_SECONDS", 0)
     of = start(steps=60, evaluate_every=10)
-    seen: list[trainer.Progress] = []
+    seen: list[Progress] = []
     assert of.fit(tmp_path, on_progress=seen.append)
     assert any(p.step > 10 and p.durable_step == 0 for p in seen), "the first was waited for"
     assert [p.durable_step for p in seen] == sorted(p.durable_step for p in seen)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from gan import checkpoint
-from gan.training.trainer import Progress
+from gan.training.progress import Progress
 from tests.support.trainings import Start, everything
 
 ANY = {"saturation": {"target": "any"}}

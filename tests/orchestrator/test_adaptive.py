@@ -9,12 +9,14 @@ from gan.config import TrainConfig
 from gan.data.datasets import Dataset
 from gan.errors import UserError
 from gan.training.trainer import Trainer
-from orchestrator.store.prune_marker import Mark, terms, write_mark
-from orchestrator.store.trial_state import states_of, sweep_directory
+from orchestrator.store.paths import sweep_directory
+from orchestrator.store.prune_marker import PruneMarker, terms, write_marker
+from orchestrator.store.trial_state import states_of
 from orchestrator.sweep.search_settings import BEHIND, Objective, metric_names
 from orchestrator.sweep.search_space import chosen_trial, searched, to_suggest
 from orchestrator.sweep.spec import SHIPPED, read_sweep
 from orchestrator.sweep.trials import Trial, expand
+from reports.phase import TrialPhase
 from tests.support.searches import ASHA, MEDIAN, OBJECTIVE, SEARCH, point, written
 
 LR = "search: {trials: 3, over: {generator_lr: %s}}"
@@ -222,8 +224,8 @@ def test_a_mark_counts_while_the_file_asks_for_the_same(
     spec = written(tmp_path, OBJECTIVE + SEARCH + ASHA)
     trial = point(spec, 10)
     directory = sweep_directory(tmp_path, "mine") / trial.key
-    mark = Mark(20, "saturation_error", 0.5, 0.5, "asha", terms(spec, trial.config))
-    write_mark(directory, mark)
+    mark = PruneMarker(20, "saturation_error", 0.5, 0.5, "asha", terms(spec, trial.config))
+    write_marker(directory, mark)
     assert mark.reason == "stopped by the scheduler (asha) at step 20"
     text = spec.path.read_text().replace(*edit)
     if "median" in text:
@@ -233,4 +235,4 @@ def test_a_mark_counts_while_the_file_asks_for_the_same(
     again = point(edited, 10)
     assert again.key == trial.key
     state = states_of(edited, [again], tmp_path)[trial.key]
-    assert (state.done, state.finished) == (counts, False)
+    assert state.phase is (TrialPhase.PRUNED if counts else TrialPhase.WAITING)

@@ -15,6 +15,7 @@ from gan.config import TrainConfig
 from gan.inference.colorizer import Colorizer
 from orchestrator.inference.onnx_export import largest_difference, to_onnx
 from reports.generators import distances, nearest
+from reports.phase import TrialPhase
 from reports.runs import TrialRun
 from tests.support.cli import assert_refused
 from tests.support.cli_flags import call
@@ -77,7 +78,8 @@ def test_a_run_that_was_not_trained_for_what_is_wanted_is_moved_there(here: Path
 
 
 def run(trial: TrainConfig, name: str) -> TrialRun:
-    return TrialRun(name, trial.key(), name, 0, "FINISHED", "", trial, 6, 6, 1.0, 1.0, "", {})
+    phase = TrialPhase.FINISHED
+    return TrialRun(name, trial.key(), name, 0, phase.run_status, phase, "", trial)
 
 
 def test_a_trial_that_has_to_be_given_more_than_is_wanted_is_not_chosen() -> None:

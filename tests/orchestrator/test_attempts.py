@@ -6,34 +6,44 @@ from pathlib import Path
 
 import pytest
 
-from gan.training.trainer import Progress
-from orchestrator.store.attempts import Attempt, Diary, attempts, goodput, restarts, wasted_steps
+from gan.training.progress import Progress
+from orchestrator.store.attempts import (
+    Attempt,
+    AttemptLog,
+    attempts,
+    goodput,
+    restarts,
+    wasted_steps,
+)
+from orchestrator.store.events import TrialEvent
+from reports.phase import TrialPhase
 
 KILLED = Attempt("a", 1, 1000.0, 1100.0, 0, 80, 400, counted=80.0, checkpoints=4.0)
 STOPPED = replace(KILLED, started=2000.0, seen=2050.0, from_step=60, step=100, counted=40.0)
-STOPPED = replace(STOPPED, ended="stopped")
+STOPPED = replace(STOPPED, ended=TrialPhase.STOPPED)
 LAST = replace(KILLED, started=3000.0, seen=3350.0, from_step=100, step=400, counted=300.0)
-LAST = replace(LAST, ended="finished")
+LAST = replace(LAST, ended=TrialPhase.FINISHED)
 
 
-def progress(step: int, seconds: float, durable: int = 0) -> Progress:
-    return Progress(step, 400, 1.0, 10.0, {}, durable, seconds, 0.5)
+def running_at(step: int, seconds: float) -> TrialEvent:
+    progress = Progress(step, 400, 1.0, 10.0, {}, 0, seconds, 0.5)
+    return TrialEvent("key", TrialPhase.RUNNING, progress)
 
 
-def test_a_diary_says_where_its_process_began_and_how_far_it_came(tmp_path: Path) -> None:
-    diary = Diary(tmp_path, 1000.0)
+def test_a_log_says_where_its_process_began_and_how_far_it_came(tmp_path: Path) -> None:
+    log = AttemptLog(tmp_path, 1000.0)
     (begun,) = attempts(tmp_path)
     assert (begun.host, begun.process) == (socket.gethostname(), os.getpid())
     assert (begun.step, begun.ended) == (0, None)
-    diary.beat(progress(60, 30.0, durable=60))
-    diary.beat(progress(90, 42.0, durable=80))
+    log.write(running_at(60, 30.0))
+    log.write(running_at(90, 42.0))
     (running,) = attempts(tmp_path)
     assert (running.from_step, running.step, running.total_steps) == (60, 90, 400)
     assert (running.counted, running.checkpoints) == (12.0, 0.5)
     assert running.ended is None
     assert running.started == 1000
     assert running.seen > begun.seen
-    diary.end("failed", "no room")
+    log.write(TrialEvent("key", TrialPhase.FAILED, reason="no room"))
     (ended,) = attempts(tmp_path)
     assert (ended.ended, ended.reason, ended.step) == ("failed", "no room", 90)
 

@@ -75,11 +75,11 @@ def test_the_print_is_readable_at_80_columns(small_npz: Path) -> None:
     assert "at once" in printed[-1]
 
 
-def test_without_a_sweep_the_seeds_nets_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    seeds = measuring.seeds_nets()
+def test_without_a_sweep_the_original_nets_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = measuring.original_nets()
     assert (seeds.image_size, seeds.base_channels, seeds.batch_size) == (32, 64, 128)
     assert list(seeds.controls) == ["saturation"]
-    monkeypatch.setattr(bench, "seeds_nets", lambda: seeds.model_copy(update=TINY))
+    monkeypatch.setattr(bench, "original_nets", lambda: seeds.model_copy(update=TINY))
     figures = json.loads(call("--json").stdout)
     assert figures["batch_size"] == 8
     assert figures["ratio"] > 0

@@ -11,88 +11,88 @@ from dataclasses import asdict, replace
 import pytest
 
 from gan.errors import UserError
-from orchestrator.store import lease as claims
-from orchestrator.store.lease import Claim, lives, read_claim, remote_claim
-from orchestrator.store.object_store import Storage
+from orchestrator.store import lease as leases
+from orchestrator.store.lease import Lease, hold_lease, live_lease, read_lease
+from orchestrator.store.object_store import ObjectStore
 from tests.support.s3 import wait_for
 
 SWEEP = "sweeps/some"
-ELSEWHERE = Claim("elsewhere", 7, "2026-01-01 10:00:00", "token")
+ELSEWHERE = Lease("elsewhere", 7, "2026-01-01 10:00:00", "token")
 
 
 @pytest.fixture
-def store(uri: str, monkeypatch: pytest.MonkeyPatch) -> Storage:
+def store(uri: str, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     """With a clock ten times as fast."""
     for name in ("BEAT_SECONDS", "DEAD_SECONDS", "SETTLE_SECONDS", "POLL_SECONDS"):
-        monkeypatch.setattr(claims, name, getattr(claims, name) / 10)
-    return Storage(uri)
+        monkeypatch.setattr(leases, name, getattr(leases, name) / 10)
+    return ObjectStore(uri)
 
 
-def write(store: Storage, claim: Claim) -> None:
-    store.write(f"{SWEEP}/claim.json", json.dumps(asdict(claim)).encode())
+def write(store: ObjectStore, lease: Lease) -> None:
+    store.write(f"{SWEEP}/claim.json", json.dumps(asdict(lease)).encode())
 
 
 def silent(_: str) -> None:
     pass
 
 
-def test_a_second_launch_is_refused_while_the_first_lives(store: Storage) -> None:
-    with remote_claim(store, SWEEP, "some is launched", silent):
+def test_a_second_launch_is_refused_while_the_first_lives(store: ObjectStore) -> None:
+    with hold_lease(store, SWEEP, "some is launched", silent):
         here = f"process {os.getpid()} on {socket.gethostname()}"
         with (
             pytest.raises(UserError, match=f"some is launched already: {here}, since 20"),
-            remote_claim(store, SWEEP, "some is launched", silent),
+            hold_lease(store, SWEEP, "some is launched", silent),
         ):
             pass
-        assert lives(store, SWEEP) is not None
-    assert lives(store, SWEEP) is None
+        assert live_lease(store, SWEEP) is not None
+    assert live_lease(store, SWEEP) is None
 
 
-def test_a_claim_that_ended_is_free_at_once(store: Storage) -> None:
-    with remote_claim(store, SWEEP, "some", silent):
+def test_a_lease_that_ended_is_free_at_once(store: ObjectStore) -> None:
+    with hold_lease(store, SWEEP, "some", silent):
         pass
     said: list[str] = []
-    with remote_claim(store, SWEEP, "some", said.append):
+    with hold_lease(store, SWEEP, "some", said.append):
         assert said == []
 
 
-def test_the_claim_of_a_dead_process_of_this_machine_is_free_at_once(store: Storage) -> None:
+def test_the_lease_of_a_dead_process_of_this_machine_is_free_at_once(store: ObjectStore) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    write(store, replace(ELSEWHERE, machine=claims.this_machine(), process=dead.pid))
+    write(store, replace(ELSEWHERE, machine=leases.this_machine(), process=dead.pid))
     said: list[str] = []
-    with remote_claim(store, SWEEP, "some", said.append) as token:
+    with hold_lease(store, SWEEP, "some", said.append) as token:
         assert said == []
-        found = read_claim(store, SWEEP)
+        found = read_lease(store, SWEEP)
         assert found is not None
         assert found.token == token
 
 
-def test_a_machine_of_the_same_name_is_another(store: Storage) -> None:
+def test_a_machine_of_the_same_name_is_another(store: ObjectStore) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     host = socket.gethostname()
     write(store, replace(ELSEWHERE, host=host, machine=f"{host} other", process=dead.pid))
     start = time.monotonic()
-    assert lives(store, SWEEP) is None
-    assert time.monotonic() - start >= claims.DEAD_SECONDS
+    assert live_lease(store, SWEEP) is None
+    assert time.monotonic() - start >= leases.DEAD_SECONDS
 
 
-def test_a_claim_that_is_not_refreshed_is_taken_over(store: Storage) -> None:
+def test_a_lease_that_is_not_refreshed_is_taken_over(store: ObjectStore) -> None:
     write(store, ELSEWHERE)
     said: list[str] = []
     start = time.monotonic()
-    with remote_claim(store, SWEEP, "some", said.append):
-        assert time.monotonic() - start >= claims.DEAD_SECONDS
+    with hold_lease(store, SWEEP, "some", said.append):
+        assert time.monotonic() - start >= leases.DEAD_SECONDS
         assert "process 7 on elsewhere" in said[0]
 
 
-def test_a_launch_that_was_taken_over_does_not_take_it_back(store: Storage) -> None:
-    with remote_claim(store, SWEEP, "some", silent) as token:
-        first = read_claim(store, SWEEP)
-        wait_for(lambda: read_claim(store, SWEEP) != first)  # it shows that it lives
+def test_a_launch_that_was_taken_over_does_not_take_it_back(store: ObjectStore) -> None:
+    with hold_lease(store, SWEEP, "some", silent) as token:
+        first = read_lease(store, SWEEP)
+        wait_for(lambda: read_lease(store, SWEEP) != first)  # it shows that it lives
         write(store, ELSEWHERE)
-        time.sleep(3 * claims.BEAT_SECONDS)
-    found = read_claim(store, SWEEP)
+        time.sleep(3 * leases.BEAT_SECONDS)
+    found = read_lease(store, SWEEP)
     assert found == ELSEWHERE
     assert token != ELSEWHERE.token

@@ -5,21 +5,26 @@ import io
 from rich.console import Console
 
 from gan.config import TrainConfig
-from orchestrator.driver.live_view import Progress
+from gan.training.progress import Progress
+from orchestrator.driver.live_view import LiveView
+from orchestrator.store.events import TrialEvent
 from orchestrator.sweep.trials import Trial
+from reports.phase import TrialPhase
 
 
-def shown(width: int, **changes: object) -> str:
+def shown(width: int, speed: float = 0.0, measuring: str = "") -> str:
     config = TrainConfig.model_validate({"steps": 40, "controls": {"saturation": {"min": 0.1}}})
     console = Console(file=io.StringIO(), width=width)
-    progress = Progress(console, [Trial("saturation=0.1..", "key", config)])
-    progress.update("key", "running", step=40, total_steps=40, epoch=1.0, **changes)
+    view = LiveView(console)
+    view.add(Trial("saturation=0.1..", "key", config))
+    progress = Progress(40, 40, 1.0, speed, {}, 0, 1.0, 0.0, measuring=measuring)
+    view.update(TrialEvent("key", TrialPhase.RUNNING, progress))
     with console.capture() as captured:
-        console.print(progress.table())
+        console.print(view.table())
     return captured.get()
 
 
 def test_a_trial_past_its_last_step_says_what_it_measures() -> None:
     for width in (80, 120):
         assert "measures 3 of 9" in shown(width, measuring="3 of 9")
-    assert "measures" not in shown(80, images_per_second=20.0)
+    assert "measures" not in shown(80, speed=20.0)

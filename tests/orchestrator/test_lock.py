@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from gan.errors import UserError
-from orchestrator.store.lock import claim, is_claimed
+from orchestrator.store.lock import is_locked, lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestrator.store.lock import claim
-with claim(Path(sys.argv[1]), "it is done"):
+from orchestrator.store.lock import lock
+with lock(Path(sys.argv[1]), "it is done"):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -39,8 +39,8 @@ def test_a_second_process_is_refused_with_the_firsts_host_process_and_start(
     tmp_path: Path,
 ) -> None:
     with held(tmp_path) as process:
-        assert is_claimed(tmp_path)
-        with pytest.raises(UserError) as refused, claim(tmp_path, "it is done", patience=0):
+        assert is_locked(tmp_path)
+        with pytest.raises(UserError) as refused, lock(tmp_path, "it is done", patience=0):
             pass
     line = str(refused.value)
     today = time.strftime("%Y-%m-%d")
@@ -48,33 +48,33 @@ def test_a_second_process_is_refused_with_the_firsts_host_process_and_start(
     assert re.search(rf"since {today} \d\d:\d\d:\d\d [+-]\d{{4}}$", line)
 
 
-def test_the_claim_of_a_killed_process_is_dead_at_once(tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_process_is_dead_at_once(tmp_path: Path) -> None:
     with held(tmp_path) as process:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        assert not is_claimed(tmp_path)
-        with claim(tmp_path, "it is done", patience=0):
-            assert is_claimed(tmp_path)
-    assert not is_claimed(tmp_path)
+        assert not is_locked(tmp_path)
+        with lock(tmp_path, "it is done", patience=0):
+            assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
 
 
 def test_a_child_of_the_holder_does_not_hold_on(
     tmp_path: Path,
 ) -> None:
     # A child that goes on, as Ray's do for a moment, must not hold what its dead parent held.
-    with claim(tmp_path, "it is done"):
+    with lock(tmp_path, "it is done"):
         child = subprocess.Popen(["sleep", "60"], close_fds=False)
     try:
-        assert not is_claimed(tmp_path)
+        assert not is_locked(tmp_path)
     finally:
         child.kill()
         child.wait()
 
 
 def test_one_waits_for_a_holder_that_ends_in_time(tmp_path: Path) -> None:
-    with held(tmp_path, seconds=1.5), claim(tmp_path, "it is done", patience=30):
+    with held(tmp_path, seconds=1.5), lock(tmp_path, "it is done", patience=30):
         pass
 
 
 def test_a_directory_that_nobody_ever_held_is_free(tmp_path: Path) -> None:
-    assert not is_claimed(tmp_path)
+    assert not is_locked(tmp_path)

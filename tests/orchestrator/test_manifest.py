@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from gan.errors import UserError
-from orchestrator.store.manifest import changes, read_record, write_record
+from orchestrator.store.manifest import changes, read_manifest, write_manifest
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 
@@ -21,19 +21,19 @@ def trials(tmp_path: Path, text: str) -> list[Trial]:
 
 def test_the_trials_of_a_launch_are_read_back(tmp_path: Path) -> None:
     written = trials(tmp_path, TEXT + "points: [{}, {hue: 0.6, hue.weight: 7}]")
-    write_record(tmp_path, written)
-    assert read_record(tmp_path) == written
+    write_manifest(tmp_path, written)
+    assert read_manifest(tmp_path) == written
 
 
 def test_where_no_launch_is_on_record_there_are_no_trials(tmp_path: Path) -> None:
-    assert read_record(tmp_path) == []
+    assert read_manifest(tmp_path) == []
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", '[{"name": 1}]', "[1]"])
 def test_a_damaged_record_is_told_in_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "trials.json").write_text(content)
     with pytest.raises(UserError, match=r"^\S+/trials\.json: cannot be read, .*$"):
-        read_record(tmp_path)
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(

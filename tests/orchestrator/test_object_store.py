@@ -12,9 +12,10 @@ from click.testing import CliRunner
 
 from gan import checkpoint
 from orchestrator.cli import main
-from orchestrator.store.object_mirror import Mirror
-from orchestrator.store.object_store import Storage
-from orchestrator.worker.upload import Uploads
+from orchestrator.store.object_store import ObjectStore
+from orchestrator.store.object_sweep import ObjectSweep
+from orchestrator.worker.stop_signal import StopSignal
+from orchestrator.worker.upload import UploadedTrial
 from tests.support.cli import assert_refused
 from tests.support.s3 import (
     TRIAL,
@@ -29,7 +30,7 @@ from tests.support.s3 import (
 
 def pulled(uri: str) -> dict[str, bytes]:
     """What a worker begins with."""
-    with Uploads(uri, TRIAL, "token") as worker:
+    with UploadedTrial(uri, TRIAL, "token", StopSignal()) as worker:
         return content(worker.directory / "checkpoints")
 
 
@@ -41,7 +42,7 @@ def test_a_worker_begins_with_what_another_left(uri: str, tmp_path: Path) -> Non
 
 def test_nothing_stays_in_the_scratch_directory(uri: str) -> None:
     send(uri, 20)
-    assert content(Uploads(uri, TRIAL, "token").directory) == {}
+    assert content(UploadedTrial(uri, TRIAL, "token", StopSignal()).directory) == {}
 
 
 def test_two_checkpoints_are_kept(uri: str) -> None:
@@ -51,11 +52,11 @@ def test_two_checkpoints_are_kept(uri: str) -> None:
     assert stored_steps(uri) == {"step-00000060", "step-00000080"}
 
 
-def _tear(store: Storage, path: str) -> None:
+def _tear(store: ObjectStore, path: str) -> None:
     store.write(path, store.read(path)[:-1])
 
 
-def _alter(store: Storage, path: str) -> None:
+def _alter(store: ObjectStore, path: str) -> None:
     store.write(path, b"!" + store.read(path)[1:])
 
 
@@ -64,15 +65,15 @@ def _alter(store: Storage, path: str) -> None:
     [
         (_tear, checkpoint.TRAINING),
         (_alter, checkpoint.TRAINING),
-        (Storage.remove, checkpoint.TRAINING),
+        (ObjectStore.remove, checkpoint.TRAINING),
         (_alter, checkpoint.MANIFEST),
-        (Storage.remove, checkpoint.MANIFEST),
+        (ObjectStore.remove, checkpoint.MANIFEST),
     ],
 )
 def test_a_damaged_newest_checkpoint_is_skipped_for_the_one_before(
     uri: str,
-    store: Storage,
-    damage: Callable[[Storage, str], None],
+    store: ObjectStore,
+    damage: Callable[[ObjectStore, str], None],
     file: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -80,7 +81,7 @@ def test_a_damaged_newest_checkpoint_is_skipped_for_the_one_before(
     damage(store, f"{TRIAL}/checkpoints/step-00000040/{file}")
     with caplog.at_level(logging.WARNING):
         assert {name.partition("/")[0] for name in pulled(uri)} == {"step-00000020"}
-    unfinished = damage is Storage.remove and file == checkpoint.MANIFEST
+    unfinished = damage is ObjectStore.remove and file == checkpoint.MANIFEST
     assert ("skipped a damaged checkpoint" in caplog.text) != unfinished
     send(uri, 60)  # goes on from 20: what is damaged is not kept
     assert stored_steps(uri) == {"step-00000020", "step-00000060"}
@@ -88,10 +89,10 @@ def test_a_damaged_newest_checkpoint_is_skipped_for_the_one_before(
 
 @pytest.mark.parametrize("damage", [_tear, _alter])
 def test_the_mirror_skips_it_too(
-    uri: str, store: Storage, tmp_path: Path, damage: Callable[[Storage, str], None]
+    uri: str, store: ObjectStore, tmp_path: Path, damage: Callable[[ObjectStore, str], None]
 ) -> None:
     send(uri, 20, 40)
-    mirror = Mirror(uri, tmp_path, "some")
+    mirror = ObjectSweep(uri, tmp_path, "some")
     trial = mirror.root / TRIAL
     damage(store, f"{TRIAL}/checkpoints/step-00000040/{checkpoint.TRIAL}")
     mirror.refresh()
@@ -114,19 +115,19 @@ def test_a_mirror_fetches_the_generator_of_a_finished_trial_where_it_is_wanted(
     uri: str, tmp_path: Path
 ) -> None:
     send(uri, 100)
-    mirror = Mirror(uri, tmp_path, "some")
+    mirror = ObjectSweep(uri, tmp_path, "some")
     generator = mirror.root / TRIAL / "checkpoints" / "step-00000100" / checkpoint.GENERATOR
     mirror.refresh()
     assert not generator.exists()
-    mirror.refresh("0123abcd")
+    mirror.refresh("0123abcd", generator=True)
     assert generator.read_bytes() == bytes([100]) * 1000
 
 
 def test_a_mirror_forgets_what_the_store_no_longer_has(
-    uri: str, store: Storage, tmp_path: Path
+    uri: str, store: ObjectStore, tmp_path: Path
 ) -> None:
     send(uri, 100)
-    mirror = Mirror(uri, tmp_path, "some")
+    mirror = ObjectSweep(uri, tmp_path, "some")
     mirror.refresh()
     assert checkpoint.newest(mirror.root / TRIAL) is not None
     store.remove_folder(TRIAL)
@@ -137,8 +138,9 @@ def test_a_mirror_forgets_what_the_store_no_longer_has(
 SENDS_TWO = f"""
 import sys
 from tests.support.s3 import make_checkpoint, send, wait_for
-from orchestrator.worker.upload import Uploads
-with Uploads(sys.argv[1], "{TRIAL}", "token") as uploads:
+from orchestrator.worker.stop_signal import StopSignal
+from orchestrator.worker.upload import UploadedTrial
+with UploadedTrial(sys.argv[1], "{TRIAL}", "token", StopSignal()) as uploads:
     make_checkpoint(uploads.directory, 20)
     wait_for(lambda: uploads.durable_step == 20)
     make_checkpoint(uploads.directory, 40, 1_000_000)
@@ -147,7 +149,7 @@ with Uploads(sys.argv[1], "{TRIAL}", "token") as uploads:
 
 
 def test_an_upload_that_is_killed_half_way_leaves_the_checkpoint_before(
-    uri: str, store: Storage, server: Server
+    uri: str, store: ObjectStore, server: Server
 ) -> None:
     wire = Wire(server.port, b"step-00000040/training")
     slow = f"{uri}?endpoint_override=127.0.0.1:{wire.port}&scheme=http"
@@ -193,7 +195,7 @@ def test_wrong_credentials_are_refused_in_one_line(
 def test_a_sweep_that_was_never_launched_is_refused_with_those_that_were(
     uri: str, workplace: Path
 ) -> None:
-    Storage(uri).write("sweeps/some/trials.json", b"[]")
+    ObjectStore(uri).write("sweeps/some/trials.json", b"[]")
     result = CliRunner().invoke(main, ["--storage", uri, "status", "same"])
     assert_refused(result, "same", "did you mean 'some'", uri)
 

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.driver.scheduler import Pruner
-from orchestrator.store.prune_marker import read_mark
+from orchestrator.store.prune_marker import read_marker
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
-from orchestrator.worker.task import TrialTask
-from tests.support.searches import ASHA, MEDIAN, grid, trained
+from tests.support.searches import ASHA, MEDIAN, evaluated_event, grid, trained
+from tests.support.tasks import task_of
 
 GOOD = {10: 0.5, 20: 0.3, 30: 0.25, 40: 0.2}
 
@@ -23,14 +23,8 @@ def evaluated(tmp_path: Path) -> Callable[..., None]:
     def evaluated(
         pruner: Pruner, trial: Trial, step: int, error: float, mae: float = 0.05, total: int = 100
     ) -> None:
-        config = trial.config.model_dump(mode="json")
-        task = TrialTask(trial.key, config, str(tmp_path / trial.key), ".", 1, False)
-        result = {
-            "evaluated_step": step,
-            "total_steps": total,
-            "metrics/eval/saturation_error": error,
-            "metrics/eval/mae": mae,
-        }
+        task = task_of(trial.config, tmp_path / trial.key)
+        result = {"event": evaluated_event(step, error, mae, total)}
         ray_trial = SimpleNamespace(config={"task": asdict(task)})
         assert pruner.on_trial_result(None, ray_trial, result) == "CONTINUE"
 
@@ -53,14 +47,14 @@ def test_who_is_behind_trials_of_earlier_launches_is_marked(
     worse, better = trials[4:]
     for trial, error in ((worse, 0.7), (better, 0.2)):
         evaluated(pruner, trial, 10, error)
-        assert read_mark(tmp_path / trial.key) is None, "within its grace"
+        assert read_marker(tmp_path / trial.key) is None, "within its grace"
         evaluated(pruner, trial, 20, error)
-    assert read_mark(tmp_path / better.key) is None
-    mark = read_mark(tmp_path / worse.key)
-    assert mark is not None
-    assert (mark.step, mark.metric, mark.value) == (20, "saturation_error", 0.7)
+    assert read_marker(tmp_path / better.key) is None
+    marker = read_marker(tmp_path / worse.key)
+    assert marker is not None
+    assert (marker.step, marker.metric, marker.value) == (20, "saturation_error", 0.7)
     evaluated(pruner, worse, 30, 0.8)  # until its worker has seen the mark
-    assert read_mark(tmp_path / worse.key) == mark
+    assert read_marker(tmp_path / worse.key) == marker
 
 
 def test_who_is_above_a_bound_is_behind_whatever_its_metric(
@@ -68,7 +62,7 @@ def test_who_is_above_a_bound_is_behind_whatever_its_metric(
 ) -> None:
     pruner, trials = known
     evaluated(pruner, trials[4], 20, 0.01, mae=0.11)
-    assert read_mark(tmp_path / trials[4].key) is not None
+    assert read_marker(tmp_path / trials[4].key) is not None
 
 
 def test_a_trial_that_is_at_its_end_is_not_stopped(
@@ -76,7 +70,7 @@ def test_a_trial_that_is_at_its_end_is_not_stopped(
 ) -> None:
     pruner, trials = known
     evaluated(pruner, trials[4], 20, 0.9, total=20)
-    assert read_mark(tmp_path / trials[4].key) is None
+    assert read_marker(tmp_path / trials[4].key) is None
 
 
 def test_an_evaluation_that_is_stored_is_not_judged_again(
@@ -85,7 +79,7 @@ def test_an_evaluation_that_is_stored_is_not_judged_again(
     pruner, trials = known
     for step in GOOD:  # as after a worker's death
         evaluated(pruner, trials[0], step, 0.99)
-    assert read_mark(tmp_path / trials[0].key) is None
+    assert read_marker(tmp_path / trials[0].key) is None
 
 
 @pytest.mark.parametrize("scheduler", [ASHA, MEDIAN], ids=["asha", "median"])
@@ -117,7 +111,7 @@ def test_a_baseline_and_what_recolours_it_are_not_stopped(
     pruner = Pruner(spec, trials, states, published.append)
     for trial in (baseline, recoloured, steered):
         evaluated(pruner, trial, 20, 0.0, mae=0.5)
-    assert read_mark(tmp_path / baseline.key) is None
-    assert read_mark(tmp_path / recoloured.key) is None
-    assert read_mark(tmp_path / steered.key) is not None
+    assert read_marker(tmp_path / baseline.key) is None
+    assert read_marker(tmp_path / recoloured.key) is None
+    assert read_marker(tmp_path / steered.key) is not None
     assert published == [f"{steered.key}/pruned.json"]

@@ -9,13 +9,15 @@ import optuna
 import pytest
 from ray.tune.search import Searcher
 
-from orchestrator.driver.search import Search
-from orchestrator.store.prune_marker import Mark
+from orchestrator.driver.search import SearchQueue
+from orchestrator.store.events import TrialEvent
+from orchestrator.store.prune_marker import PruneMarker
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.search_settings import BEHIND
 from orchestrator.sweep.spec import SweepSpec, read_sweep
 from orchestrator.sweep.trials import Trial, expand
-from tests.support.searches import OBJECTIVE, SEARCH, point, trained, written
+from reports.phase import TrialPhase
+from tests.support.searches import OBJECTIVE, SEARCH, evaluated_event, point, trained, written
 
 Told = list[tuple[str, float | None, dict[str, Any]]]
 
@@ -24,7 +26,7 @@ Told = list[tuple[str, float | None, dict[str, Any]]]
 class Launch:
     """A launch's search, without a cluster."""
 
-    search: Search
+    search: SearchQueue
     added: list[Trial]
     room: int = 2
     stopping: bool = False
@@ -40,11 +42,11 @@ class Launch:
         self.running.append(f"ray{self.count}")
         return config["task"]["key"]
 
-    def end(self, name: str, state: str, errors: dict[int, float] | None = None) -> None:
+    def end(self, name: str, phase: str, errors: dict[int, float] | None = None) -> None:
         for step, error in (errors or {}).items():
-            metrics = {"metrics/eval/saturation_error": error, "metrics/eval/mae": 0.05}
-            self.search.on_trial_result(name, {"evaluated_step": step, **metrics})
-        self.search.on_trial_complete(name, {"state": state})
+            self.search.on_trial_result(name, {"event": evaluated_event(step, error)})
+        event = TrialEvent("key", TrialPhase(phase))
+        self.search.on_trial_complete(name, {"event": event})
         self.running.remove(name)
 
     def study_trials(self) -> list[optuna.trial.FrozenTrial]:
@@ -75,7 +77,7 @@ def start(spec: SweepSpec) -> Start:
     ) -> Launch:
         known = {t.key: s for t, s in zip(trials, states, strict=True)}
         added: list[Trial] = []
-        search = Search(
+        search = SearchQueue(
             of,
             trials,
             known,
@@ -121,11 +123,11 @@ def test_nothing_starts_once_the_sweep_is_asked_to_stop(start: Start, spec: Swee
 
 def test_begun_trials_go_first_and_done_ones_never(start: Start, spec: SweepSpec) -> None:
     trials = [point(spec, weight) for weight in (20, 30, 40, 50)]
-    mark = Mark(20, "saturation_error", 0.5, 0.5, "asha", {})
+    marker = PruneMarker(20, "saturation_error", 0.5, 0.5, "asha", {})
     states = [
         trained({50: 0.4}),
         trained({50: 0.2, 100: 0.1}),
-        replace(trained({20: 0.5}), mark=mark),
+        replace(trained({20: 0.5}), marker=marker),
         TrialState(),
     ]
     launch = start(trials, states, to_suggest=1)
@@ -140,10 +142,10 @@ def test_begun_trials_go_first_and_done_ones_never(start: Start, spec: SweepSpec
 
 def test_optuna_is_told_what_is_stored(start: Start, spec: SweepSpec) -> None:
     trials = [point(spec, 20), point(spec, 30, 16), point(spec, 40)]
-    mark = Mark(20, "saturation_error", 0.5, 0.5, "asha", {})
+    marker = PruneMarker(20, "saturation_error", 0.5, 0.5, "asha", {})
     states = [
         trained({50: 0.4, 100: 0.3}),
-        replace(trained({10: 0.6}), mark=mark),  # killed before it had a checkpoint of step 20
+        replace(trained({10: 0.6}), marker=marker),  # killed before it had a checkpoint of step 20
         trained({100: 0.01}, mae=0.12),
     ]
     assert start(trials, states).told() == [
@@ -161,10 +163,10 @@ def test_a_launch_tells_optuna_the_same_as_the_next_one_does(start: Start, spec:
     launch.end("ray1", "finished", {50: 0.4, 100: 0.3})
     launch.end("ray2", "pruned", {10: 0.6, 20: 0.5})
     launch.end("ray3", "stopped", {10: 0.7})
-    mark = Mark(20, "saturation_error", 0.5, 0.5, "asha", {})
+    marker = PruneMarker(20, "saturation_error", 0.5, 0.5, "asha", {})
     states = [
         trained({50: 0.4, 100: 0.3}),
-        replace(trained({10: 0.6, 20: 0.5}), mark=mark),
+        replace(trained({10: 0.6, 20: 0.5}), marker=marker),
         trained({10: 0.7}),
     ]
     again = start(launch.added, states, to_suggest=0)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from gan.control import Control, ControlName
-from orchestrator.store.lock import claim
-from orchestrator.store.manifest import read_record, write_record
+from orchestrator.store.lock import lock
+from orchestrator.store.manifest import read_manifest, write_manifest
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
-from orchestrator.worker.run import train_trial
 from tests.support.cli_flags import call
+from tests.support.tasks import run_here, task_of
 
 pytestmark = pytest.mark.usefixtures("workplace")
 TINY = "base_channels: 4, batch_size: 8, eval_images: 12, log_every: 2, evaluate_every: 3"
@@ -29,25 +29,14 @@ def sweep(workplace: Path, small_npz: Path) -> Path:
     directory = workplace / "runs" / "sweeps" / "tiny"
     directory.mkdir(parents=True)
     trials = expand(read_sweep(Path("tiny.yaml")))
-    write_record(directory, trials)
+    write_manifest(directory, trials)
     train(directory, 0)
     return directory
 
 
 def train(directory: Path, index: int, **fields: int) -> None:
-    import torch
-
-    trial = read_record(directory)[index]
-    ended = train_trial(
-        trial.config.model_copy(update=fields),
-        directory / trial.key,
-        Path(),
-        torch.device("cpu"),
-        started=time.time(),
-        on_progress=lambda progress: None,
-        should_stop=lambda: False,
-    )
-    assert ended == ("finished", "")
+    config = read_manifest(directory)[index].config.model_copy(update=fields)
+    assert run_here(task_of(config, directory / config.key())) == ("finished", "")
 
 
 def test_status_says_how_each_trial_is_from_the_directory_alone(sweep: Path) -> None:
@@ -56,45 +45,45 @@ def test_status_says_how_each_trial_is_from_the_directory_alone(sweep: Path) -> 
     _, first, second, finished, goodput, checkpoints = result.stdout.splitlines()
     assert first.split()[:4] == ["baseline,", "seed=1", "finished", "6/6"]
     assert second.split() == ["baseline,", "seed=2", "waiting", "0/6"]
-    assert finished == "tiny: 1 of 2 trials finished"
+    assert finished == "tiny: 1 of 2 trials finished, 1 waiting"
     assert goodput.startswith("goodput ")
     assert checkpoints.startswith("checkpoints took ")
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
-    key = read_record(sweep)[1].key
+    key = read_manifest(sweep)[1].key
     train(sweep, 1, steps=3)
     (file,) = (sweep / key / "attempts").iterdir()
     # As if it had gone on to step 5, and died just now.
     file.write_text(json.dumps(json.loads(file.read_text()) | {"ended": None, "step": 5}))
-    with claim(sweep / key, "it is trained"):
+    with lock(sweep / key, "it is trained"):
         (_, running) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
-    assert running["state"] == "running"
+    assert running["phase"] == "running"
     (_, died) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
-    assert (died["state"], died["step"], died["durable_step"]) == ("died", 5, 3)
+    assert (died["phase"], died["step"], died["durable_step"]) == ("died", 5, 3)
     # A mirror has no locks: silence tells there.
     (sweep / key / "claim.json").unlink()
-    for silence, state in ((0, "running"), (3600, "died")):
+    for silence, phase in ((0, "running"), (3600, "died")):
         attempt = json.loads(file.read_text())
-        times = {"seen": time.time() - silence, "started": time.time() - silence - 1}
+        times = {"seen": time.time() - silence, "started": time.time() - silence - 100}
         file.write_text(json.dumps(attempt | times))
         (_, found) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
-        assert found["state"] == state
+        assert found["phase"] == phase
     train(sweep, 1)
     found = json.loads(call("status", "tiny", "--json").stdout)
     (_, after) = found["trials"]
-    assert (after["state"], after["restarts"], after["wasted_steps"]) == ("finished", 1, 2)
+    assert (after["phase"], after["restarts"], after["wasted_steps"]) == ("finished", 1, 2)
     assert 0 < found["goodput"] < 1
 
 
 def test_the_goodput_of_a_sweep_is_that_of_what_is_trained(sweep: Path) -> None:
     before = json.loads(call("status", "tiny", "--json").stdout)["goodput"]
-    trials = read_record(sweep)
+    trials = read_manifest(sweep)
     config = trials[0].config
     controls: dict[ControlName, Control] = {"saturation": Control(target=0.5)}
     moved = config.recoloured_as(config.model_copy(update={"controls": controls}))
-    write_record(sweep, [*trials, Trial("recoloured", moved.key(), moved)])
+    write_manifest(sweep, [*trials, Trial("recoloured", moved.key(), moved)])
     diary = json.loads(next((sweep / trials[0].key / "attempts").iterdir()).read_text())
     diary |= {"counted": 0.0, "started": diary["seen"] - 1000}
     (sweep / moved.key() / "attempts").mkdir(parents=True)
@@ -106,17 +95,17 @@ def test_the_goodput_of_a_sweep_is_that_of_what_is_trained(sweep: Path) -> None:
 
 def test_a_trial_that_is_to_be_trained_further_waits(sweep: Path) -> None:
     longer = [
-        replace(t, config=t.config.model_copy(update={"steps": 9})) for t in read_record(sweep)
+        replace(t, config=t.config.model_copy(update={"steps": 9})) for t in read_manifest(sweep)
     ]
-    write_record(sweep, longer)
+    write_manifest(sweep, longer)
     (first, _) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
-    assert (first["state"], first["step"], first["total_steps"]) == ("waiting", 6, 9)
+    assert (first["phase"], first["step"], first["total_steps"]) == ("waiting", 6, 9)
 
 
 def test_without_a_name_every_sweep_has_a_line(sweep: Path) -> None:
     other = sweep.parent / "other"
     other.mkdir()
-    write_record(other, read_record(sweep)[1:])
+    write_manifest(other, read_manifest(sweep)[1:])
     result = call("status")
     assert (result.exit_code, result.stderr) == (0, "")
     _, first, second = result.stdout.splitlines()
@@ -139,18 +128,18 @@ def test_what_is_unknown_is_refused_in_one_line(sweep: Path) -> None:
         assert (result.exit_code, result.stdout) == (2, "")
         (line,) = result.stderr.splitlines()
         assert "did you mean 'tiny'?" in line
-    with claim(sweep, "it is launched"):
+    with lock(sweep, "it is launched"):
         (line,) = call("stop", "tiny", "baseline, seed=3").stderr.splitlines()
     assert "baseline, seed=1" in line
 
 
 def test_a_stop_is_asked_of_what_runs(sweep: Path) -> None:
     assert "nothing runs it" in call("stop", "tiny").stderr
-    with claim(sweep, "it is launched"):
+    with lock(sweep, "it is launched"):
         one = call("stop", "tiny", "baseline, seed=2", "--json")
         assert one.exit_code == 0, one.output
         assert json.loads(one.stdout) == {"sweep": "tiny", "asked": ["baseline, seed=2"]}
-        assert (sweep / read_record(sweep)[1].key / "stop").exists()
+        assert (sweep / read_manifest(sweep)[1].key / "stop").exists()
         assert not (sweep / "stop").exists()
         said = call("stop", "tiny").stdout.splitlines()
         assert said == ["asked to stop: baseline, seed=1", "asked to stop: baseline, seed=2"]
@@ -158,7 +147,7 @@ def test_a_stop_is_asked_of_what_runs(sweep: Path) -> None:
 
 
 def test_a_second_launch_is_refused_while_the_first_lives(sweep: Path) -> None:
-    with claim(sweep, "tiny is launched"):
+    with lock(sweep, "tiny is launched"):
         result = call("launch", "tiny.yaml")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "tiny is launched already: process " in result.stderr
@@ -167,19 +156,19 @@ def test_a_second_launch_is_refused_while_the_first_lives(sweep: Path) -> None:
 def test_a_dry_run_tells_the_time_and_the_cost_left(sweep: Path) -> None:
     plan = json.loads(call("launch", "tiny.yaml", "--dry-run", "--json", "--price", "3.6").stdout)
     first, second = plan["trials"]
-    assert (first["state"], second["state"]) == ("finished", "new")
+    assert (first["phase"], second["phase"]) == ("finished", "waiting")
     assert (first["seconds"], second["steps"]) == (0, 6)
     assert second["seconds"] == plan["seconds"] == plan["seconds_at_once"] > 0
     assert plan["cost"] == pytest.approx(plan["seconds"] / 1000)
     shown = call("launch", "tiny.yaml", "--dry-run").stdout
-    assert "1 new, 0 resumed, 1 finished" in shown
+    assert "1 of 2 trials finished, 1 waiting" in shown
     assert "time left: " in shown
     assert "--dry-run" in call("launch", "tiny.yaml", "--json").stderr
 
 
 def test_a_trial_that_leaves_the_file_is_kept_and_leaves_the_report(sweep: Path) -> None:
     train(sweep, 1)
-    kept = read_record(sweep)[1].key
+    kept = read_manifest(sweep)[1].key
     assert call("launch", "tiny.yaml").exit_code == 0
     text = Path("tiny.yaml").read_text()
     Path("tiny.yaml").write_text(text.replace(", {seed: 2}", ""))

@@ -1,56 +1,79 @@
-"""What the tracking store is told of a trial, and when it need not be."""
+"""Updates of the tracking store, and trials that need none."""
 
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from orchestrator.driver.tracking_sync import Sender, Transfer
+from gan.config import TrainConfig
+from orchestrator.driver.tracking_sync import Send, TrackingSync, send_trial
+from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.sweep.trials import Trial
+from reports.phase import TrialPhase
 from reports.tracking import SweepTracker
 from tests.support.tracked_trials import CONFIG, again, only_run
 
 
-def test_a_run_that_is_finished_is_not_looked_at_again(trial: Path, tmp_path: Path) -> None:
-    tracker = SweepTracker(f"sqlite:///{tmp_path}/mlflow.db", "some", tmp_path)
-    looked: list[str] = []
-    transfer = Transfer(
-        Trial("a trial", CONFIG.key(), CONFIG),
-        index=0,
-        directory=trial,
-        status="FINISHED",
-        refresh=lambda: looked.append("again"),
-    )
-    transfer.send(tracker)
-    assert len(looked) == 1
-    transfer.send(tracker)
-    transfer.send(again(tracker, "some", tmp_path))
-    assert len(looked) == 1
+class Sweep(LocalSweep):
+    """A sweep of one directory, that counts how often it is looked at."""
 
-    replace(transfer, index=1).send(tracker)
-    assert len(looked) == 2
+    def __init__(self, trial: Path) -> None:
+        super().__init__(trial.parent, "some")
+        self.directory = trial.parent
+        self.looked = 0
+
+    def refresh(self, key: str, *, generator: bool = False) -> None:
+        self.looked += 1
+
+
+def sending(
+    sweep: Sweep,
+    phase: TrialPhase,
+    name: str = "a trial",
+    index: int = 0,
+    config: TrainConfig = CONFIG,
+    key: str = CONFIG.key(),
+) -> Send:
+    return partial(send_trial, Trial(name, key, config), index, sweep, phase, "")
+
+
+def tracker_in(directory: Path) -> SweepTracker:
+    return SweepTracker(f"sqlite:///{directory}/mlflow.db", "some", directory)
+
+
+def test_a_run_that_is_finished_is_not_looked_at_again(trial: Path, tmp_path: Path) -> None:
+    tracker, sweep = tracker_in(tmp_path), Sweep(trial)
+    send = sending(sweep, TrialPhase.FINISHED)
+    send(tracker)
+    assert sweep.looked == 1
+    send(tracker)
+    send(again(tracker, "some", tmp_path))
+    assert sweep.looked == 1
+
+    sending(sweep, TrialPhase.FINISHED, index=1)(tracker)
+    assert sweep.looked == 2
     assert only_run(tracker.client, "some").data.tags["colorsweep.index"] == "1"
 
 
 def test_a_run_that_was_finished_is_told_of_more_steps(trial: Path, tmp_path: Path) -> None:
-    tracker = SweepTracker(f"sqlite:///{tmp_path}/mlflow.db", "some", tmp_path)
-    transfer = Transfer(Trial("a trial", CONFIG.key(), CONFIG), 0, trial, "FINISHED")
-    transfer.send(tracker)
+    tracker, sweep = tracker_in(tmp_path), Sweep(trial)
+    sending(sweep, TrialPhase.FINISHED)(tracker)
     longer = CONFIG.model_copy(update={"steps": 12})
-    replace(transfer, trial=Trial("a trial", CONFIG.key(), longer), status="RUNNING").send(tracker)
+    sending(sweep, TrialPhase.RUNNING, config=longer)(tracker)
     assert only_run(tracker.client, "some").info.status == "RUNNING"
 
 
 def test_one_run_that_cannot_be_written_keeps_no_other_from_being_sent(
     trial: Path, tmp_path: Path
 ) -> None:
-    tracker = SweepTracker(f"sqlite:///{tmp_path}/mlflow.db", "some", tmp_path)
-    first = Transfer(Trial("first", "f" * 16, CONFIG), 0, trial, "RUNNING")
-    first.send(tracker)
+    tracker, sweep = tracker_in(tmp_path), Sweep(trial)
+    first: dict[str, Any] = {"name": "first", "key": "f" * 16}
+    sending(sweep, TrialPhase.RUNNING, **first)(tracker)
     tracker.client.delete_run(only_run(tracker.client, "some").info.run_id)
     said: list[str] = []
-    sender = Sender(tracker, said.append)
-    sender.put(replace(first, status="FINISHED"))
-    sender.put(Transfer(Trial("second", CONFIG.key(), CONFIG), 1, trial, "FINISHED"))
-    assert sender.close() == 1
+    tracking = TrackingSync(tracker, said.append)
+    tracking.put("f" * 16, sending(sweep, TrialPhase.FINISHED, **first))
+    tracking.put(CONFIG.key(), sending(sweep, TrialPhase.FINISHED, name="second", index=1))
+    assert tracking.close() == 1
     assert only_run(tracker.client, "some").info.run_name == "second"
     (line,) = said
     assert "; training goes on, sent later" in line

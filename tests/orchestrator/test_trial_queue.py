@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ray.tune.search import Searcher
 
-from orchestrator.driver.trial_queue import Waiting
+from orchestrator.driver.trial_queue import TrialQueue
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
@@ -21,7 +21,7 @@ class Line:
         self.room, self.stopping = room, False
         states = {t.key: DONE if n in done else TrialState() for n, t in enumerate(trials)}
         self._names = {trial.key: trial.name for trial in trials}
-        self._waiting = Waiting(
+        self._waiting = TrialQueue(
             trials,
             states,
             task_of=lambda trial: {"key": trial.key},

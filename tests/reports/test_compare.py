@@ -12,6 +12,7 @@ from reports.compare import (
     told_apart,
 )
 from reports.folds import grids, over_seeds
+from reports.phase import TrialPhase
 from reports.runs import TrialRun
 from reports.views import views
 from tests.support.trial_runs import any_target, run, steered
@@ -47,7 +48,7 @@ def test_control_error_counts_in_parts_of_each_range_and_is_their_mean() -> None
 
 def test_the_best_of_a_target_is_the_finished_one_with_the_smallest_error() -> None:
     near, far = steered(0.5, 0.01, weight=300), steered(0.5, 0.02, weight=100)
-    nearest = steered(0.5, 0.001, weight=400, status="FAILED")
+    nearest = steered(0.5, 0.001, weight=400, phase=TrialPhase.FAILED)
     assert best_of_targets([BASELINE, far, near, nearest, HUE, PAIR]) == [near]
 
 
@@ -95,7 +96,7 @@ def test_hues_over_seeds_are_folded_around_their_target() -> None:
 
 
 def test_an_unfinished_seed_is_not_folded() -> None:
-    two = [steered(0.5, 0.1, seed=0), steered(0.5, 0.1, seed=1, status="KILLED")]
+    two = [steered(0.5, 0.1, seed=0), steered(0.5, 0.1, seed=1, phase=TrialPhase.STOPPED)]
     assert over_seeds(two) == []
 
 
@@ -209,7 +210,7 @@ def test_shown_trials_begin_without_control_and_go_on_by_control_and_target() ->
 
 
 def test_of_seeds_the_best_is_shown_or_the_first_that_is_finished() -> None:
-    failed = steered(0.5, 0.2, seed=2, status="FAILED")
+    failed = steered(0.5, 0.2, seed=2, phase=TrialPhase.FAILED)
     first, second = steered(0.5, 0.3, seed=3), steered(0.5, 0.1, seed=4)
     assert shown_trials([failed, first, second], [second], 9) == [second]
     assert shown_trials([failed, first, second], [], 9) == [first]
@@ -218,7 +219,7 @@ def test_of_seeds_the_best_is_shown_or_the_first_that_is_finished() -> None:
 
 def test_a_grid_is_of_finished_trials() -> None:
     trials = [steered(t, 0.1, weight=w) for t in (0.25, 0.5) for w in (1, 2)]
-    under_way = steered(0.5, 0.9, weight=1, seed=7, status="RUNNING")
+    under_way = steered(0.5, 0.9, weight=1, seed=7, phase=TrialPhase.RUNNING)
     (grid,) = grids([*trials, under_way])
     assert {cell.error for _, cells in grid.lines for cell in cells if cell} == {0.1}
 

@@ -9,6 +9,7 @@ from gan.control import ControlName
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer
 from reports.generators import by_name, by_run, by_targets, distances, load, nearest
+from reports.phase import TrialPhase
 from reports.runs import TrialRun
 from reports.store import connect, default_uri
 from tests.support.saved_generators import config, photograph, steered, track, vivid
@@ -16,7 +17,8 @@ from tests.support.saved_generators import config, photograph, steered, track, v
 
 def run(config: TrainConfig, name: str = "", **errors: float) -> TrialRun:
     metrics = {f"eval/{control}_error": error for control, error in errors.items()}
-    return TrialRun("id", "key", name, 0, "FINISHED", "", config, 6, 6, 1.0, 1.0, "cpu", metrics)
+    phase = TrialPhase.FINISHED
+    return TrialRun("id", "key", name, 0, phase.run_status, phase, "", config, metrics=metrics)
 
 
 def test_the_nearest_target_comes_first_whatever_the_order() -> None:
@@ -69,8 +71,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("store") / "runs"
     track(runs, "hue", "baseline", config())
     track(runs, "hue", "hue=0.6", steered(hue=0.6))
-    track(runs, "hue", "hue=0.1", steered(hue=0.1), "RUNNING")
-    track(runs, "begun", "hue=0.1", steered(hue=0.1), "RUNNING")
+    track(runs, "hue", "hue=0.1", steered(hue=0.1), TrialPhase.RUNNING)
+    track(runs, "begun", "hue=0.1", steered(hue=0.1), TrialPhase.RUNNING)
     return runs
 
 

@@ -12,6 +12,7 @@ from skimage.color import rgb2hsv
 from gan.errors import UserError
 from reports.command import train_command
 from reports.page import write_report
+from reports.phase import TrialPhase
 from reports.store import default_uri
 from tests.support.reported_sweep import (
     ANY,
@@ -154,15 +155,15 @@ def test_the_numbers_of_a_picture_are_its_own(runs: Path, report: Path) -> None:
 
 def test_every_trial_is_in_the_table_with_its_state(page: Page, report: Path, readme: str) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
-    counted = "6 of 12 trials finished, 4 not begun, 1 stopped, 1 failed"
+    counted = "6 of 12 trials finished, 2 waiting, 2 starting, 1 stopped, 1 failed"
     for shown in (page.text, readme):
         assert counted in " ".join(shown.split())
     for trial in TRIALS:
         (line,) = re.findall(rf'<tr id="t-mixed-{trial.config.key()}".*?</tr>', text)
         assert trial.name in Page(line).text
-        assert trial.state in Page(line).text
-        state = re.findall('data-state="([a-z ]*)"', line)
-        assert state == ([] if trial.state == "finished" else [trial.state])
+        assert trial.phase in Page(line).text
+        phase = re.findall('data-phase="([a-z ]*)"', line)
+        assert phase == ([] if trial.phase is TrialPhase.FINISHED else [trial.phase])
 
 
 def test_a_reason_is_shown_as_text(page: Page, report: Path) -> None:

@@ -14,6 +14,7 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.evaluation.samples import Row, draw
 from reports.page import write_report
+from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
 from reports.tracking import SweepTracker
 from tests.support.reported_sweep import Page
@@ -64,7 +65,7 @@ def test_a_store_of_an_earlier_version_and_trials_under_way_are_shown_as_they_ar
         info = PngInfo()
         info.add_text("colorsweep", '{"saturation": {"achieved": []}}')  # rows had no names
         grid.save(sample, pnginfo=info)
-        track(runs, "older", name, trial, "RUNNING", metrics)
+        track(runs, "older", name, trial, TrialPhase.RUNNING, metrics)
     out = tmp_path / "out"
     page = Page(write_report(default_uri(runs), ["older"], out).read_text(encoding="utf-8"))
     text = (out / "README.md").read_text(encoding="utf-8")
@@ -90,7 +91,7 @@ def test_trials_that_a_search_chose_do_not_hide_one_that_waits(tmp_path: Path) -
         track(runs, "searched", f"seed={index}", trial, metrics=metrics, index=index)
     page = write_report(default_uri(runs), ["searched"], tmp_path / "out")
     text = Page(page.read_text(encoding="utf-8")).text
-    assert "3 of 4 trials finished, 1 not begun; all: " in text
+    assert "3 of 4 trials finished, 1 waiting; all: " in text
     assert "measured on 144 held-out images." in text
 
 
@@ -104,7 +105,7 @@ def test_trials_without_control_are_compared_too(tmp_path: Path) -> None:
     tracker.leave_out(config(batch_size=8, beta1=0.0, seed=0).key())
     page = write_report(default_uri(runs), ["plain"], tmp_path / "out", left_out=True)
     text = Page(page.read_text(encoding="utf-8")).text
-    assert "7 of 9 trials finished, 2 not begun, 1 that left the file; all: " in text
-    assert "2 not begun, without a run yet" in text
+    assert "7 of 9 trials finished, 2 waiting, 1 that left the file; all: " in text
+    assert "2 waiting, without a run yet" in text
     assert "Over seeds" in text
     assert "beta1 by batch_size (without control)" in text

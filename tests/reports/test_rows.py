@@ -6,6 +6,7 @@ from dataclasses import asdict, fields, replace
 import pytest
 
 from gan.control import Control
+from reports.phase import TrialPhase
 from reports.rows import Row, crosstalk, rows, to_csv, to_json
 from reports.views import views
 from tests.support.trial_runs import any_target, run
@@ -66,7 +67,7 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             trial="saturation=0.75",
             training="saturation=0.75",
             key=SATURATION.config.key(),
-            state="finished",
+            phase=TrialPhase.FINISHED,
             reason="",
             recoloured=False,
             any_target=False,
@@ -218,10 +219,10 @@ def test_json_gives_back_every_value() -> None:
 
 
 def test_what_is_not_measured_yet_is_absent() -> None:
-    begun = run("hue=0", {"hue": Control(target=0)}, seconds=0, status="RUNNING")
+    begun = run("hue=0", {"hue": Control(target=0)}, seconds=0, phase=TrialPhase.RUNNING)
     begun.metrics.clear()
     (row,) = rows([begun])
-    assert (row.control, row.target, row.state) == ("hue", 0, "running")
+    assert (row.control, row.target, row.phase) == ("hue", 0, "running")
     assert (row.achieved, row.error, row.reachable, row.mae) == (None, None, None, None)
     assert row.images_per_second is None
 
@@ -247,21 +248,6 @@ def test_csv_gives_back_every_value() -> None:
                 assert (text == str(value)) if isinstance(value, bool) else float(text) == value
 
 
-@pytest.mark.parametrize(
-    ("status", "reason", "total_steps", "state"),
-    [
-        ("FINISHED", "", 100, "finished"),
-        ("RUNNING", "", 100, "running"),
-        ("RUNNING", "", 0, "not begun"),
-        ("KILLED", "", 100, "stopped"),
-        ("KILLED", "", 0, "not begun"),
-        ("KILLED", "behind at step 100", 100, "pruned"),
-        ("FAILED", "no such dataset", 0, "failed"),
-    ],
-)
-def test_a_state_is_what_became_of_a_trial(
-    status: str, reason: str, total_steps: int, state: str
-) -> None:
-    found = replace(run(status=status), reason=reason, total_steps=total_steps)
-    assert found.state == state
-    assert rows([found])[0].state == state
+@pytest.mark.parametrize("phase", TrialPhase)
+def test_a_rows_phase_is_the_trials(phase: TrialPhase) -> None:
+    assert rows([run(phase=phase)])[0].phase is phase

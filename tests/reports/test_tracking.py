@@ -7,7 +7,7 @@ import torch
 from gan.data.datasets import Dataset
 from gan.errors import UserError
 from gan.model.networks import load_generator
-from reports.runs import Status
+from reports.phase import TrialPhase
 from reports.store import (
     Launched,
     connect,
@@ -36,9 +36,9 @@ from tests.support.tracked_trials import (
 def test_a_trial_is_found_again_by_its_key(
     tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
-    sync(tracker, trial, "RUNNING")
+    sync(tracker, trial, TrialPhase.RUNNING)
     other = CONFIG.model_copy(update={"seed": 1})
-    sync(tracker, trial, "RUNNING", other, key=other.key(), name="seed=1", index=1)
+    sync(tracker, trial, TrialPhase.RUNNING, other, key=other.key(), name="seed=1", index=1)
     later = again(tracker, sweep, tracking_store[1])
     for key, name in ((CONFIG.key(), "saturation=0.5"), (other.key(), "seed=1")):
         found = later.run_of(key)
@@ -71,7 +71,7 @@ def test_samples_and_generator_can_be_downloaded_and_used(
 def test_a_generator_is_sent_when_the_trial_is_finished(
     tracker: SweepTracker, sweep: str, trial: Path
 ) -> None:
-    sync(tracker, trial, "RUNNING")
+    sync(tracker, trial, TrialPhase.RUNNING)
     files = artifacts(tracker.client, only_run(tracker.client, sweep))
     assert {Path(name).parent.name for name in files} == {"samples"}
 
@@ -90,7 +90,7 @@ def test_samples_are_spread_over_the_training_and_end_with_its_newest(
 def test_a_trial_without_a_checkpoint_has_a_run_without_points(
     tracker: SweepTracker, sweep: str, tmp_path: Path
 ) -> None:
-    sync(tracker, tmp_path / "nothing", "RUNNING")
+    sync(tracker, tmp_path / "nothing", TrialPhase.RUNNING)
     (run,) = read_sweep(tracker.client, sweep)
     assert (run.status, run.step, run.metrics) == ("RUNNING", 0, {})
     assert samples(tracker.client, run, 3) == {}
@@ -100,18 +100,21 @@ def test_a_runs_status_follows_the_trials(
     tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
     seen = []
-    steps: list[tuple[Status, str]] = [
-        ("RUNNING", ""),
-        ("KILLED", ""),
-        ("RUNNING", ""),
-        ("FAILED", "loss/l1 became nan"),
-        ("FINISHED", ""),
+    steps = [
+        (TrialPhase.STARTING, "", "RUNNING"),
+        (TrialPhase.STOPPED, "", "KILLED"),
+        (TrialPhase.WAITING, "", "SCHEDULED"),
+        (TrialPhase.RUNNING, "", "RUNNING"),
+        (TrialPhase.DIED, "", "KILLED"),
+        (TrialPhase.FAILED, "loss/l1 became nan", "FAILED"),
+        (TrialPhase.PRUNED, "behind at step 20", "KILLED"),
+        (TrialPhase.FINISHED, "", "FINISHED"),
     ]
-    for status, reason in steps:
-        sync(again(tracker, sweep, tracking_store[1]), trial, status, reason=reason)
+    for phase, reason, _ in steps:
+        sync(again(tracker, sweep, tracking_store[1]), trial, phase, reason=reason)
         run = only_run(tracker.client, sweep)
         (read,) = read_sweep(tracker.client, sweep)
-        seen.append((run.info.status, read.reason))
+        seen.append((read.phase, read.reason, run.info.status))
         assert read.status == run.info.status
     assert seen == steps
 
@@ -157,9 +160,9 @@ def test_a_finished_trial_that_is_trained_further_goes_on_in_the_same_run(
     sync(tracker, trial)
     before = only_run(tracker.client, sweep)
     tracker = again(tracker, sweep, tracking_store[1])
-    sync(tracker, trial, "RUNNING", LONGER)
+    sync(tracker, trial, TrialPhase.RUNNING, LONGER)
     train_on(trial, photos)
-    sync(tracker, trial, "FINISHED", LONGER)
+    sync(tracker, trial, TrialPhase.FINISHED, LONGER)
     run = only_run(tracker.client, sweep)
     assert (run.info.run_id, run.info.status) == (before.info.run_id, "FINISHED")
     points = logged(tracker.client, run)
@@ -180,7 +183,15 @@ def test_a_sweep_is_read_in_its_order_also_when_the_order_changes(
     for order in ([2, 0, 1], [1, 2, 0]):
         for index, n in enumerate(order):
             config = configs[n]
-            sync(tracker, trial, "RUNNING", config, key=config.key(), name=f"{n}", index=index)
+            sync(
+                tracker,
+                trial,
+                TrialPhase.RUNNING,
+                config,
+                key=config.key(),
+                name=f"{n}",
+                index=index,
+            )
         assert [run.name for run in read_sweep(tracker.client, sweep)] == [str(n) for n in order]
 
 
@@ -206,13 +217,13 @@ def test_a_store_is_below_the_runs_unless_the_environment_names_one(
 def test_a_trial_that_left_the_sweep_is_read_on_demand_and_not_left_running(
     tracker: SweepTracker, sweep: str, trial: Path, tracking_store: tuple[str, Path]
 ) -> None:
-    sync(tracker, trial, "RUNNING")
+    sync(tracker, trial, TrialPhase.RUNNING)
     tracker.leave_out(CONFIG.key())
     assert only_run(tracker.client, sweep).info.status == "KILLED"
     assert read_sweep(tracker.client, sweep) == []
     (run,) = read_sweep(tracker.client, sweep, left_out=True)
     assert run.key == CONFIG.key()
-    sync(again(tracker, sweep, tracking_store[1]), trial, "FINISHED")
+    sync(again(tracker, sweep, tracking_store[1]), trial, TrialPhase.FINISHED)
     (run,) = read_sweep(tracker.client, sweep)
     assert (run.index, run.status) == (0, "FINISHED")
 

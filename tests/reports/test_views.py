@@ -14,6 +14,7 @@ from reports.compare import (
     told_apart,
 )
 from reports.folds import grids, over_seeds
+from reports.phase import TrialPhase
 from reports.runs import TrialRun
 from reports.views import at_targets, label, metric_of, middle, views
 from tests.support.trial_runs import any_target, run, steered
@@ -132,11 +133,11 @@ def test_trials_of_any_target_are_told_apart_by_their_ranges() -> None:
 
 
 def test_the_best_suited_is_finished_and_the_most_natural_after_exact_control() -> None:
-    def natural(kid: float, status: str = "FINISHED") -> TrialRun:
-        trial = any_target({0.5: 0.1}, status=status)
+    def natural(kid: float, phase: TrialPhase = TrialPhase.FINISHED) -> TrialRun:
+        trial = any_target({0.5: 0.1}, phase=phase)
         return replace(trial, metrics={"eval/exact/kid": kid})
 
-    worse, better, failed = natural(50), natural(40), natural(10, status="FAILED")
+    worse, better, failed = natural(50), natural(40), natural(10, phase=TrialPhase.FAILED)
     assert best_suited([run(), worse, failed, better]) is better
     assert best_suited([run(), steered(0.5, 0.1)]) is None
 

@@ -10,8 +10,9 @@ from gan.control import Control, ControlName
 from gan.data.datasets import Dataset
 from gan.training.trainer import Trainer
 from reports.page import write_report
+from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
-from reports.tracking import SweepTracker
+from reports.tracking import RunUpdate, SweepTracker
 
 BASELINE = TrainConfig(
     base_channels=4, batch_size=8, steps=4, eval_images=12, log_every=2, evaluate_every=2
@@ -43,12 +44,14 @@ def report_of(photos: Dataset, runs: Path, out: Path) -> Path:
         name = ", ".join(f"{n}={c.target}" for n, c in config.controls.items()) or "baseline"
         failed = "hue" in config.controls
         tracker.sync(
-            key=config.key(),
-            name=("recoloured, " if config.recolour else "") + name,
-            index=i,
-            config=config,
-            directory=directory,
-            status="FAILED" if failed else "FINISHED",
-            reason="a loss <b>exploded</b>" if failed else "",
+            RunUpdate(
+                key=config.key(),
+                name=("recoloured, " if config.recolour else "") + name,
+                index=i,
+                config=config,
+                directory=directory,
+                phase=TrialPhase.FAILED if failed else TrialPhase.FINISHED,
+                reason="a loss <b>exploded</b>" if failed else "",
+            )
         )
     return write_report(default_uri(runs), ["browsed"], out)

@@ -5,21 +5,17 @@ import multiprocessing
 import os
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 from unittest import mock
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from orchestrator.store.object_store import Storage
+from orchestrator.store.object_store import ObjectStore
+from orchestrator.store.paths import Locations, scratch_directory
 from orchestrator.sweep.trials import Trial
-from orchestrator.worker.upload import scratch_directory
-
-if TYPE_CHECKING:
-    from orchestrator.driver.live_view import State
 
 SWEEP = "kills"
 
@@ -66,14 +62,14 @@ class Victim:
         except FileNotFoundError:
             return True  # it is being put together
         manifest = f"{checkpoint.step_name(step)}/{checkpoint.MANIFEST}"
-        return manifest not in Storage(self.storage).entries(f"{self.path}/checkpoints")
+        return manifest not in ObjectStore(self.storage).entries(f"{self.path}/checkpoints")
 
     def generator(self) -> bytes:
         """The weights that it ended with."""
         of = f"{checkpoint.step_name(self.config.steps or 0)}/{checkpoint.GENERATOR}"
         if self.storage is None:
             return (checkpoint.checkpoints_of(self.trial) / of).read_bytes()
-        return Storage(self.storage).read(f"{self.path}/checkpoints/{of}")
+        return ObjectStore(self.storage).read(f"{self.path}/checkpoints/{of}")
 
     def start(self) -> BaseProcess:
         """Train it, and track it, in a process of its own."""
@@ -91,13 +87,13 @@ class Victim:
         from rich.console import Console
 
         from gan.training import trainer
-        from orchestrator.driver.live_view import Progress
-        from orchestrator.driver.monitor import Watch
-        from orchestrator.driver.tracking_sync import Sender, transfer_of
-        from orchestrator.store.sweep_store import home_of
-        from orchestrator.store.trial_state import Places
+        from orchestrator.driver.live_view import LiveView
+        from orchestrator.driver.monitor import Monitor
+        from orchestrator.driver.tracking_sync import TrackingSync
+        from orchestrator.store.sweep_store import store_of
         from orchestrator.worker import upload
-        from orchestrator.worker.task import TrialTask
+        from orchestrator.worker.run import TrialTask, run
+        from orchestrator.worker.stop_signal import StopSignal
         from reports.tracking import SweepTracker
 
         torch.set_num_threads(1)
@@ -106,25 +102,21 @@ class Victim:
         tempfile.tempdir = str(self.runs)
         os.environ.update(self.environment)
         trial = Trial("trial", self.config.key(), self.config)
-        home = home_of(Places(self.runs, self.storage), SWEEP)
-        home.open()
+        store = store_of(Locations(self.runs, self.storage), SWEEP)
+        store.open()
         tracker = SweepTracker(f"sqlite:///{self.runs}/mlflow.db", SWEEP, self.runs)
         with Path(os.devnull).open("w") as nowhere:
-            progress = Progress(Console(file=nowhere), [trial])
-            sender = Sender(tracker, progress.say)
-            watch = Watch([transfer_of(trial, 0, home)], progress, sender)
-            state, reason = TrialTask(
+            view = LiveView(Console(file=nowhere))
+            tracking = TrackingSync(tracker, view.say)
+            monitor = Monitor([trial], store, view, tracking)
+            task = TrialTask(
                 key=trial.key,
                 config=trial.config.model_dump(mode="json"),
-                directory=str(home.directory / trial.key),
+                directory=str(store.directory / trial.key),
                 dataset_root="",
-                threads=1,
                 on_gpu=False,
-                **home.task(trial.key),
-            ).run(
-                started=time.time(),
-                on_progress=lambda p: watch.heard(trial.key, "running", **asdict(p)),
-                should_stop=lambda: False,
+                threads=1,
+                **store.task_fields(trial.key),
             )
-            watch.heard(trial.key, cast("State", state), reason)
-            assert sender.close() == 0
+            monitor.on_event(run(task, time.time(), monitor.on_event, StopSignal()))
+            assert tracking.close() == 0

@@ -7,8 +7,8 @@ import gan.evaluation.fid
 import gan.training.trainer
 import orchestrator.driver.monitor
 import orchestrator.driver.tracking_sync
-import orchestrator.store.object_mirror
-import orchestrator.worker.task
+import orchestrator.store.object_sweep
+import orchestrator.worker.run
 import orchestrator.worker.upload
 from reports.store import connect
 

@@ -1,4 +1,4 @@
-"""A sweep of trials in every state, and what its report is made of."""
+"""A sweep of trials in every phase, and what its report is made of."""
 
 import base64
 import io
@@ -18,9 +18,9 @@ from gan.data.datasets import load
 from gan.data.images import Pixels
 from gan.training.trainer import Trainer
 from reports.page import write_report
-from reports.runs import State, Status
+from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
-from reports.tracking import SweepTracker
+from reports.tracking import RunUpdate, SweepTracker
 
 BASELINE = TrainConfig(
     base_channels=4, batch_size=8, steps=6, eval_images=12, log_every=2, evaluate_every=3
@@ -37,11 +37,9 @@ class Told:
 
     name: str
     config: TrainConfig
-    status: Status
+    phase: TrialPhase
     steps: int
     """Of its directory's newest checkpoint."""
-    state: State = "finished"
-    """What the report is to say of it."""
     reason: str = ""
 
 
@@ -58,16 +56,16 @@ RECOLOURED = BASELINE.recoloured_as(controlled(saturation=0.5))
 WEAK = BASELINE.model_copy(update={"controls": {"saturation": Control(target=0.5, weight=1)}})
 REASON = "loss/<script>l1</script> became nan"
 TRIALS = [
-    Told("baseline", BASELINE, "FINISHED", 6),
-    Told("saturation=0.5", controlled(saturation=0.5), "FINISHED", 6),
-    Told("saturation=0.5, weight=1", WEAK, "FINISHED", 6),
-    Told("recoloured, saturation=0.5", RECOLOURED, "FINISHED", 6),
-    Told("saturation=any", ANY, "FINISHED", 6),
-    Told("recoloured, saturation=any", BASELINE.recoloured_as(ANY), "FINISHED", 6),
-    Told("hue=0 | $_*`[x]", controlled(hue=0), "FAILED", 3, "failed", REASON),
-    Told("saturation=0.75, hue=0.6", controlled(saturation=0.75, hue=0.6), "KILLED", 3, "stopped"),
-    Told("red=1", controlled(red=1), "RUNNING", 0, "not begun"),
-    Told("hue=any", controlled(hue="any"), "RUNNING", 0, "not begun"),
+    Told("baseline", BASELINE, TrialPhase.FINISHED, 6),
+    Told("saturation=0.5", controlled(saturation=0.5), TrialPhase.FINISHED, 6),
+    Told("saturation=0.5, weight=1", WEAK, TrialPhase.FINISHED, 6),
+    Told("recoloured, saturation=0.5", RECOLOURED, TrialPhase.FINISHED, 6),
+    Told("saturation=any", ANY, TrialPhase.FINISHED, 6),
+    Told("recoloured, saturation=any", BASELINE.recoloured_as(ANY), TrialPhase.FINISHED, 6),
+    Told("hue=0 | $_*`[x]", controlled(hue=0), TrialPhase.FAILED, 3, REASON),
+    Told("saturation=0.75, hue=0.6", controlled(saturation=0.75, hue=0.6), TrialPhase.STOPPED, 3),
+    Told("red=1", controlled(red=1), TrialPhase.STARTING, 0),
+    Told("hue=any", controlled(hue="any"), TrialPhase.STARTING, 0),
 ]
 MEASURED = [trial for trial in TRIALS if trial.steps]
 HUNG = [
@@ -135,22 +133,26 @@ def mixed_runs(base: Path) -> Path:
             config = trial.config.model_copy(update={"steps": trial.steps})
             assert Trainer(config, photos, torch.device("cpu")).fit(directory)
         tracker.sync(
-            key=trial.config.key(),
-            name=trial.name,
-            index=index,
-            config=trial.config,
-            directory=directory,
-            status=trial.status,
-            reason=trial.reason,
+            RunUpdate(
+                key=trial.config.key(),
+                name=trial.name,
+                index=index,
+                config=trial.config,
+                directory=directory,
+                phase=trial.phase,
+                reason=trial.reason,
+            )
         )
     begun = SweepTracker(default_uri(runs), "begun", runs)
     begun.sync(
-        key="0123456789",
-        name="baseline",
-        index=0,
-        config=BASELINE,
-        directory=runs / "nothing",
-        status="RUNNING",
+        RunUpdate(
+            key="0123456789",
+            name="baseline",
+            index=0,
+            config=BASELINE,
+            directory=runs / "nothing",
+            phase=TrialPhase.RUNNING,
+        )
     )
     return runs
 

@@ -18,8 +18,9 @@ from typing import Any
 import requests
 
 from gan import checkpoint
-from orchestrator.store.object_store import Storage
-from orchestrator.worker.upload import Uploads
+from orchestrator.store.object_store import ObjectStore
+from orchestrator.worker.stop_signal import StopSignal
+from orchestrator.worker.upload import UploadedTrial
 from tests.support.servers import free_port
 
 CREDENTIALS = {
@@ -162,19 +163,19 @@ def make_checkpoint(trial: Path, step: int, size: int = 1000) -> Path:
 
 def send(uri: str, *steps: int, path: str = TRIAL) -> None:
     """Bring checkpoints of made-up content to a store, as a worker does."""
-    with Uploads(uri, path, "token") as uploads:
+    with UploadedTrial(uri, path, "token", StopSignal()) as uploads:
         for step in steps:
             make_checkpoint(uploads.directory, step)
             wait_for(partial(_has, uploads, step))
 
 
-def _has(uploads: Uploads, step: int) -> bool:
-    assert not uploads.failure
+def _has(uploads: UploadedTrial, step: int) -> bool:
+    assert not uploads._failure
     return uploads.durable_step == step
 
 
 def stored_steps(uri: str, path: str = TRIAL) -> set[str]:
-    names = Storage(uri).entries(f"{path}/checkpoints")
+    names = ObjectStore(uri).entries(f"{path}/checkpoints")
     return {name.partition("/")[0] for name in names if name.endswith(checkpoint.MANIFEST)}
 
 

@@ -17,9 +17,9 @@ from gan.control import TARGETS, ControlName
 from gan.data.datasets import PHOTOS
 from gan.inference.colorizer import Colorizer
 from gan.model.networks import UNetGenerator, build
-from reports.runs import Status
+from reports.phase import TrialPhase
 from reports.store import default_uri
-from reports.tracking import SweepTracker
+from reports.tracking import RunUpdate, SweepTracker
 
 PHOTOGRAPH = PHOTOS / "test" / "castle-060.jpg"
 
@@ -81,7 +81,7 @@ def track(
     sweep: str,
     name: str,
     config: TrainConfig,
-    status: Status = "FINISHED",
+    phase: TrialPhase = TrialPhase.FINISHED,
     metrics: dict[str, float] | None = None,
     index: int | None = None,
 ) -> str:
@@ -94,12 +94,14 @@ def track(
     checkpoint.write(directory, 6, files)
     tracker = SweepTracker(default_uri(runs), sweep, runs)
     tracker.sync(
-        key=config.key(),
-        name=name,
-        index=len(tracker.runs()) if index is None else index,
-        config=config,
-        directory=directory,
-        status=status,
+        RunUpdate(
+            key=config.key(),
+            name=name,
+            index=len(tracker.runs()) if index is None else index,
+            config=config,
+            directory=directory,
+            phase=phase,
+        )
     )
     run = tracker.run_of(config.key())
     assert run is not None

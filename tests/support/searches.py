@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from gan.training.progress import Progress
+from orchestrator.store.events import TrialEvent
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.search_space import chosen_trial
 from orchestrator.sweep.spec import SweepSpec, read_sweep
 from orchestrator.sweep.trials import Trial, expand
+from reports.phase import TrialPhase
 
 SETTINGS = "settings: {steps: 100, evaluate_every: 10, saturation: 0.75, penalty_from_step: 0}\n"
 OBJECTIVE = "objective: {metric: saturation_error, subject_to: {mae: 0.1}}\n"
@@ -45,3 +48,10 @@ def grid(directory: Path, scheduler: str, count: int, points: str = "") -> list[
     """Trials of a plain grid with a scheduler; their seeds are 0, 1, ..."""
     axes = f"axes: {{seed: {list(range(count))}}}\n"
     return expand(written(directory, OBJECTIVE + scheduler + axes + points))
+
+
+def evaluated_event(step: int, error: float, mae: float = 0.05, total: int = 100) -> TrialEvent:
+    """News of a trial that was evaluated at a step."""
+    metrics = {"eval/saturation_error": error, "eval/mae": mae}
+    progress = Progress(step, total, 1.0, 10.0, metrics, 0, 1.0, 0.0, evaluated_step=step)
+    return TrialEvent("key", TrialPhase.RUNNING, progress)

@@ -13,8 +13,8 @@ from gan.config import TrainConfig
 from gan.control import Control
 from gan.data.datasets import Dataset
 from gan.training.trainer import Trainer
-from reports.runs import Status
-from reports.tracking import SweepTracker
+from reports.phase import TrialPhase
+from reports.tracking import RunUpdate, SweepTracker
 
 CONFIG = TrainConfig(
     base_channels=4,
@@ -48,12 +48,12 @@ def again(tracker: SweepTracker, sweep: str, runs: Path) -> SweepTracker:
 def sync(
     tracker: SweepTracker,
     directory: Path,
-    status: Status = "FINISHED",
+    phase: TrialPhase = TrialPhase.FINISHED,
     config: TrainConfig = CONFIG,
     **changes: Any,
 ) -> None:
     values = {"key": CONFIG.key(), "name": "saturation=0.5", "index": 0, **changes}
-    tracker.sync(config=config, directory=directory, status=status, **values)
+    tracker.sync(RunUpdate(config=config, directory=directory, phase=phase, **values))
 
 
 def store_of(runs: Path) -> MlflowClient:

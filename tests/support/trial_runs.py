@@ -4,6 +4,7 @@ from typing import Any
 
 from gan.config import TrainConfig
 from gan.control import Control, ControlName
+from reports.phase import TrialPhase
 from reports.runs import TrialRun
 
 
@@ -12,7 +13,7 @@ def run(
     controls: dict[ControlName, Control] | None = None,
     metrics: dict[str, float] | None = None,
     seconds: float = 8.0,
-    status: str = "FINISHED",
+    phase: TrialPhase = TrialPhase.FINISHED,
     recolour: bool = False,
     sweep: str = "a sweep",
     **settings: Any,
@@ -24,7 +25,8 @@ def run(
         key=config.key(),
         name=name,
         index=0,
-        status=status,
+        status=phase.run_status,
+        phase=phase,
         reason="",
         config=config,
         step=50,

@@ -11,10 +11,12 @@ from mlflow.entities import Run
 
 from gan import checkpoint
 from orchestrator.store.attempts import Attempt, attempts, wasted_steps
-from orchestrator.store.manifest import read_record
-from orchestrator.store.trial_state import TrialState, states_of, sweep_directory
+from orchestrator.store.manifest import read_manifest
+from orchestrator.store.paths import sweep_directory
+from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.spec import SweepSpec, read_sweep
 from orchestrator.sweep.trials import Trial
+from reports.phase import TrialPhase
 from tests.support.cli_flags import call
 from tests.support.processes import SETTINGS, Launch, on_small, step_of
 from tests.support.tracked_trials import logged, made, run_of, runs_of, store_of
@@ -65,7 +67,7 @@ class Story:
 
     @property
     def trials(self) -> list[Trial]:
-        return read_record(self.directory)
+        return read_manifest(self.directory)
 
     @property
     def states(self) -> dict[str, TrialState]:
@@ -89,22 +91,22 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     directory = sweep_directory(runs, "story")
 
     def done() -> set[str]:
-        states = states_of(spec, read_record(directory), runs)
-        return {key for key, state in states.items() if state.done}
+        states = states_of(spec, read_manifest(directory), runs)
+        return {key for key, state in states.items() if state.phase.is_done}
 
     def latest() -> dict[str, Attempt]:
-        found = {t.key: attempts(directory / t.key) for t in read_record(directory)}
+        found = {t.key: attempts(directory / t.key) for t in read_manifest(directory)}
         return {key: history[-1] for key, history in found.items() if history}
 
     def is_half_way() -> bool:
         training = [each for each in latest().values() if not each.ended and 20 <= each.step <= 40]
-        return bool(training) and len(done()) >= 2 and len(read_record(directory)) >= 4
+        return bool(training) and len(done()) >= 2 and len(read_manifest(directory)) >= 4
 
     first = Launch(runs, sweep)
     first.wait_for(is_half_way)
     first.process.send_signal(signal.SIGINT)
     stopped = first.end()
-    trials, ended = read_record(directory), done()
+    trials, ended = read_manifest(directory), done()
     files = _files(directory, ended)
     statuses = {
         run.data.tags["colorsweep.key"]: run.info.status for run in runs_of(store_of(runs), "story")
@@ -120,7 +122,7 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def test_a_search_that_is_stopped_says_how_to_go_on(story: Story) -> None:
     assert story.stopped.returncode == 1, story.stopped.stderr
-    assert "3 trials: 3 new, 0 to go on with, 0 finished; 4 more to be chosen by the search" in (
+    assert "0 of 3 trials finished, 3 waiting; 4 more to be chosen by the search" in (
         story.stopped.stdout
     )
     assert re.search(r"\d of 7 trials finished", story.stopped.stdout)
@@ -150,7 +152,7 @@ def test_the_same_command_goes_on_to_exactly_as_many_trials_as_asked(story: Stor
     assert len({trial.key for trial in story.trials}) == len(story.trials) == 7
     directories = {path.name for path in story.directory.iterdir() if path.is_dir()}
     assert directories == {trial.key for trial in story.trials}
-    assert all(state.done for state in story.states.values())
+    assert all(state.phase.is_done for state in story.states.values())
 
 
 def test_nothing_is_trained_twice(story: Story) -> None:
@@ -164,16 +166,16 @@ def test_nothing_is_trained_twice(story: Story) -> None:
 
 
 def test_a_trial_that_is_behind_is_killed_and_not_failed(story: Story) -> None:
-    pruned = [trial for trial in story.trials if story.states[trial.key].mark]
+    pruned = [trial for trial in story.trials if story.states[trial.key].marker]
     assert pruned, "none was"
     for trial in pruned:
         state = story.states[trial.key]
-        assert state.mark is not None
-        assert state.mark.step <= state.step < 80
+        assert state.marker is not None
+        assert state.marker.step <= state.step < 80
         assert checkpoint.newest(story.directory / trial.key) is not None
         run = story.run_of(trial)
         assert run.info.status == "KILLED"
-        reason = f"stopped by the scheduler (asha) at step {state.mark.step}"
+        reason = f"stopped by the scheduler (asha) at step {state.marker.step}"
         assert run.data.tags["colorsweep.reason"] == reason
     finished = [trial for trial in story.trials if trial not in pruned]
     assert {story.run_of(trial).info.status for trial in finished} == {"FINISHED"}
@@ -185,7 +187,7 @@ def test_the_baseline_is_trained_to_its_end_and_recoloured(story: Story) -> None
     baseline, _, recoloured, *_ = story.trials
     assert [baseline.name, recoloured.name] == ["baseline", "recoloured, saturation=0.75"]
     for trial in (baseline, recoloured):
-        assert story.states[trial.key].finished
+        assert story.states[trial.key].phase is TrialPhase.FINISHED
 
 
 def test_each_trial_has_one_run_with_each_point_once(story: Story) -> None:
@@ -217,7 +219,7 @@ def test_status_dry_run_and_report_tell_pruned_from_failed(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    pruned = sum(state.mark is not None for state in story.states.values())
+    pruned = sum(state.marker is not None for state in story.states.values())
     options = ("--runs", str(story.runs))
     assert f"{7 - pruned} of 7 trials finished, {pruned} pruned" in (
         call(*options, "status", "story").stdout
@@ -236,7 +238,7 @@ def test_without_the_scheduler_those_that_it_stopped_are_to_go_on(
 ) -> None:
     without, text = tmp_path / "story.yaml", story.spec.path.read_text()
     without.write_text(text.partition("scheduler:")[0].replace("trials: 4", "trials: 6"))
-    pruned = sum(state.mark is not None for state in story.states.values())
+    pruned = sum(state.marker is not None for state in story.states.values())
     plan = call("--runs", str(story.runs), "launch", str(without), "--dry-run").stdout
     assert f"0 new, {pruned} resumed, {7 - pruned} finished" in plan
     assert "2 more to be chosen by the search, over" in plan

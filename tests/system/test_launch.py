@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 from mlflow.entities import Run
 
 from gan import checkpoint
 from gan.config import TrainConfig
+from gan.training.progress import Progress
 from gan.training.trainer import Trainer
-from orchestrator.store.lock import is_claimed
-from orchestrator.store.manifest import write_record
-from orchestrator.store.trial_state import sweep_directory
+from orchestrator.store.lock import is_locked
+from orchestrator.store.manifest import write_manifest
+from orchestrator.store.paths import sweep_directory
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
-from orchestrator.worker.run import train_trial
+from orchestrator.worker.stop_signal import StopReason, StopSignal
 from tests.support.processes import SETTINGS, Launch, step_of
+from tests.support.tasks import run_here, task_of
 from tests.support.tracked_trials import run_of, runs_of, store_of
 from tests.support.trainings import assert_same_generator, assert_sent_once, left_alone_meanwhile
 
@@ -80,17 +81,14 @@ def _files(runs: Path) -> dict[str, float]:
 
 def begin(trial: Trial, directory: Path) -> int:
     """Train a trial beyond its first evaluation, as a launch that is stopped; returns the step."""
-    evaluated: list[int] = []
-    ended = train_trial(
-        trial.config,
-        directory / trial.key,
-        Path(),
-        torch.device("cpu"),
-        started=time.time(),
-        on_progress=lambda progress: evaluated.append(progress.evaluated_step),
-        should_stop=lambda: evaluated[-1] > 0,
-    )
-    assert ended == ("stopped", "")
+    stop = StopSignal()
+
+    def stop_once_evaluated(progress: Progress) -> None:
+        if progress.evaluated_step:
+            stop.set(StopReason.USER)
+
+    task = task_of(trial.config, directory / trial.key)
+    assert run_here(task, stop_once_evaluated, stop) == ("stopped", "")
     return step_of(directory / trial.key)
 
 
@@ -103,12 +101,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
     directory = sweep_directory(runs, "story")
     directory.mkdir(parents=True)
-    write_record(directory, trials)
+    write_manifest(directory, trials)
     begun = {trial.key: begin(trial, directory) for trial in trials[:2]}
 
     sweep.write_text(SWEEP + BROKEN)
     launch = Launch(runs, sweep)
-    launch.wait_for(lambda: is_claimed(launch.directory))
+    launch.wait_for(lambda: bool(is_locked(launch.directory)))
     configs = [trial.config for trial in trials[:2]]
     alone = left_alone_meanwhile(configs, tmp_path_factory.mktemp("alone"))
     rival = Launch(runs, sweep)
@@ -138,7 +136,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 
 def test_a_launch_goes_on_from_the_checkpoints(story: Story) -> None:
-    assert "4 trials: 2 new, 2 to go on with, 0 finished" in story.killed.stdout
+    assert "story: 0 of 4 trials finished, 2 waiting, 2 stopped" in story.killed.stdout
     assert "new: [saturation=0.5" in story.killed.stdout, "the file was edited in between"
 
 
@@ -195,7 +193,7 @@ def test_sample_grids_and_generator_are_in_the_run(story: Story) -> None:
 
 def test_a_finished_sweep_has_nothing_to_do(story: Story) -> None:
     assert story.idle.returncode == 0, story.idle.stderr
-    assert "0 new, 0 to go on with, 3 finished" in story.idle.stdout
+    assert "story: 3 of 3 trials finished" in story.idle.stdout
     assert "Dashboard" not in story.idle.stdout, "Ray was started for nothing"
     assert story.files_after_idle == story.files_before_idle
     assert story.idle_seconds < 60

@@ -11,7 +11,7 @@ import pytest
 
 from gan import checkpoint
 from gan.training.trainer import Trainer
-from orchestrator.store.object_store import Storage
+from orchestrator.store.object_store import ObjectStore
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from tests.support.processes import SETTINGS, Launch, Program, on_small
@@ -71,7 +71,7 @@ def story(server: Server, small_npz: Path, tmp_path_factory: pytest.TempPathFact
             patch.setenv(name, value)
         uri = server.new_bucket()
 
-        store, paths = Storage(uri), [_path(trial) for trial in trials[:2]]
+        store, paths = ObjectStore(uri), [_path(trial) for trial in trials[:2]]
 
         died = Launch(one, sweep, uri)
         died.wait_for(lambda: all(stored_steps(uri, path) for path in paths))
@@ -92,10 +92,10 @@ def story(server: Server, small_npz: Path, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def stored(story: Story, server: Server, monkeypatch: pytest.MonkeyPatch) -> Storage:
+def stored(story: Story, server: Server, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
-    return Storage(story.uri)
+    return ObjectStore(story.uri)
 
 
 def test_the_same_command_goes_on_after_the_death_of_launch_and_workers(story: Story) -> None:
@@ -114,7 +114,7 @@ def test_a_launch_on_another_machine_is_refused_meanwhile(story: Story) -> None:
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_an_interrupted_trial_equals_one_left_alone(
-    story: Story, stored: Storage, index: int
+    story: Story, stored: ObjectStore, index: int
 ) -> None:
     trial, alone = story.trials[index], story.alone[index].result()
     at = f"{_path(trial)}/checkpoints/{checkpoint.step_name(320)}/{checkpoint.GENERATOR}"
@@ -125,7 +125,9 @@ def test_an_interrupted_trial_equals_one_left_alone(
         assert_sent_once(store_of(runs), run, alone)
 
 
-def test_the_baseline_is_recoloured_without_another_training(story: Story, stored: Storage) -> None:
+def test_the_baseline_is_recoloured_without_another_training(
+    story: Story, stored: ObjectStore
+) -> None:
     baseline, _, recoloured = (
         f"{_path(trial)}/checkpoints/{checkpoint.step_name(320)}" for trial in story.trials
     )

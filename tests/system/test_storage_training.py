@@ -3,26 +3,23 @@
 import json
 import re
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.training.trainer import Progress
-from orchestrator.store.attempts import Ending, attempts
-from orchestrator.store.lease import Claim
-from orchestrator.store.object_mirror import Mirror
-from orchestrator.store.object_store import Storage
-from orchestrator.store.prune_marker import Mark, mark_file, read_mark, write_mark
-from orchestrator.worker.run import train_trial
-from orchestrator.worker.upload import Uploads
+from gan.training.progress import Progress
+from orchestrator.store.attempts import attempts
+from orchestrator.store.lease import Lease
+from orchestrator.store.object_store import ObjectStore
+from orchestrator.store.object_sweep import ObjectSweep
+from orchestrator.store.paths import PRUNED
+from orchestrator.store.prune_marker import PruneMarker, read_marker, write_marker
 from tests.support.s3 import (
     Server,
     stored_steps,
 )
+from tests.support.tasks import run_here, task_of
 from tests.support.trainings import assert_same_generator, left_alone, small
 
 
@@ -30,24 +27,15 @@ def fit(
     uri: str,
     config: TrainConfig,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-    to_store: Uploads | None = None,
-) -> tuple[Ending, str]:
-    to_store = to_store or Uploads(uri, f"sweeps/some/{config.key()}", "token")
-    return train_trial(
-        config,
-        to_store.directory,
-        Path(),
-        torch.device("cpu"),
-        started=time.time(),
-        on_progress=on_progress,
-        should_stop=lambda: False,
-        uploads=to_store,
-    )
+) -> tuple[str, str]:
+    path = f"sweeps/some/{config.key()}"
+    task = task_of(config, Path("unused"), storage=uri, path=path, token="token")
+    return run_here(task, on_progress)
 
 
 def generator_of(uri: str, config: TrainConfig) -> bytes:
     at = f"sweeps/some/{config.key()}/checkpoints/step-{config.steps:08}/{checkpoint.GENERATOR}"
-    return Storage(uri).read(at)
+    return ObjectStore(uri).read(at)
 
 
 def test_a_server_that_is_away_stops_no_training_and_gets_the_rest_later(
@@ -101,7 +89,7 @@ def test_a_request_to_stop_is_heard_and_the_checkpoint_is_stored(
     uri: str, small_npz: Path, tmp_path: Path
 ) -> None:
     config = small(small_npz, steps=10**6)
-    mirror = Mirror(uri, tmp_path / "runs", "some")
+    mirror = ObjectSweep(uri, tmp_path / "runs", "some")
     steps: list[int] = []
 
     def watch(progress: Progress) -> None:
@@ -122,7 +110,7 @@ def test_a_trial_that_was_asked_to_end_before_its_turn_is_not_begun(
     uri: str, small_npz: Path, tmp_path: Path
 ) -> None:
     config = small(small_npz)
-    Mirror(uri, tmp_path / "runs", "some").ask_to_stop()
+    ObjectSweep(uri, tmp_path / "runs", "some").ask_to_stop()
     steps: list[int] = []
     assert fit(uri, config, lambda progress: steps.append(progress.step)) == ("stopped", "")
     assert steps == []
@@ -133,44 +121,42 @@ def test_a_schedulers_mark_is_heard_and_seen_elsewhere(
     uri: str, small_npz: Path, tmp_path: Path
 ) -> None:
     config = small(small_npz, steps=10**6)
-    driver, other = (Mirror(uri, tmp_path / name, "some") for name in ("driver", "other"))
-    mark = Mark(10, "mae", 0.5, 0.5, "asha", {})
+    driver, other = (ObjectSweep(uri, tmp_path / name, "some") for name in ("driver", "other"))
+    marker = PruneMarker(10, "mae", 0.5, 0.5, "asha", {})
 
     def watch(progress: Progress) -> None:
-        if not mark_file(driver.directory / config.key()).exists():
-            write_mark(driver.directory / config.key(), mark)
+        if not (driver.directory / config.key() / PRUNED).exists():
+            write_marker(driver.directory / config.key(), marker)
             driver.publish_soon(f"{config.key()}/pruned.json")
 
-    to_store = Uploads(uri, f"sweeps/some/{config.key()}", "token")
-    assert fit(uri, config, watch, to_store) == ("stopped", "")
-    assert to_store.asked == ("pruned", mark.reason)
+    assert fit(uri, config, watch) == ("pruned", marker.reason)
     other.refresh()
-    assert read_mark(other.directory / config.key()) == mark
+    assert read_marker(other.directory / config.key()) == marker
     driver.forget([config.key()])
-    assert read_mark(driver.directory / config.key()) is None
+    assert read_marker(driver.directory / config.key()) is None
     other.refresh()
-    assert read_mark(other.directory / config.key()) is None
+    assert read_marker(other.directory / config.key()) is None
     assert fit(uri, small(small_npz), lambda _: None) == ("finished", ""), "it goes on"
 
 
 def test_a_driver_hears_its_own_request_even_if_the_store_does_not_answer(
     uri: str, tmp_path: Path
 ) -> None:
-    mirror = Mirror(uri, tmp_path, "some")
+    mirror = ObjectSweep(uri, tmp_path, "some")
     assert not mirror.is_asked_to_stop()
     mirror.ask_to_stop_soon()
     assert mirror.is_asked_to_stop()
 
 
 def test_a_worker_whose_launch_was_taken_over_ends(
-    uri: str, store: Storage, small_npz: Path
+    uri: str, store: ObjectStore, small_npz: Path
 ) -> None:
     config = small(small_npz, steps=10**6)
 
     def watch(progress: Progress) -> None:
         if progress.step == 0:
-            claim = Claim("elsewhere", 7, "2026-01-01", "another token")
-            store.write("sweeps/some/claim.json", json.dumps(vars(claim)).encode())
+            lease = Lease("elsewhere", 7, "2026-01-01", "another token")
+            store.write("sweeps/some/claim.json", json.dumps(vars(lease)).encode())
 
     ending, reason = fit(uri, config, watch)
     assert ending == "failed"

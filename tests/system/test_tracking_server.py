@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from gan.data.datasets import Dataset
+from reports.phase import TrialPhase
 from reports.store import AWAY, read_sweep
 from reports.tracking import SweepTracker
 from tests.support.servers import TrackingServer
@@ -142,14 +143,16 @@ def test_what_a_server_missed_is_made_up_for(
     *,
     restarted: bool,
 ) -> None:
-    sync(remote, trial, "RUNNING", LONGER)
+    sync(remote, trial, TrialPhase.RUNNING, LONGER)
     wire.cut = True
     train_on(trial, photos)
     for _ in range(2):
         with pytest.raises(AWAY):
-            sync(remote, trial, "FINISHED", LONGER)
+            sync(remote, trial, TrialPhase.FINISHED, LONGER)
     wire.cut = False
-    sync(again(remote, sweep, tmp_path) if restarted else remote, trial, "FINISHED", LONGER)
+    sync(
+        again(remote, sweep, tmp_path) if restarted else remote, trial, TrialPhase.FINISHED, LONGER
+    )
     run = only_run(remote.client, sweep)
     assert logged(remote.client, run) == made(trial)
     assert run.info.status == "FINISHED"
@@ -163,7 +166,7 @@ def test_nothing_is_asked_of_a_server_when_there_is_no_news(
     wire.cut = True
     sync(remote, trial)
     with pytest.raises(AWAY):
-        sync(remote, trial, "RUNNING")
+        sync(remote, trial, TrialPhase.RUNNING)
 
 
 @pytest.mark.parametrize("request_", ["runs/create", "runs/log-batch", "runs/update", "/artifacts"])

@@ -1,13 +1,10 @@
-"""What the driver and ``status`` need of a sweep in an object store, kept below ``runs``.
+"""Store of a sweep in an object store, with a mirror below ``runs`` for the driver and ``status``.
 
-A mirror is laid out like a sweep on disk. Of each trial it has the newest sound checkpoint, without
-the part that only training goes on with, the sample grids and the attempts.
+The mirror is laid out like a sweep on disk. Of each trial it has the newest sound checkpoint,
+without the part that only training goes on with, the sample grids and the attempt log.
 """
 
 import fcntl
-import hashlib
-import json
-import logging
 import os
 import re
 import shutil
@@ -18,62 +15,51 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from gan import checkpoint
 from gan.errors import UserError
-from orchestrator.store import manifest
-from orchestrator.store.lease import lives, remote_claim
-from orchestrator.store.lock import claim
-from orchestrator.store.object_store import (
-    Entry,
-    Storage,
-    StorageError,
-    first_line,
-    patiently,
-    slug,
-)
-from orchestrator.store.prune_marker import mark_file
-from orchestrator.store.trial_state import stop_object
+from orchestrator.store.lease import hold_lease, live_lease
+from orchestrator.store.lock import lock
+from orchestrator.store.manifest import read_manifest
+from orchestrator.store.object_checkpoint import fetch_newest
+from orchestrator.store.object_store import Entry, ObjectStore, StorageError, first_line, patiently
+from orchestrator.store.paths import MANIFEST, PRUNED, mirror_root, stop_object
 from orchestrator.sweep.messages import listed, nearest
 
 LOOK_SECONDS = 5.0
 THREADS = 16
 TRIES = 3
 SMALL = re.compile(r"(attempts/[0-9][^/]*\.json|samples/step-\d+\.png|error\.txt|pruned\.json)")
-STEP = re.compile(rf"checkpoints/(step-\d+)/{re.escape(checkpoint.MANIFEST)}")
-
-log = logging.getLogger(__name__)
 
 
-class Mirror:
-    """A sweep's copy on this machine."""
+class ObjectSweep:
+    """Sweep in an object store, and its mirror on this machine."""
 
     def __init__(self, uri: str, runs: Path, sweep: str) -> None:
-        """Take note of where; nothing is asked yet.
+        """Parse the URI; nothing is sent yet.
 
         Raises:
             UserError: it is no URI of an object store.
         """
-        self.storage = Storage(uri)
+        self.storage = ObjectStore(uri)
         self.uri = uri
         self.shown = self.storage.uri
         """For people."""
         self.path = f"sweeps/{sweep}"
         """Of the sweep in the store."""
-        self.root = runs.absolute() / "remote" / slug(uri)
-        """Stands for ``runs`` where a sweep is looked for."""
+        self.root = mirror_root(runs, uri)
+        """Directory that stands for ``runs``."""
         self.directory = self.root / self.path
         self._token = ""
         self._asked = False
         self._look_at = 0.0
 
-    def refresh(self, key: str = "") -> None:
+    def refresh(self, key: str = "", *, generator: bool = False) -> None:
         """Bring the mirror up to date.
 
         Args:
-            key: of the only trial that matters, whose generator is wanted too once it is
-                finished; or nothing for all.
+            key: of the only trial to look at; or nothing for all.
+            generator: whether that trial's generator is wanted too.
 
         Raises:
             OSError: the store fails or refuses.
@@ -83,7 +69,7 @@ class Mirror:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a launch and status may share it
             for tries_left in reversed(range(TRIES)):
                 try:
-                    return self._refresh(key)
+                    return self._refresh(key, generator)
                 except FileNotFoundError:  # gone since the listing: a newer one is there
                     if not tries_left:
                         raise
@@ -110,14 +96,14 @@ class Mirror:
         except OSError as error:
             raise UserError(f"--storage: {self.storage.uri}: {first_line(error)}") from None
 
-    def launched(self) -> list[str]:
+    def launched_sweeps(self) -> list[str]:
         """List the sweeps in the store by name.
 
         Raises:
             UserError: the store fails or refuses.
         """
         with self.in_one_line():
-            records = {f"sweeps/{n}/{manifest.FILE}": n for n in self.storage.folders("sweeps")}
+            records = {f"sweeps/{n}/{MANIFEST}": n for n in self.storage.folders("sweeps")}
             return [records[path] for path in self.storage.existing([*records])]
 
     def require_launched(self) -> None:
@@ -126,9 +112,9 @@ class Mirror:
         Raises:
             UserError: it was not; the message lists those that were.
         """
-        if manifest.read_record(self.directory):
+        if read_manifest(self.directory):
             return
-        known = self.launched()
+        known = self.launched_sweeps()
         sweep = self.directory.name
         raise UserError(
             f"{sweep}: no such sweep in {self.storage.uri}{nearest(sweep, known)}; "
@@ -136,30 +122,30 @@ class Mirror:
         )
 
     @contextmanager
-    def claim(self, what: str, say: Callable[[str], None]) -> Iterator[None]:
-        """Hold the sweep while the context lasts (``remote_claim``), and bring it up to date.
+    def hold(self, what: str, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold the sweep while the context lasts (``hold_lease``), and bring it up to date.
 
         Raises:
             UserError: another launch holds it, or the store fails or refuses.
         """
         with (
-            claim(self.directory, what),
-            remote_claim(self.storage, self.path, what, say) as self._token,
+            lock(self.directory, what),
+            hold_lease(self.storage, self.path, what, say) as self._token,
         ):
             self.open()
             yield
 
-    def is_claimed(self) -> bool:
+    def is_held(self) -> bool:
         """Whether a launch holds the sweep; takes ``DEAD_SECONDS`` to see that it is dead.
 
         Raises:
             UserError: the store fails or refuses.
         """
         with self.in_one_line():
-            return lives(self.storage, self.path) is not None
+            return live_lease(self.storage, self.path) is not None
 
-    def task(self, key: str) -> dict[str, str]:
-        """Return what a worker has to know of the store, as fields of a TrialTask."""
+    def task_fields(self, key: str) -> dict[str, str]:
+        """Return what a worker needs beside the directory, as fields of a ``TrialTask``."""
         return {"storage": self.uri, "path": f"{self.path}/{key}", "token": self._token}
 
     def publish(self, name: str) -> None:
@@ -203,7 +189,7 @@ class Mirror:
         self._soon(self._ask_to_stop)
 
     def is_asked_to_stop(self) -> bool:
-        """Whether the sweep is asked to; the store is looked at every ``LOOK_SECONDS``."""
+        """Whether the sweep is asked to stop; the store is looked at every ``LOOK_SECONDS``."""
         if not self._asked and time.monotonic() >= self._look_at:
             with suppress(OSError):  # a store that does not answer asks nothing
                 self._asked = bool(self.storage.existing([stop_object(self.path)]))
@@ -211,37 +197,37 @@ class Mirror:
         return self._asked
 
     def forget_stop(self) -> None:
-        """Forget what was asked of the sweep; if the store fails, the next launch does."""
+        """Remove the request that the sweep stop; if the store fails, the next launch does."""
         self._asked = False
         with suppress(OSError):
             self._remove([stop_object(self.path)])
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Forget what was asked of some of its trials, by people and by schedulers.
+        """Remove requests that some of its trials stop, and their prune markers.
 
         Raises:
             StorageError: the store refuses, or has failed for long.
         """
         keys = list(keys)
-        paths = [mark_file(Path(self.path) / key).as_posix() for key in keys]
+        paths = [f"{self.path}/{key}/{PRUNED}" for key in keys]
         paths += [stop_object(self.path, key) for key in keys]
         patiently(partial(self._remove, paths), self.shown)
         for key in keys:
-            mark_file(self.directory / key).unlink(missing_ok=True)
+            (self.directory / key / PRUNED).unlink(missing_ok=True)
 
     def _remove(self, paths: Sequence[str]) -> None:
         for path in self.storage.existing(paths):
             self.storage.remove(path)
 
-    def _refresh(self, key: str) -> None:
+    def _refresh(self, key: str, generator: bool) -> None:
         found = self.storage.entries(f"{self.path}/{key}".rstrip("/"))
         if key:
-            self._refresh_trial(key, found, generator=True)
+            self._refresh_trial(key, found, generator=generator)
             return
-        if manifest.FILE in found:
-            self._fetch(manifest.FILE, found[manifest.FILE])
+        if MANIFEST in found:
+            self._fetch(MANIFEST, found[MANIFEST])
         else:
-            (self.directory / manifest.FILE).unlink(missing_ok=True)
+            (self.directory / MANIFEST).unlink(missing_ok=True)
         trials: dict[str, dict[str, Entry]] = {}
         for name, entry in found.items():
             trial, _, rest = name.partition("/")
@@ -260,59 +246,14 @@ class Mirror:
         for name, entry in found.items():
             if SMALL.fullmatch(name):
                 self._fetch(f"{key}/{name}", entry)
-        mark = mark_file(self.directory / key)
-        if mark.name not in found:
-            mark.unlink(missing_ok=True)
-        steps = sorted((m[1] for name in found if (m := STEP.fullmatch(name))), reverse=True)
-        kept = next((s for s in steps if self._mirror(key, s, found, generator)), None)
-        for path in checkpoint.checkpoints_of(self.directory / key).glob("step-*"):
-            if path.name != kept:
-                shutil.rmtree(path)
-
-    def _mirror(self, key: str, step: str, found: Mapping[str, Entry], generator: bool) -> bool:
-        """Copy what is wanted of a checkpoint, unless the mirror has it; False if damaged."""
         trial = self.directory / key
-        target = checkpoint.checkpoints_of(trial) / step
-        at = f"checkpoints/{step}"
-        changed = found[f"{at}/{checkpoint.MANIFEST}"].time
-        if _changed(target / checkpoint.MANIFEST) == changed and not (
-            generator and _lacks_generator(target)
-        ):
-            return True
-        contents = self._read(key, at, found, generator)
-        if contents is None:
-            where = f"{self.storage.uri}/{self.path}/{key}/{at}"
-            log.warning("skipped a damaged checkpoint: %s", where)
-            return False
-        checkpoint.write(trial, int(step.removeprefix("step-")), contents)
-        os.utime(target / checkpoint.MANIFEST, ns=(changed, changed))
-        return True
-
-    def _read(
-        self, key: str, at: str, found: Mapping[str, Entry], generator: bool
-    ) -> dict[str, bytes] | None:
-        """Read what is wanted of a checkpoint; None if it is damaged."""
-        contents: dict[str, bytes] = {}
-
-        def read(name: str) -> bytes:
-            return self.storage.read(f"{self.path}/{key}/{at}/{name}")
-
-        try:
-            manifest = json.loads(read(checkpoint.MANIFEST))
-            if any(
-                found[f"{at}/{name}"].size != entry["bytes"] for name, entry in manifest.items()
-            ):
-                return None
-            for name in (checkpoint.TRIAL, checkpoint.CONFIG, checkpoint.GENERATOR):
-                if name != checkpoint.GENERATOR or (
-                    generator and _is_finished(json.loads(contents[checkpoint.TRIAL]))
-                ):
-                    contents[name] = read(name)
-                    if hashlib.sha256(contents[name]).hexdigest() != manifest[name]["sha256"]:
-                        return None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
-        return contents
+        if PRUNED not in found:
+            (trial / PRUNED).unlink(missing_ok=True)
+        names = (checkpoint.TRIAL, checkpoint.CONFIG, *[checkpoint.GENERATOR] * generator)
+        kept = fetch_newest(self.storage, f"{self.path}/{key}", found, trial, names)
+        for path in checkpoint.checkpoints_of(trial).glob("step-*"):
+            if path != kept:
+                shutil.rmtree(path)
 
     def _fetch(self, name: str, entry: Entry) -> None:
         """Copy a small object, unless the mirror has it."""
@@ -323,17 +264,3 @@ class Mirror:
                 return
         checkpoint.write_file(file, self.storage.read(f"{self.path}/{name}"))
         os.utime(file, ns=(entry.time, entry.time))
-
-
-def _changed(file: Path) -> int | None:
-    return file.stat().st_mtime_ns if file.exists() else None
-
-
-def _lacks_generator(mirrored: Path) -> bool:
-    has = (mirrored / checkpoint.GENERATOR).exists()
-    return not has and _is_finished(checkpoint.read_trial(mirrored))
-
-
-def _is_finished(trial: Mapping[str, Any]) -> bool:
-    """Whether a checkpoint is the last of the length that it was made for."""
-    return bool(trial["step"] >= trial["total_steps"])

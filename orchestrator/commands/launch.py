@@ -1,0 +1,67 @@
+"""Command ``launch``: a sweep, run or gone on with; ``--dry-run`` says what it would do."""
+
+import shlex
+import sys
+
+import click
+from rich.console import Console
+
+from gan.errors import UserError
+from orchestrator.store.paths import Locations
+from orchestrator.sweep.spec import SweepSpec, find_sweep, read_sweep
+from orchestrator.sweep.trials import Trial, expand
+
+
+@click.command()
+@click.argument("sweep")
+@click.option("--dry-run", is_flag=True, help="Print trials, time and cost; start nothing.")
+@click.option("--price", type=click.FloatRange(min=0), help="Price of an hour of one trial.")
+@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
+@click.pass_obj
+def launch(
+    locations: Locations, sweep: str, dry_run: bool, price: float | None, as_json: bool
+) -> None:
+    """Run, or go on with, the sweep in the file SWEEP (or the shipped one of that name).
+
+    Finished trials are skipped, begun ones go on from their newest checkpoint, the rest start.
+    The same command therefore goes on after Ctrl-C, a crash or a preemption, and trains only
+    new trials after an edit of the file. Joins a running Ray cluster (RAY_ADDRESS), else starts
+    Ray here. MLFLOW_TRACKING_URI names the tracking store.
+
+    A file with a search chooses its trials by the results of others; one with a scheduler stops
+    (prunes) those that are behind. Both remember the results of earlier launches.
+
+    Exits with 1 if a trial is neither finished nor pruned, 2 on bad input.
+    """
+    spec = read_sweep(find_sweep(sweep))
+    trials = expand(spec)
+    if dry_run:
+        _dry_run(locations, spec, trials, price, as_json)
+        return
+    if price is not None or as_json:
+        raise UserError("--price and --json go with --dry-run")
+    from orchestrator.driver import launch as driver
+    from reports.store import default_uri
+
+    command = shlex.join(["colorsweep", *sys.argv[1:]])
+    uri = default_uri(locations.runs)
+    if not driver.launch(spec, trials, locations, uri, _console(), command):
+        sys.exit(1)
+
+
+def _dry_run(
+    locations: Locations, spec: SweepSpec, trials: list[Trial], price: float | None, as_json: bool
+) -> None:
+    from orchestrator.commands.dry_run import plan_json, plan_launch, print_plan
+    from orchestrator.store.sweep_store import opened_root
+
+    root = opened_root(locations, spec.name, launched=False)
+    plan = plan_launch(spec, trials, root, price, _console(stderr=as_json))
+    if as_json:
+        click.echo(plan_json(plan))
+    else:
+        print_plan(plan, spec, _console())
+
+
+def _console(*, stderr: bool = False) -> Console:
+    return Console(stderr=stderr, highlight=False, markup=False)  # names may hold [brackets]

@@ -1,0 +1,50 @@
+"""Command ``report``: the trials of sweeps, compared on a page."""
+
+import sys
+import webbrowser
+from pathlib import Path
+
+import click
+
+from orchestrator.store.paths import Locations
+
+
+@click.command()
+@click.argument("sweeps", metavar="SWEEP...", nargs=-1, required=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory to write into.  [default: RUNS/reports/SWEEP]",
+)
+@click.option("--all", "left_out", is_flag=True, help="Show trials that left the file, too.")
+@click.option("--open", "opened", is_flag=True, help="Open the page in a browser.")
+@click.option("--log", is_flag=True, help="Keep the report in the tracking store, with the sweep.")
+@click.pass_obj
+def report(
+    locations: Locations,
+    sweeps: tuple[str, ...],
+    out: Path | None,
+    left_out: bool,
+    opened: bool,
+    log: bool,
+) -> None:
+    """Compare the trials of one SWEEP (its name), or of several, on a page.
+
+    Writes index.html, which needs no other file and no network; the same as README.md with
+    pictures; rows.csv and rows.json. Reads the tracking store alone, also while trials still run.
+
+    Exits with 1 if --open cannot show the page, 2 on bad input.
+    """
+    from reports.page import write_report
+    from reports.store import default_uri
+
+    names = list(dict.fromkeys(sweeps))
+    out = out or locations.runs / "reports" / "+".join(names)
+    page = write_report(default_uri(locations.runs), names, out, left_out=left_out, log=log)
+    click.echo(page)
+    if log:
+        line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
+        click.echo(line, err=True)  # what a script reads is the page's path alone
+    if opened and not webbrowser.open(page.resolve().as_uri()):
+        click.echo("Error: --open: no browser could show it", err=True)
+        sys.exit(1)

@@ -1,0 +1,88 @@
+"""Names of every file and object of a sweep and its trials.
+
+Below ``--runs``, or for checkpoints below ``--storage``::
+
+    sweeps/NAME/trials.json       manifest of the last launch
+    sweeps/NAME/claim.json        lock of a launch; in an object store its lease
+    sweeps/NAME/stop              asks the sweep to stop
+    sweeps/NAME/KEY/              a trial: checkpoints/ and samples/ (``gan.checkpoint``) and
+        attempts/*.json           its attempt log
+        claim.json                lock of the process that trains it
+        stop                      asks the trial to stop; in an object store ../stop-KEY
+        pruned.json               prune marker
+        error.txt                 traceback of our own mistake
+    remote/STORE/sweeps/NAME/     mirror of a sweep in an object store
+    mlflow.db, mlartifacts/       tracking store, unless MLFLOW_TRACKING_URI names another
+    reports/NAME/                 reports
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from gan.config import TrainConfig
+
+MANIFEST = "trials.json"
+LOCK = "claim.json"
+STOP = "stop"
+PRUNED = "pruned.json"
+ERROR = "error.txt"
+ATTEMPTS = "attempts"
+
+
+@dataclass(frozen=True)
+class Locations:
+    """Directory and object store that a command reads and writes."""
+
+    runs: Path
+    storage: str | None
+    """URI of the object store of trials' checkpoints; None where they are below ``runs``."""
+
+
+def sweep_directory(runs: Path, sweep: str) -> Path:
+    """Return the directory of a sweep's trials."""
+    return runs.absolute() / "sweeps" / sweep
+
+
+def trial_directory(runs: Path, sweep: str, key: str) -> Path:
+    """Return the directory of a trial's checkpoints and samples."""
+    return sweep_directory(runs, sweep) / key
+
+
+def baseline_directory(trial: Path, config: TrainConfig) -> Path | None:
+    """Return the directory of a recoloured trial's baseline, beside its own."""
+    return trial.parent / config.without_control().key() if config.recolour else None
+
+
+def mirror_root(runs: Path, uri: str) -> Path:
+    """Return the directory that stands for ``runs`` where a sweep is in an object store."""
+    return runs.absolute() / "remote" / slug(uri)
+
+
+def scratch_directory(uri: str, path: str) -> Path:
+    """Return where a trial is trained on this machine: one place for each user, store and trial."""
+    return Path(tempfile.gettempdir()) / f"colorsweep-{os.getuid()}" / slug(uri) / path
+
+
+def tune_directory(sweep: Path) -> Path:
+    """Return the directory of Tune's own record, which nothing reads."""
+    return sweep / ".tune"
+
+
+def stop_object(sweep: str, key: str = "") -> str:
+    """Return the object that asks a sweep, or a trial, to stop."""
+    return f"{sweep}/{STOP}-{key}" if key else f"{sweep}/{STOP}"
+
+
+def slug(uri: str) -> str:
+    """Make a name for a directory of a URI."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", shown(uri).partition("?")[0].partition("://")[2])
+    return f"{name.strip('-')}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}"
+
+
+def shown(uri: str) -> str:
+    """Make a URI fit to be shown: without a secret."""
+    return re.sub(r"//[^/@]*@", "//***@", uri)

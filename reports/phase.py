@@ -1,0 +1,66 @@
+"""Phases of a trial: the one list that every screen, report and run derives its words from."""
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class TrialPhase(StrEnum):
+    """How a trial is; the value is its label for people."""
+
+    WAITING = "waiting"
+    """Not begun, or asked for more than it has."""
+    STARTING = "starting"
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    """After the death of its process or node."""
+    STOPPED = "stopped"
+    """On request; launched again, it goes on."""
+    DIED = "died"
+    """Without a word, and nothing has taken it up."""
+    FAILED = "failed"
+    PRUNED = "pruned"
+    """Stopped for good by a scheduler."""
+    FINISHED = "finished"
+
+    @property
+    def style(self) -> str:
+        """Colour of the label in a terminal, as rich names it."""
+        return _STYLES[self]
+
+    @property
+    def run_status(self) -> str:
+        """Status of the trial's run, of MLflow's."""
+        named = {"finished": "FINISHED", "failed": "FAILED", "waiting": "SCHEDULED"}
+        return named.get(self, "RUNNING" if self.is_active else "KILLED")
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a process trains it, or is about to."""
+        return self in (TrialPhase.STARTING, TrialPhase.RUNNING, TrialPhase.RESTARTING)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a launch has nothing to do for it."""
+        return self in (TrialPhase.FINISHED, TrialPhase.PRUNED)
+
+
+_STYLES = {
+    TrialPhase.WAITING: "dim",
+    TrialPhase.STARTING: "cyan",
+    TrialPhase.RUNNING: "cyan",
+    TrialPhase.RESTARTING: "yellow",
+    TrialPhase.STOPPED: "yellow",
+    TrialPhase.DIED: "red",
+    TrialPhase.FAILED: "red",
+    TrialPhase.PRUNED: "magenta",
+    TrialPhase.FINISHED: "green",
+}
+
+
+def counted(phases: Iterable[TrialPhase]) -> str:
+    """Count trials in words: ``4 of 6 trials finished, 1 waiting, 1 failed``."""
+    counts = Counter(phases)
+    finished, total = counts.pop(TrialPhase.FINISHED, 0), counts.total()
+    others = [f", {counts[phase]} {phase}" for phase in TrialPhase if counts[phase]]
+    return f"{finished} of {total + finished} trials finished{''.join(others)}"
