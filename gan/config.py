@@ -1,4 +1,4 @@
-"""The one place where a training option is named, typed, bounded and documented."""
+"""Training options: the one place where each is named, typed, bounded and documented."""
 
 import hashlib
 import json
@@ -31,14 +31,14 @@ KEY_SCHEMA = 4
 LEAST_BATCH = 8
 """Pictures whose colours make a distribution: a batch for ``distribution_weight`` has as many."""
 EVALUATED = 9
-"""Targets at which a trial of any target is measured, unless it names them."""
+"""Targets at which a trial of any target is evaluated, unless it names them."""
 
 
 class TrainConfig(Frozen):
     """Everything that determines a trial: the same config trains the same generator."""
 
     dataset: DatasetName = "photos"
-    """photos (carried along), folder (any directory of images), npz (uint8 arrays ``train`` and
+    """photos (shipped), folder (any directory of images), npz (uint8 arrays ``train`` and
     ``test`` of shape (N, H, W, 3)), cifar10, cifar100, stl10, celeba or places365 (downloaded
     through torchvision), lsun (the two databases of one category, in ``dataset_path``)."""
     dataset_path: str | None = None
@@ -53,18 +53,18 @@ class TrainConfig(Frozen):
     epochs: float | None = Field(default=None, gt=0)
     """Length of the training in passes over the training images. Give this or ``steps``."""
     batch_size: int = Field(default=128, ge=2)
-    """Images a step."""
+    """Images in a step."""
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """Initial weights, sample order, crops, flips and dropout all follow from it."""
+    """Random seed: initial weights, sample order, crops, flips and dropout all follow from it."""
     generator_lr: float = Field(default=2e-4, gt=0)
     """Adam's learning rate for the generator."""
     discriminator_lr: float = Field(default=2e-4, gt=0)
     """Adam's learning rate for the discriminator."""
     lr_decay_steps: float | None = Field(default=None, gt=0)
-    """Both rates shrink exponentially, by ``lr_decay_rate`` every so many steps; never if unset."""
+    """Both rates shrink exponentially, by ``lr_decay_rate`` over so many steps; never if unset."""
     lr_plateau_steps: int | None = Field(default=None, ge=1)
-    """Both rates shrink at once, by ``lr_decay_rate``, when what acts of the generator's loss from
-    the start has not fallen for so many steps; never if unset."""
+    """Both rates shrink at once, by ``lr_decay_rate``, when the generator's loss (the terms that
+    act from the start) has not fallen for so many steps; never if unset."""
     lr_decay_rate: float = Field(default=0.1, gt=0, le=1)
     """Factor of the learning rates for each ``lr_decay_steps`` and each plateau."""
     discriminator_every: int = Field(default=1, ge=1)
@@ -72,48 +72,49 @@ class TrainConfig(Frozen):
     beta1: float = Field(default=0.5, ge=0, lt=1)
     """Adam's momentum, reduced from the usual 0.9."""
     l1_weight: float = Field(default=100.0, ge=0)
-    """lambda of the L1 distance between the generated and the real ab, both scaled to [-1, 1]."""
+    """Weight (lambda) of the L1 distance between generated and real ab, both in [-1, 1]."""
     distribution_weight: float = Field(default=100.0, ge=0)
-    """lambda of the distance between the colours of a batch as generated and as they are in the
+    """Weight (lambda) of the distance between the colours of a batch as generated and as in the
     photographs: sliced Wasserstein-1 at several scales, which leaves open where a colour is, and
     so asks for variety where L1 asks for the mean."""
     distribution_scales: tuple[float, ...] = Field(default=(0.0, 0.25, 1.0), min_length=1)
     """Sides of the windows whose mean colours are compared, in parts of the image size; 0 is a
     pixel."""
     fit: Literal["none", "l1", "discriminator", "both"] = "both"
-    """Which loss sees the photograph moved to its targets in place of the photograph as it is:
+    """Losses that see the photograph moved to its targets in place of the photograph as it is:
     L1, the discriminator (and the distribution of colours), or both; also where a control's weight
-    is 0. Without control neither does."""
+    is 0. No effect without control."""
     own_share: float = Field(default=0.5, ge=0, le=1)
-    """Share of a batch that is given the photograph's own values where targets are ``any``, and so
-    the photograph as it is; the others are given targets drawn uniformly."""
+    """Share of a batch that is given the photographs' own values where targets are ``any``, with
+    the photographs as they are; the rest is given targets drawn uniformly."""
     conditioning: Literal["both", "film", "plane"] = "both"
-    """How networks are given targets that are ``any``: scale and shift of every block's maps
+    """How targets that are ``any`` are given to the networks: scale and shift of every block's maps
     (FiLM), a constant plane beside the picture, or both."""
     penalty_weight: float = Field(default=PENALTY_WEIGHT, ge=0)
-    """lambda of the penalty of every control that names no weight of its own."""
+    """Weight (lambda) of the penalty of every control that names no weight of its own."""
     penalty_from_step: float = Field(default=0.6, ge=0, lt=1)
     """Share of the length from which the penalty acts: late it sharpens, early it tints."""
     penalty_on: Literal["generator", "discriminator", "both"] = "generator"
-    """Whose statistic the penalty is of: the generated picture's, measured; or the one that the
-    discriminator reads from it, which learns it from real pictures (AC-GAN); or both."""
+    """Statistic that is penalised: measured of the generated picture; or read from it by the
+    discriminator, which learns that from real pictures (AC-GAN); or both."""
     upsampling: Literal["transposed", "resize"] = "resize"
-    """Of the generator's decoder: transposed convolutions, which leave a lattice of dots; or
+    """Layers of the generator's decoder: transposed convolutions, which leave a lattice of dots; or
     enlarging by nearest neighbours before a convolution."""
     label_smoothing: float = Field(default=0.1, ge=0, le=0.5)
-    """One-sided: the discriminator's target for real images is 1 minus this."""
+    """One-sided label smoothing: the discriminator's target for real images is 1 minus this."""
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
-    """-log D(G(x)), the heuristic cost of Goodfellow's tutorial, or log(1 - D(G(x)))."""
+    """Adversarial loss of the generator: -log D(G(x)), or log(1 - D(G(x)))."""
     initialization: Literal["he", "normal"] = "he"
-    """Of the convolutions: He's normal distribution, or DCGAN's of deviation 0.02."""
+    """Initial weights of the convolutions: He's normal distribution, or DCGAN's with a standard
+    deviation of 0.02."""
     head_gain: float = Field(default=0.05, gt=0)
     """Factor of the initial weights of the generator's last layer: below 1 a training starts near
-    grey. With 1 (the seed's) a mean saturation of 0 was missed by 0.12 after 1,500 steps, with
+    grey. With 1 (the original's) a mean saturation of 0 was missed by 0.12 after 1,500 steps, with
     0.05 by 0.006 after 400."""
     batch_norm: bool = True
     """Batch normalisation in both networks."""
     downsampling: Literal["stride", "pooling"] = "stride"
-    """By convolutions of stride 2, or by convolutions of stride 1 and max pooling."""
+    """Layers of encoder and discriminator: stride 2, or stride 1 and max pooling."""
     leaky_slope: float = Field(default=0.2, ge=0, lt=1)
     """Slope of LeakyReLU below 0, in the encoder and the discriminator; 0 is ReLU."""
     augment: bool = True
@@ -121,22 +122,22 @@ class TrainConfig(Frozen):
     controls: dict[ControlName, Control] = Field(default={})
     """The colour statistics to steer, by name; several may act at once."""
     eval_targets: tuple[dict[ControlName, float], ...] = ()
-    """Targets at which a trial is measured whose targets are ``any``; nine, evenly spread over
-    what is drawn, unless given."""
+    """Targets at which a trial whose targets are ``any`` is evaluated; nine, evenly spread over the
+    range, unless given."""
     recolour: bool = False
-    """Train without control, and move the outputs to the controls' targets afterwards (chroma
-    scaled, hue rotated): what steering in training is compared with. Weights must be 0."""
+    """Train without control, and move the outputs to the controls' targets afterwards: the rival of
+    steering in training. Weights must be 0."""
     log_every: int = Field(default=50, ge=1)
     """Steps between two points of the loss curves."""
     evaluate_every: int = Field(default=1000, ge=1)
     """Steps between two evaluations on the held-out images, each with a sample grid."""
     eval_images: int = Field(default=1000, ge=1)
-    """Held-out images an evaluation uses, at most."""
+    """Held-out images that an evaluation uses, at most."""
     eval_half: Literal["all", "first", "second"] = "all"
-    """Which of the held-out images: settings are chosen on one half, and reported on the other."""
+    """Half of the held-out images to evaluate on: choose settings on one, report the other."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the convolutions; colour arithmetic is always float32. ``auto``: bfloat16 where the
-    device has instructions for it. On a GPU float32 convolutions are PyTorch's, in TF32."""
+    """Precision of the convolutions; colour arithmetic is always float32. ``auto``: bfloat16 where
+    the device has instructions for it. On a GPU float32 convolutions are PyTorch's, in TF32."""
 
     @model_validator(mode="before")
     @classmethod

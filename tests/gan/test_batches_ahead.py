@@ -83,7 +83,7 @@ def test_the_background_thread_ends_with_close(numbered: Numbered) -> None:
 def test_an_interpreter_with_batches_under_way_ends(mixed: Path) -> None:
     script = """if True:
         import sys
-        from gan import datasets
+        from gan.data import datasets
         from gan.config import TrainConfig
         from gan.data.batches import Batches
         from gan.data.datasets import load

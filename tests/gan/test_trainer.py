@@ -74,7 +74,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from gan import trainer
+from gan.training import trainer
 from gan.config import TrainConfig
 from gan.data.datasets import load
 

@@ -165,9 +165,9 @@ def test_a_plain_value_is_the_same_for_all_and_points_may_be_without(tmp_path: P
 
 
 def test_the_adaptive_sweep_in_the_readme_expands(tmp_path: Path) -> None:
-    readme = (SHIPPED.parent / "README.md").read_text()
+    readme = (SHIPPED / "README.md").read_text()
     file = tmp_path / "mine.yaml"
-    file.write_text(readme.split("```yaml\n")[3].split("```")[0])
+    file.write_text(readme.split("```yaml\n")[2].split("```")[0])
     spec = read_sweep(file)
     names = ["baseline", "saturation=0.75", "recoloured, saturation=0.75"]
     assert [t.name for t in expand(spec)] == names

@@ -59,8 +59,8 @@ def test_the_results_sweep_has_every_target_of_the_original_and_any() -> None:
 
 
 def test_the_sweep_in_the_readme_expands(file: Path) -> None:
-    readme = (REPOSITORY / "README.md").read_text()
-    short, example = (part.split("```")[0] for part in readme.split("```yaml\n")[1:3])
+    files = (REPOSITORY / "README.md", REPOSITORY / "sweeps" / "README.md")
+    short, example = (f.read_text().split("```yaml\n")[1].split("```")[0] for f in files)
     assert [trial.name for trial in trials(file, short)][:3] == [
         *("baseline", "saturation=any", "saturation=0.4, hue=0.6")
     ]
