@@ -204,7 +204,7 @@ class TrainConfig(Frozen):
     def _recolour_is_no_loss(self) -> Self:
         weighted = [name for name, control in self.controls.items() if control.weight > 0]
         if self.recolour and (weighted or not self.controls):
-            raise ValueError("recolour wants controls, of weight 0")
+            raise ValueError("recolour needs controls, with weight 0")
         return self
 
     @model_validator(mode="after")
@@ -295,6 +295,6 @@ class TrainConfig(Frozen):
         """Return the length in steps: given as such, or as passes over ``images`` images."""
         if self.steps is not None:
             return self.steps
-        assert self.epochs is not None, "the validator wants one of the two"
+        assert self.epochs is not None, "the validator requires one of the two"
         # Rounded first: 1.1 epochs of 100 images are 110 images, not a little more.
         return max(1, math.ceil(round(self.epochs * images, 6) / self.batch_size))

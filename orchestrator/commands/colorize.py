@@ -1,4 +1,4 @@
-"""The command ``colorize``: picture files through a trained generator."""
+"""Command ``colorize``: picture files, coloured by a trained generator."""
 
 import os
 import sys
@@ -21,19 +21,17 @@ ARGUMENTS = [
     click.Option(
         ["--out"],
         type=click.Path(path_type=Path, file_okay=False),
-        help="Directory to write into, by the pictures' names; a folder's keep their places in it."
+        help="Directory to write into; pictures of a folder keep their places in it."
         "  [default: beside each picture]",
     ),
     click.Option(
         ["--suffix"],
-        help=f"Put behind the names of what is written.  [default: {SUFFIX}; none with --out]",
+        help=f"Suffix of output names.  [default: {SUFFIX}; none with --out]",
     ),
-    click.Option(
-        ["--overwrite"], is_flag=True, help="Replace files that are there, but none of PATHS."
-    ),
+    click.Option(["--overwrite"], is_flag=True, help="Replace existing files, but none of PATHS."),
     click.Option(["--in-place"], is_flag=True, help="Write over the pictures themselves."),
     click.Option(
-        ["--raw"], is_flag=True, help="Leave the generator's colours as they are: no exact control."
+        ["--raw"], is_flag=True, help="Keep the generator's own colours, without exact control."
     ),
 ]
 
@@ -56,25 +54,25 @@ def colorize(
 ) -> None:
     """Colour the pictures PATHS, and all in those that are folders, with a trained generator.
 
-    In folders, hidden files and what is named -colorized are left alone.
+    In folders, hidden files and names that end in -colorized are left alone.
 
-    JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each is written in
-    its own format and depth, upright, in sRGB, with its alpha and without its metadata. Its
-    lightness stays what it is. The wanted values replace the trial's own; a trial of any target is
-    given them, and exact control then moves the colours to them. None of PATHS is written over
-    unless --in-place says so, and no other file unless --overwrite does.
+    Reads JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
+    written in its own format and depth, upright, in sRGB, with its alpha, without metadata, and
+    with its lightness unchanged. The given targets replace the trial's own; an any-target trial
+    takes them as inputs, and exact control then moves the colours to them. None of PATHS is
+    overwritten without --in-place, and no other file without --overwrite.
 
-    Prints for each picture what was wanted, what is achieved, and the nearest value that its
-    lightness allows where that is another.
+    Prints for each picture the wanted and the achieved value, and the nearest value that its
+    lightness allows where that differs.
 
-    Exits with 1 if a picture could not be done (the others are), 2 on bad options.
+    Exits with 1 if a picture failed (the others are written), 2 on bad options.
     """
     if in_place and (out is not None or suffix is not None):
         raise UserError("--in-place goes with neither --out nor --suffix")
     if suffix is None:
         suffix = SUFFIX if out is None and not in_place else ""
     if Path(suffix).name != suffix:
-        raise UserError(f"--suffix: {suffix!r} is no part of a file's name")
+        raise UserError(f"--suffix: {suffix!r} cannot be part of a file name")
     # torch reads it, and is imported below. Its threads else wait for each other in a busy loop:
     # with one of two cores busy, 12 megapixels took 4 to 14 s instead of 2.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""The command ``export``: a trained generator for other programs."""
+"""Command ``export``: a trained generator for other programs."""
 
 import tempfile
 from pathlib import Path
@@ -57,4 +57,4 @@ def export(
     click.echo(f"generator: {chosen.shown}")
     click.echo(f"{out / ONNX}: within {difference:.1g} of PyTorch's ab in [-1, 1]")
     if network.config.recolour:
-        click.echo("The file holds the network alone: this trial is recoloured after it.")
+        click.echo("The file holds the network alone; recolouring comes after it.")

@@ -1,4 +1,4 @@
-"""Values of flags, as they are typed."""
+"""Parsers of flags' values."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ def whole(text: str) -> int:
 
 
 def smoothing(text: str) -> float:
-    """Read label smoothing; the seed gives the label of real images, such as 0.9, or a boolean."""
+    """Read label smoothing, the label of real images (above 0.5), or a boolean."""
     known = {"true": TrainConfig.model_fields["label_smoothing"].default, "false": 0.0}
     try:
         value = float(known.get(text.lower(), text))
@@ -30,7 +30,7 @@ def smoothing(text: str) -> float:
 
 
 def target(text: str) -> dict[str, Any]:
-    """Read a target: a number, ``any``, or LOW:HIGH, any between the two."""
+    """Read a target: a number, ``any``, or LOW:HIGH for any value between the two."""
     low, colon, high = text.partition(":")
     try:
         if colon:

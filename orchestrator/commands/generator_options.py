@@ -1,4 +1,4 @@
-"""Options that say which generator, and their targets."""
+"""Options that choose a generator, and its targets."""
 
 import math
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ OPTIONS = [
     click.Option(
         ["--sweep"],
         metavar="NAME",
-        help="Sweep to choose the finished trial from that is nearest to the targets below;"
-        " without any, its trial without control.",
+        help="Sweep whose finished trial nearest to the targets below is taken; without targets,"
+        " its baseline.",
     ),
     click.Option(
         ["--run"],
         metavar="TRIAL",
-        help="MLflow's id of a trial's run; with --sweep also its name or key.",
+        help="Trial: its MLflow run id, or with --sweep its name or key.",
     ),
     click.Option(
         ["--generator"],
         type=click.Path(path_type=Path),
         metavar="PATH",
-        help="Checkpoint, trial's directory, export, or .safetensors file beside its config.json.",
+        help="Checkpoint, trial directory, export, or .safetensors file next to its config.json.",
     ),
     *(
         click.Option(
             [f"--{name}"],
             type=click.FloatRange(*bounds),
-            help="Target, in the statistic's own unit.",
+            help="Target, in the unit of the statistic.",
         )
         for name, bounds in TARGETS.items()
     ),
@@ -47,5 +47,5 @@ def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float
     given = {name: value for name in TARGETS if (value := values[name]) is not None}
     for name, value in given.items():
         if math.isnan(value):  # within every range, as click has it
-            raise UserError(f"--{name}: nan is no target")
+            raise UserError(f"--{name}: nan is not a target")
     return given

@@ -162,7 +162,7 @@ def print_status(found: SweepStatus, console: Console) -> None:
     line = f"{found.sweep}: {counted(row.phase for row in found.trials)}"
     console.print(line, soft_wrap=True)
     if found.goodput is not None:
-        console.print(f"goodput {found.goodput:.1%}: steps that counted, of the time of training")
+        console.print(f"goodput {found.goodput:.1%}: share of time in steps that counted")
     if found.checkpoint_share is not None:
         console.print(f"checkpoints took {found.checkpoint_share:.1%} of the training time")
 

@@ -1,4 +1,4 @@
-"""The command ``train``: every field of a trial's config as a flag, and the seed's own flags."""
+"""Command ``train``: every setting of a trial as a flag, and the original project's flags."""
 
 import json
 import os
@@ -22,31 +22,31 @@ from orchestrator.store.paths import Locations
 
 FIELDS = {name: f for name, f in TrainConfig.model_fields.items() if name != "controls"}
 EPOCHS = 200.0
-"""The seed's length, where none is given."""
-SEED_NAMES: dict[str, tuple[str, ...]] = {
+"""The original project's length, where none is given."""
+ORIGINAL_NAMES: dict[str, tuple[str, ...]] = {
     "lr": ("generator_lr", "discriminator_lr"),
     "log_interval": ("log_every",),
     "sample_interval": ("evaluate_every",),
     "validate_interval": ("evaluate_every",),
 }
-"""The fields that a flag of the seed sets."""
-ASIDE = {
+"""Fields that a flag of the original project sets."""
+UNNAMED = {
     *("controls", "steps", "epochs", "dataset", "dataset_path", "image_size", "base_channels"),
     *("batch_size", "log_every", "evaluate_every", "eval_images", "eval_targets"),
 }
-"""Fields that a trial's name leaves out: what is trained on and how big, not how."""
-INTERVALS = [name for name in SEED_NAMES if name.endswith("interval")]
-"""Flags of the seed that count steps; 0 is none of its own."""
+"""Fields that a trial's name leaves out: the data and the size of networks and training."""
+INTERVALS = [name for name in ORIGINAL_NAMES if name.endswith("interval")]
+"""Flags of the original project that count steps; 0 means not given."""
 UNUSED = {
     "save_interval": "checkpoints are taken by the clock, and where training stops",
     "sample_size": "sample grids show 12 held-out images",
     "acc_thresh": "accuracy is given at 2 % and at 5 %",
 }
-"""Flags of the seed that mean nothing any more, and what is there instead."""
+"""Flags of the original project without a meaning here, and the reason."""
 
 
 class _Command(OneLineCommand):
-    """Tells its help in sections."""
+    """Command whose help has sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, options in (SECTIONS | {"Help": [self.get_help_option(ctx)]}).items():
@@ -56,7 +56,7 @@ class _Command(OneLineCommand):
 
 
 def flag(name: str) -> str:
-    """Return the flag of a parameter or field."""
+    """Return the flag of a parameter or setting."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -67,7 +67,7 @@ def _option(name: str, kind: Any, text: str, metavar: str | None = None) -> clic
 
 
 def _field_option(name: str) -> click.Option:
-    """Make a field's option; its bounds are left to the model."""
+    """Make the option of a setting; the model checks its bounds."""
     kind: Any = FIELDS[name].annotation
     if isinstance(kind, UnionType):
         (kind,) = (part for part in get_args(kind) if part is not NoneType)
@@ -88,10 +88,10 @@ def _field_help(name: str) -> str:
     text = " ".join((FIELDS[name].description or "").split())
     sentence = re.split(r"(?<=\.) ", text, maxsplit=1)[0].replace("``", "")
     if name == "label_smoothing":
-        sentence += " Above 0.5 it is that target itself, as in the seed: 0.9 means 0.1."
+        sentence += " Above 0.5: that target itself, as in the original; 0.9 means 0.1."
     default = FIELDS[name].default
     if name == "epochs":
-        default = f"{EPOCHS:g}, the seed's"
+        default = f"{EPOCHS:g}, as in the original project"
     shown = f"{default:g}" if isinstance(default, float) else default
     if isinstance(default, tuple):
         shown = json.dumps(default) if default else "none"
@@ -105,12 +105,16 @@ def _control_options() -> list[click.Option]:
             _option(
                 f"desired_{name}",
                 target,
-                f"sigma, {low:g} to {high:g}; any, or LOW:HIGH, makes it an input.",
+                f"Target (sigma), {low:g} to {high:g}; any, or LOW:HIGH, makes it an input.",
                 "SIGMA",
             ),
-            _option(f"{name}_weight", click.FLOAT, "lambda of it; --penalty-weight by default."),
+            _option(
+                f"{name}_weight",
+                click.FLOAT,
+                "Weight (lambda); --penalty-weight by default.",
+            ),
         ]
-    hold_out = "Interval of an input that is never drawn in training; may be given again."
+    hold_out = "Interval of targets that is never drawn in training; may be given again."
     options.append(
         click.Option(
             ["--hold-out"], type=held_out, multiple=True, help=hold_out, metavar="NAME:LOW:HIGH"
@@ -124,40 +128,40 @@ SECTIONS = {
         click.Option(
             ["--checkpoints-path"],
             type=click.Path(path_type=Path, file_okay=False),
-            help="Directory for everything that is written.  [default: RUNS]",
+            help="Directory for all output.  [default: RUNS]",
         ),
         click.Option(
             ["--name"],
             default="train",
             show_default=True,
-            help="What it is tracked and reported under, with others of that name.",
+            help="Sweep that the trial is tracked and reported under, with others of that name.",
         ),
-        _option("gpu_ids", click.STRING, "CUDA_VISIBLE_DEVICES; -1 for the CPU."),
+        _option("gpu_ids", click.STRING, "Value of CUDA_VISIBLE_DEVICES; -1 for the CPU."),
     ],
     "Settings": [
         _option(
             "preset",
             click.Choice(list(PRESETS)),
-            "Published recipe: its settings are the defaults.",
+            "Published recipe whose settings are the defaults.",
         ),
         *(_field_option(name) for name in FIELDS),
     ],
     "Colour statistics to steer": _control_options(),
-    "The seed's other flags": [
+    "Other flags of the original project": [
         _option("lr", click.FLOAT, "Both learning rates."),
         *(
-            _option(name, whole, f"Means {flag(SEED_NAMES[name][0])}.")
-            for name in SEED_NAMES
+            _option(name, whole, f"Another name of {flag(ORIGINAL_NAMES[name][0])}.")
+            for name in ORIGINAL_NAMES
             if name != "lr"
         ),
         _option(
-            "color_space", click.Choice(["LAB"], case_sensitive=False), "The only one there is."
+            "color_space", click.Choice(["LAB"], case_sensitive=False), "The only one supported."
         ),
-        _option("kernel_size", click.Choice(["4"]), "The only one there is."),
+        _option("kernel_size", click.Choice(["4"]), "The only one supported."),
         *(_option(name, click.STRING, f"No longer used; {text}.") for name, text in UNUSED.items()),
     ],
 }
-"""The options, by the headings that ``--help`` gives them."""
+"""Options by the headings of ``--help``."""
 
 
 def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
@@ -177,7 +181,7 @@ def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
     fields: dict[str, Any] = {}
     flags = {name: flag(name) for name in FIELDS}
     for name, value in given.items():
-        for field in SEED_NAMES.get(name, (name,)):
+        for field in ORIGINAL_NAMES.get(name, (name,)):
             if field not in FIELDS:
                 continue
             if field in fields and fields[field] != value:
@@ -214,7 +218,7 @@ def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
 
 
 def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
-    """Do both of the seed's intervals by one evaluation, the more frequent; 0 is none given."""
+    """Merge the original project's two intervals into one evaluation, at the more frequent one."""
     notes += [f"{flag(n)} 0: as if it were not given" for n in INTERVALS if given.get(n) == 0]
     kept = {n: v for n, v in given.items() if n not in INTERVALS or v != 0}
     both = [n for n in ("sample_interval", "validate_interval") if n in kept]
@@ -226,7 +230,7 @@ def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
 
 
 def name_of(config: TrainConfig) -> str:
-    """Name a trial for people: its controls, or baseline, then what else is not the default."""
+    """Name a trial for people: its controls, or baseline, then settings other than defaults."""
     from orchestrator.sweep.trials import held_out_text, target_text
 
     controls = config.controls.items()
@@ -237,7 +241,7 @@ def name_of(config: TrainConfig) -> str:
         for name, control in controls
         if control.weight != Control.model_fields["weight"].default
     ]
-    settings = config.model_dump(exclude_defaults=True, exclude=ASIDE)
+    settings = config.model_dump(exclude_defaults=True, exclude=UNNAMED)
     if settings.get("generator_lr") == settings.get("discriminator_lr", ""):
         settings = {"lr": settings.pop("generator_lr")} | settings
         del settings["discriminator_lr"]
@@ -259,7 +263,7 @@ def train(
     gpu_ids: str | None,
     **given: Any,
 ) -> None:
-    """Train one trial in this process, without Ray: takes the flags of the seed's train.py.
+    """Train one trial in this process, without Ray, with the flags of the original project.
 
     The same command goes on from the newest checkpoint after Ctrl-C, SIGTERM or a crash. With
     --penalty-from-step 0, or without control, it trains further when more epochs are asked for.
@@ -270,7 +274,7 @@ def train(
     if locations.storage is not None:
         raise UserError("--storage (COLORSWEEP_STORAGE) goes with launch; train writes to a disk")
     if not name.strip(".") or Path(name).name != name:
-        raise UserError(f"--name: {name!r} is no name for a directory")
+        raise UserError(f"--name: {name!r} cannot name a directory")
     config, notes = config_of({key: value for key, value in given.items() if value is not None})
     for line in notes:
         click.echo(line, err=True)

@@ -67,7 +67,8 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
         unsent = tracking.close()
     if unsent:
         console.print(
-            "the tracking store misses updates; run the same command again", style="yellow"
+            "the tracking store lacks the latest results; run this again",
+            style="yellow",
         )
     row = view.rows[trial.key]
     _say_summary(row, runs, sweep, console)

@@ -47,7 +47,7 @@ def is_locked(directory: Path) -> bool | None:
         with (directory / LOCK).open() as file:
             # Shared: several may look at once, also those that may only read it.
             return not _locked(file.fileno(), fcntl.LOCK_SH)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

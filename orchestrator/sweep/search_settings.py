@@ -42,7 +42,7 @@ class Objective(_Section):
     def _bounds_are_positive(self) -> Self:
         for name, bound in self.subject_to.items():
             if bound <= 0:
-                raise ValueError(f"subject_to.{name}: wants a bound above 0, not {bound:g}")
+                raise ValueError(f"subject_to.{name}: must be above 0, not {bound:g}")
         return self
 
     def rank(self, metrics: Mapping[str, float]) -> float | None:
@@ -90,13 +90,13 @@ class Dimension(_Section):
     def _range_or_choices(self) -> Self:
         if self.choices is not None:
             if not self.choices or self.model_fields_set != {"choices"}:
-                raise ValueError("choices: wants a list of values, and nothing beside it")
+                raise ValueError("choices: must be a list of values, without low, high or log")
         elif self.low is None or self.high is None:
-            raise ValueError("wants low and high, or choices")
+            raise ValueError("needs low and high, or choices")
         elif self.low >= self.high:
-            raise ValueError(f"low: wants less than high, not {self.low:g} and {self.high:g}")
+            raise ValueError(f"low: {self.low:g} is not below high, {self.high:g}")
         elif self.log and self.low <= 0:
-            raise ValueError(f"low: wants more than 0 for log, not {self.low:g}")
+            raise ValueError(f"low: must be above 0 for log, not {self.low:g}")
         return self
 
     def ends(self) -> tuple[Any, ...]:

@@ -77,7 +77,7 @@ class Resources(BaseModel):
     @classmethod
     def _share_or_number(cls, gpus: float | None) -> float | None:
         if gpus is not None and gpus > 1 and not gpus.is_integer():
-            raise ValueError("above 1 it wants a whole number")
+            raise ValueError("above 1 it must be a whole number")
         return gpus
 
 
@@ -135,10 +135,10 @@ def read_sweep(path: Path) -> SweepSpec:
     axes = _mapping(path, "axes", top.get("axes") or {})
     for key, values in axes.items():
         if not isinstance(values, list) or not values:
-            raise UserError(f"{path}: axes.{key}: wants a list of values, not {values!r}")
+            raise UserError(f"{path}: axes.{key}: must be a list of values, not {values!r}")
     points = top.get("points") or []
     if not isinstance(points, list):
-        raise UserError(f"{path}: points: wants a list of trials, not {points!r}")
+        raise UserError(f"{path}: points: must be a list of trials, not {points!r}")
     search, scheduler = _search(path, top), _model(path, top, "scheduler", Scheduler)
     return SweepSpec(
         name=path.stem,
@@ -185,7 +185,7 @@ def _axes(path: Path, axes: Mapping[Any, list[Any]]) -> dict[str, list[Any]]:
             if isinstance(value, dict | list) or (
                 isinstance(value, bool) and str(key).partition(".")[0] in CONTROLS
             ):
-                raise UserError(f"{path}: axes.{key}: wants plain values, not {value!r}")
+                raise UserError(f"{path}: axes.{key}: must list plain values, not {value!r}")
         (name,) = _expanded(path, f"axes.{key}", str(key), 0)
         if name in flat:
             raise UserError(f"{path}: axes.{key}: {name} is given twice")
@@ -209,7 +209,7 @@ def _expanded(path: Path, where: str, key: str, value: Any) -> Settings:
         parts = {f"{name}.{field if dot else 'target'}": value}
     for part, number in parts.items():
         if isinstance(number, bool):
-            raise UserError(f"{path}: {where}: wants a number, not {number!r}")
+            raise UserError(f"{path}: {where}: must be a number, not {number!r}")
         if (given := part.partition(".")[2]) not in fields:
             raise UserError(f"{path}: {where}: {unknown('key', given, fields)}")
     return parts
@@ -217,7 +217,7 @@ def _expanded(path: Path, where: str, key: str, value: Any) -> Settings:
 
 def _mapping(path: Path, where: str, section: Any) -> dict[Any, Any]:
     if not isinstance(section, dict):
-        raise UserError(f"{path}: {where}: wants names and values (name: value), not {section!r}")
+        raise UserError(f"{path}: {where}: must be names and values (name: value), not {section!r}")
     return section
 
 
@@ -261,11 +261,11 @@ def _space(path: Path, section: Any) -> dict[str, Dimension]:
         over[name] = dimension = _validated(path, where, value, Dimension)
         kind = number_type(name)
         if dimension.choices is None and kind is None:
-            raise UserError(f"{path}: {where}: takes no range; wants choices")
+            raise UserError(f"{path}: {where}: takes choices, no range")
         if dimension.choices is None and kind is int and float in map(type, dimension.ends()):
-            raise UserError(f"{path}: {where}: wants whole numbers")
+            raise UserError(f"{path}: {where}: must be whole numbers")
     if not over:
-        raise UserError(f"{path}: search.over: wants at least one field")
+        raise UserError(f"{path}: search.over: needs at least one field")
     return over
 
 

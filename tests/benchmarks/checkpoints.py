@@ -1,4 +1,4 @@
-"""What checkpoints of the seed's full-size nets cost: ``make benchmark``.
+"""Cost of checkpoints of the original project's full-size nets: ``make benchmark``.
 
 A training of the default nets (19.5 million parameters, with Adam's moments), for three minutes.
 """

@@ -2,8 +2,8 @@
 
 Two workers, each of which is killed once in ten minutes, in real time. Both systems train the
 same nets by the same steps. Plain Ray Tune does as its documents say: a function trainable that
-reports a checkpoint after every epoch (391 steps: the seed's CIFAR-10), ``FailureConfig`` and
-MLflow's callback. Goodput: steps that were kept, over those that the same worker takes in that
+reports a checkpoint after every epoch (391 steps of CIFAR-10), ``FailureConfig`` and MLflow's
+callback. Goodput: steps that were kept, over those that the same worker takes in that
 time undisturbed.
 """
 

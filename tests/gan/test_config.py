@@ -128,7 +128,7 @@ def test_a_preset_sets_what_is_not_given() -> None:
 
 def test_what_is_recoloured_has_targets_and_no_weights() -> None:
     for controls in ({}, {"hue": {"target": 0.5}}):
-        with pytest.raises(ValidationError, match="recolour wants controls, of weight 0"):
+        with pytest.raises(ValidationError, match="recolour needs controls, with weight 0"):
             config(recolour=True, controls=controls)
     steered = config(controls={"hue": {"target": 0.5}})
     baseline = steered.without_control()

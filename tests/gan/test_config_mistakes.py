@@ -112,7 +112,7 @@ def saturation(**fields: Any) -> dict[str, Any]:
             "",
             "eval_targets: the same targets are given twice",
         ),
-        ({"recolour": True, "controls": ANY}, "", "recolour wants controls, of weight 0"),
+        ({"recolour": True, "controls": ANY}, "", "recolour needs controls, with weight 0"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_field_and_what_is_valid(

@@ -82,7 +82,7 @@ def test_a_control_costs_its_weight_times_the_error_of_each_pictures_mean() -> N
 
 
 def test_the_error_is_that_of_the_mean_not_the_mean_of_the_pixels_errors() -> None:
-    # The seed's code had the second; a picture of black and white pixels may have mean 0.5.
+    # The original's code had the second; a picture of black and white pixels may have mean 0.5.
     rgb = picture((0, 0, 0), (1, 1, 1))
     made = penalties(rgb, {"green": Control(target=0.5, weight=10)})
     assert made["green"].item() == pytest.approx(0)

@@ -253,7 +253,7 @@ def test_without_a_picture_no_generator_is_looked_for(here: Path) -> None:
         (["--generator", "generator", "--hue", "1.5"], ["--hue", "0<=x<=1"]),
         (["--sweep", "x", "--saturation", "1.5"], ["--saturation", "0<=x<=1"]),
         (["--sweep", "x", "--huw", "0.5"], ["--huw", "--hue"]),
-        (["--sweep", "x", "--hue", "nan"], ["--hue: nan is no target"]),
+        (["--sweep", "x", "--hue", "nan"], ["--hue: nan is not a target"]),
         (["--generator", "in"], ["in: no generator to load (there is no in/config.json)"]),
         (["--generator", "nowhere"], ["nowhere: no generator to load (there is no such file"]),
         (["--generator", "generator", "--in-place", "--out", "x"], ["--in-place"]),

@@ -131,7 +131,7 @@ def test_the_controls_of_the_engine_are_not_a_key_of_their_own(file: Path) -> No
         ("resources: {cpus_per_trial: 0}", "resources.cpus_per_trial", "greater than or equal"),
         ("resources: {gpus_per_trial: all}", "resources.gpus_per_trial", "a valid number"),
         ("resources: {gpus_per_trial: 1.5}", "resources.gpus_per_trial", "a whole number"),
-        ("settings: {saturation: yes}", "settings.saturation", "wants a number"),
+        ("settings: {saturation: yes}", "settings.saturation", "must be a number"),
         ("axes: {saturation: [0.5, yes]}", "axes.saturation", "plain values"),
         ("settings:\n  seed: 1\n  seed: 2", "not valid YAML", "line 3, column 3: seed is given"),
         ("points: []\npoints: []", "not valid YAML", "line 2, column 1: points is given twice"),
