@@ -1,8 +1,8 @@
-"""What ``colorsweep export`` writes: a generator as safetensors and as ONNX."""
+"""Export of a generator: its weights, its config and its network as ONNX."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
@@ -16,8 +16,10 @@ from gan.inference.colorizer import SCALE
 from gan.model.networks import UNetGenerator, load_generator
 
 ONNX = "generator.onnx"
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+"""The extra ``export``."""
 TOLERANCE = 1e-4
-"""Of ab in [-1, 1]; a thousandth of a shade. Measured: 3e-7."""
+"""Largest difference of ab in [-1, 1]: a thousandth of a shade. Measured: 3e-7."""
 
 
 def export_generator(
@@ -26,17 +28,22 @@ def export_generator(
     """Write a generator's weights, config and ONNX file.
 
     Args:
-        path: what ``load_generator`` takes.
+        path: of the generator, as ``load_generator`` takes it.
         out: directory to write into.
-        overwrite: whether files that are there may be replaced.
+        overwrite: whether existing files may be replaced.
 
     Returns:
-        The generator, and the largest difference between the two's ab in [-1, 1].
+        The generator, and the largest difference between PyTorch's and ONNX Runtime's ab in
+        [-1, 1].
 
     Raises:
-        UserError: there is no generator, it cannot be written, a file is there already, or ONNX
-            Runtime makes something else of it; in the last two cases nothing is written.
+        UserError: a package is missing, there is no generator, it cannot be written, a file
+            exists already, or ONNX Runtime disagrees with PyTorch; then nothing is written.
     """
+    if lacking := [name for name in PACKAGES if find_spec(name) is None]:
+        raise UserError(
+            f"export: {', '.join(lacking)} not installed; pip install {' '.join(PACKAGES)}"
+        )
     names = (checkpoint.GENERATOR, checkpoint.CONFIG, ONNX)
     there = [name for name in names if (out / name).exists()]
     if there and not overwrite:
@@ -64,14 +71,14 @@ def export_generator(
 
 
 def _without_place(config: TrainConfig) -> TrainConfig:
-    """Take from a config where its pictures lay: whom an export is given, that does not concern."""
+    """Keep of the dataset's path only the last part: the rest is private."""
     if config.dataset_path is None:
         return config
     return config.model_copy(update={"dataset_path": Path(config.dataset_path).name or "pictures"})
 
 
 class _Positional(nn.Module):
-    """A generator whose targets are inputs one after the other, as ONNX has them."""
+    """Generator whose targets are separate inputs, as in ONNX."""
 
     def __init__(self, generator: UNetGenerator) -> None:
         super().__init__()
@@ -83,7 +90,7 @@ class _Positional(nn.Module):
 
 
 def to_onnx(generator: UNetGenerator) -> bytes:
-    """Translate a generator; batch, height and width stay free.
+    """Translate a generator to ONNX; batch, height and width stay free.
 
     Args:
         generator: on the CPU, in inference mode.
@@ -96,7 +103,7 @@ def to_onnx(generator: UNetGenerator) -> bytes:
         (torch.zeros(2, 1, 3 * stride, 2 * stride), *given),
         input_names=["l", *generator.conditions],
         output_names=["ab"],
-        # torch.export takes the targets for one argument; where there are none, for none.
+        # torch.export sees *targets as one argument; without targets, as none.
         dynamic_shapes=(free, *([tuple({0: Dim.AUTO} for _ in given)] if given else [])),
         external_data=False,
         verbose=False,
@@ -105,7 +112,7 @@ def to_onnx(generator: UNetGenerator) -> bytes:
     assert program is not None, "with dynamo it is returned"
     model = program.model_proto
     for node in model.graph.node:
-        del node.metadata_props[:]  # where in whose files PyTorch found it
+        del node.metadata_props[:]  # paths of this machine
     described = {
         "config": generator.config.model_dump_json(),
         "l": f"L* / {L_SCALE:g} - 1, (batch, 1, height, width); sides multiples of {stride}, "
@@ -125,6 +132,8 @@ def to_onnx(generator: UNetGenerator) -> bytes:
 
 def largest_difference(generator: UNetGenerator, onnx: bytes) -> float:
     """Compare ONNX Runtime's ab with PyTorch's for noise of two sizes, one of them not square."""
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     random = torch.Generator().manual_seed(0)
     size, stride = generator.config.image_size, generator.stride

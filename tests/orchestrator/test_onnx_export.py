@@ -113,3 +113,13 @@ def test_bad_options_are_refused_in_one_line(workplace: Path) -> None:
     assert_refused(call("export", "--generator", "x"), "--out")
     assert_refused(call("export", "--generator", "x", "--out", "y"), "x: no generator to load")
     assert files(workplace) == {}
+
+
+def test_without_the_extra_it_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_export, "PACKAGES", ("onnx", "onnx_of_nowhere"))
+    generator = save(TRIAL, tmp_path / "generator")
+    result = call("export", "--generator", str(generator), "--out", str(tmp_path / "out"))
+    assert_refused(result, "onnx_of_nowhere not installed", "pip install onnx")
+    assert not (tmp_path / "out").exists()
