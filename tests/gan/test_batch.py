@@ -1,4 +1,5 @@
 import colorsys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,14 @@ from gan.control import ControlName
 from gan.data.batches import training_batch
 from gan.data.datasets import Dataset
 from gan.training.batch import Batch, Draws, prepare
+from tests.support import factories
 
 Array = NDArray[np.float64]
 ANY: dict[str, Any] = {"saturation": {"target": "any"}}
 HELD: list[list[float]] = [[0.0, 0.1], [0.3, 0.5]]
 
 
-def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"steps": 100, "batch_size": 16, "controls": ANY, **fields})
+config = partial(factories.config, steps=100, batch_size=16, controls=ANY)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,13 @@ from gan.data.batches import held_out
 from gan.data.batches import training_batch as batch
 from gan.data.datasets import Dataset, load
 from gan.data.images import Groups, ImageSet
+from tests.support import factories
 from tests.support.image_sets import as_bytes, in_memory, levels
 
 Pixels = NDArray[np.uint8]
 
 
-def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate(
-        {"steps": 1, "batch_size": 8, "distribution_weight": 0, **fields}
-    )
+config = partial(factories.config, batch_size=8, distribution_weight=0)
 
 
 def noise(count: int, height: int = 32, width: int = 32, seed: int = 0) -> Pixels:

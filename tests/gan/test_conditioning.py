@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -6,19 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from gan.colour.statistics import Targets
-from gan.config import TrainConfig
 from gan.control import Control, ControlName
 from gan.errors import UserError
 from gan.model.conditioning import Modulation, coordinates, reading_of, with_planes
 from gan.model.networks import Discriminator, UNetGenerator, build
+from tests.support import factories
 from tests.support.trainings import Start
 
 BOTH: dict[str, Any] = {"saturation": {"target": "any"}, "hue": {"target": "any"}}
 
 
-def config(**fields: Any) -> TrainConfig:
-    shared = {"steps": 1, "base_channels": 4, "head_gain": 1.0, "controls": BOTH}
-    return TrainConfig.model_validate({**shared, **fields})
+config = partial(factories.config, base_channels=4, head_gain=1.0, controls=BOTH)
 
 
 def pictures(channels: int = 1) -> Tensor:

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import pytest
@@ -5,10 +6,9 @@ from pydantic import ValidationError
 
 from gan.config import TrainConfig
 from gan.control import Control
+from tests.support import factories
 
-
-def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"steps": 10, **fields})
+config = partial(factories.config, steps=10)
 
 
 @pytest.mark.parametrize("lengths", [{}, {"steps": 10, "epochs": 1}])

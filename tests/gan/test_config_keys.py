@@ -1,11 +1,13 @@
 """Every field of a config: in the trial's key, and in JSON."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from gan.config import TrainConfig
 from gan.control import Control
+from tests.support import factories
 
 # A value other than the default for every field but the length.
 OTHERS: dict[str, Any] = {
@@ -55,8 +57,7 @@ OF_INPUTS = ("own_share", "conditioning", "eval_targets")
 OF_CONTROL = ("fit", "penalty_weight", "penalty_from_step", "penalty_on", *OF_INPUTS)
 
 
-def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"steps": 10, **fields})
+config = partial(factories.config, steps=10)
 
 
 def test_the_key_is_ten_hex_digits() -> None:

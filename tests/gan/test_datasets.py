@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gan.data import datasets
 from gan.data.batches import held_out
 from gan.data.datasets import PHOTOS, Dataset, Images, load
 from gan.errors import UserError
+from tests.support import factories
 from tests.support.image_sets import as_bytes, in_memory, levels
 
 CIFAR = Path(__file__).parents[3] / "shared" / "data" / "cifar10_subset.npz"
@@ -20,10 +22,7 @@ CIFAR = Path(__file__).parents[3] / "shared" / "data" / "cifar10_subset.npz"
 Pixels = NDArray[np.uint8]
 
 
-def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate(
-        {"steps": 1, "batch_size": 2, "distribution_weight": 0, **fields}
-    )
+config = partial(factories.config, batch_size=2, distribution_weight=0)
 
 
 def noise(count: int, height: int = 32, width: int = 32, seed: int = 0) -> Pixels:

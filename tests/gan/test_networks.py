@@ -1,5 +1,5 @@
+from functools import partial
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.model.networks import Discriminator, UNetGenerator, build
+from tests.support import factories
 
 GENERATOR_32 = [64, 128, 256, 512, 512]
 GENERATOR_256 = [64, 64, 128, 256, 512, 512, 512, 512]
@@ -16,16 +17,13 @@ DISCRIMINATOR_32 = [64, 128, 256, 512]
 DISCRIMINATOR_256 = [64, 128, 256, 512, 512, 512, 512]
 
 
-def config(image_size: int = 32, base_channels: int = 4, **fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate(
-        {"image_size": image_size, "base_channels": base_channels, "steps": 1, **fields}
-    )
+config = partial(factories.config, base_channels=4)
 
 
 def full_size(image_size: int) -> tuple[UNetGenerator, Discriminator]:
     """Both networks as the paper has them, without memory: shapes only."""
     with torch.device("meta"):
-        both = config(image_size, base_channels=64)
+        both = config(image_size=image_size, base_channels=64)
         return UNetGenerator(both), Discriminator(both)
 
 
@@ -54,7 +52,7 @@ def pictures(image_size: int, channels: int) -> Tensor:
 
 @pytest.mark.parametrize(("image_size", "widths"), [(32, GENERATOR_32), (256, GENERATOR_256)])
 def test_the_generator_has_the_papers_layers(image_size: int, widths: list[int]) -> None:
-    generator = UNetGenerator(config(image_size, upsampling="transposed"))
+    generator = UNetGenerator(config(image_size=image_size, upsampling="transposed"))
     channels = [width * 4 // 64 for width in widths]
     down = [
         ("conv 4x4", (c, image_size >> i, image_size >> i), 1 if i == 0 else 2)
@@ -70,7 +68,7 @@ def test_the_generator_has_the_papers_layers(image_size: int, widths: list[int])
     ("image_size", "widths"), [(32, DISCRIMINATOR_32), (256, DISCRIMINATOR_256)]
 )
 def test_the_discriminator_has_the_papers_layers(image_size: int, widths: list[int]) -> None:
-    discriminator = Discriminator(config(image_size))
+    discriminator = Discriminator(config(image_size=image_size))
     *down, last = (width * 4 // 64 for width in widths)
     sides = [image_size >> (i + 1) for i in range(len(down))]
     assert sides[-1] == 4, "strides stop at 4x4"
@@ -113,7 +111,7 @@ def test_every_layer_but_the_ends_is_normalised() -> None:
 
 @pytest.mark.parametrize("image_size", [32, 64])
 def test_colours_are_inside_minus_one_and_one_and_logits_are_4x4(image_size: int) -> None:
-    generator, discriminator = build(config(image_size))
+    generator, discriminator = build(config(image_size=image_size))
     l = pictures(image_size, 1)  # noqa: E741
     ab = generator(l)
     assert ab.shape == (2, 2, image_size, image_size)
@@ -183,11 +181,12 @@ def test_a_training_starts_near_grey() -> None:
 @pytest.mark.parametrize("image_size", [32, 256])
 def test_pooling_replaces_every_stride(image_size: int) -> None:
     strided, pooled = (
-        Discriminator(config(image_size, downsampling=how)) for how in ("stride", "pooling")
+        Discriminator(config(image_size=image_size, downsampling=how))
+        for how in ("stride", "pooling")
     )
     inputs = pictures(image_size, 1), pictures(image_size, 2)
     assert pooled(*inputs).logits.shape == strided(*inputs).logits.shape == (2, 1, 4, 4)
-    generator = UNetGenerator(config(image_size, downsampling="pooling"))
+    generator = UNetGenerator(config(image_size=image_size, downsampling="pooling"))
     found = trace(generator, inputs[0])
     assert all(stride == 1 for kind, _, stride in found if kind == "conv 4x4")
     pools = [m for m in generator.modules() if isinstance(m, nn.MaxPool2d)]
@@ -215,7 +214,7 @@ def test_the_slope_below_zero_is_the_configs() -> None:
 def test_sides_that_the_strides_do_not_divide_are_refused(
     image_size: int, good: int, bad: int
 ) -> None:
-    generator, _ = build(config(image_size))
+    generator, _ = build(config(image_size=image_size))
     assert generator(torch.zeros(2, 1, good, 2 * good)).shape == (2, 2, good, 2 * good)
     with pytest.raises(UserError, match=f"multiples of {image_size // 2}"):
         generator(torch.zeros(2, 1, good, bad))

@@ -1,18 +1,19 @@
 """Targets in a config: any, held out, measured; the recipe around them."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from gan.config import TrainConfig
 from gan.control import TARGETS, Control, spread_targets
+from tests.support import factories
 
 ANY: dict[str, Any] = {"saturation": {"target": "any"}}
 BOTH: dict[str, Any] = {**ANY, "hue": {"target": "any"}}
 
 
-def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"steps": 100, **fields})
+config = partial(factories.config, steps=100)
 
 
 def saturation(**fields: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The table of loss terms: what each sees, when it acts, what is logged of it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gan.training import trainer
 from gan.training.batch import Batch, Draws
 from gan.training.losses import Term, Update, terms
 from gan.training.trainer import Trainer
+from tests.support import factories
 from tests.support.trainings import Start, everything, series
 
 Array = NDArray[np.float64]
@@ -25,9 +27,7 @@ FIXED: dict[str, Any] = {"saturation": {"target": 0.3}}
 TWO: dict[str, Any] = {"hue": {"target": "any"}, "saturation": {"target": 0.3, "weight": 20}}
 
 
-def config(**fields: Any) -> TrainConfig:
-    shared = {"steps": 100, "batch_size": 8, "controls": FIXED}
-    return TrainConfig.model_validate({**shared, **fields})
+config = partial(factories.config, steps=100, batch_size=8, controls=FIXED)
 
 
 def table(of: TrainConfig) -> dict[str, Term]:

@@ -15,22 +15,14 @@ from gan.data.batches import held_out, training_batch
 from gan.data.datasets import Dataset, load
 from gan.data.streaming import StreamedImages
 from gan.errors import UserError
+from tests.support import factories
 
 Pixels = NDArray[np.uint8]
 
 
 def config(name: str, path: Path, size: int = 64) -> TrainConfig:
-    return TrainConfig.model_validate(
-        {
-            "dataset": name,
-            "dataset_path": str(path),
-            "image_size": size,
-            "steps": 1,
-            "batch_size": 2,
-            "distribution_weight": 0,
-            "eval_images": 20,
-        }
-    )
+    few = {"batch_size": 2, "distribution_weight": 0}
+    return factories.config(dataset=name, dataset_path=str(path), image_size=size, **few)
 
 
 def noise(count: int, height: int, width: int, seed: int = 0) -> Pixels:

@@ -1,7 +1,7 @@
 """What tests of generators at work share."""
 
 import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from gan.model.networks import UNetGenerator, build
 from reports.phase import TrialPhase
 from reports.store import default_uri
 from reports.tracking import RunUpdate, SweepTracker
+from tests.support import factories
 
 PHOTOGRAPH = PHOTOS / "test" / "castle-060.jpg"
 
 
-def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"steps": 6, "base_channels": 4, "head_gain": 1.0, **fields})
+config = partial(factories.config, steps=6, base_channels=4, head_gain=1.0)
 
 
 def steered(recolour: bool = False, **targets: float) -> TrainConfig:

@@ -1,5 +1,6 @@
 """What tests of pictures that stay on the disk share."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,9 @@ from gan.config import TrainConfig
 from gan.data import datasets
 from gan.data.datasets import Dataset, load
 from gan.data.streaming import StreamedImages
+from tests.support import factories
 
-
-def config(**fields: Any) -> TrainConfig:
-    return TrainConfig.model_validate({"steps": 1, "batch_size": 8, **fields})
+config = partial(factories.config, batch_size=8)
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image.Image:
