@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 
 
 def config(name: str, path: Path, size: int = 64) -> TrainConfig:
-    few = {"batch_size": 2, "distribution_weight": 0}
+    few = {"batch_size": 2, "distribution_weight": 0, "eval_images": 20}
     return factories.config(dataset=name, dataset_path=str(path), image_size=size, **few)
 
 
