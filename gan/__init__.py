@@ -1,4 +1,4 @@
-"""The training engine: colorization GANs whose output obeys colour statistics.
+"""Training engine: colorization GANs whose outputs meet targets for colour statistics.
 
-Knows nothing of Ray, MLflow, click or YAML; runs wherever torch and kornia do.
+Independent of Ray, MLflow, click and YAML; runs wherever torch and kornia run.
 """

@@ -1,4 +1,4 @@
-"""A checkpoint is complete or it does not exist.
+"""Checkpoints, each of which is complete or does not exist.
 
 A trial's directory::
 
@@ -7,7 +7,7 @@ A trial's directory::
                                   and manifest.json with the size and SHA-256 of each
     samples/step-00000400.png     the sample grid of each evaluation
 
-Written under a temporary name and renamed; verified before use. Loading executes no code.
+Each is written under a temporary name, renamed, and verified before use. Loading executes no code.
 """
 
 import errno
@@ -34,15 +34,15 @@ TRIAL = "trial.json"
 MANIFEST = "manifest.json"
 
 RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0)
-"""Waits between tries where storage fails for a while."""
+"""Waits before retries when storage fails temporarily."""
 REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
-"""Errors of storage that trying again does not mend: no room, or no permission."""
+"""Storage errors that a retry does not fix: no space, or no permission."""
 
 log = logging.getLogger(__name__)
 
 
 def step_name(step: int) -> str:
-    """Name a step so that names sort like steps."""
+    """Name a step such that names sort like steps."""
     return f"step-{step:08d}"
 
 
@@ -52,7 +52,7 @@ def checkpoints_of(trial: Path) -> Path:
 
 
 def sample_file(trial: Path, step: int) -> Path:
-    """Return where the sample grid of a step is."""
+    """Return the path of a step's sample grid."""
     return trial / "samples" / f"{step_name(step)}.png"
 
 
@@ -62,10 +62,10 @@ def step_of(sample: str) -> int:
 
 
 def write(trial: Path, step: int, files: Mapping[str, bytes]) -> Path:
-    """Write one checkpoint, all or nothing, through to the disk.
+    """Write one checkpoint atomically and flush it to disk.
 
     Raises:
-        OSError: the disk is full or refuses; nothing is left behind that counts.
+        OSError: the disk is full or refuses; nothing left behind counts as a checkpoint.
     """
     root = checkpoints_of(trial)
     target = root / step_name(step)
@@ -88,7 +88,7 @@ def write(trial: Path, step: int, files: Mapping[str, bytes]) -> Path:
 
 
 def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """Write one file, all or nothing; ``durable``: also where the machine is switched off."""
+    """Write one file atomically; ``durable`` also syncs it to disk, against power failures."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -110,10 +110,10 @@ def _write_through(path: Path, content: bytes) -> None:
 
 
 def persist(write: Callable[[], object], target: Path) -> None:
-    """Write, and write again where storage fails for a while.
+    """Call ``write``, with retries when storage fails temporarily.
 
     Raises:
-        TrainingError: it is refused, or fails for longer than ``RETRY_SECONDS``.
+        TrainingError: the write is refused, or fails for longer than ``RETRY_SECONDS``.
     """
     for pause in (*RETRY_SECONDS, None):
         try:
@@ -122,23 +122,23 @@ def persist(write: Callable[[], object], target: Path) -> None:
             if pause is None or error.errno in REFUSED:
                 raise TrainingError(
                     f"{target}: cannot be written ({error.strerror}); the checkpoint before is "
-                    "kept; launch again once it can"
+                    "kept; launch again once it can be"
                 ) from None
-            log.warning("%s: cannot be written (%s); again in %g s", target, error, pause)
+            log.warning("%s: cannot be written (%s); retrying in %g s", target, error, pause)
             time.sleep(pause)
         else:
             return
 
 
 def _steps(trial: Path) -> list[tuple[int, Path]]:
-    """Return every checkpoint by name, the newest first, whether sound or not."""
+    """Return step and path of every checkpoint, sound or not, newest first."""
     root = checkpoints_of(trial)
     found = [(p.name.removeprefix("step-"), p) for p in root.glob("step-*")]
     return sorted(((int(n), p) for n, p in found if n.isdecimal()), reverse=True)
 
 
 def is_sound(path: Path, *, digests: bool) -> bool:
-    """Compare a checkpoint with its manifest: sizes, and on demand every byte."""
+    """Compare a checkpoint with its manifest: sizes and, if ``digests``, every byte."""
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
         for name, entry in manifest.items():
@@ -153,11 +153,11 @@ def is_sound(path: Path, *, digests: bool) -> bool:
 
 
 def newest(trial: Path, *, digests: bool = True) -> Path | None:
-    """Return the newest sound checkpoint; a torn or altered one is skipped with a warning.
+    """Return the newest sound checkpoint; incomplete or altered ones are skipped with a warning.
 
     Args:
         trial: the trial's directory.
-        digests: verify every byte (to load it), or only names and sizes (to look at it).
+        digests: verify every byte (before loading), or only names and sizes (for inspection).
     """
     return next(_sound(trial, digests=digests), None)
 
@@ -172,14 +172,14 @@ def _sound(trial: Path, *, digests: bool) -> Iterator[Path]:
 
 @cache
 def _tell_damaged(path: Path) -> None:
-    """Say it once."""
+    """Warn about a damaged checkpoint, once per process."""
     log.warning("skipped a damaged checkpoint: %s", path)
 
 
 def prune(trial: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` sound checkpoints, and what dead processes left.
+    """Remove all but the newest ``keep`` sound checkpoints, and the remains of dead processes.
 
-    The newest is verified byte by byte before any older one goes.
+    The newest is verified byte by byte before any older one is removed.
     """
     kept = 0
     for _, path in _steps(trial):
@@ -193,7 +193,7 @@ def prune(trial: Path, keep: int) -> None:
 
 def pack(tensors: "Mapping[str, Tensor]") -> bytes:
     """Serialise tensors as safetensors."""
-    # torch takes seconds to import, and looking at checkpoints needs none of it.
+    # Importing torch takes seconds, and inspecting checkpoints does not need it.
     import safetensors.torch
 
     return safetensors.torch.save(
@@ -202,7 +202,7 @@ def pack(tensors: "Mapping[str, Tensor]") -> bytes:
 
 
 def unpack(content: bytes) -> "dict[str, Tensor]":
-    """Read what ``pack`` wrote; executes no code."""
+    """Deserialise the output of ``pack``, without executing code."""
     import safetensors.torch
 
     tensors: dict[str, Tensor] = safetensors.torch.load(content)
@@ -216,7 +216,7 @@ def read_trial(checkpoint: Path) -> dict[str, Any]:
 
 
 def newest_metrics(history: list[dict[str, Any]]) -> dict[str, float]:
-    """Return the newest value of every metric of a history."""
+    """Return the newest value of every metric in a history."""
     metrics: dict[str, float] = {}
     for point in history:
         metrics |= point["metrics"]

@@ -1,4 +1,4 @@
-"""A colour statistic to steer: its name, its range, and how a trial is told to steer it."""
+"""Controls: names and ranges of the colour statistics, and the settings that steer them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
@@ -22,14 +22,14 @@ TARGETS: dict[ControlName, tuple[float, float]] = {
     "warmth": (-1.7, 2.4),
     "colourfulness": (0, 280),
 }
-"""Bounds of each control's target: what sRGB colours can have, in the statistic's own unit."""
+"""Bounds of each control's target: the range of sRGB colours, in the statistic's own unit."""
 
 PENALTY_WEIGHT = 100.0
-"""lambda of a control that names none."""
+"""Weight (lambda) of a control that sets none."""
 
 
 class Frozen(BaseModel):
-    """A model that nothing changes, and that takes no field it does not know."""
+    """Immutable model that rejects unknown fields."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -40,25 +40,25 @@ _RANGE = {"min", "max", "hold_out"}
 
 
 class Control(Frozen):
-    """A colour statistic to steer, and lambda of its penalty ``weight * |value - target|``.
+    """A colour statistic to steer, with the penalty ``weight * |value - target|``.
 
-    The difference is counted in parts of the statistic's range (``TARGETS``), so that a weight
-    means about the same for each.
+    The difference is a share of the width of the statistic's range (``TARGETS``), so that a weight
+    means about the same for every statistic.
     """
 
     target: float | Literal["any"]
-    """sigma: the wanted value for an image, in the statistic's unit; its bounds: ``TARGETS``.
+    """Target (sigma) for an image, in the statistic's unit and within the bounds of ``TARGETS``.
     ``any`` makes it an input of the generator: one training serves all targets."""
     weight: float = Field(default=PENALTY_WEIGHT, ge=0)
-    """lambda of the penalty; the config's ``penalty_weight`` unless given. 1 (the original's) is as
-    good as no control against the L1's 100."""
+    """Weight (lambda) of the penalty; by default the config's ``penalty_weight``. 1 (the original
+    project's) has almost no effect against the L1 weight of 100."""
     min: float | None = None
-    """Least target that is drawn in training, where it is ``any``; the range's unless given."""
+    """Least target drawn in training, if it is ``any``; by default the lower bound of its range."""
     max: float | None = None
-    """Greatest target that is drawn in training; likewise."""
+    """Greatest target drawn in training, if it is ``any``; by default the range's upper bound."""
     hold_out: tuple[tuple[float, float], ...] = ()
-    """Intervals of targets that are never drawn in training, but measured: does the generator
-    find its way between those it has seen?"""
+    """Intervals of targets that are evaluated but never drawn in training, to test whether the
+    generator interpolates between the targets it has seen."""
 
     @model_validator(mode="before")
     @classmethod
@@ -71,13 +71,13 @@ class Control(Frozen):
     @classmethod
     def _number_or_any(cls, target: Any) -> Any:
         if isinstance(target, str) and target != "any":
-            raise ValueError("a target is a number, or 'any'")
+            raise ValueError("a target must be a number, or 'any'")
         return target
 
     @model_validator(mode="after")
     def _only_of_any(self) -> Self:
         if not self.is_any and (self.min, self.max, self.hold_out) != (None, None, ()):
-            raise ValueError("min, max and hold_out go with target: any")
+            raise ValueError("min, max and hold_out need target: any")
         return self
 
     @property
@@ -87,12 +87,12 @@ class Control(Frozen):
 
     @property
     def wanted(self) -> float:
-        """The target, where it is a number."""
+        """Target that is a number, not ``any``."""
         assert not isinstance(self.target, str), "the target is an input"
         return self.target
 
     def normalised(self, name: ControlName) -> Self:
-        """Return the same control, written in the one way that a key is made of."""
+        """Return the same control in the canonical form from which a trial's key is computed."""
         low, high = TARGETS[name]
         return self.model_copy(
             update={
@@ -103,12 +103,12 @@ class Control(Frozen):
         )
 
     def bounds(self, name: ControlName) -> tuple[float, float]:
-        """Return the least and the greatest target that is drawn in training."""
+        """Return the least and the greatest target drawn in training."""
         low, high = TARGETS[name]
         return low if self.min is None else self.min, high if self.max is None else self.max
 
     def drawn(self, name: ControlName) -> list[tuple[float, float]]:
-        """Return the intervals of targets that are drawn in training: all but those held out."""
+        """Return the intervals of targets drawn in training: all but those held out."""
         low, high = self.bounds(name)
         edges = [low, *(edge for pair in sorted(self.hold_out) for edge in pair), high]
         pairs = zip(edges[::2], edges[1::2], strict=True)
@@ -119,7 +119,7 @@ def require_inside(what: str, value: float, bounds: tuple[float, float]) -> None
     """Refuse a value outside its bounds.
 
     Raises:
-        ValueError: it is; names what it is.
+        ValueError: the value is outside; the message names it as ``what``.
     """
     low, high = bounds
     if not low <= value <= high:
@@ -129,14 +129,14 @@ def require_inside(what: str, value: float, bounds: tuple[float, float]) -> None
 def require_targets_of(
     what: str, given: Sequence[Mapping[ControlName, float]], controls: Collection[ControlName]
 ) -> None:
-    """Refuse targets that do not each name all controls, and no others.
+    """Refuse targets unless each entry names all controls and no others.
 
     Raises:
-        ValueError: they do not, one is outside its range, or one is given twice.
+        ValueError: an entry names other controls, leaves a range, or is given twice.
     """
     for targets in given:
         if targets.keys() != set(controls):
-            raise ValueError(f"{what}: each names {' and '.join(controls)}, no others")
+            raise ValueError(f"{what}: each must name {' and '.join(controls)}, and no others")
         for name, value in targets.items():
             require_inside(f"{what}: {name}", value, TARGETS[name])
     if len({frozenset(targets.items()) for targets in given}) < len(given):
@@ -144,16 +144,17 @@ def require_targets_of(
 
 
 def as_given(control: Any) -> Any:
-    """Return what was set of a control, where it is one; anything else as it is."""
+    """Return the explicitly set fields of a control; return anything else unchanged."""
     return control.model_dump(exclude_unset=True) if isinstance(control, Control) else control
 
 
 def spread_over(
     controls: Mapping[ControlName, Control], count: int
 ) -> list[dict[ControlName, float]]:
-    """Choose about so many targets of some controls together, evenly, and those held out.
+    """Choose about ``count`` evenly spread combinations of several controls' targets.
 
-    Of one or two controls every combination; of more so many combinations, from end to end.
+    The middle of each interval held out is included. One or two controls give every combination
+    of their values; more controls give ``count`` combinations, from the first to the last.
     """
     each = max(2, round(count ** (1 / len(controls))))
     values = [spread_targets(name, control, each) for name, control in controls.items()]
@@ -164,7 +165,7 @@ def spread_over(
 
 
 def spread_targets(name: ControlName, control: Control, count: int) -> list[float]:
-    """Values over what a control may be, evenly, and the middle of each interval held out."""
+    """Spread ``count`` values over a control's range; add the middle of each interval held out."""
     low, high = control.bounds(name)
     around = name == "hue" and (low, high) == TARGETS[name]  # 0 and 1 are the same
     step = (high - low) / (count if around else max(1, count - 1))

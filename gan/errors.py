@@ -1,4 +1,4 @@
-"""What the user can put right: every such error is one line, without a traceback."""
+"""Errors that the user can fix, each shown as one line without a traceback."""
 
 
 class UserError(Exception):
@@ -6,8 +6,8 @@ class UserError(Exception):
 
 
 class Stopped(Exception):
-    """Somebody asked for an end in the middle of an evaluation."""
+    """Request to stop in the middle of an evaluation."""
 
 
 class TrainingError(UserError):
-    """A training that cannot go on (a loss that is not finite, say)."""
+    """A training that cannot continue, for example because its loss is not finite."""

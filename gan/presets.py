@@ -1,4 +1,4 @@
-"""Published recipes, by the settings that they name."""
+"""Presets: the settings that published recipes name."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _PUBLISHED: dict[str, Any] = {
     "upsampling": "transposed",
     "head_gain": 1.0,
 }
-"""What both recipes have."""
+"""Settings common to both recipes."""
 PRESETS: dict[str, dict[str, Any]] = {
     "original": {
         **_PUBLISHED,
@@ -30,10 +30,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "label_smoothing": 0.0,
     },
 }
-"""Published recipes: of the document colorsweep started from, and of the code that it extends.
+"""Published recipes of the original project and of the code that it extends (``parent``).
 
-``preset: original`` in a config sets what is not given beside it. The original names no patience
-for its plateau: 4,000 steps are about 10 epochs of its CIFAR-10 at batch 128.
+``preset: original`` in a config sets each of these that the config does not give. The original
+project names no plateau patience: 4,000 steps are about 10 epochs of its CIFAR-10 at batch 128.
 """
 OLD_PRESETS = {"seed": "original"}
 """Earlier names of presets, still accepted."""

@@ -1,4 +1,4 @@
-"""What a generator was made with: versions of the software, and its commit."""
+"""Versions of the software, and its commit, with which a generator is made."""
 
 import platform
 import subprocess
@@ -9,15 +9,15 @@ from pathlib import Path
 
 @cache
 def versions() -> dict[str, str]:
-    """Name what runs here: Python, packages, and the commit where this is a checkout of git.
+    """Return the versions of Python and packages, and the commit if this is a git checkout.
 
-    A commit ends in ``-dirty`` where files differ from it. What is not there is left out.
+    The commit ends in ``-dirty`` if files differ from it. Missing items are left out.
     """
     found = {"python": platform.python_version()}
     for package in ("colorsweep", "torch", "torchvision", "kornia"):
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # on a machine that was given gan/ alone
+        except PackageNotFoundError:  # on a machine that received gan/ alone
             continue
     if commit := _commit(Path(__file__).parent.parent):
         found["commit"] = commit
@@ -25,7 +25,7 @@ def versions() -> dict[str, str]:
 
 
 def _commit(root: Path) -> str:
-    if not (root / ".git").exists():  # installed; or below the repository of something else
+    if not (root / ".git").exists():  # installed, or inside another project's repository
         return ""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:

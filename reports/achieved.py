@@ -1,4 +1,4 @@
-"""Plots of what each control achieved against what was wanted."""
+"""Plots of the value that each control achieved against its target."""
 
 import math
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ UNITS = {"hue": "turns", "chroma": "C*", "a": "a*", "b": "b*", "colourfulness": 
 def achieved_against_wanted(
     table: Sequence[Row], sweeps: Sequence[str], free: Sequence[TrialRun]
 ) -> list[Plot]:
-    """Plot each control's achieved value over its target; hue on a circle.
+    """Plot the achieved value of each control over its target; hue on a circle.
 
-    A bar goes from the 10th to the 90th percentile of the held-out images. A trial of any target
-    is a curve through its targets, with a thin one of its outputs after exact control.
+    Bars span the 10th to the 90th percentile of the held-out images. An any-target trial is a
+    curve through its targets, with a thinner curve for its outputs after exact control.
 
     Args:
-        table: of all trials.
-        sweeps: all that the report is of, for their colours.
-        free: trials without control; what they have of each statistic is drawn as lines.
+        table: rows of all trials.
+        sweeps: names of all sweeps in the report, in the order of their colours.
+        free: trials without control; their values of each statistic are drawn as lines.
     """
-    # What exact control achieves is the target; a line shows that for trials of any target.
+    # Exact control moves outputs onto the target, so only any-target trials show it, as a curve.
     measured = [
         row
         for row in table
@@ -95,7 +95,7 @@ def _square(
 
 
 def _curves(axes: Axes, part: Part, width: float, line: str) -> None:
-    """Connect what trials of any target achieve: the mean over their other targets."""
+    """Draw a curve per any-target trial: achieved values, averaged over its other targets."""
     trials: dict[str, dict[float, list[float]]] = {}
     for row in part.rows:
         by_target = trials.setdefault(row.anchor, {})
@@ -110,7 +110,7 @@ def _curves(axes: Axes, part: Part, width: float, line: str) -> None:
 def _circle(
     control: ControlName, table: Sequence[Row], sweeps: Sequence[str], lines: Sequence[Line]
 ) -> Plot:
-    """Draw hue: the wanted ones outside the ring, the achieved ones inside, each with its arc."""
+    """Draw hue: targets outside the ring, achieved values inside, each with its percentile arc."""
     drawing = Drawing.sized(4.4, 4.5)
     axes = drawing.figure.add_subplot(projection="polar")
     assert isinstance(axes, PolarAxes)
@@ -151,7 +151,7 @@ def _circle(
     axes.grid(visible=False)
     axes.spines["polar"].set_visible(False)
     drawing.legend()
-    drawing.figure.subplots_adjust(left=0.15, right=0.85)  # for the names around it
+    drawing.figure.subplots_adjust(left=0.15, right=0.85)  # room for the tick labels
     return drawing.finish(f"achieved-{control}", _alt(control, table))
 
 

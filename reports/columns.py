@@ -1,4 +1,4 @@
-"""Tables of a report's rows: of controls, of everything, of trainings."""
+"""Tables of a report: controls, quality, all rows, and trainings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ Show = Callable[[Value], str]
 
 @dataclass(frozen=True)
 class _Of:
-    """How a column is made from a pair, or from a row that stands alone."""
+    """A column, and how to get and format its value for a pair of rows."""
 
     column: Column
     value: Callable[[Pair], Value]
     show: Show
     detail: Callable[[Pair], str] = lambda _: ""
-    """What follows the value, such as its interval."""
+    """Text that follows the value, such as its interval."""
 
 
 def _word(value: Value) -> str:
@@ -37,7 +37,7 @@ def _duration(value: Value) -> str:
 def _both(
     title: str, meaning: str, get: Callable[[Row], Value], show: Show, *, interval: bool = False
 ) -> list[_Of]:
-    """Make a column of raw outputs, and one of those after exact control."""
+    """Make two columns: one for raw outputs, one for outputs after exact control."""
 
     def raw(pair: Pair) -> Value:
         return None if pair.raw is None else get(pair.raw)
@@ -84,7 +84,7 @@ REACHABLE = _Of(
     Column(
         "Reachable",
         "the nearest value that any colouring of the same lightness can have, mean over the "
-        "images (of colourfulness a bound that few images attain)",
+        "images (for colourfulness a bound that few images reach)",
     ),
     _row(lambda row: row.reachable),
     number(),
@@ -120,7 +120,7 @@ DECISIVE = [
 CONTROL = [
     *AIM,
     _Of(
-        Column("Output", "raw: as the generator makes it; exact: after exact control", text=True),
+        Column("Output", "raw: the generator's own output; exact: after exact control", text=True),
         _row(_steered_way),
         _word,
     ),
@@ -135,7 +135,7 @@ CONTROL = [
     REACHABLE,
     _Of(Column("To reachable", TO_REACHABLE), _row(lambda row: row.reachable_error), number()),
     _Of(
-        Column("To reachable 90 %", "its 90th percentile, likewise"),
+        Column("To reachable 90 %", "its 90th percentile"),
         _row(lambda row: row.reachable_error_p90),
         number(),
     ),
@@ -143,7 +143,7 @@ CONTROL = [
 ]
 NATURAL = [
     _Of(
-        Column("JS", "divergence of the joint ab histograms from the fitted originals', of 1"),
+        Column("JS", "divergence of the joint ab histograms from the fitted originals', in [0, 1]"),
         _row(lambda row: row.js_divergence),
         number(),
     ),
@@ -153,7 +153,7 @@ NATURAL = [
         number(1),
     ),
     _Of(
-        Column("Spread", "how far the images' mean hues lie apart: 0 is one tint over all"),
+        Column("Spread", "spread of the images' mean hues; 0 is one tint over all"),
         _row(lambda row: row.hue_spread),
         number(2),
     ),
@@ -168,12 +168,12 @@ NATURAL = [
         number(2),
     ),
     _Of(
-        Column("R natural", "the same of photographs that have the target's value by themselves"),
+        Column("R natural", "the same of photographs that have the target's value naturally"),
         _row(lambda row: row.natural_hue_resultant),
         number(2),
     ),
     _Of(
-        Column("KID natural", "KID × 1000 from photographs that have the value by themselves"),
+        Column("KID natural", "KID × 1000 from photographs that have the value naturally"),
         _row(lambda row: row.kid_natural),
         number(0),
     ),
@@ -189,13 +189,13 @@ QUALITY = [
     _Of(
         Column(
             "Cross-talk",
-            "mean distance from the originals of the statistics that were not asked for, in parts "
+            "mean distance from the originals of the statistics that are not controlled, in parts "
             "of their ranges",
         ),
         _row(lambda row: row.crosstalk),
         _percent,
     ),
-    _Of(Column("MAE", "of RGB, of 1"), _row(lambda row: row.mae), number()),
+    _Of(Column("MAE", "of RGB in [0, 1]"), _row(lambda row: row.mae), number()),
     _Of(Column("PSNR", "dB"), _row(lambda row: row.psnr), number(1)),
     _Of(Column("SSIM"), _row(lambda row: row.ssim), number()),
     _Of(Column("ΔE00", "CIEDE2000"), _row(lambda row: row.ciede2000), number(1)),
@@ -204,7 +204,7 @@ QUALITY = [
         _row(lambda row: row.accuracy_2),
         number(),
     ),
-    _Of(Column("Acc. 5 %", "likewise"), _row(lambda row: row.accuracy_5), number()),
+    _Of(Column("Acc. 5 %", "the same, within 5 %"), _row(lambda row: row.accuracy_5), number()),
     _Of(Column("FID"), _row(lambda row: row.fid), number(1)),
     _Of(
         Column("Colourf.", "colourfulness of Hasler and Süsstrunk, of the colorized images alone"),
@@ -216,7 +216,7 @@ PHASE = _Of(Column("Phase", text=True), _row(lambda row: row.phase), _word)
 
 
 def _trained(get: Callable[[Row], Value]) -> Callable[[Pair], Value]:
-    """What a recoloured trial has of its baseline is not its own."""
+    """Return a getter that skips recoloured trials, whose training is their baseline's."""
     return lambda pair: None if pair.either.recoloured else get(pair.either)
 
 
@@ -224,7 +224,7 @@ TRAINING = [
     _Of(Column("Trial", text=True), _row(lambda row: row.training), _word),
     _Of(Column("Steps"), _trained(lambda row: row.steps), _word),
     _Of(Column("Epochs"), _trained(lambda row: row.epochs), number(1)),
-    _Of(Column("Time", "of steps that counted"), _trained(lambda row: row.seconds), _duration),
+    _Of(Column("Time", "of counted steps"), _trained(lambda row: row.seconds), _duration),
     _Of(Column("Restarts", "after deaths"), _trained(lambda row: row.restarts), _word),
     _Of(
         Column("Goodput", "share of the time on workers that went into steps that counted"),
@@ -237,12 +237,12 @@ TRAINING = [
 
 
 def of_controls(table: Sequence[Row]) -> Table:
-    """A line for each control of each trial and target: achieved raw and after exact control."""
+    """Return a table with a line per trial, target and control: raw and after exact control."""
     return _table(pairs([row for row in table if row.control]), [TRIAL, *AIM, *DECISIVE, PHASE])
 
 
 def of_quality(table: Sequence[Row]) -> Table:
-    """A line for each trial, target and way: natural or not, and against the originals."""
+    """Return a table with a line per trial, target and way: naturalness and image quality."""
     first: dict[object, Row] = {}
     for row in table:
         first.setdefault((row.sweep, row.key, row.targets, row.way), row)
@@ -252,12 +252,12 @@ def of_quality(table: Sequence[Row]) -> Table:
 
 
 def of_all(table: Sequence[Row]) -> Table:
-    """Everything that was measured: a line for each row."""
+    """Return a table of all measurements, with a line per row."""
     return _table([_alone(row) for row in table], [TRIAL, *CONTROL, *NATURAL, *QUALITY, PHASE])
 
 
 def of_trainings(table: Sequence[Row]) -> Table:
-    """A line for each trial: how it was trained."""
+    """Return a table with a line per trial: how it was trained."""
     first: dict[object, Row] = {}
     for row in table:
         first.setdefault((row.sweep, row.key), row)
@@ -269,7 +269,7 @@ def _alone(row: Row) -> Pair:
 
 
 def _table(table: Sequence[Pair], parts: list[_Of]) -> Table:
-    """Make a table; a column in which nothing is known is left out."""
+    """Make a table, without columns that have no known value."""
     if len({pair.either.sweep for pair in table}) > 1:
         parts = [SWEEP, *parts]
     kept = [part for part in parts if any(part.value(pair) is not None for pair in table)]

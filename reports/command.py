@@ -1,4 +1,4 @@
-"""The command that trains a trial again."""
+"""Command line that trains a trial again."""
 
 import json
 import shlex
@@ -8,11 +8,11 @@ from gan.control import Control, ControlName
 
 
 def train_command(config: TrainConfig, sweep: str) -> str:
-    """Return the ``colorsweep train`` whose trial has a config, and so the same key and weights.
+    """Return the ``colorsweep train`` command that repeats a config, hence its key and weights.
 
     Args:
-        config: the trial's.
-        sweep: name to track it under.
+        config: config of the trial.
+        sweep: name of the sweep to track the new trial under.
     """
     settings = config.model_dump(mode="json", exclude_defaults=True, exclude={"controls"})
     words = ["colorsweep", "train", "--name", sweep]
@@ -36,7 +36,7 @@ def _wanted(name: ControlName, control: Control) -> str:
 
 
 def _text(value: object) -> str:
-    """Write a value in as few characters as read back to it."""
+    """Format a value briefly, so that it reads back as the same value."""
     if isinstance(value, list):
         return json.dumps(value)
     if isinstance(value, float) and value.is_integer():

@@ -1,4 +1,4 @@
-"""What a report compares: which trials stand beside each other, and which are best. Pure."""
+"""Choice of the trials that a report compares, shows, and calls best. Pure functions."""
 
 from collections.abc import Hashable, Sequence
 from statistics import mean
@@ -15,16 +15,16 @@ BEST = (
     "one with the smallest error of an image (over several controls the mean, in parts of their "
     "ranges); the smaller MAE where that is equal"
 )
-"""The rule that chooses the best trial of a target, for people."""
+"""Rule that chooses the best trial of a target, in words for the reader."""
 CHOICE = (
     "of those that differ in their seed alone the best or the first, and where that is still too "
     "many the best of each target, evenly chosen"
 )
-"""The rule of ``shown_trials``, for people."""
+"""Rule of ``shown_trials``, in words for the reader."""
 
 
 def in_order(runs: Sequence[TrialRun]) -> list[TrialRun]:
-    """Put each recoloured trial behind the last one that was steered to the same targets."""
+    """Move each recoloured trial behind the last one that was steered to the same targets."""
     steered = {_comparison(run): i for i, run in enumerate(runs) if not run.config.recolour}
 
     def place(item: tuple[int, TrialRun]) -> tuple[int, int]:
@@ -37,7 +37,7 @@ def in_order(runs: Sequence[TrialRun]) -> list[TrialRun]:
 def recoloured_beside(run: TrialRun, runs: Sequence[TrialRun]) -> TrialRun | None:
     """Return the baseline recoloured to the targets that a trial was steered to.
 
-    Its own baseline, or else another of its sweep on the same pictures.
+    Prefer its own baseline; otherwise take another one of its sweep on the same pictures.
     """
     if run.config.recolour or not run.config.controls:
         return None
@@ -53,21 +53,21 @@ def recoloured_beside(run: TrialRun, runs: Sequence[TrialRun]) -> TrialRun | Non
 
 
 def _comparison(run: TrialRun) -> object:
-    """Equal for trials that differ in how, not in what, they steer."""
+    """Return a key shared by the trials with the same sweep, baseline and targets."""
     return run.sweep, run.config.without_control().key(), targets_of(run)
 
 
 def targets_of(run: TrialRun) -> tuple[tuple[ControlName, float | None], ...]:
-    """Return the controls by name, each with its sigma; None where it is any."""
+    """Return the name and sigma of each control; sigma is None for any target."""
     controls = run.config.controls.items()
     return tuple((name, None if c.is_any else c.wanted) for name, c in controls)
 
 
 def told_apart(runs: Sequence[TrialRun]) -> list[str]:
-    """Say what tells each trial from others of its sweep with the same targets, in their order.
+    """Describe how each trial differs from others of its sweep with the same targets, in order.
 
-    Such as "λ 50, seed 1"; of a trial that is alone with its targets nothing. Views of trials of
-    any target are told from each other alone.
+    For example "λ 50, seed 1"; empty if no other trial has these targets. Views of any-target
+    trials are compared only with each other.
     """
     alike: dict[Hashable, list[int]] = {}
     for i, run in enumerate(runs):
@@ -87,7 +87,7 @@ def told_apart(runs: Sequence[TrialRun]) -> list[str]:
 
 
 def settings_of(run: TrialRun) -> dict[str, Any]:
-    """Everything that tells trials apart but their seed, by a name for people."""
+    """Return all settings that distinguish trials, except the seed, by a readable name."""
     flat: dict[str, Any] = {}
     for name, control in run.config.controls.items():
         flat |= {f"wanted {name}": control.target, f"λ of {name}": control.weight}
@@ -101,13 +101,13 @@ def settings_of(run: TrialRun) -> dict[str, Any]:
 
 
 def control_error(run: TrialRun, way: Way = "raw") -> float | None:
-    """Mean over the held-out images of |achieved - target|, in parts of the control's range.
+    """Return the mean |achieved - target| of the held-out images, as a share of the range.
 
-    The mean over the controls; None without any, or before an evaluation.
+    Averaged over the controls; None without controls, or before an evaluation.
 
     Args:
-        run: of a trial; of any target: the mean over its targets.
-        way: of the outputs.
+        run: run of a trial; for an any-target trial the result is the mean over its targets.
+        way: which outputs.
     """
     found = [
         value / span(name)
@@ -118,7 +118,7 @@ def control_error(run: TrialRun, way: Way = "raw") -> float | None:
 
 
 def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
-    """Choose, of trials that were steered to the same targets, by the rule ``BEST``."""
+    """Choose the best of the trials steered to the same targets, by the rule ``BEST``."""
     rivals: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
         steered = run.config.controls and not run.config.recolour
@@ -133,10 +133,10 @@ def _rank(run: TrialRun) -> tuple[float, float]:
 
 
 def best_suited(runs: Sequence[TrialRun]) -> TrialRun | None:
-    """Choose, of trials of any target, the one that shows best what can be had; None without one.
+    """Choose the any-target trial that best shows what is possible; None if there is none.
 
-    A finished one, of the fewest controls, the most natural after exact control (KID, else JS),
-    the nearest to its targets.
+    Criteria, in this order: finished, fewest controls, most natural after exact control (KID, else
+    JS), nearest to its targets.
     """
 
     def rank(run: TrialRun) -> tuple[bool, int, list[float]]:
@@ -150,12 +150,13 @@ def best_suited(runs: Sequence[TrialRun]) -> TrialRun | None:
 def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) -> list[TrialRun]:
     """Choose the trials whose pictures a report shows side by side.
 
-    Without control first, then by controls and targets, any target first; by the rule ``CHOICE``.
+    They are chosen by the rule ``CHOICE`` and sorted by controls (fewest first), then by targets
+    (any target first).
 
     Args:
-        runs: measured trials; recoloured ones stand beside, not among them.
-        best: of each target with several; trials or views.
-        most: how many, at most.
+        runs: measured trials; recoloured ones are not chosen, but accompany the others.
+        best: best trial or view of each target that has several.
+        most: maximum number of trials.
     """
     ahead = [run.origin for run in best]
     first: dict[Hashable, TrialRun] = {}
@@ -180,9 +181,9 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
 
 
 def evenly(things: Sequence[T], most: int) -> list[T]:
-    """Take at most so many, with the first and the last, at equal distances if half as many can be.
+    """Take up to ``most`` items including the first and last, equally spaced where possible.
 
-    Of nine at most six are every second.
+    Equal spacing has to keep more than half of ``most``: nine items and 6 give every second item.
     """
     last = len(things) - 1
     for count in range(min(most, len(things)), most // 2, -1):
@@ -192,7 +193,7 @@ def evenly(things: Sequence[T], most: int) -> list[T]:
 
 
 def spread(things: Sequence[T], most: int) -> list[T]:
-    """Take at most so many, evenly spread, with the first and the last."""
+    """Take up to ``most`` items including the first and last, spaced as evenly as possible."""
     if len(things) <= most:
         return list(things)
     return [things[round(i * (len(things) - 1) / max(1, most - 1))] for i in range(most)]

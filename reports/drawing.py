@@ -1,4 +1,4 @@
-"""A figure that is drawn once: as an SVG that is part of a page, and as a PNG."""
+"""Figures that are drawn once and rendered twice: as SVG within the page, and as PNG."""
 
 import io
 import re
@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 mpl.use("agg")
 
 INK = "#010203"
-"""Of text and lines; on the page, the colour of its text."""
+"""Colour of text and lines; replaced with the page's text colour in the SVG."""
 PAPER = "#fdfefd"
-"""Behind names; on the page, its own colour."""
+"""Colour behind names; replaced with the page's background in the SVG."""
 LEGEND_WIDTH = 64
-"""Characters beside each other below a plot; an entry's mark takes as much as 8."""
+"""Characters that fit next to each other below a plot; an entry's mark takes the room of 8."""
 RULES: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -45,16 +45,16 @@ class Point:
     x: float
     y: float
     link: str
-    """Where it leads to on the page."""
+    """Anchor on the page that the point links to."""
     name: str
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing, for a page and for Markdown."""
+    """A rendered figure: SVG for the page, PNG for Markdown."""
 
     name: str
-    """Of its file, without suffix."""
+    """File name without suffix."""
     alt: str
     svg: str
     png: bytes
@@ -62,19 +62,19 @@ class Plot:
 
 @dataclass
 class Drawing:
-    """A figure under way, with what its points say."""
+    """A figure under construction, with the links and names of its points."""
 
     figure: Figure
     points: dict[str, list[Point]] = field(default_factory=dict)
-    """By the id of the group that they are drawn in."""
+    """Points by the id of the SVG group that contains them."""
 
     @classmethod
     def sized(cls, width: float, height: float) -> "Drawing":
-        """Begin a figure, in inches; within ``rc_context(RULES)``, like all that is drawn."""
+        """Begin a figure, sized in inches; this and all drawing need ``rc_context(RULES)``."""
         return cls(Figure(figsize=(width, height)))
 
     def scatter(self, axes: Axes, points: Sequence[Point], label: str, **style: Any) -> None:
-        """Draw trials as points that lead to them."""
+        """Draw trials as points that link to them."""
         if not points:
             return
         gid = f"points-{len(self.points)}"
@@ -89,15 +89,15 @@ class Drawing:
         )
 
     def legend(self) -> None:
-        """Explain what is drawn, below the axes; the figure grows by that."""
-        # By hand: matplotlib's layout takes as long as all of the drawing.
+        """Add a legend below the axes; the figure grows by its height."""
+        # Placed by hand: matplotlib's layout engine takes as long as all of the drawing.
         (axes,) = self.figure.axes
         handles, labels = axes.get_legend_handles_labels()
         labels = [textwrap.fill(label, LEGEND_WIDTH - 8) for label in labels]
         longest = max(len(line) for label in labels for line in label.splitlines())
         columns = min(3, LEGEND_WIDTH // (longest + 8))
         rows = -(-len(labels) // columns)
-        rows += sum(label.count("\n") for label in labels)  # of one column, then
+        rows += sum(label.count("\n") for label in labels)  # labels wrap only in one column
         width, height = self.figure.get_size_inches()
         height += 0.2 * rows
         self.figure.set_size_inches(width, height)
@@ -112,7 +112,7 @@ class Drawing:
         )
 
     def name_points(self, points: Sequence[tuple[float, float, str]]) -> None:
-        """Write names beside points (x, y, name), as far as there is room; last of all."""
+        """Write names next to points (x, y, name) where there is room; call this last."""
         (axes,) = self.figure.axes
         axes.autoscale_view()
         marks = [axes.transLimits.transform((x, y)) for x, y, _ in points]
@@ -139,7 +139,7 @@ class Drawing:
                 break
 
     def finish(self, name: str, alt: str) -> Plot:
-        """Render."""
+        """Render the figure as SVG and PNG."""
         png, svg = io.BytesIO(), io.StringIO()
         self.figure.savefig(png, format="png", dpi=110, facecolor="white")
         with mpl.rc_context({"svg.hashsalt": name}):
@@ -147,11 +147,11 @@ class Drawing:
         return Plot(name, alt, self._for_page(svg.getvalue(), name, alt), png.getvalue())
 
     def _for_page(self, svg: str, name: str, alt: str) -> str:
-        """Make the SVG part of a page: its ids unlike others', its points links."""
+        """Prepare the SVG for the page: unique ids, links on points, and the page's colours."""
         svg = svg[svg.index("<svg") :]
         svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
         svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-        role = "group" if self.points else "img"  # an image's links are not announced
+        role = "group" if self.points else "img"  # screen readers ignore links in an img
         svg = svg.replace(INK, "currentColor").replace(PAPER, "var(--page)")
         svg = svg.replace("<svg", f'<svg role="{role}"', 1)
         for gid, points in self.points.items():
@@ -164,7 +164,7 @@ class Drawing:
 
 
 Box = tuple[float, float, float, float]
-"""Left, low, right, high."""
+"""Left, bottom, right and top, in axes coordinates."""
 
 
 def _meet(one: Box, other: Box) -> bool:
@@ -172,12 +172,12 @@ def _meet(one: Box, other: Box) -> bool:
 
 
 def in_legend(label: str) -> str:
-    """Keep a label that begins with an underscore, which matplotlib leaves out."""
+    """Return a label that matplotlib does not hide for its leading underscore."""
     return f" {label}" if label.startswith("_") else label
 
 
 def _linked(group: str, points: Sequence[Point]) -> str:
-    """Make each point of a group a link with a title."""
+    """Turn each point of an SVG group into a link with a title."""
     left = iter(points)
     assert len(re.findall(r"<use [^>]*/>", group)) == len(points), "each is drawn"
 

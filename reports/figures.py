@@ -19,9 +19,9 @@ class Cost:
 
     row: Row
     error: float
-    """Of its controls, in parts of their ranges."""
+    """Control error, as a share of the range."""
     name: str
-    """Its targets, in few characters."""
+    """Abbreviated targets, such as "H 0.6"."""
 
 
 def trade_off(
@@ -31,15 +31,15 @@ def trade_off(
     sweeps: Sequence[str],
     free: Sequence[TrialRun],
 ) -> Plot:
-    """Plot what control costs: distance from the originals over control error, a point a trial.
+    """Plot the cost of control: a quality metric over control error, one point per trial.
 
     Args:
-        trials: those with a control.
-        quality: field of the row, such as ``mae``.
-        label: of it.
-        sweeps: all that the report is of.
-        free: trials without control; drawn as lines, but for their distance from photographs that
-            were not moved.
+        trials: trials with a control.
+        quality: field of the row to plot, such as ``mae``.
+        label: name of that field on the axis.
+        sweeps: names of all sweeps in the report.
+        free: trials without control, drawn as lines; omitted for KID, since theirs is measured
+            from photographs that were not moved to a target.
     """
     with mpl.rc_context(RULES):
         drawing = Drawing.sized(4.4, 3.5)
@@ -69,12 +69,12 @@ Curve = tuple[str, Sequence[tuple[int, float]]]
 
 
 def curves(name: str, label: str, lines: Mapping[int, Curve]) -> Plot:
-    """Plot a metric over the steps of each trial.
+    """Plot a metric of several trials over their steps.
 
     Args:
-        name: of the plot.
-        label: of the metric.
-        lines: a curve of each trial, by the trial's place in the report.
+        name: name of the plot.
+        label: name of the metric on the axis.
+        lines: curve of each trial, by the trial's position in the report.
     """
     with mpl.rc_context(RULES):
         drawing = Drawing.sized(4.4, 3.2)

@@ -1,4 +1,4 @@
-"""Trials folded together: over their seeds, and into grids over two settings. Pure."""
+"""Aggregation of trials: means over seeds, and grids over two settings. Pure functions."""
 
 import re
 from collections.abc import Hashable, Sequence
@@ -13,7 +13,7 @@ from reports.rows import SYMBOLS, Way, metric
 from reports.runs import TrialRun
 
 _TARGETS = re.compile(rf"(^|, )({'|'.join(SYMBOLS)})=[^,]+")
-"""Of a trial's name."""
+"""Targets within a trial's name."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class MeanOf:
 
     mean: float
     deviation: float | None
-    """Standard deviation of the sample; None for one trial."""
+    """Sample standard deviation; None for one trial."""
 
     @classmethod
     def of(cls, values: Sequence[float | None]) -> "MeanOf | None":
-        """Fold values, as far as there are any."""
+        """Aggregate the values that are not None; return None if there are none."""
         found = [value for value in values if value is not None]
         if not found:
             return None
@@ -35,7 +35,7 @@ class MeanOf:
 
 @dataclass(frozen=True)
 class Folded:
-    """Trials that differ in their seed alone, one control of theirs."""
+    """One control of trials that differ only in their seed, aggregated."""
 
     sweep: str
     name: str
@@ -45,14 +45,14 @@ class Folded:
     achieved: MeanOf | None
     error: MeanOf | None
     exact_error: MeanOf | None
-    """After exact control; of a recoloured trial this alone."""
+    """Error after exact control; the only one that recoloured trials have."""
     kid: MeanOf | None
     exact_kid: MeanOf | None
     mae: MeanOf | None
 
 
 def over_seeds(runs: Sequence[TrialRun]) -> list[Folded]:
-    """Fold finished trials that differ in their seed alone; a row a control."""
+    """Aggregate finished trials that differ only in their seed, one row per control."""
     same: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
         if run.phase is TrialPhase.FINISHED:
@@ -72,7 +72,7 @@ def _folded(runs: list[TrialRun], name: ControlName | None, control: Control | N
         if way == "raw" and first.config.recolour:
             return None
         values = [metric(run, key, way) for run in runs]
-        if key == "hue" and control is not None:  # as seen from the target
+        if key == "hue" and control is not None:  # hue is circular: unwrap it
             values = [None if v is None else _around(v, control.wanted) for v in values]
         return MeanOf.of(values)
 
@@ -92,17 +92,17 @@ def _folded(runs: list[TrialRun], name: ControlName | None, control: Control | N
 
 
 def _around(hue: float, target: float) -> float:
-    """Write a hue as a number within half a turn of a target."""
+    """Unwrap a hue to a number within half a turn of a target."""
     return target + (hue - target + 0.5) % 1 - 0.5
 
 
 def unseeded(name: str) -> str:
-    """Name a trial as it is named without its seed."""
+    """Return a trial's name without its seed."""
     return re.sub(r"(^|, )seed=\d+", "", name).removeprefix(", ") or "baseline"
 
 
 def recipe(name: str) -> str:
-    """Say what a trial's name has beside its targets."""
+    """Return a trial's name without its targets."""
     return _TARGETS.sub("", name.removeprefix("recoloured, ")).removeprefix(", ")
 
 
@@ -112,41 +112,41 @@ def _controls(run: TrialRun) -> list[tuple[ControlName | None, Control | None]]:
 
 @dataclass(frozen=True)
 class Grid:
-    """Trials over two settings."""
+    """Trials arranged by two settings."""
 
     sweep: str
     of: str
-    """What they have in common: their controls."""
+    """Controls that all the trials have."""
     down: str
-    """Name of the setting that the lines are of."""
+    """Name of the setting that varies from line to line."""
     across: str
     lines: list[tuple[Any, list["Cell | None"]]]
-    """Value of ``down``, and a cell for each of ``columns``."""
+    """Value of ``down``, and one cell per value in ``columns``."""
     columns: list[Any]
-    """Values of ``across``."""
+    """Values of the setting ``across``."""
 
     @property
     def title(self) -> str:
-        """Say what it shows."""
+        """Heading of the grid."""
         of = "" if self.across == f"wanted {self.of}" else f" ({self.of})"
         return f"{self.down} by {self.across}{of}"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Trials of one place in a grid: their mean over seeds."""
+    """Trials at one place in a grid: their mean over seeds."""
 
     error: float | None
-    """``control_error``."""
+    """Mean of ``control_error``."""
     mae: float
     trials: int
 
 
 def grids(runs: Sequence[TrialRun]) -> list[Grid]:
-    """Lay out finished trials of the same controls in which just two settings differ, by them.
+    """Arrange finished trials with the same controls in which exactly two settings differ.
 
-    Seeds are no settings here; recoloured trials are left out. Trials of any target
-    have a grid of their own, over their targets.
+    The seed does not count as a setting; recoloured trials are left out. Any-target trials have a
+    separate grid over their targets.
     """
     groups: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
@@ -166,7 +166,7 @@ def _grid(runs: list[TrialRun]) -> Grid | None:
     }
     if len(varied) != 2:
         return None
-    across, down = varied  # a target comes before its weight
+    across, down = varied  # settings list a target before its weight
     cells: dict[Hashable, list[TrialRun]] = {}
     for run, each in zip(runs, settings, strict=True):
         cells.setdefault((each[down], each[across]), []).append(run)

@@ -1,4 +1,4 @@
-"""Trained generators out of the tracking store: by the targets that are wanted, or by run.
+"""Trained generators from the tracking store, found by targets, by name or by run.
 
 from reports.generators import load
 
@@ -23,7 +23,7 @@ from reports.runs import TrialRun
 from reports.store import default_uri, fetch_generator, find_run, opened, read_sweep
 
 Targets = Mapping[ControlName, float]
-"""Values by name, each in the statistic's own unit."""
+"""Target values by control name, each in the statistic's own unit."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Choice:
 
     run: TrialRun
     generator: Path
-    """The directory that it was fetched into."""
+    """Directory that the generator was fetched into."""
 
 
 def load(where: str | Path, uri: str | None = None) -> Colorizer:
-    """Load a generator to call on pictures.
+    """Load a generator that can be called on pictures.
 
     Args:
-        where: a directory or .safetensors file with the config.json beside it, or the id of a
+        where: a directory or .safetensors file with its config.json next to it, or the id of a
             finished trial's MLflow run.
-        uri: of the tracking store; MLFLOW_TRACKING_URI unless given, or else that of runs/.
+        uri: URI of the tracking store; default: MLFLOW_TRACKING_URI, or else the store in runs/.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such generator.
     """
     if Path(where).exists():
         return Colorizer.load(where)
@@ -57,20 +57,20 @@ def by_run(uri: str, run_id: str, into: Path) -> Choice:
     """Fetch the generator of one run.
 
     Raises:
-        UserError: there is no such run, or no generator in it.
+        UserError: there is no such run, or it has no generator.
     """
     with opened(uri) as client:
         run = find_run(client, run_id)
     if run is None:
-        raise UserError(f"{run_id}: neither a file or directory nor the run of a trial")
+        raise UserError(f"{run_id}: neither a file, a directory nor a trial's run")
     return _fetch(uri, [run], into)
 
 
 def by_name(uri: str, sweep: str, trial: str, into: Path) -> Choice:
-    """Fetch the generator of a sweep's trial, given by its name, key or run id.
+    """Fetch the generator of a sweep's trial, given the trial's name, key or run id.
 
     Raises:
-        UserError: there is no such trial, or no generator of it.
+        UserError: there is no such trial, or it has no generator.
     """
     with opened(uri) as client:
         runs = read_sweep(client, sweep, left_out=True)
@@ -81,10 +81,10 @@ def by_name(uri: str, sweep: str, trial: str, into: Path) -> Choice:
 
 
 def by_targets(uri: str, sweep: str, wanted: Targets, into: Path) -> Choice:
-    """Fetch the generator of a sweep's finished trial that is nearest to the wanted targets.
+    """Fetch the generator of the sweep's finished trial that is nearest to the wanted targets.
 
     Raises:
-        UserError: no finished trial of the sweep controls what is wanted.
+        UserError: no finished trial of the sweep controls the wanted statistics.
     """
     with opened(uri) as client:
         runs = read_sweep(client, sweep)
@@ -100,12 +100,12 @@ def by_targets(uri: str, sweep: str, wanted: Targets, into: Path) -> Choice:
 
 
 def nearest(runs: Sequence[TrialRun], wanted: Targets) -> list[TrialRun]:
-    """Sort the trials that control all that is wanted, the nearest to it first.
+    """Sort the trials that control all wanted statistics, nearest targets first.
 
-    Of trials equally near, those that steer the least beside it come first, then the steered before
-    the recoloured, then those that are given the number as an input, then those that met their
-    targets best on held-out images. Where nothing is
-    wanted, the trials without control. A trial that has to be given more is not among them.
+    Ties are broken in this order: fewest other controls, steered before recoloured, any-target
+    trials (which get the number as an input) before others, smallest control error on held-out
+    images. If ``wanted`` is empty, return the trials without control. Trials that need further
+    targets as input are left out.
     """
     fit = [
         run
@@ -120,7 +120,7 @@ def nearest(runs: Sequence[TrialRun], wanted: Targets) -> list[TrialRun]:
             round(sum(distances(run, wanted, in_parts=True).values()), 6),
             len(run.config.controls),
             run.config.recolour,
-            not run.config.any_controls,  # given the very number, before exact control
+            not run.config.any_controls,  # these get the exact number as an input
             torch.inf if (error := control_error(run)) is None else error,
         ),
     )
@@ -129,14 +129,14 @@ def nearest(runs: Sequence[TrialRun], wanted: Targets) -> list[TrialRun]:
 def distances(
     run: TrialRun, wanted: Targets, *, in_parts: bool = False
 ) -> dict[ControlName, float]:
-    """Distance of each wanted target from the trial's, around the circle for hue.
+    """Return the distance of each wanted target from the trial's, around the circle for hue.
 
-    From a target that is ``any`` the distance from the nearest that was drawn in training.
+    For a control with any target, measure to the nearest target that was drawn in training.
 
     Args:
-        run: of a trial that controls them all.
-        wanted: targets by name.
-        in_parts: of the statistic's range, instead of its unit.
+        run: run of a trial that controls all of them.
+        wanted: targets by control name.
+        in_parts: whether to return shares of the statistic's range instead of its unit.
     """
     found = {}
     for name, value in wanted.items():
@@ -158,10 +158,10 @@ def _listed(runs: Sequence[TrialRun]) -> str:
 
 
 def _fetch(uri: str, runs: Sequence[TrialRun], into: Path) -> Choice:
-    """Fetch the first generator that the store has.
+    """Fetch the generator of the first trial for which the store has one.
 
     Raises:
-        UserError: it has none.
+        UserError: the store has none.
     """
     with opened(uri) as client:
         for run in runs:

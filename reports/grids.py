@@ -1,4 +1,4 @@
-"""Sample grids as a report reads them: those of earlier versions too."""
+"""Sample grids as a report reads them, tolerating those of other versions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Seen:
     grid: samples.Grid
 
     def find(self, kind: samples.Kind, run: TrialRun) -> Pixels | None:
-        """Return the pictures (n, H, W, 3) of a row of a trial, or a view; None without one."""
+        """Return a row of pictures (n, H, W, 3) of a trial or view; None if there is none."""
         return self.grid.find(kind, "" if kind in ("grayscale", "original") else label(run))
 
 
@@ -35,7 +35,7 @@ def newest(of_steps: Mapping[int, bytes]) -> bytes:
 
 @lru_cache(maxsize=16)
 def read(png: bytes, size: int) -> samples.Grid | None:
-    """Take a sample grid apart; None where it is cut short, or of a version that wrote others."""
+    """Parse a sample grid; None if it is truncated or in the format of another version."""
     try:
         return samples.read(png, size)
     except (OSError, KeyError, TypeError, ValueError):
@@ -43,7 +43,7 @@ def read(png: bytes, size: int) -> samples.Grid | None:
 
 
 def last_of(run: TrialRun, grids: Grids) -> Seen | None:
-    """Read the last sample grid of a trial, if there is one."""
+    """Read the last sample grid of a trial; None if there is no readable one."""
     of_steps = grids.get(run.run_id)
     if not of_steps:
         return None

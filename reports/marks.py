@@ -1,4 +1,4 @@
-"""Marks of a report's plots: how each kind of trial is drawn, and the lines of those without."""
+"""Marks of a report's plots: a style per kind of trial, and lines for trials without control."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from reports.rows import Row, shown
 from reports.runs import TrialRun
 
 STEERED = ("#0072b2", "#009e73", "#a8487a", "#7a6a00", "#4a4ab8")
-"""By sweep; with ``RECOLOURED`` told apart by the colour-blind, and seen on black and white."""
+"""Colours by sweep; with ``RECOLOURED`` colour-blind safe, and visible on black and on white."""
 RECOLOURED = "#d55e00"
 MARKERS = {
     "steered": "o",
@@ -23,7 +23,7 @@ MARKERS = {
     "steered, exact": "^",
     "recoloured": "s",
 }
-"""What rows are drawn as, in order, and how."""
+"""Marker of each kind of row, in drawing order."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,17 @@ class Part:
     """Rows that are drawn alike."""
 
     kind: str
-    """Of ``MARKERS``."""
+    """A key of ``MARKERS``."""
     label: str
     rows: list[Row]
     mark: dict[str, Any]
-    """Of a point."""
+    """Style of a point."""
     bar: dict[str, Any]
-    """Of a spread."""
+    """Style of a percentile bar."""
 
 
 def kind_of(row: Row) -> str:
-    """Say how a row's outputs came about."""
+    """Return the kind of a row, a key of ``MARKERS``."""
     if row.recoloured:
         return "recoloured"
     exact = ", exact" if row.way == "exact" else ""
@@ -49,9 +49,9 @@ def kind_of(row: Row) -> str:
 
 
 def parts(table: Sequence[Row], sweeps: Sequence[str]) -> list[Part]:
-    """Split rows of some sweeps by how they are drawn; unfinished trials are hollow.
+    """Group the rows of some sweeps by drawing style; unfinished trials are hollow.
 
-    What is drawn later is smaller, down to a size: where two points agree, both are seen.
+    Later parts get smaller marks, down to a minimum size, so that coinciding points stay visible.
     """
     found: list[Part] = []
     for kind, (i, sweep), finished in product(MARKERS, enumerate(sweeps), (True, False)):
@@ -81,7 +81,7 @@ def parts(table: Sequence[Row], sweeps: Sequence[str]) -> list[Part]:
 
 
 def _by_recipe(kind: str, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Split the curves of trials of any target by what tells these trials apart."""
+    """Group the rows of any-target trials by the settings that distinguish these trials."""
     if not kind.startswith("any target"):
         return [("", list(rows))] if rows else []
     groups: dict[str, list[Row]] = {}
@@ -95,24 +95,24 @@ def _by_recipe(kind: str, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def point(row: Row, x: float, y: float, text: str) -> Point:
-    """Make a row a point, with what it says."""
+    """Return the point of a row, with its link and tooltip."""
     phase = "" if row.phase is TrialPhase.FINISHED else f" ({row.phase})"
     exact = " after exact control" if row.way == "exact" and not row.recoloured else ""
     return Point(x, y, row.anchor, f"{row.trial}{exact}{phase}: {text}")
 
 
 def outcome(row: Row) -> str:
-    """Write what a row achieved of what was wanted."""
+    """Format a row's achieved value and target."""
     return f"{shown(row.control, row.achieved or 0.0, 3)} for {row.target:g}"
 
 
 @dataclass(frozen=True)
 class Line:
-    """A trial without control."""
+    """A trial without control, drawn as a line."""
 
     value: float
     label: str
-    """Empty for all of a sweep but the first."""
+    """Legend label; empty for all but the first trial of a sweep."""
     colour: str
 
 
@@ -133,12 +133,12 @@ def lines_of(sweeps: Sequence[str], free: Sequence[TrialRun], metric: str) -> li
 
 
 def draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
-    """Draw what the trials without control have."""
+    """Draw the values of trials without control as horizontal lines."""
     for line in lines:
         axes.axhline(line.value, color=line.colour, ls=":", lw=1.2, zorder=1.5, label=line.label)
 
 
 def count(table: Sequence[Row]) -> str:
-    """Write the number of trials that some rows are of."""
+    """Format the number of trials that some rows belong to."""
     trials = len({(row.sweep, row.key) for row in table})
     return f"{trials} trial" + "s" * (trials != 1)

@@ -1,4 +1,4 @@
-"""One picture of a sweep: colorizations of the same held-out images, below each other."""
+"""Overview picture of a sweep: rows of colorizations of the same held-out images."""
 
 import io
 from collections.abc import Sequence
@@ -12,26 +12,26 @@ from reports.grids import Grids, Pixels, last_of
 from reports.wall import Wall
 
 ROOM = 12
-"""Pixels on either side of the names."""
+"""Margin on either side of the names, in pixels."""
 LETTERS = 17
-"""Height of the names' font in pixels."""
+"""Height of the names' font, in pixels."""
 MOST_TARGETS = 6
-"""Of a trial of any target."""
+"""Maximum number of targets shown for an any-target trial."""
 
 Line = tuple[str, Pixels]
-"""A name, and the pictures (n, H, W, 3) beside it."""
+"""A name, and the pictures (n, H, W, 3) in its row."""
 
 
 def lines_of(wall: Wall, grids: Grids, *, several: bool) -> list[Line]:
-    """Choose what an overview shows: photographs without and with their colours, then trials.
+    """Choose the rows of an overview: the photographs in grayscale and in colour, then trials.
 
-    Where the wall has a trial of any target, the trial without control and the best suited one at
-    its targets, evenly chosen, after exact control where there is that; else every trial.
+    If the wall has any-target trials, show the trial without control and the best suited
+    any-target trial at evenly chosen targets, after exact control if available; else all trials.
 
     Args:
-        wall: the trials.
-        grids: their sample grids.
-        several: whether the report is of several sweeps.
+        wall: wall with the trials.
+        grids: sample grids of these trials.
+        several: whether the report covers several sweeps.
     """
     best = best_suited([column.run for column in wall.columns])
     free = [column for column in wall.columns if not column.run.config.controls][:1]
@@ -56,7 +56,7 @@ def lines_of(wall: Wall, grids: Grids, *, several: bool) -> list[Line]:
 
 
 def overview(lines: Sequence[Line]) -> bytes:
-    """Draw pictures with their names at the left, as a PNG."""
+    """Draw rows of pictures with their names on the left, as a PNG."""
     grid = Image.open(io.BytesIO(samples.draw(np.stack([pictures for _, pictures in lines]))))
     names = [name.replace(", ", "\n") for name, _ in lines]
     font = ImageFont.load_default(LETTERS)

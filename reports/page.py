@@ -1,4 +1,4 @@
-"""The report of sweeps: a page that opens from disk, its Markdown twin, and the rows."""
+"""The report on sweeps: a page that opens from disk, its Markdown version, and data files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,21 +32,21 @@ ROWS: dict[samples.Kind, str] = {
     "colorized": "colorized",
     "exact": "after exact control",
 }
-"""Rows of a sample grid, for people."""
+"""Names for the reader of the rows of a sample grid."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A trial at a target, in the Markdown."""
+    """A section of the Markdown: a trial at a target."""
 
     heading: str
     run: TrialRun
     file: str
     picture: bytes
-    """PNG: the rows of its sample grid."""
+    """PNG with the rows of its sample grid."""
     step: int
     rows: str
-    """Names of these rows, from the top."""
+    """Names of the rows, from the top."""
 
 
 def write_report(
@@ -55,14 +55,14 @@ def write_report(
     """Write ``index.html``, ``README.md``, ``rows.csv``, ``rows.json`` and pictures.
 
     Args:
-        uri: of the tracking store, the only source.
+        uri: URI of the tracking store, the only source.
         sweeps: names of the sweeps to compare.
-        out: directory, made if need be.
-        left_out: whether to show trials too that the sweep's file no longer has.
-        log: whether to keep it in the tracking store, too.
+        out: directory to write to; created if it does not exist.
+        left_out: whether to include trials that the sweep's file no longer has.
+        log: whether to store the report in the tracking store, too.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
         UserError: there is no such sweep, it has no trials, or ``out`` cannot be written.
@@ -84,7 +84,7 @@ def write_report(
 
 
 def _render(read: Read) -> dict[str, bytes]:
-    """Make every file of the report, by name."""
+    """Return the contents of every file of the report, by name."""
     table = rows(read.views, read.best)
     hung = walls(read.shown, [*read.runs, *read.views], read.grids)
     plots = plots_of(read, table)
@@ -112,7 +112,7 @@ def _render(read: Read) -> dict[str, bytes]:
 
 
 def _context(read: Read, table: Sequence[Row], hung: Sequence[Wall]) -> dict[str, Any]:
-    """What the templates say in words and numbers."""
+    """Return the values that the templates use."""
     commands = {row.anchor: row.command for row in table}
 
     def place(run: TrialRun) -> str:
@@ -158,7 +158,7 @@ def _fill(template: str, context: Mapping[str, Any]) -> str:
 
 
 def _data(wall: Wall, best: Sequence[TrialRun]) -> dict[str, Any]:
-    """What the page's script needs of a wall, beside what the page shows."""
+    """Return the data of a wall that the page's script needs and the HTML does not contain."""
     return {
         "kinds": wall.kinds,
         "strips": wall.strips,
@@ -191,7 +191,7 @@ def _shots(column: Column, best: Sequence[TrialRun]) -> list[dict[str, Any]]:
 
 
 def _sections(read: Read) -> list[Section]:
-    """Lay out sample grids, a section for each trial; of any target one for some of its targets."""
+    """Make a section per trial with a sample grid; several per any-target trial."""
     every = [
         view
         for run in read.runs
@@ -208,7 +208,7 @@ def _sections(read: Read) -> list[Section]:
 
 
 def _picture(read: Read, view: TrialRun) -> tuple[int, bytes, list[str]]:
-    """Draw the rows of a trial's last sample grid that are of a view; name the rows."""
+    """Draw a view's rows of its last sample grid; return their step, PNG and names."""
     of_steps = read.grids[view.run_id]
     seen = last_of(view, read.grids)
     if seen is None:

@@ -1,4 +1,4 @@
-"""Rows before and after exact control, side by side."""
+"""Pairs of rows: the same control before and after exact control."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ class Pair:
     """A control of a trial at a target: its rows before and after exact control."""
 
     raw: Row | None
-    """None for a recoloured trial: its baseline knows no target."""
+    """None for a recoloured trial: its baseline has no target."""
     exact: Row | None
 
     @property
     def either(self) -> Row:
-        """A row of the two, for what they have in common."""
+        """One of the two rows, for the values that they share."""
         row = self.raw or self.exact
         assert row is not None, "a pair has one of the two"
         return row
 
 
 def pairs(table: Sequence[Row]) -> list[Pair]:
-    """Put the rows of a control before and after exact control together."""
+    """Pair the rows of each control before and after exact control."""
     found: dict[object, dict[str, Row]] = {}
     for row in table:
         place = (row.sweep, row.key, row.targets, row.control)

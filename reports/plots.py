@@ -1,4 +1,4 @@
-"""The plots of a report, by the section that they belong to."""
+"""Plots of a report, grouped by section."""
 
 import re
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ MOST_CURVES = 12
 
 
 def plots_of(read: Read, table: Sequence[Row]) -> dict[str, list[Plot]]:
-    """Draw every plot.
+    """Draw all plots, by section.
 
     Args:
-        read: of the store.
-        table: the rows of all its views.
+        read: data from the tracking store.
+        table: rows of all views.
     """
     free = [run for run in read.runs if not run.config.controls]
     return {
@@ -31,7 +31,7 @@ def plots_of(read: Read, table: Sequence[Row]) -> dict[str, list[Plot]]:
 
 
 def _trade_offs(read: Read, table: Sequence[Row], free: Sequence[TrialRun]) -> list[Plot]:
-    """Plot qualities over control error; naturalness after exact control too."""
+    """Plot KID, MAE and FID over control error; KID after exact control, too."""
     first = {(r.sweep, r.key, r.targets, r.way): r for r in reversed(table)}
     of_view = {(row.sweep, row.key, row.trial): row.targets for row in table}
     trials = [
@@ -77,5 +77,5 @@ def _curves(read: Read) -> list[Plot]:
 
 
 def slug(name: str) -> str:
-    """Write a name in letters that a file's name may have."""
+    """Reduce a name to characters that are safe in file names."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")

@@ -1,4 +1,4 @@
-"""What a report needs of the tracking store, and how it is read."""
+"""Reading of a report's data from the tracking store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from reports.views import at_targets, metric_of, middle, views
 from reports.wall import STAGES
 
 MOST_SHOWN = 24
-"""Trials whose pictures a report shows; the others are in its plots and tables."""
+"""Maximum number of trials with pictures; the others are only in plots and tables."""
 LOSSES = (
     ("loss/l1", "L1 term"),
     ("loss/distribution", "distribution term"),
@@ -20,36 +20,36 @@ LOSSES = (
     ("loss/discriminator", "discriminator's loss"),
 )
 Points = list[tuple[int, float]]
-"""(step, value)."""
+"""Pairs (step, value)."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """What a report needs of the tracking store."""
+    """Data of a report, read from the tracking store."""
 
     sweeps: Sequence[str]
     runs: list[TrialRun]
-    """Of all trials."""
+    """Runs of all trials."""
     views: list[TrialRun]
-    """The same, trials of any target at each of their targets."""
+    """The same runs, but any-target trials as one view per target."""
     shown: list[TrialRun]
     """Trials whose pictures are shown."""
     best: list[TrialRun]
-    """Of each target that several were steered to; trials and views."""
+    """Best trial or view of each target that several were steered to."""
     grids: dict[str, dict[int, bytes]]
-    """Sample grids (PNG) by run id and step: of those, and of what was recoloured beside them."""
+    """Sample grids (PNG) by run id and step, of the shown trials and their recoloured baselines."""
     curves: dict[str, dict[str, Points]]
-    """By run id and metric; of a trial of any target at the one in the middle."""
+    """Curves by run id and metric; for an any-target trial, at its middle target."""
     launches: dict[str, Launched]
-    """The last of each sweep."""
+    """Last launch of each sweep."""
 
     def label(self, run: TrialRun) -> str:
-        """Name a trial among those of all sweeps."""
+        """Return a trial's name, preceded by its sweep if the report covers several."""
         return f"{run.sweep}: {run.name}" if len(self.sweeps) > 1 else run.name
 
 
 def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Read:
-    """Read all that a report of some sweeps needs.
+    """Read all data for a report on some sweeps.
 
     Raises:
         UserError: there is no such sweep, or it has no trials.

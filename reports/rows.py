@@ -1,4 +1,4 @@
-"""Trials as the rows of a report, without side effects."""
+"""Trials as rows of a report. Pure functions."""
 
 import csv
 import io
@@ -27,68 +27,68 @@ SYMBOLS: dict[ControlName, str] = {
     "warmth": "W",
     "colourfulness": "M",
 }
-"""Index of sigma and lambda, as in the seed's equations."""
+"""Index of sigma and lambda, as in the original project's equations."""
 
 Way = Literal["raw", "exact"]
-"""The outputs that are measured: as a generator makes them, or after exact control."""
+"""Outputs that are measured: the generator's own (raw), or those after exact control."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One control of one trial, measured one way; one row without a target if it has no control.
+    """One control of one trial, measured one way; a trial without control has one such row.
 
-    A trial of any target has such rows for each target at which it is measured. Values, targets
-    and errors of a control are in the statistic's own unit.
+    An any-target trial has such rows for each target at which it is measured. Values, targets and
+    errors of a control are in the statistic's own unit.
     """
 
     sweep: str
     trial: str
-    """Its name; with the target, where it is one of several (``reports.views``)."""
+    """Name of the trial; for a view, with its target (``reports.views``)."""
     training: str
     """Name of the trial that was trained."""
     key: str
     phase: TrialPhase
     reason: str
-    """Why it failed, or a scheduler stopped it."""
+    """Reason for a failure, or for being stopped by a scheduler."""
     recoloured: bool
-    """Whether the targets were met after a training without control."""
+    """Whether outputs of a baseline were moved to the targets, instead of training with control."""
     any_target: bool
-    """Whether the generator is given the target."""
+    """Whether the generator takes the target as an input."""
     way: Way
-    """Of the outputs that are measured: raw, or after exact control; of a recoloured trial that."""
+    """Outputs measured: raw, or after exact control; always the latter for a recoloured trial."""
     recipe_key: str
-    """Equal for trials at the same targets that differ in their seed alone."""
+    """Key shared by the trials at the same targets that differ only in their seed."""
     pictures_key: str
-    """Equal for trials that are measured on the same held-out images."""
+    """Key shared by the trials measured on the same held-out images."""
     targets: str
-    """Of all controls: "hue 0.6 saturation 0.35"."""
+    """Targets of all controls, such as "hue 0.6 saturation 0.35"."""
     best: bool
-    """Whether it comes nearest to its targets of several that were steered to them."""
+    """Whether it is the best of several trials steered to the same targets."""
     control: ControlName | None
     target: float | None
     """sigma; hue in turns."""
     weight: float | None
-    """lambda; none where nothing was steered in training."""
+    """lambda; None if nothing was steered in training."""
     achieved: float | None
     """Mean of the statistic over the held-out images; circular for hue."""
     p10: float | None
-    """10th percentile of the statistic over the held-out images; of hue as seen from the target."""
+    """10th percentile of the statistic over the held-out images; hue is unwrapped at the target."""
     p90: float | None
     error: float | None
     """Mean over the held-out images of |achieved - target|; around the circle for hue."""
     error_p90: float | None
-    """90th percentile of it over the held-out images."""
+    """90th percentile of that error over the held-out images."""
     reachable: float | None
-    """Mean over the held-out images of the value nearest to the target that their L allows."""
+    """Mean over the held-out images of the nearest value to the target that their L allows."""
     reachable_error: float | None
-    """Mean distance of each image from its own nearest value."""
+    """Mean distance of each image from its own reachable value."""
     reachable_error_p90: float | None
     lowest: float | None
-    """Mean over the held-out images of the least value that their L allows; none for hue."""
+    """Mean over the held-out images of the lowest value that their L allows; None for hue."""
     highest: float | None
     crosstalk: float | None
-    """What the trial did to the statistics that it was not asked for: mean distance from the
-    originals' value, in parts of the statistic's range, and over those statistics."""
+    """Mean distance of the uncontrolled statistics from the originals' values, as a share of each
+    statistic's range, averaged over these statistics."""
     mae: float | None
     """Mean absolute difference from the originals' RGB, in [0, 1]."""
     psnr: float | None
@@ -102,16 +102,16 @@ class Row:
     colourfulness: float | None
     """M of Hasler and Suesstrunk."""
     hue_resultant: float | None
-    """How much the pixels of an image agree in hue, in [0, 1]."""
+    """Agreement in hue among the pixels of an image, in [0, 1]."""
     natural_hue_resultant: float | None
-    """The same of photographs that have the target's value by themselves."""
+    """The same for photographs that naturally have the target's value."""
     kid: float | None
     """Kernel inception distance x 1000 from the fitted originals."""
     kid_low: float | None
     """Lower end of its 95 % interval, by bootstrap over photographs."""
     kid_high: float | None
     kid_natural: float | None
-    """KID x 1000 from photographs that have the target's value by themselves."""
+    """KID x 1000 from photographs that naturally have the target's value."""
     js_divergence: float | None
     """Jensen-Shannon divergence of joint ab histograms from the fitted originals, in [0, 1]."""
     fitted_ciede2000: float | None
@@ -122,34 +122,34 @@ class Row:
     fitted_psnr: float | None
     """dB."""
     hue_spread: float | None
-    """How far the images' mean hues lie apart, in [0, 1]."""
+    """Spread of the images' mean hues, in [0, 1]."""
     fitted_hue_spread: float | None
-    """The same of the fitted originals."""
+    """The same for the fitted originals."""
     lattice: float | None
-    """Energy at periods of 2 and 4 pixels, over that of the fitted originals."""
+    """Energy at periods of 2 and 4 pixels, relative to that of the fitted originals."""
     lattice_amplitude: float | None
-    """Root mean square of dots at those periods, as a colour difference; seen from 1.5."""
+    """Root mean square of dots at those periods, as a colour difference; visible from 1.5."""
     steps: int
     total_steps: int
     epochs: float
     seconds: float
     images_per_second: float | None
     restarts: int
-    """After deaths."""
+    """Number of restarts after deaths."""
     goodput: float | None
-    """Share of its time on workers that went into steps that counted."""
+    """Share of its time on workers that was spent on steps that counted."""
     device: str
     command: str
-    """What trains it again, under another name: where it is finished there is nothing to do."""
+    """Command that trains it again; in another sweep, since in its own it may be finished."""
 
     @property
     def anchor(self) -> str:
-        """Where it is on the page."""
+        """Anchor of the trial on the page."""
         return anchor(self.sweep, self.key)
 
 
 def anchor(sweep: str, key: str) -> str:
-    """Name a trial's place on the page, unlike any other's."""
+    """Return the unique anchor of a trial on the page."""
     return f"t-{re.sub('[^A-Za-z0-9]', lambda m: f'-{ord(m[0]):x}-', sweep)}-{key}"
 
 
@@ -165,15 +165,15 @@ OF_TRIAL = (
     *("fitted_mae", "fitted_psnr", "hue_spread", "lattice", "lattice_amplitude"),
 )
 OF_REFERENCE = ("natural_hue_resultant", "fitted_hue_spread")
-"""Of natural pictures at a target, whatever was made of it."""
+"""Metrics of natural photographs at a target, independent of the trial's outputs."""
 
 
 def rows(runs: Sequence[TrialRun], best: Collection[TrialRun] = ()) -> list[Row]:
-    """Lay runs out, one row a control and way, in their order.
+    """Return a row per run, way and control, in the order of the runs.
 
     Args:
-        runs: of trials, or their views.
-        best: of those, the best of a target.
+        runs: runs of trials, or their views.
+        best: those among them that are the best of a target.
     """
     return [
         row
@@ -184,14 +184,14 @@ def rows(runs: Sequence[TrialRun], best: Collection[TrialRun] = ()) -> list[Row]
 
 
 def ways_of(run: TrialRun) -> tuple[Way, ...]:
-    """Return the ways in which a trial is measured: exact control only where it has a target."""
+    """Return the ways in which a trial is measured; exact control needs a target."""
     if run.config.recolour:
         return ("exact",)
     return get_args(Way) if metric(run, "mae", "exact") is not None else ("raw",)
 
 
 def metric(run: TrialRun, name: str, way: Way = "raw") -> float | None:
-    """Return a metric of a trial's outputs; what a recoloured trial has is after exact control."""
+    """Return a metric of a trial's outputs; a recoloured trial's are all after exact control."""
     start = EXACT_PREFIX if way == "exact" and not run.config.recolour else ""
     return run.metrics.get(f"eval/{start}{name}")
 
@@ -239,11 +239,11 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
 
 
 def crosstalk(run: TrialRun, way: Way = "raw") -> dict[ControlName, float | None]:
-    """What a trial did to the statistics that it was not asked for.
+    """Return how far a trial moved the statistics that it does not control.
 
     Returns:
-        By statistic the mean distance over the held-out images from the originals' value, in the
-        statistic's unit; None where it was steered, or not measured.
+        Mean distance over the held-out images from the originals' value, by statistic and in its
+        unit; None if the statistic was steered, or not measured.
     """
     return {name: metric(run, f"{name}_crosstalk", way) for name in SYMBOLS}
 
@@ -254,19 +254,19 @@ def _mean_crosstalk(run: TrialRun, way: Way) -> float | None:
 
 
 def span(name: ControlName) -> float:
-    """Width of a control's range of targets, in its own unit."""
+    """Return the width of a control's range of targets, in its own unit."""
     low, high = TARGETS[name]
     return high - low
 
 
 def shown(control: str | None, value: float, digits: int) -> str:
-    """Write a control's value; a hue that rounds to 1 is 0, the same on the circle."""
+    """Format a control's value; a hue that rounds to 1 becomes 0, the same on the circle."""
     rounded = round(value, digits)
     return f"{rounded % 1 if control == 'hue' else rounded:.{digits}f}"
 
 
 def shown_setting(value: object) -> str:
-    """Write a setting's value."""
+    """Format a setting's value."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

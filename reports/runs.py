@@ -1,4 +1,4 @@
-"""A trial as a tracking store knows it, and as the tags and params of its run."""
+"""Trials as recorded in a tracking store, and as the tags and params of their runs."""
 
 import hashlib
 import json
@@ -11,47 +11,47 @@ from reports.phase import TrialPhase
 
 PREFIX = "colorsweep."
 EVALUATED = "eval/"
-"""What the names of an evaluation's metrics start with."""
+"""Prefix of the names of an evaluation's metrics."""
 LEFT_OUT = -1
 
 
 @dataclass(frozen=True)
 class TrialRun:
-    """A trial as the tracking store knows it."""
+    """A trial as recorded in the tracking store."""
 
     run_id: str
     key: str
     name: str
     index: int
-    """Position in the sweep; ``LEFT_OUT`` where the sweep's file no longer has it."""
+    """Position in the sweep; ``LEFT_OUT`` if the sweep's file no longer has it."""
     status: str
-    """MLflow's, which is written after all the rest."""
+    """Status of the MLflow run, written after everything else."""
     phase: TrialPhase
     reason: str
-    """Why it failed, or a scheduler stopped it; else nothing."""
+    """Reason for a failure, or for being stopped by a scheduler; otherwise empty."""
     config: TrainConfig
     step: int = 0
     total_steps: int = 0
-    """Nothing before the first checkpoint."""
+    """0 before the first checkpoint."""
     epoch: float = 0.0
     seconds: float = 0.0
     """Time spent on steps that counted, with their evaluations and checkpoints."""
     device: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
-    """The newest value of each."""
+    """Newest value of each metric."""
     versions: dict[str, str] = field(default_factory=dict)
-    """Of the software that it trains with (``gan.versions``), where there is a checkpoint."""
+    """Versions of the software that trains it (``gan.versions``), if there is a checkpoint."""
     dataset_digest: str = ""
     restarts: int = 0
-    """After deaths."""
+    """Number of restarts after deaths."""
     goodput: float | None = None
-    """Share of its time on workers that went into steps that counted."""
+    """Share of its time on workers that was spent on steps that counted."""
     artifacts: str = ""
     """URI of the run's artifacts."""
     sweep: str = ""
     """Name of the sweep that it was read from."""
     whole: "TrialRun | None" = None
-    """The trial itself, where this is a trial of any target at one of them (``reports.views``)."""
+    """The trial itself, if this is a view of an any-target trial (``reports.views``)."""
 
     @property
     def origin(self) -> "TrialRun":
@@ -60,14 +60,14 @@ class TrialRun:
 
     @cached_property
     def recipe_key(self) -> str:
-        """What is equal for trials, and views at one target, that differ in their seed alone."""
+        """Key shared by the trials, or views at one target, that differ only in their seed."""
         own = self.config.model_copy(update={"seed": 0}).key()
-        # A view's own config is that of a trial with fixed targets.
+        # A view's own config equals that of a trial with fixed targets; its trial's key differs.
         return own if self.whole is None else f"{own}-{self.whole.recipe_key}"
 
     @cached_property
     def pictures_key(self) -> str:
-        """What is equal for trials that are measured on the same held-out images."""
+        """Key shared by the trials that are measured on the same held-out images."""
         config = self.config
         dataset = self.dataset_digest or f"{config.dataset} {config.dataset_path}"
         parts = (dataset, config.image_size, config.eval_images, config.eval_half)
@@ -75,18 +75,18 @@ class TrialRun:
 
     @property
     def measured(self) -> bool:
-        """Whether held-out images were coloured with it, and the result measured."""
+        """Whether its colorizations of held-out images were measured."""
         return "eval/mae" in self.metrics
 
     def is_finished_as(self, name: str, index: int, config: TrainConfig) -> bool:
-        """Whether it has all of a finished trial: its status is written last."""
+        """Whether the run has all data of this finished trial: its status is written last."""
         return self.status == "FINISHED" and (
             (self.name, self.index, self.config) == (name, index, config)
         )
 
 
 def tags_of(run: TrialRun) -> dict[str, str]:
-    """Return what a run's tags say of a trial."""
+    """Return the tags that describe a trial."""
     fields = {
         "key": run.key,
         "index": run.index,
@@ -114,14 +114,14 @@ def of_tags(
     metrics: dict[str, float],
     artifacts: str,
 ) -> TrialRun:
-    """Read what ``tags_of`` wrote.
+    """Build a trial from the tags that ``tags_of`` returned and the other data of its run.
 
     Args:
-        tags: of the run.
-        run_id: the store's.
-        name: of the run.
-        status: of the run.
-        metrics: the newest value of each.
+        tags: tags of the run.
+        run_id: id of the run in the store.
+        name: name of the run.
+        status: status of the run.
+        metrics: newest value of each metric.
         artifacts: URI of the run's artifacts.
     """
     fields = {
@@ -151,7 +151,7 @@ def of_tags(
 
 
 def params_of(config: TrainConfig) -> dict[str, str]:
-    """Return what makes the trial, without its length: a run's params cannot change."""
+    """Return the settings of a trial, except its length: a run's params cannot change."""
     values = config.model_dump(mode="json", exclude={"controls", "steps", "epochs"})
     for name, control in config.controls.items():
         values |= {f"{name}.{field}": value for field, value in control.model_dump().items()}

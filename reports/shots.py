@@ -1,4 +1,4 @@
-"""What a trial makes of a report's pictures at one target, with numbers."""
+"""Shots: a trial's colorizations of a report's pictures at one target, with numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ KINDS: dict[Kind, str] = {
     "recoloured": "recoloured baseline",
     "fitted": "fitted original",
 }
-"""What the cells of a wall can show, for people."""
+"""Kinds of pictures that the cells of a wall can show, with their names for the reader."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """All pictures as a trial coloured them at a step of its training."""
+    """All pictures as a trial colorized them at a step of its training."""
 
     step: int
     strip: str
@@ -34,47 +34,47 @@ class Stage:
 
 @dataclass(frozen=True)
 class Number:
-    """A statistic of one picture, as it is shown."""
+    """Formatted values of a statistic for one picture."""
 
     control: ControlName
     wanted: str
     achieved: str
     exact: str
-    """After exact control; or empty."""
+    """Value after exact control; empty if there is none."""
     reachable: str
     original: str
 
 
 @dataclass(frozen=True)
 class Aim:
-    """A control of a trial at a target, as it is shown."""
+    """A control of a trial at a target, with formatted values."""
 
     control: ControlName
     target: float
     wanted: str
     got: dict[Kind, str]
-    """Mean over the held-out images, of outputs as they are, after exact control, recoloured."""
+    """Mean over the held-out images, for each kind of outputs that was measured."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """What one trial makes of the pictures at one target."""
+    """Colorizations of all pictures by one trial at one target, with numbers."""
 
     run: TrialRun
     aims: list[Aim]
     label: str
-    """Its targets in few words."""
+    """Targets in few words."""
     mae: list[float]
-    """Of each picture: mean absolute difference from the original's RGB, in [0, 1]."""
+    """Mean absolute difference of each picture from the original's RGB, in [0, 1]."""
     numbers: list[list[Number]]
-    """Of each picture, for each control."""
+    """Numbers of each picture, one per control."""
     stages: list[Stage]
     strips: dict[Kind, int | None]
-    """Place of each kind of pictures among the wall's strips; None where they are the cells."""
+    """Index of each kind of pictures in the wall's strips; None if they are the wall's cells."""
 
     @property
     def sentence(self) -> str:
-        """Say what was wanted and achieved."""
+        """Wanted and achieved values in words."""
         parts = []
         for aim in self.aims:
             got, exact = aim.got.get("colorized"), aim.got.get("exact")
@@ -96,16 +96,16 @@ def shot_of(
     grids: Grids,
     strips: Strips,
 ) -> Shot:
-    """Gather what one trial makes of the pictures at one target.
+    """Collect the pictures and numbers of one trial at one target.
 
     Args:
-        view: the trial, or of one of any target a view.
-        in_cells: whether its outputs are kept as the cells of a wall, one by one.
-        original: (n, H, W, 3), the photographs.
-        runs: all trials and views, for the recoloured baseline of the same target.
-        seen: the last sample grid of each, by run id.
-        grids: all of their sample grids.
-        strips: where other pictures are kept.
+        view: the trial, or a view of an any-target trial.
+        in_cells: whether its outputs are the cells of the wall, stored one by one.
+        original: the photographs, (n, H, W, 3).
+        runs: all trials and views, to find the recoloured baseline of the same target.
+        seen: last sample grid of each trial, by run id.
+        grids: all sample grids of these trials.
+        strips: collection to which all other pictures are added.
     """
     own = seen[view.run_id]
     made = own.find("colorized", view)
@@ -159,7 +159,7 @@ def _aims(view: TrialRun, beside: TrialRun | None) -> list[Aim]:
 
 
 def _numbers(view: TrialRun, seen: Seen, count: int) -> list[list[Number]]:
-    """Read what was measured of each picture, for each control."""
+    """Read the values of each picture, for each control."""
     raw = seen.grid.numbers("colorized", label(view))
     exact = seen.grid.numbers("exact", label(view))
     found: list[list[Number]] = [[] for _ in range(count)]

@@ -1,4 +1,4 @@
-"""The tracking store: opening it, and reading sweeps back from it."""
+"""Access to the tracking store: opening it, and reading sweeps from it."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# Before the import, which reads them. An absent server is to be noticed in seconds.
+# MLflow reads these on import. With few retries, an absent server is noticed within seconds.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -29,22 +29,22 @@ from gan.errors import UserError
 from reports.runs import EVALUATED, LEFT_OUT, PREFIX, TrialRun, of_tags
 
 AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
-"""What a tracking store that is not there, or fails for a while, raises."""
+"""Errors raised by a tracking store that is absent or temporarily fails."""
 
 Client = MlflowClient
 COMMAND = f"{PREFIX}command"
-"""Tag of an experiment: what its sweep was launched with last."""
+"""Tag of an experiment: the command that last launched its sweep."""
 TRIALS = f"{PREFIX}trials"
-"""Tag of an experiment: how many trials that asked for."""
+"""Tag of an experiment: the number of trials in that launch."""
 GENERATOR = "generator"
-"""The artifact of a finished trial: its weights and its config."""
+"""Artifact of a finished trial: its weights and config."""
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
 def default_uri(runs: Path) -> str:
-    """Return ``MLFLOW_TRACKING_URI``, or a SQLite file below ``runs``."""
+    """Return ``MLFLOW_TRACKING_URI``, or else the URI of a SQLite file in ``runs``."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute()}/mlflow.db"
 
 
@@ -52,21 +52,21 @@ def connect(uri: str, *, to_read: bool = False) -> Client:
     """Open a tracking store.
 
     Args:
-        uri: of an MLflow server or database.
-        to_read: whether it must be there already; else a SQLite file is made if need be.
+        uri: URI of an MLflow server or database.
+        to_read: whether it must exist already; otherwise a missing SQLite file is created.
 
     Raises:
-        UserError: it does not answer, or is none.
+        UserError: nothing answers at the URI, or it is not a tracking store.
     """
     file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
     try:
         if file is not None and to_read and not file.exists():
-            raise FileNotFoundError("nothing was launched there")
+            raise FileNotFoundError("no sweep was launched there")
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
-    except (*AWAY, ImportError, ValueError) as error:  # the latter: a driver, a URI's form
+    except (*AWAY, ImportError, ValueError) as error:  # missing driver, bad URI
         given = "MLFLOW_TRACKING_URI" if os.environ.get("MLFLOW_TRACKING_URI") else "--runs"
         raise UserError(
             f"{given}: no tracking store at {without_password(uri)} "
@@ -78,10 +78,10 @@ def connect(uri: str, *, to_read: bool = False) -> Client:
 
 @contextmanager
 def opened(uri: str) -> Iterator[Client]:
-    """Open a tracking store to read from it while the context lasts.
+    """Open a tracking store for reading, as a context manager.
 
     Raises:
-        UserError: it is not there, or fails meanwhile.
+        UserError: the store does not exist, or fails within the context.
     """
     client = connect(uri, to_read=True)
     try:
@@ -96,12 +96,12 @@ def read_sweep(client: Client, sweep: str, *, left_out: bool = False) -> list[Tr
     """Read the trials of a sweep, in its order.
 
     Args:
-        client: of the store.
+        client: client of the store.
         sweep: name of the sweep.
-        left_out: whether those come too, at the end, that the sweep's file no longer has.
+        left_out: whether to append the trials that the sweep's file no longer has.
 
     Raises:
-        UserError: there is no such sweep; the message lists those that are.
+        UserError: there is no such sweep; the message lists the existing ones.
     """
     experiment = client.get_experiment_by_name(sweep)
     if experiment is None:
@@ -113,7 +113,7 @@ def read_sweep(client: Client, sweep: str, *, left_out: bool = False) -> list[Tr
 
 
 def sweeps(client: Client) -> list[str]:
-    """List the sweeps of a tracking store by name."""
+    """Return the names of all sweeps in a tracking store, sorted."""
     experiments: list[Experiment] = client.search_experiments()
     return sorted(e.name for e in experiments if e.name != "Default")
 
@@ -122,17 +122,17 @@ def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
     """Fetch sample grids (PNG) of a trial by step, spread over its training; the newest is last.
 
     Args:
-        client: of the store.
-        run: the trial's.
-        most: how many, at most.
+        client: client of the store.
+        run: run of the trial.
+        most: maximum number of grids.
     """
     paths = sorted(item.path for item in client.list_artifacts(run.run_id, "samples"))
     count = min(most, len(paths))
-    # The last of each of ``count`` equal parts.
+    # Split the grids into ``count`` equal parts and take the last of each.
     chosen = [paths[(i + 1) * len(paths) // count - 1] for i in range(count)]
     with tempfile.TemporaryDirectory() as directory:
         return {
-            # By its URI: the client's own way takes 15 times as long, to find out about the run.
+            # By URI: the client's own download looks up the run and takes 15 times as long.
             checkpoint.step_of(path): Path(
                 download_artifacts(
                     artifact_uri=f"{run.artifacts}/{path}",
@@ -145,7 +145,7 @@ def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
 
 
 def curve(client: Client, run: TrialRun, metric: str) -> list[tuple[int, float]]:
-    """Return every point of a trial's metric: (step, value), by step."""
+    """Return all points (step, value) of a trial's metric, by step."""
     return sorted((m.step, m.value) for m in client.get_metric_history(run.run_id, metric))
 
 
@@ -155,18 +155,18 @@ class Launched:
 
     command: str = ""
     trials: int = 0
-    """How many it had then: without those that a search has chosen since."""
+    """Number of trials at that time, without those that a search has chosen since."""
 
 
 def last_launch(client: Client, sweep: str) -> Launched:
-    """Return how a sweep was launched last, as far as that is on record."""
+    """Return the last launch of a sweep, as far as it is on record."""
     experiment = client.get_experiment_by_name(sweep)
     tags = experiment.tags if experiment else {}
     return Launched(tags.get(COMMAND, ""), int(tags.get(TRIALS, 0)))
 
 
 def find_run(client: Client, run_id: str) -> TrialRun | None:
-    """Read the run of an id, if the store has it and it is a trial's."""
+    """Read the run with an id; None if the store lacks it, or it is not a trial's."""
     try:
         found = client.get_run(run_id)
         if f"{PREFIX}key" not in found.data.tags:
@@ -183,7 +183,7 @@ def fetch_generator(client: Client, run: TrialRun, directory: Path) -> Path | No
     """Fetch a finished trial's generator into a directory.
 
     Returns:
-        Where it is, with its config.json; None if the store has none of it.
+        Directory with the generator and its config.json; None if the store has no generator.
 
     Raises:
         One of AWAY: the store failed.
@@ -194,9 +194,10 @@ def fetch_generator(client: Client, run: TrialRun, directory: Path) -> Path | No
 
 
 def search(client: Client, experiment_id: str, key: str = "") -> list[TrialRun]:
-    """Read the runs of a sweep's trials, or of one; of doubled runs, the one that is further on.
+    """Read the runs of a sweep's trials, or of the one trial with ``key``.
 
-    A run is doubled where MLflow's client repeats a request whose answer was lost.
+    MLflow's client duplicates a run if it repeats a request whose answer was lost; of duplicates,
+    return the one with more steps.
     """
     which = f"tags.`{PREFIX}key` {'=' if key else '!='} '{key}'"
     found: dict[str, TrialRun] = {}
@@ -211,7 +212,7 @@ def search(client: Client, experiment_id: str, key: str = "") -> list[TrialRun]:
 
 
 def without_password(uri: str) -> str:
-    """Make an address fit to be shown."""
+    """Mask the password in a URI."""
     return re.sub(r"//([^:/@]*):[^@/]*@", r"//\1:***@", uri)
 
 
@@ -223,10 +224,10 @@ def _trial_run(run: Run) -> TrialRun:
 
 
 def _metrics(run: Run) -> dict[str, float]:
-    """The newest value of each metric; of evaluations the last one's alone.
+    """Return the newest value of each metric; of evaluations, only the last one's.
 
-    The evaluation at the end of a training measures more than the others; where a finished trial
-    is trained on, what it measured is no longer of the generator that there is.
+    The evaluation at the end of a training measures more than the others. If a finished trial is
+    then trained further, the extra values do not describe its current generator.
     """
     newest = run.to_proto().data.metrics
     last = max((m.step for m in newest if m.key.startswith(EVALUATED)), default=0)
@@ -238,7 +239,7 @@ def _metrics(run: Run) -> dict[str, float]:
 
 
 def first_line(error: BaseException) -> str:
-    """Say what failed, in one line of at most 120 characters."""
+    """Return an error's first line, in at most 120 characters."""
     if "Max retries exceeded" in str(error):
         return "nothing answers there"
     line = (str(error).splitlines() or [type(error).__name__])[0]

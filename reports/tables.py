@@ -1,4 +1,4 @@
-"""Tables of a report, as text: for the page and for Markdown alike."""
+"""Tables of a report as text, for both the page and Markdown."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,42 +13,42 @@ Value = str | float | int | None
 
 @dataclass(frozen=True)
 class Column:
-    """A column."""
+    """A column of a table."""
 
     title: str
     meaning: str = ""
-    """What it says, where the title does not."""
+    """Explanation, if the title needs one."""
     text: bool = False
     """Whether it holds words rather than numbers."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line: what is shown, and what it is sorted by."""
+    """A line of a table: its texts, and the values to sort by."""
 
     cells: list[str]
     values: list[Value]
     anchor: str = ""
-    """Where its trial is on the page: of a trial's first line."""
+    """Anchor of its trial on the page; set only on the trial's first line."""
     phase: str = ""
-    """Of the trial, where it is not finished."""
+    """Phase of the trial; empty if finished."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table."""
+    """A table, given by its columns and lines."""
 
     columns: list[Column]
     lines: list[Line] = field(default_factory=list)
 
     @property
     def meanings(self) -> list[Column]:
-        """The columns that need to be explained."""
+        """Columns that need an explanation."""
         return [column for column in self.columns if column.meaning]
 
 
 def number(digits: int = 3) -> Callable[[Value], str]:
-    """Return what formats a number; an absent one is a dash."""
+    """Return a function that formats numbers; None becomes a dash."""
     return lambda value: ABSENT if value is None else f"{value:.{digits}f}"
 
 
@@ -62,7 +62,7 @@ def duration(seconds: float) -> str:
 
 
 def of_crosstalk(runs: Sequence[tuple[str, TrialRun]]) -> Table:
-    """A line for each trial, by its label: what it did to each statistic not asked for."""
+    """Return a table with a line per trial: its cross-talk by statistic."""
     several = [(label, crosstalk(run)) for label, run in runs]
     return Table(
         [Column("Trial", text=True), *(Column(name) for name in SYMBOLS)],
@@ -74,7 +74,7 @@ def of_crosstalk(runs: Sequence[tuple[str, TrialRun]]) -> Table:
 
 
 def of_seeds(folded: Sequence[Folded]) -> Table:
-    """A line for each control of trials that differ in their seed alone."""
+    """Return a table with a line per control of trials that differ only in their seed."""
     several = len({each.sweep for each in folded}) > 1
     known = [
         (Column(title), get, digits)
@@ -118,7 +118,7 @@ def _spread(value: MeanOf | None, digits: int) -> str:
 
 
 def of_grid(grid: Grid) -> Table:
-    """The grid, with control error and MAE in each place; the value is its share of the worst."""
+    """Return a grid's table of control error and MAE; its values are relative to the worst."""
     worst = max(_measure(cell) for _, cells in grid.lines for cell in cells) or 1
     return Table(
         [Column(f"{grid.down} ↓  {grid.across} →", text=True)]

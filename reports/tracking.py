@@ -1,9 +1,9 @@
 """Writing to the tracking store: a sweep is an experiment, a trial a run, found by its key.
 
-A run is a projection of the trial's newest checkpoint. Only what a checkpoint holds is sent, so
-that nothing is sent that a restart would take back; each point has the time at which it was
-first made, and the run's tag ``colorsweep.step`` says how far it is. So a repeated transfer
-changes nothing, and a missed one is made up for by the next.
+A run reflects the trial's newest checkpoint. Only data in a checkpoint is sent, so that a restart
+never undoes anything sent; each point keeps the time at which it was first made, and the run's
+tag ``colorsweep.step`` holds the last step sent. So a repeated transfer changes nothing, and the
+next one makes up for a missed one.
 """
 
 import tempfile
@@ -32,46 +32,46 @@ from reports.store import (
 )
 
 REPORT = f"{PREFIX}report"
-"""Tag of the run that keeps a sweep's report."""
+"""Tag of the run that stores a sweep's report."""
 METRICS_PER_CALL = 800
-"""With params and tags, MLflow takes 1,000; it splits more, and its first part has the tags."""
+"""Safe size: beyond 1,000 with params and tags, MLflow splits a call and sends tags first."""
 
 
 @dataclass(frozen=True)
 class RunUpdate:
-    """A trial as its run is to show it."""
+    """State of a trial, to be written to its run."""
 
     key: str
     name: str
-    """Of the run, for people."""
+    """Name of the run, for the reader."""
     index: int
     """Position in the sweep."""
     config: TrainConfig
-    """As asked for now."""
+    """Config as currently requested."""
     directory: Path
-    """Of the trial, with its checkpoints and samples."""
+    """Directory of the trial, with its checkpoints and samples."""
     phase: TrialPhase
     reason: str = ""
-    """Why it failed, or a scheduler stopped it."""
+    """Reason for a failure, or for being stopped by a scheduler."""
     restarts: int = 0
-    """After deaths."""
+    """Number of restarts after deaths."""
     goodput: float | None = None
-    """Share of its time on workers that went into steps that counted."""
+    """Share of its time on workers that was spent on steps that counted."""
 
 
 class SweepTracker:
-    """Writes the runs of one sweep."""
+    """Writer of one sweep's runs."""
 
     def __init__(self, uri: str, sweep: str, runs: Path) -> None:
-        """Find or make the sweep's experiment, and learn which runs it has.
+        """Find or create the sweep's experiment, and read its runs.
 
         Args:
-            uri: of the tracking store.
+            uri: URI of the tracking store.
             sweep: name of the sweep.
-            runs: directory for artifacts, unless a tracking server keeps them.
+            runs: directory for artifacts, unless a tracking server stores them.
 
         Raises:
-            UserError: the store does not answer.
+            UserError: the store does not answer, or the experiment was deleted.
         """
         self.client = connect(uri)
         local = runs.absolute() / "mlartifacts" / sweep if uri.startswith("sqlite:") else None
@@ -91,7 +91,7 @@ class SweepTracker:
             ) from None
 
     def note_launch(self, launch: Launched) -> None:
-        """Note how the sweep is launched, for the report.
+        """Record how the sweep is launched, for the report.
 
         Raises:
             UserError: the store does not answer.
@@ -105,18 +105,18 @@ class SweepTracker:
             ) from None
 
     def run_of(self, key: str) -> TrialRun | None:
-        """Return what was last written of a trial."""
+        """Return the last written state of a trial, if any."""
         return self._runs.get(key)
 
     def runs(self) -> list[TrialRun]:
-        """Return what was last written of every trial that the sweep ever had."""
+        """Return the last written state of every trial that the sweep ever had."""
         return list(self._runs.values())
 
     def leave_out(self, key: str) -> None:
-        """Note that the sweep no longer has a trial, and that nothing trains it.
+        """Record that the sweep no longer has a trial, and that nothing trains it.
 
         Raises:
-            One of AWAY: the store failed; the same call goes on later.
+            One of AWAY: the store failed; repeat the call later to continue.
         """
         before = self._runs[key]
         phase = TrialPhase.STOPPED if before.phase.is_active else before.phase
@@ -129,10 +129,10 @@ class SweepTracker:
         self._runs[key] = wanted
 
     def sync(self, update: RunUpdate) -> None:
-        """Bring a trial's run up to its newest checkpoint; do nothing where it is.
+        """Update a trial's run to its newest checkpoint, unless it is up to date.
 
         Raises:
-            One of AWAY: the store failed; the same call goes on later.
+            One of AWAY: the store failed; repeat the call later to continue.
         """
         before = self._runs.get(update.key) or self._find_or_create(update)
         self._runs[update.key] = before
@@ -171,7 +171,7 @@ class SweepTracker:
         for chunk in others:
             self.client.log_batch(before.run_id, metrics=chunk)
         params = [] if before.step else params_of(update.config).items()
-        # A store writes tags last: what they say is there.
+        # A store writes tags last, so all data that they refer to is there.
         self.client.log_batch(
             before.run_id,
             metrics=last,
@@ -191,7 +191,7 @@ class SweepTracker:
             self.client.set_terminated(run.run_id, run.status)
 
     def _find_or_create(self, update: RunUpdate) -> TrialRun:
-        # Not in our list, yet perhaps in the store: the answer to an earlier try may be lost.
+        # The store may have it already: the answer to an earlier request may have been lost.
         for found in search(self.client, self.experiment_id, update.key):
             return found
         run = TrialRun(
@@ -226,12 +226,12 @@ class SweepTracker:
 
 
 def log_report(client: Client, sweep: str, report: Mapping[str, bytes]) -> str:
-    """Keep a report with its sweep: as the artifacts of a run named ``report``, made once.
+    """Store a report with its sweep, as artifacts of a run named ``report`` that is created once.
 
     Args:
-        client: of the store.
+        client: client of the store.
         sweep: name of the sweep.
-        report: its files, by name.
+        report: files of the report, by name.
 
     Returns:
         Id of the run.
@@ -255,7 +255,7 @@ def _tags(run: TrialRun) -> list[RunTag]:
 
 
 def _chunks(points: list[dict[str, Any]]) -> list[list[Metric]]:
-    """Split the metrics of some points into what a call can take; at least one chunk."""
+    """Split the metrics of some points into chunks that fit in a call; at least one chunk."""
     metrics = [
         Metric(name, value, point["time"], point["step"])
         for point in points

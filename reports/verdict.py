@@ -1,4 +1,4 @@
-"""Which method is nearest to its targets, and which is most natural, in words. Pure."""
+"""Verdicts in words: the methods nearest to their targets and most natural. Pure functions."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -12,21 +12,21 @@ from reports.rows import Row, span
 from reports.views import in_words
 
 DIGITS = 3
-"""Of errors: what rounds to the same is equal."""
+"""Decimals of errors; errors that round to the same number count as equal."""
 RIVAL = "the recoloured baseline"
 _WAYS = {"raw": "", "exact": " after exact control"}
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A number, and the ends of its interval where that is known."""
+    """A number, and the ends of its interval if known."""
 
     value: float
     low: float | None = None
     high: float | None = None
 
     def overlaps(self, other: "Interval") -> bool | None:
-        """Whether the two intervals have a value in common; None where one is unknown."""
+        """Whether the two intervals have a value in common; None if one is unknown."""
         if self.low is None or self.high is None or other.low is None or other.high is None:
             return None
         return self.low <= other.high and other.low <= self.high
@@ -34,74 +34,74 @@ class Interval:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to meet a target, as measured: the mean over seeds."""
+    """A method of meeting a target, with its measurements averaged over seeds."""
 
     name: str
     rival: bool
-    """Whether it is the baseline, recoloured after training."""
+    """Whether it is the recoloured baseline."""
     error: float
-    """Mean over its controls of |achieved - target|, in parts of their ranges."""
+    """Mean over its controls of |achieved - target|, as a share of their ranges."""
     kid: Interval | None
     js: float | None
 
     @property
     def shown_error(self) -> str:
-        """The error as it is written."""
+        """Error as displayed."""
         return f"{self.error:.{DIGITS}f}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The methods that met the same targets."""
+    """Comparison of the methods that were measured at the same targets."""
 
     sweep: str
     targets: dict[ControlName, float]
     methods: list[Method]
-    """Two or more."""
+    """At least two methods."""
 
     @property
     def rival(self) -> Method | None:
-        """The recoloured baseline, the nearest if there are several."""
+        """The recoloured baseline; the nearest one if there are several."""
         return min((m for m in self.methods if m.rival), key=lambda m: m.error, default=None)
 
     @property
     def nearest(self) -> list[Method]:
-        """Those with the smallest error, the most natural first; several where it is equal."""
+        """Methods with the smallest displayed error, the most natural first."""
         least = min(self.methods, key=lambda m: m.error).shown_error
         return sorted((m for m in self.methods if m.shown_error == least), key=self.distance)
 
     @property
     def unit(self) -> str:
-        """What an error is in; nothing where the range of the targets is 1."""
+        """Unit of the errors; empty if the range of every target is 1."""
         ones = all(span(control) == 1 for control in self.targets)
         return "" if ones else " of the range"
 
     @property
     def by_kid(self) -> bool:
-        """Whether naturalness is told by KID: all methods have it."""
+        """Whether naturalness is judged by KID: only if all methods have it."""
         return all(m.kid is not None for m in self.methods)
 
     @property
     def most_natural(self) -> Method | None:
-        """The one nearest to the fitted originals by KID, else by JS; None if neither is known."""
+        """Method nearest to the fitted originals by KID, else JS; None unless known for all."""
         known = [m for m in self.methods if self.distance(m) < float("inf")]
         return min(known, key=self.distance) if len(known) == len(self.methods) else None
 
     def distance(self, method: Method) -> float:
-        """Distance of a method from the fitted originals: KID, else JS; infinite if not known."""
+        """Return a method's distance from the fitted originals: KID, else JS, else infinity."""
         if self.by_kid and method.kid is not None:
             return method.kid.value
         return float("inf") if method.js is None else method.js
 
     def is_sure(self, method: Method, other: Method) -> bool | None:
-        """Whether two methods differ beyond their intervals; None where these are not known."""
+        """Whether two methods differ beyond their KID intervals; None if these are unknown."""
         if not self.by_kid or method.kid is None or other.kid is None:
             return None
         overlap = method.kid.overlaps(other.kid)
         return None if overlap is None else not overlap
 
     def naturalness(self, method: Method) -> str:
-        """Write how natural a method is."""
+        """Format a method's distance from the fitted originals."""
         if not self.by_kid or method.kid is None:
             return f"JS {method.js or 0.0:.3f}"
         kid = method.kid
@@ -110,10 +110,7 @@ class Verdict:
 
 
 def verdicts(table: Sequence[Row]) -> list[Verdict]:
-    """Compare the methods of each sweep at each of its targets that several have met.
-
-    On the same held-out images.
-    """
+    """Compare the methods of each sweep at shared targets, on the same held-out images."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in table:
         measured = row.target is not None and row.error is not None
@@ -129,17 +126,17 @@ def verdicts(table: Sequence[Row]) -> list[Verdict]:
 
 @dataclass(frozen=True)
 class Sentence:
-    """What the head of a report says."""
+    """A sentence at the head of a report."""
 
     text: str
     over: str = ""
-    """What it counts over, where it is no verdict on one target."""
+    """Heading of a count over several targets; empty for a verdict on one target."""
 
 
 def sentences(table: Sequence[Row]) -> list[Sentence]:
     """Say for each sweep which methods are nearest and most natural: at one target, and over all.
 
-    The target is the one that the most methods met, of several the one in the middle.
+    The one target is the one with the most methods; among several, the middle one.
     """
     said = []
     every = verdicts(table)
@@ -165,7 +162,7 @@ def _sentence(verdict: Verdict) -> str:
         among = "" if any(method.rival for method in near) else "not "
         text += f"{len(near)} are equally near, {RIVAL} {among}among them ({_of_error(verdict)})"
     if natural is None:
-        return f"{text}; how natural they are was not measured."
+        return f"{text}; naturalness was not measured."
     said = f"most natural ({_of_naturalness(verdict, natural)})"
     if near == [natural]:
         return f"{text} and {said}."
@@ -173,7 +170,7 @@ def _sentence(verdict: Verdict) -> str:
 
 
 def _other(verdict: Verdict, best: Method, ranked: Sequence[Method]) -> tuple[str, Method] | None:
-    """What a winner is held against: the rival, or the next best where it is the rival."""
+    """Return the method to compare a winner with, and its name: the rival, else the next best."""
     if verdict.rival is not None and not best.rival:
         return "rival", verdict.rival
     other = next((method for method in ranked if method is not best), None)
@@ -207,7 +204,7 @@ def _of_naturalness(verdict: Verdict, best: Method) -> str:
 
 
 def _tally(these: Sequence[Verdict]) -> str:
-    """Count over targets."""
+    """Count the targets at which each method is nearest, and most natural."""
     near: Counter[str] = Counter()
     natural: Counter[str] = Counter()
     sure: Counter[str] = Counter()
@@ -223,7 +220,7 @@ def _tally(these: Sequence[Verdict]) -> str:
         if against is not None and (beyond := verdict.is_sure(best, against[1])) is not None:
             known = True
             sure[best.name] += beyond
-    text = f"Nearest, or as near as any, at: {_listed(near)}."
+    text = f"Nearest (or tied) at: {_listed(near)}."
     if natural:
         text += f" Most natural at: {_listed(natural, sure if known else None)}."
     return text
@@ -235,7 +232,7 @@ def _listed(counts: Counter[str], sure: Counter[str] | None = None) -> str:
 
 
 def _methods(rows: Sequence[Row]) -> list[Method]:
-    """Fold the rows of the same targets: controls into their mean, then seeds."""
+    """Aggregate the rows of the same targets: average over controls, then over seeds."""
     found: dict[tuple[str, str, str], dict[Hashable, list[Row]]] = {}
     for row in rows:
         kind = "any-target" if row.any_target else "one generator a target"
@@ -245,9 +242,10 @@ def _methods(rows: Sequence[Row]) -> list[Method]:
     for (kind, recipe_key, way), trials in found.items():
         name = kind + ("" if kind == RIVAL else _WAYS[way])
         method = _folded(name, kind == RIVAL, list(trials.values()))
-        # Recoloured to a number and as any target a baseline is the same.
+        # A baseline recoloured to a number equals one recoloured as an any-target trial: keep one.
         same = (method.shown_error, method.kid, method.js) if method.rival else (name, recipe_key)
         methods.setdefault(same, (next(iter(trials.values()))[0], method))
+    # Each method gets the shortest name that no other method of its kind has.
     names = [_names(row) for row, _ in methods.values()]
     kinds = [method.name for _, method in methods.values()]
     told = [Counter(zip(kinds, each, strict=True)) for each in zip(*names, strict=True)]
@@ -262,7 +260,7 @@ def _methods(rows: Sequence[Row]) -> list[Method]:
 
 
 def _names(row: Row) -> tuple[str, str, str]:
-    """Say what tells a method from others of its kind: its recipe, its name, its first trial."""
+    """Return names for a method, shortest first: its recipe, its name, its name and trial."""
     name = unseeded(row.training)
     return recipe(name), name, f"{name}, trial {row.key}"
 
@@ -282,7 +280,7 @@ def _folded(name: str, rival: bool, trials: Sequence[Sequence[Row]]) -> Method:
         name,
         rival,
         fmean(errors),
-        # Of several seeds the widest: each has its own.
+        # Each seed has its own interval; use the range that covers them all.
         Interval(fmean(kids), *((min(lows), max(highs)) if known else ()))
         if len(kids) == len(first)
         else None,

@@ -1,4 +1,4 @@
-"""Trials of any target as a report compares them: one entry for each target that was measured."""
+"""Views of any-target trials for comparison in a report: one per measured target."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,17 +9,16 @@ from reports.runs import EVALUATED, TrialRun
 
 
 def views(runs: Sequence[TrialRun]) -> list[TrialRun]:
-    """Put, in place of each trial of any target, the trial at each target that was measured.
+    """Replace each any-target trial with its views, one per measured target.
 
-    Such a view has numbers as targets, the metrics at them by the names that every trial's have,
-    the run and the key of its trial, and the trial itself as ``whole``. A trial that is not
-    measured stays as it is.
+    A view has numbers as targets, its metrics under the names that other trials use, the run and
+    key of its trial, and the trial itself as ``whole``. Trials without measurements stay unchanged.
     """
     return [view for run in runs for view in at_targets(run)]
 
 
 def at_targets(run: TrialRun) -> list[TrialRun]:
-    """Return the views of one trial; the trial itself where its targets are numbers."""
+    """Return the views of one trial; the trial itself if its targets are numbers."""
     if not run.config.any_controls:
         return [run]
     found = [_view(run, targets) for targets in run.config.measured_targets()]
@@ -27,7 +26,7 @@ def at_targets(run: TrialRun) -> list[TrialRun]:
 
 
 def middle(run: TrialRun) -> TrialRun:
-    """Return the view of a trial at the target in the middle: every evaluation measures it."""
+    """Return a trial's view at its middle target, which every evaluation measures."""
     every = run.config.measured_targets()
     if not run.config.any_controls:
         return run
@@ -36,28 +35,28 @@ def middle(run: TrialRun) -> TrialRun:
 
 
 def label(run: TrialRun) -> str:
-    """Name a view's targets as its trial's metrics and sample grids do; empty for other trials."""
+    """Return the label of a view in metrics and sample grids; empty for other trials."""
     return "" if run.whole is None else label_of(numbers(run))
 
 
 def numbers(run: TrialRun) -> dict[ControlName, float]:
-    """Return the targets of a trial, or a view, that are numbers."""
+    """Return the numeric targets of a trial or view."""
     controls = run.config.controls.items()
     return {name: control.wanted for name, control in controls if not control.is_any}
 
 
 def short(target: float) -> str:
-    """Write a target in few characters."""
+    """Format a target with at most three decimals."""
     return f"{round(target, 3):g}"
 
 
 def in_words(targets: Mapping[ControlName, float]) -> str:
-    """Name some targets for people: "hue 0.6, saturation 0.35"."""
+    """Format targets for the reader, such as "hue 0.6, saturation 0.35"."""
     return ", ".join(f"{name} {short(value)}" for name, value in targets.items())
 
 
 def metric_of(run: TrialRun, metric: str) -> str:
-    """Return the name that the tracking store has for a metric of a trial, or a view."""
+    """Return the name of a trial's or view's metric in the tracking store."""
     if run.whole is None or not metric.startswith(EVALUATED):
         return metric
     return f"{EVALUATED}{label(run)}/{metric.removeprefix(EVALUATED)}"

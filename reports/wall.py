@@ -1,4 +1,4 @@
-"""The held-out images of a report: each as it was and as each trial colours it, with numbers."""
+"""Walls of held-out images: the originals and each trial's colorizations, with numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,85 +13,85 @@ from reports.shots import KINDS, Kind, Shot, shot_of
 from reports.views import at_targets
 
 STAGES = 6
-"""Sample grids of a trial that show the way there, at most."""
+"""Maximum number of earlier sample grids that show a trial's progress."""
 MOST_SHOTS = 48
-"""Targets of all trials of any target together that a wall moves through, about."""
+"""Approximate maximum of targets on a wall, over all of its any-target trials."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """What one trial makes of the pictures: at its targets, or at each of several."""
+    """Colorizations by one trial, in one shot per target."""
 
     run: TrialRun
     step: int
-    """Of the pictures; a trial under way is further."""
+    """Step of the pictures; a running trial may be ahead of it."""
     cells: list[str]
-    """Data URI of each picture, of the first shot shown."""
+    """Data URI of each picture of the shot that is shown first."""
     shots: list[Shot]
     at: int
-    """Which of them is shown first."""
+    """Index of the shot that is shown first."""
     note: str
-    """Its sweep where there are several, what tells it from others of the same targets, and its
-    phase if it is not finished."""
+    """Sweep if there are several, "any target", differences from other trials at the same targets,
+    and the phase if not finished; as far as they apply."""
 
     @property
     def first(self) -> Shot:
-        """The shot that is shown first."""
+        """Shot that is shown first."""
         return self.shots[self.at]
 
     def label(self, shot: Shot) -> str:
-        """Name it at a target in few words."""
+        """Return a short name of the trial at a target."""
         return shot.label + (f" ({self.note})" if self.note else "")
 
     def sentence(self, shot: Shot) -> str:
-        """Say what was wanted and achieved at a target."""
+        """Return the wanted and achieved values at a target, in words."""
         return shot.sentence + (f" ({self.note})" if self.note else "")
 
 
 @dataclass(frozen=True)
 class Wall:
-    """The same pictures as several trials colour them."""
+    """The same pictures as colorized by several trials."""
 
     grey: list[str]
     """Data URI of each picture."""
     original: list[str]
     columns: list[Column]
     strips: list[str]
-    """Data URIs: all pictures of a shot side by side."""
+    """Data URIs, each of all pictures of a shot side by side."""
 
     @property
     def sweeps(self) -> list[str]:
-        """Name the sweeps that the columns are of."""
+        """Names of the sweeps that the columns belong to."""
         return list(dict.fromkeys(column.run.sweep for column in self.columns))
 
     @property
     def groups(self) -> list[tuple[str, int]]:
-        """Name each run of columns with the same controls, and count it."""
+        """Name and size of each group of adjacent columns with the same controls."""
         names = [" + ".join(column.run.config.controls) or "no control" for column in self.columns]
         return [(name, len(list(these))) for name, these in groupby(names)]
 
     @property
     def kinds(self) -> dict[Kind, str]:
-        """Name the kinds of pictures that some column has."""
+        """Kinds of pictures that at least one column has, with their names."""
         there = {kind for c in self.columns for shot in c.shots for kind in shot.strips}
         return {kind: name for kind, name in KINDS.items() if kind in there}
 
     @property
     def stops(self) -> int:
-        """Count what the slider moves through: the targets of all columns."""
+        """Number of slider positions: the targets of all columns."""
         return sum(len(column.shots) for column in self.columns)
 
 
 def walls(shown: Sequence[TrialRun], runs: Sequence[TrialRun], grids: Grids) -> list[Wall]:
-    """Hang pictures: a wall for each set of held-out images.
+    """Make a wall for each set of held-out images.
 
     Args:
-        shown: the trials to show, in order.
-        runs: all trials, and the views of those of any target.
-        grids: sample grids of those shown and of the recoloured ones.
+        shown: trials to show, in order.
+        runs: all trials, and the views of any-target trials.
+        grids: sample grids of the shown trials and of the recoloured ones.
     """
     groups: dict[str, list[TrialRun]] = {}
-    of_runs = {run.run_id: run for run in runs}.values()  # a trial and its views are one
+    of_runs = {run.run_id: run for run in runs}.values()  # a trial and its views share a run
     seen = {run.run_id: found for run in of_runs if (found := last_of(run, grids)) is not None}
     for run in shown:
         if run.run_id in seen and _with_pictures(run, seen):

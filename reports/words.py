@@ -1,4 +1,4 @@
-"""Sentences and names of a report: what it says beside its tables."""
+"""Sentences, headings and lists in a report, outside its tables."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,11 +15,11 @@ from reports.views import short
 
 
 def heading(run: TrialRun, apart: str) -> str:
-    """Name a trial by its targets, as the original project's results do.
+    """Return a heading with a trial's targets, in the style of the original project's results.
 
     Args:
-        run: of a trial, or a view.
-        apart: what tells it from others of the same targets.
+        run: run of a trial, or a view.
+        apart: description of its differences from other trials at the same targets.
     """
     controls = run.config.controls.items()
     targets = ", ".join(
@@ -35,7 +35,7 @@ def heading(run: TrialRun, apart: str) -> str:
 
 
 def naturalness(table: Sequence[Row]) -> str:
-    """Say why KID is missing, if it is: an extra of the package measures it."""
+    """Explain why KID is missing, if it is; measuring it needs an extra of the package."""
     measured = [row for row in table if row.mae is not None]
     if not measured or any(row.kid is not None for row in measured):
         return ""
@@ -47,7 +47,7 @@ def naturalness(table: Sequence[Row]) -> str:
 
 
 def choice(read: Read) -> str:
-    """Say which trials have no pictures here; nothing where all have."""
+    """Say how many trials have pictures and how they were chosen; empty if all have pictures."""
     measured = [run for run in read.runs if run.measured and not run.config.recolour]
     if len(measured) == len(read.shown):
         return ""
@@ -55,7 +55,7 @@ def choice(read: Read) -> str:
 
 
 def counts(read: Read) -> str:
-    """Count trials by phase: all that the sweeps ask for, with or without a run."""
+    """Count the sweeps' trials by phase, with or without a run, in words."""
     phases = [run.phase for run in read.runs if run.index != LEFT_OUT]
     line = counted([*phases, *[TrialPhase.WAITING] * missing(read)])
     left = sum(run.index == LEFT_OUT for run in read.runs)
@@ -63,16 +63,16 @@ def counts(read: Read) -> str:
 
 
 def missing(read: Read) -> int:
-    """Count the trials that the sweeps ask for and that have no run yet."""
+    """Count the launched trials that have no run yet."""
     absent = 0
     for sweep in read.sweeps:
-        launched = range(read.launches[sweep].trials)  # what a search chose since comes after
+        launched = range(read.launches[sweep].trials)  # trials chosen later by a search follow
         absent += len(launched) - sum(r.sweep == sweep and r.index in launched for r in read.runs)
     return absent
 
 
 def made(read: Read) -> dict[str, Any]:
-    """How the report's trials came about."""
+    """Return the commands, versions, datasets and devices behind the report."""
     trained = [run for run in read.runs if run.versions]
     return {
         "commands": [each.command for each in read.launches.values() if each.command],
@@ -91,12 +91,12 @@ def _unique(values: Iterable[str]) -> list[str]:
 
 
 def plain_in_markdown(text: str) -> str:
-    """Write text so that Markdown takes none of it for markup."""
+    """Escape text so that Markdown finds no markup in it."""
     return re.sub(r"([\\`*_\[\]<>|#$&~])", r"\\\1", " ".join(text.split()))
 
 
 def shared_settings(runs: Sequence[TrialRun]) -> str:
-    """Say what all trials have in common."""
+    """List the settings that all trials have in common."""
     lines = {
         (
             f"dataset {run.config.dataset}",

@@ -1,1 +1,1 @@
-"""Benchmark against a plain PyTorch loop."""
+"""Benchmark of the engine against a plain PyTorch loop."""

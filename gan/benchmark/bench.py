@@ -40,18 +40,18 @@ from gan.training.step import EAGER_STEPS, GanStep, uses_bfloat16
 
 ROUNDS = 5
 FEW = 50
-"""Held-out images on which the evaluation at the end is measured; its time grows with them."""
+"""Held-out images for timing the final evaluation, whose time grows with their number."""
 SECONDS = 3.0
-"""Length of each of a round's three parts, unless a single step takes longer."""
+"""Duration of each of a round's three parts, unless a single step takes longer."""
 
 
 def original_nets() -> TrainConfig:
-    """Return what is measured by default: the seed's CIFAR nets, saturation steered."""
+    """Return the default config: the original project's CIFAR networks with steered saturation."""
     return TrainConfig(steps=1, controls={"saturation": Control(target=0.75)})
 
 
 class _ColoursOnly(GanStep):
-    """A step whose generator is given the colours: what is left are the losses of colour."""
+    """Step without networks: given the real colours, it computes only the colour losses."""
 
     def _learn(self, batch: Batch, draws: Draws, active: tuple[Term, ...]) -> dict[str, Tensor]:
         ab = batch.ab.clone().requires_grad_(True)
@@ -69,21 +69,21 @@ def bench(
     seconds: float = SECONDS,
     say: Callable[[str], None] = lambda line: None,
 ) -> Bench:
-    """Measure the engine and the plain loop in turns, and what happens between steps.
+    """Measure the engine and the plain loop in turns, and the work between steps.
 
     Args:
-        config: what to train; its dataset and length do not matter.
-        device: where.
-        rounds: turns of engine, colours alone, plain loop.
-        seconds: length of each part of a turn, unless a step takes longer.
-        say: hears what is being done.
+        config: config to train; its dataset and length do not matter.
+        device: where to train.
+        rounds: number of turns of engine, colours alone and plain loop.
+        seconds: duration of each part of a turn, unless a step takes longer.
+        say: called with a description of each stage.
 
     Raises:
         TrainingError: a loss explodes, as it would in the training.
     """
     say("the engine: first steps, evaluation, checkpoint")
-    # An evaluation at the end of a training does more. Penalties act in every step, as they do in
-    # the plain loop.
+    # Endless, as an evaluation at the end does more. Penalties act in every step, as in the plain
+    # loop.
     endless = {"steps": 10**9, "epochs": None, "penalty_from_step": 0.0}
     config = config.model_copy(update=endless)
     pictures = _random_pictures(config)
@@ -97,14 +97,14 @@ def bench(
     evaluation_ms = _ms(training.evaluate, device, seconds)
     target_ms = _ms(partial(_measure_a_target, training), device, seconds)
     log_ms = _ms(training.log_losses, device, seconds)
-    checkpoint_ms = _ms(training.sound_state, device, seconds)  # it is written beside the training
+    checkpoint_ms = _ms(training.sound_state, device, seconds)  # written in the background
     memory_mb = _peak_memory(device) / 1e6
 
     say("the colours alone and the plain loop: first steps")
     colours = _colours_alone(config, training.batches, device)
     colours_steps = _prepare(colours, cycle, device, seconds)
-    # As a plain loop leaves it; what the engine chose is in its graphs by now. Its loader comes
-    # after them: CUDA calls of another thread would spoil a recording.
+    # The default, for the plain loop; the engine's choice is in its CUDA graphs by now. The loader
+    # starts after their recording, which CUDA calls from another thread would spoil.
     torch.backends.cudnn.deterministic = False
     plain = PlainLoop(config, pictures, device)
     plain_steps = _prepare(plain.step, cycle, device, seconds)
@@ -134,7 +134,7 @@ def bench(
 
 
 def _random_pictures(config: TrainConfig) -> Tensor:
-    """Enough for an evaluation and for batches that differ: (N, H, W, 3) uint8."""
+    """Return enough pictures for an evaluation and different batches: (N, H, W, 3) uint8."""
     size = config.image_size
     count = max(config.eval_images, 2 * config.batch_size, 2**22 // size**2)
     random = torch.Generator().manual_seed(0)
@@ -142,7 +142,7 @@ def _random_pictures(config: TrainConfig) -> Tensor:
 
 
 def _measure_a_target(training: Training) -> None:
-    """Measure few held-out images at one target, as the evaluation at the end does."""
+    """Measure a few held-out images at one target, as the final evaluation does."""
     few = HeldOut.of(training.held_out.rgb[:FEW], training.held_out.photograph[:FEW])
     config = training.config.at((training.config.measured_targets() or [{}])[0])
     evaluate(training.gan.generator, few, config, Natural(lambda: few.rgb))
@@ -151,7 +151,7 @@ def _measure_a_target(training: Training) -> None:
 def _colours_alone(
     config: TrainConfig, batches: Batches, device: torch.device
 ) -> Callable[[], None]:
-    """Return what makes a batch and does all of a step but the networks."""
+    """Return a function that makes a batch and takes a step without the networks."""
     gan = _ColoursOnly(config, config.total_steps(1), device)
     steps = itertools.count()
     if device.type == "cuda":
@@ -161,7 +161,7 @@ def _colours_alone(
 
 
 def _prepare(step: Callable[[], object], cycle: int, device: torch.device, seconds: float) -> int:
-    """Take the steps that are slow; returns how many others take some seconds, in whole cycles."""
+    """Take the slow first steps; return how many more fill ``seconds``, in whole cycles."""
     if device.type == "cuda":
         _ms_a_step(step, (EAGER_STEPS + 2) * cycle, device)
     ms = _ms_a_step(step, cycle, device)
@@ -178,7 +178,7 @@ def _ms_a_step(step: Callable[[], object], steps: int, device: torch.device) -> 
 
 
 def _ms(work: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """Median of up to three, within some seconds; the first time, which prepares, not counted."""
+    """Return the median milliseconds of up to three runs within ``seconds``, after a warm-up."""
     work()
     end = time.perf_counter() + seconds
     times = [_ms_a_step(work, 1, device)]
@@ -193,7 +193,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _peak_memory(device: torch.device) -> float:
-    """Bytes."""
+    """Return the peak memory in bytes."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -201,10 +201,10 @@ def _peak_memory(device: torch.device) -> float:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device that an option names; ``auto`` is a GPU where there is one.
+    """Return the device that an option names; ``auto`` is a GPU if there is one.
 
     Raises:
-        UserError: there is none.
+        UserError: ``cuda`` is named, but there is no usable GPU.
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
@@ -213,7 +213,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def main() -> None:
-    """Measure the seed's nets from the command line."""
+    """Measure the original project's networks from the command line."""
     parser = argparse.ArgumentParser(prog="python -m gan.benchmark.bench", description=__doc__)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--batch-size", type=int, default=original_nets().batch_size)

@@ -1,8 +1,8 @@
-"""The same training as a plain PyTorch loop: what the engine's speed and numbers are held against.
+"""Plain PyTorch loop for the same training: the reference for the engine's speed and results.
 
 Float32, NCHW, PyTorch's default Adam, and a DataLoader that converts one image at a time to Lab
-on the CPU, as tutorials write it. It shares the networks and the losses with the engine, and
-nothing of how they are run.
+on the CPU, as in tutorials. It shares the networks and the losses with the engine, but none of the
+code that runs them.
 """
 
 import os
@@ -20,24 +20,23 @@ from gan.training.batch import Draws, prepare
 from gan.training.losses import Network, Update, losses, real_ab, terms
 
 MAX_WORKERS = 8
-"""Processes that load for a GPU, at most; none for the CPU, whose cores they would take."""
+"""Maximum number of loader processes for a GPU; none for the CPU, whose cores they would take."""
 _ENDLESS = 2**40
 
 
 class LabPictures(TorchDataset[tuple[Tensor, Tensor, Tensor]]):
-    """Pictures, each converted when it is asked for."""
+    """Pictures, each converted on access."""
 
     def __init__(self, pictures: Tensor, augment: bool) -> None:
-        """Take pictures (N, H, W, 3), uint8 sRGB; flip every other one, at random, to augment."""
+        """Take pictures (N, H, W, 3), uint8 sRGB; ``augment`` flips each with probability 0.5."""
         self._pictures = pictures
         self._augment = augment
 
     def __len__(self) -> int:
-        """Count the pictures."""
         return len(self._pictures)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return L (1, H, W), ab (2, H, W) in [-1, 1] and RGB (3, H, W) in [0, 1] of a picture."""
+        """Return L (1, H, W) and ab (2, H, W) in [-1, 1], and RGB (3, H, W) in [0, 1]."""
         rgb = self._pictures[index].permute(2, 0, 1).float() / 255
         if self._augment and torch.rand(()) < 0.5:
             rgb = rgb.flip(2)
@@ -49,10 +48,10 @@ class PlainLoop:
     """Both networks with their optimizers, and the loader that feeds them."""
 
     def __init__(self, config: TrainConfig, pictures: Tensor, device: torch.device) -> None:
-        """Start from the weights that the config's seed gives.
+        """Start from the weights that the config's seed determines.
 
         Args:
-            config: ``precision`` aside, all of it counts; learning rates stay as they start, and
+            config: all settings count except ``precision``; learning rates stay constant, and
                 penalties act from the start.
             pictures: (N, image_size, image_size, 3), uint8 sRGB, on the CPU.
             device: where to train.
@@ -74,7 +73,7 @@ class PlainLoop:
         self.loader = DataLoader(
             dataset,
             batch_size=config.batch_size,
-            # One permutation after another, as epochs are, without a pause between them.
+            # One permutation after another, like epochs without a pause between them.
             sampler=RandomSampler(dataset, num_samples=_ENDLESS),
             num_workers=min(MAX_WORKERS, os.cpu_count() or 1) if on_gpu else 0,
             pin_memory=on_gpu,
@@ -82,16 +81,16 @@ class PlainLoop:
         self._batches = self._loaded()
 
     def _loaded(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        # The loader's processes start with the first batch that is asked for.
+        # As a generator, this starts the loader's processes only with the first batch.
         yield from self.loader
 
     def step(self) -> dict[str, float]:
-        """Load a batch and update on it; returns the losses."""
+        """Load a batch, update on it and return the losses."""
         l, ab, rgb = (x.to(self.device, non_blocking=True) for x in next(self._batches))  # noqa: E741
         return self.update(l, ab, rgb)
 
     def update(self, l: Tensor, ab: Tensor, rgb: Tensor) -> dict[str, float]:  # noqa: E741
-        """Update the discriminator, where it is its turn, then the generator.
+        """Update the discriminator if due, then the generator.
 
         Args:
             l: (B, 1, H, W), scaled lightness in [-1, 1], on the device.
@@ -99,7 +98,7 @@ class PlainLoop:
             rgb: (B, 3, H, W), the same pictures in sRGB, [0, 1], on the device.
 
         Returns:
-            The losses by name; those of the discriminator only where it had its turn.
+            Losses by name; those of the discriminator only if it was updated.
         """
         draws = Draws.of(self.config, self.steps).mapped(lambda x: x.to(self.device))
         batch = prepare(l, ab, rgb, draws, self.config)

@@ -1,4 +1,4 @@
-"""What a measurement of speed says: rates, shares, and how long a training will take."""
+"""Results of a speed measurement: rates, shares, and the duration of a training."""
 
 import math
 import statistics
@@ -9,77 +9,77 @@ from gan.training.trainer import CHECKPOINT_SECONDS, CHECKPOINT_SHARE
 
 @dataclass(frozen=True)
 class Round:
-    """Milliseconds a step of each, measured one after the other."""
+    """Milliseconds per step of each part, measured one after the other."""
 
     fast: float
-    """The engine as it trains: batch, colour maths, networks, controls."""
+    """Engine as it trains: batch, colour maths, networks, controls."""
     colours: float
-    """Batch, colour maths and controls, with their gradients, without the networks.
+    """Batch, colour maths and controls with their gradients, without the networks.
 
-    On a GPU without the batch, which the CPU prepares while the GPU works."""
+    On a GPU also without the batch, which the CPU prepares while the GPU works."""
     plain: float
-    """``PlainLoop``."""
+    """Plain loop (``PlainLoop``)."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured of one config on one device."""
+    """Measurements of one config on one device."""
 
     device: str
     precision: str
-    """Of the engine's convolutions; the plain loop's are float32."""
+    """Precision of the engine's convolutions; those of the plain loop are float32."""
     image_size: int
     base_channels: int
     batch_size: int
     rounds: tuple[Round, ...]
     evaluation_ms: float
-    """Metrics on the held-out images and the sample grid."""
+    """Time for the metrics on the held-out images and the sample grid."""
     target_ms: float
-    """The evaluation at the end, for each target: both ways, and how natural the outputs are."""
+    """Time per target of the final evaluation: raw and exact outputs, and their naturalness."""
     log_ms: float
     checkpoint_ms: float
     evaluate_every: int
-    """Steps."""
+    """Steps between two evaluations."""
     log_every: int
-    """Steps."""
+    """Steps between two points of the loss curves."""
     memory_mb: float
-    """Peak of the engine's training, in 1e6 bytes: allocated on a GPU, else of the process."""
+    """Peak memory of the engine's training, 1e6 bytes: allocated on a GPU, else of the process."""
 
     @property
     def fast_ms(self) -> float:
-        """Milliseconds a step of the engine, evaluation, logging and checkpoints aside."""
+        """Milliseconds per step of the engine, without evaluation, logging and checkpoints."""
         return statistics.median(r.fast for r in self.rounds)
 
     @property
     def plain_ms(self) -> float:
-        """Milliseconds a step of the plain loop."""
+        """Milliseconds per step of the plain loop."""
         return statistics.median(r.plain for r in self.rounds)
 
     @property
     def ratio(self) -> float:
-        """How many times as fast as the plain loop: median over the rounds."""
+        """Speed relative to the plain loop: median over the rounds."""
         return statistics.median(self.ratios)
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """How many times as fast as the plain loop, in each round."""
+        """Speed relative to the plain loop in each round."""
         return tuple(r.plain / r.fast for r in self.rounds)
 
     @property
     def fast_images_per_second(self) -> float:
-        """Images a second of the engine."""
+        """Images per second of the engine."""
         return self.batch_size / self.fast_ms * 1000
 
     @property
     def plain_images_per_second(self) -> float:
-        """Images a second of the plain loop."""
+        """Images per second of the plain loop."""
         return self.batch_size / self.plain_ms * 1000
 
     def parts_ms(self, log_every: int, evaluate_every: int) -> dict[str, float]:
-        """Milliseconds of a step outside the networks, by what they go to.
+        """Return the milliseconds per step outside the networks, by purpose.
 
-        ``colours``: batch, colour maths and controls; ``evaluation``, ``logging`` and
-        ``checkpoints``: spread over the steps between two of them.
+        ``colours``: batch, colour maths and controls. ``evaluation``, ``logging`` and
+        ``checkpoints``: their time, spread over the steps between two of them.
 
         Args:
             log_every: steps between two points of the loss curves.
@@ -97,13 +97,13 @@ class Bench:
         }
 
     def whole_ms(self, log_every: int, evaluate_every: int) -> float:
-        """Milliseconds a step of a long training takes, with its part of ``parts_ms``."""
+        """Return the milliseconds per step of a long training, including those of ``parts_ms``."""
         parts = self.parts_ms(log_every, evaluate_every)
         return self.fast_ms + sum(parts.values()) - parts["colours"]
 
     @property
     def outside(self) -> dict[str, float]:
-        """Shares, in [0, 1], of a training's time outside the networks: see ``parts_ms``."""
+        """Shares of a training's time outside the networks, in [0, 1]: see ``parts_ms``."""
         whole = self.whole_ms(self.log_every, self.evaluate_every)
         parts = self.parts_ms(self.log_every, self.evaluate_every)
         return {name: ms / whole for name, ms in parts.items()}
@@ -114,7 +114,7 @@ class Bench:
         return sum(self.outside.values())
 
     def figures(self) -> dict[str, object]:
-        """Everything, measured and derived, ready for JSON."""
+        """Return all figures, measured and derived, ready for JSON."""
         return asdict(self) | {name: getattr(self, name) for name in _DERIVED}
 
 
@@ -130,20 +130,20 @@ _DERIVED = (
 
 
 def lines(bench: Bench) -> list[str]:
-    """Describe a measurement for people, in lines of at most 80 characters."""
+    """Return a readable summary in lines of at most 80 characters."""
     b = bench
     fast, plain = [r.fast for r in b.rounds], [r.plain for r in b.rounds]
     outside = {name: f"{share:.1%}" for name, share in b.outside.items()}
     kind = "resident" if b.device.startswith("CPU") else "allocated"
     return [
         f"{b.image_size} px, {b.base_channels} base channels, batch {b.batch_size}, on {b.device}",
-        f"{'':22}{'images/s':>10}{'ms a step':>11}   over {len(b.rounds)} rounds",
+        f"{'':22}{'images/s':>10}{'ms/step':>11}   over {len(b.rounds)} rounds",
         f"{'colorsweep, ' + b.precision:22}{b.fast_images_per_second:10.1f}{b.fast_ms:11.2f}"
         f"   {min(fast):.2f} to {max(fast):.2f}",
         f"{'plain loop, float32':22}{b.plain_images_per_second:10.1f}{b.plain_ms:11.2f}"
         f"   {min(plain):.2f} to {max(plain):.2f}",
         f"{'ratio':22}{b.ratio:10.2f}{'':11}   {min(b.ratios):.2f} to {max(b.ratios):.2f}",
-        f"{'memory':22}{b.memory_mb:10.0f} MB {kind}, at most",
+        f"{'memory':22}{b.memory_mb:10.0f} MB {kind}, peak",
         f"{'outside the networks':22}{b.outside_share:10.1%} of the time:",
         f"{outside['colours']:>12}  batches, colour maths, controls",
         f"{outside['evaluation']:>12}  evaluation: {b.evaluation_ms:.0f} ms every"

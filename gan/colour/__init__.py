@@ -1,1 +1,1 @@
-"""Colour: conversion, statistics, and exact control of them."""
+"""Colour conversion, colour statistics, and exact control of the statistics."""

@@ -1,10 +1,10 @@
-"""Colour spaces: sRGB in [0, 1], Lab scaled to [-1, 1], and the gamut between them.
+"""Conversion between sRGB in [0, 1] and Lab scaled to [-1, 1], and mapping into the sRGB gamut.
 
-Always float32, also under autocast: d(hue)/d(rgb) grows as 1/chroma, so that half precision
-near grey is noise. Values are kornia's (D65, 2 degree observer, like scikit-image's), the way to
-XYZ and Lab is not: kornia copies matrices and white point to the device at every call, which no
-CUDA graph can record, multiplies them there as a convolution, which PyTorch does in TF32, and
-clamps dark yellows on the way back.
+Arithmetic stays float32 under autocast: d(hue)/d(rgb) grows as 1/chroma, so near grey half
+precision is noise. Results match kornia's (D65, 2 degree observer, like scikit-image's), but XYZ
+and Lab are computed here: kornia copies matrices and white point to the device at every call,
+which a CUDA graph cannot record, multiplies them by a convolution, for which PyTorch uses TF32,
+and clamps dark yellows on the way back.
 """
 
 from functools import cache
@@ -16,10 +16,10 @@ from torch import Tensor
 
 L_SCALE = 50.0
 AB_SCALE = 110.0
-"""Covers sRGB, which reaches a in [-86, 98] and b in [-108, 94]."""
+"""Scale of a and b that covers sRGB, where a is in [-86, 98] and b in [-108, 94]."""
 
 LUMINANCE = (0.212671, 0.715160, 0.072169)
-"""Y of linear sRGB: the weights of kornia's rgb_to_xyz."""
+"""Weights of linear R, G and B in luminance Y, as in kornia's rgb_to_xyz."""
 _Matrix = tuple[tuple[float, float, float], ...]
 _TO_XYZ: _Matrix = ((0.412453, 0.357580, 0.180423), LUMINANCE, (0.019334, 0.119193, 0.950227))
 _FROM_XYZ: _Matrix = (
@@ -32,7 +32,7 @@ _DELTA = 6 / 29
 
 
 def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Split images into the lightness that is given and the colour that is wanted.
+    """Split images into lightness, the generator's input, and colour, its output.
 
     Args:
         rgb: (N, 3, H, W), sRGB in [0, 1].
@@ -51,10 +51,10 @@ def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def l_ab_to_rgb(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741 - the field's name for it
-    """Compose images from lightness and colour; any ab gives a displayable image of that L.
+    """Compose images from lightness and colour; any ab gives a displayable image with that L.
 
-    A colour outside sRGB is moved towards the grey of the same luminance until it is inside
-    (``into_gamut``), so that the output's L is the input's; clipping would change it.
+    A colour outside sRGB moves towards the grey of the same luminance until it is inside
+    (``into_gamut``). This preserves L, which clipping would change.
 
     Args:
         l: (N, 1, H, W), scaled lightness in [-1, 1].
@@ -69,34 +69,34 @@ def l_ab_to_rgb(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741 - the field's na
 
 
 def linear(rgb: Tensor) -> Tensor:
-    """Decode sRGB in [0, 1] to linear light, of any shape."""
-    # Not by ``where``, here and below: on a CPU it takes 6 ns a value, as much as the power.
+    """Decode sRGB in [0, 1], of any shape, to linear light."""
+    # No ``where``, here and below: on a CPU it takes 6 ns a value, as long as the power.
     return ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4 + (
         rgb.clamp(max=0.04045) - 0.04045
     ) / 12.92
 
 
 def lightness(luminance: Tensor) -> Tensor:
-    """Luminance Y in [0, 1], of any shape -> L*/50 - 1 in [-1, 1]."""
+    """Convert luminance Y in [0, 1], of any shape, to L*/50 - 1 in [-1, 1]."""
     return (116 * _root(luminance) - 16) / L_SCALE - 1
 
 
 def luminance(l: Tensor) -> Tensor:  # noqa: E741
-    """L*/50 - 1 in [-1, 1], of any shape -> luminance Y in [0, 1]: the inverse of ``lightness``."""
+    """Convert L*/50 - 1 in [-1, 1], of any shape, to luminance Y in [0, 1]."""
     return _cube((L_SCALE * (l + 1) + 16) / 116).clamp(0, 1)
 
 
 def tinted(luminance: Tensor, ab: Tensor) -> Tensor:
-    """Do what ``l_ab_to_rgb`` does, for luminance in place of L and without a gradient.
+    """Compose images like ``l_ab_to_rgb``, but from luminance and without a gradient.
 
-    A fifth of its time: it does not leave linear light between Lab and the gamut.
+    This takes a fifth of the time, as colours stay in linear light between Lab and the gamut.
 
     Args:
         luminance: (N, 1, H, W), Y in [0, 1].
         ab: (N, 2, H, W), scaled colour in [-1, 1].
 
     Returns:
-        (N, 3, H, W), sRGB in [0, 1], of that luminance.
+        (N, 3, H, W), sRGB in [0, 1], with that luminance.
     """
     f, (a, b) = _root(luminance), (AB_SCALE * ab).chunk(2, dim=1)
     x, z = (_cube(f + a / 500) * _WHITE_X, _cube(f - b / 200) * _WHITE_Z)
@@ -104,7 +104,7 @@ def tinted(luminance: Tensor, ab: Tensor) -> Tensor:
     red, green, blue = offset.chunk(3, dim=1)
     high = torch.maximum(torch.maximum(red, green), blue)
     low = torch.minimum(torch.minimum(red, green), blue)
-    # 1 / t of ``into_gamut``.
+    # The reciprocal of t in ``into_gamut``.
     beyond = torch.maximum(high / (1 - luminance).clamp(min=1e-9), -low / luminance.clamp(min=1e-9))
     inside = luminance + offset / beyond.clamp(min=1)
     encoded = 1.055 * inside.clamp(0.0031308, 1) ** (1 / 2.4) - 0.055
@@ -112,7 +112,7 @@ def tinted(luminance: Tensor, ab: Tensor) -> Tensor:
 
 
 def _root(y: Tensor) -> Tensor:
-    """CIE's f: the cube root, and its tangent near 0."""
+    """Apply CIE's f: the cube root, and its tangent near 0."""
     return y.clamp(min=_DELTA**3) ** (1 / 3) + (y.clamp(max=_DELTA**3) - _DELTA**3) / (
         3 * _DELTA**2
     )
@@ -128,13 +128,13 @@ def _mixed(matrix: _Matrix, x: Tensor) -> Tensor:
 
 @cache
 def _on(matrix: _Matrix, device: torch.device, dtype: torch.dtype) -> Tensor:
-    # An inference tensor could not be part of a later gradient.
+    # An inference tensor in the cache could not take part in a later backward pass.
     with torch.inference_mode(False):
         return torch.tensor(matrix, device=device, dtype=dtype)
 
 
 def _full(x: Tensor) -> Tensor:
-    """At least float32."""
+    """Convert to float32, or keep a wider type."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -148,14 +148,14 @@ def _lab_to_rgb(lab: Tensor) -> Tensor:
 
 
 def into_gamut(rgb: Tensor) -> Tensor:
-    """Desaturate what no screen can show, at constant luminance; leave the rest as it is.
+    """Desaturate pixels outside the gamut at constant luminance; leave the others unchanged.
 
     In linear light, a pixel c of luminance Y becomes Y + t(c - Y) with the largest t <= 1 that
-    puts every channel in [0, 1]. Luminance is linear in c, so Y, and with it L*, stays.
+    puts every channel in [0, 1]. Luminance is linear in c, so Y and L* are preserved.
 
-    The gradient is the map's own, along the gamut's surface for a pixel that was outside, and
-    adds the pull back inside, for which the map's derivative is zero: so an over-saturated
-    output can come back, where clipping would hold it.
+    For a pixel outside, the map's own gradient runs along the gamut's surface and is zero in the
+    inward direction. A pull back inside is added, so that an over-saturated output can return;
+    clipping would hold it there.
 
     Args:
         rgb: (N, 3, H, W), sRGB, of any value.
@@ -177,7 +177,7 @@ def into_gamut(rgb: Tensor) -> Tensor:
 
 
 class _Inward(torch.autograd.Function):
-    """Zero, with the gradient that pulls a pixel outside the gamut towards its mapped colour."""
+    """Zero whose gradient pulls a pixel outside the gamut towards its mapped colour."""
 
     @staticmethod
     def forward(ctx: Any, rgb: Tensor, mapped: Tensor) -> Tensor:
@@ -190,5 +190,5 @@ class _Inward(torch.autograd.Function):
         (outward,) = ctx.saved_tensors
         along = (grad * outward).sum(dim=1, keepdim=True)
         length = (outward * outward).sum(dim=1, keepdim=True).clamp(min=1e-20)
-        # Descent moves a pixel along -grad: a positive product is a pull inside.
+        # Descent moves a pixel along -grad, so a positive product is a pull inside.
         return outward * (along.clamp(min=0) / length), None

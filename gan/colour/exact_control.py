@@ -1,10 +1,10 @@
-"""Exact control: colours moved until each picture's statistics are at their targets.
+"""Exact control, which moves each picture's colours until its statistics reach their targets.
 
-It stands beside steering in training, and fits training pictures to targets. Every statistic but
-hue follows a path (``gan.colour.paths``) that ends at the nearest reachable value, so that the
-wanted value lies on it; hue turns (``gan.colour.turns``). The place is bisected on some of the
-pixels and corrected on all of them, in a fixed number of steps and without waiting for the device,
-so that a CUDA graph can record it.
+It complements steering in training, and fits training pictures to targets. For every statistic
+but hue, colours follow a path (``gan.colour.paths``) to the statistic's extreme, so that every
+reachable target lies on it; for hue they rotate (``gan.colour.turns``). The place is bisected on a
+sample of the pixels and corrected on all of them, in a fixed number of steps and without waiting
+for the device, so that a CUDA graph can record the search.
 """
 
 import math
@@ -22,33 +22,33 @@ from gan.colour.turns import Turn, crossing, turn
 from gan.control import ControlName
 
 Errors = Callable[[Tensor], Tensor]
-"""Places (N,) -> by how much each picture has passed its target there: (N,)."""
+"""Function of places (N,): by how much each picture has passed its target there, (N,)."""
 
 Move = Callable[[Tensor, Tensor], Tensor]
-"""L (1, 1, H, W) and ab (1, 2, H, W) -> ab (1, 2, H, W)."""
+"""Function of L (1, 1, H, W) and ab (1, 2, H, W) that returns ab (1, 2, H, W)."""
 
 SEARCHED = 2
-"""Halvings that the search for a hue's crossing saves."""
+"""Halvings saved by the search for a hue's crossing."""
 STRIDE = 0.1
-"""Of a path, that a secant leads at most: on a plateau it would lead anywhere."""
+"""Longest secant step along a path; on a plateau a secant could lead anywhere."""
 FLAT = 0.01
-"""Slope below which a secant leads nowhere."""
+"""Slope below which a secant is unusable."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """How much arithmetic one control takes."""
+    """Amount of arithmetic spent on one control."""
 
     pixels: int
-    """Of each picture, on which the place is bisected."""
+    """Sampled pixels of each picture, on which the place is bisected."""
     halvings: int
-    """Of the bracket, on those pixels."""
+    """Halvings of the bracket, on the sampled pixels."""
     passes: int
-    """Bisections, each of which makes up for what those pixels missed in the last."""
+    """Bisections; each corrects for the sampling error found after the previous one."""
     steps: int
-    """Of the secant method, on all pixels."""
+    """Steps of the secant method, on all pixels."""
     rounds: int
-    """Passes over several controls, each of which disturbs the others."""
+    """Rounds over several controls, as moving one disturbs the others."""
 
 
 EXACT = Precision(pixels=256, halvings=10, passes=2, steps=4, rounds=4)
@@ -61,22 +61,22 @@ def exact(
     targets: Mapping[ControlName, Tensor],
     precision: Precision = EXACT,
 ) -> Tensor:
-    """Move each picture's colours until its statistics are at their targets.
+    """Move each picture's colours until its statistics reach their targets.
 
-    Or at the nearest value that any colouring of its lightness can have
-    (``Statistic.reachable``); of colourfulness only as near as its path leads. Of several controls
-    hue is moved first and the others in the order given, round after round: the last is exact.
+    An unreachable target gives the nearest reachable value (``Statistic.reachable``); for
+    colourfulness, the nearest on its path. With several controls, every round moves hue first and
+    the others in the order given; the last one is exact.
 
     Args:
         l: (N, 1, H, W), scaled lightness in [-1, 1].
         ab: (N, 2, H, W), scaled colour in [-1, 1].
-        targets: by name, (N,) each: one for each picture, in the statistic's own unit.
+        targets: (N,) by name, one for each picture, in the statistic's own unit.
         precision: ``EXACT`` or ``FITTED``.
 
     Returns:
         (N, 2, H, W): ab of sRGB colours, without a gradient.
     """
-    # Colour arithmetic is float32, also under autocast (``gan.colour.conversion``).
+    # Colour arithmetic is float32, even under autocast (``gan.colour.conversion``).
     with torch.no_grad(), torch.autocast(l.device.type, enabled=False):
         l, ab = l.detach().float(), ab.detach().float()  # noqa: E741
         for _ in range(precision.rounds if len(targets) > 1 else 1):
@@ -87,12 +87,12 @@ def exact(
 
 
 def fit(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Tensor:  # noqa: E741
-    """Do what ``exact`` does at the cost that a training step can bear.
+    """Move colours like ``exact``, at a cost that a training step can afford.
 
     Args:
         l: (N, 1, H, W), scaled lightness in [-1, 1].
         ab: (N, 2, H, W), scaled colour in [-1, 1], of sRGB colours.
-        targets: by name, (N,) each: one for each picture, in the statistic's own unit.
+        targets: (N,) by name, one for each picture, in the statistic's own unit.
 
     Returns:
         (N, 2, H, W): ab of sRGB colours, without a gradient.
@@ -101,15 +101,15 @@ def fit(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Tensor:
 
 
 def correction(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Move:  # noqa: E741
-    """Find the little that some pixels of a picture, nearly at its targets, still have to move.
+    """Find the small move still missing in a picture that is nearly at its targets.
 
     Args:
-        l: (1, 1, H, W), scaled lightness in [-1, 1]: pixels that stand for the whole picture.
+        l: (1, 1, H, W), scaled lightness in [-1, 1] of pixels that represent the picture.
         ab: (1, 2, H, W), scaled colour in [-1, 1], of sRGB colours.
-        targets: by name, (1,) each, in the statistic's own unit.
+        targets: (1,) by name, in the statistic's own unit.
 
     Returns:
-        A function that moves any other pixels of the picture as far.
+        A function that applies this move to any pixels of the picture.
     """
     moves: list[Move] = []
     for name in _in_order(targets):
@@ -150,7 +150,7 @@ def _in_order(targets: Mapping[ControlName, Tensor]) -> list[ControlName]:
 
 
 def _as_shown(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
-    """ab of sRGB: moved again and again, colours far outside would lose their lightness."""
+    """Map ab into sRGB: over repeated moves, colours far outside would lose their lightness."""
     return rgb_to_l_ab(tinted(luminance(l), ab))[1]
 
 
@@ -166,13 +166,13 @@ def _moved(
 
 
 def _place(whole: Path, target: Tensor, precision: Precision) -> Tensor:
-    """Where on a path a target is met: (N,)."""
+    """Return the places (N,) on a path at which the targets are met."""
     few, all_ = whole.sparse(precision.pixels).short_of(target), whole.short_of(target)
     ends = (torch.zeros_like(target), torch.full_like(target, END))
     place, missed = ends[0], torch.zeros_like(target)
     for n in range(precision.passes):
         if n:
-            # What the few pixels missed there: on a plateau a slope would lead astray.
+            # The sampling error there; a slope would mislead on a plateau, so the search repeats.
             missed = all_(place) - few(place)
         place = _bisected(few, *ends, precision.halvings, missed)
     slope = _slope(few, place, *ends)
@@ -193,14 +193,14 @@ def _turned(
 def _angle(
     statistic: Statistic, whole: Turn, target: Tensor, precision: Precision
 ) -> tuple[Tensor, Tensor]:
-    """Tint (N,) and angle (N,) at which a hue is met."""
+    """Return the tints (N,) and angles (N,) at which the target hues are met."""
     few = whole.sparse(precision.pixels)
     near = crossing(statistic, few, target)
     error = partial(near.error, statistic, target)
     ends = (near.low, near.high)
     place = _bisected(partial(error, few), *ends, precision.halvings - SEARCHED)
     slope = _slope(partial(error, few), place, *ends)
-    # The few pixels' bracket need not be that of all.
+    # The sampled pixels' bracket need not hold for all pixels.
     margin = (near.high - near.low) / 2
     ends = (near.low - margin, near.high + margin)
     whole_error = partial(error, whole)
@@ -210,7 +210,7 @@ def _angle(
 def _bisected(
     error: Errors, low: Tensor, high: Tensor, halvings: int, missed: Tensor | float = 0.0
 ) -> Tensor:
-    """Find where an error that grows, and what it misses, are zero between two places: (N,)."""
+    """Find the places (N,) between two others at which a growing error plus ``missed`` is zero."""
     for _ in range(halvings):
         middle = (low + high) / 2
         short = error(middle) + missed < 0
@@ -219,7 +219,7 @@ def _bisected(
 
 
 def _slope(error: Errors, place: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Measure by how much an error grows around a place between two others: (N,)."""
+    """Return an error's slope (N,) at a place, by a central difference scaled to the bracket."""
     step = (high - low) / 2**8
     return (error(place + step) - error(place - step)) / (2 * step)
 
@@ -233,12 +233,12 @@ def _corrected(
     stride: float,
     steps: int,
 ) -> Tensor:
-    """Find where an error that grows is zero, from nearby: secants, kept inside a bracket."""
+    """Find the zero of a growing error from a nearby place, by secants kept inside a bracket."""
     before, value_before = place, torch.zeros_like(place)
     for _ in range(steps):
         value = error(place)
         secant = (value - value_before) / (place - before)
-        # Not of two equal places, nor of a plateau.
+        # Two equal places, or a plateau, give no usable slope.
         useful = (place != before) & (secant > FLAT)
         slope = torch.where(useful, secant, slope)
         low = torch.where(value < 0, place, low)

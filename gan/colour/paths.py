@@ -1,9 +1,9 @@
-"""Paths of a picture's colours to the extreme that its lightness allows a statistic.
+"""Paths of a picture's colours to the extreme of a statistic that its lightness allows.
 
-A path starts at the picture as it is. On its first half the colours grow, fade or shift as a
-whole, until each pixel is at the gamut's rim (or grey); on its second half those pixels whose hue
-does not permit the extreme turn to the nearest hue that does. A statistic changes continuously
-along it and ends at what is reachable, so that every value between is met on the way.
+A path starts at the unchanged picture. On its first half all colours grow, fade or shift together,
+until each pixel is at the gamut's rim (or grey). On its second half the pixels whose hue does not
+permit the extreme turn to the nearest hue that does. The statistic changes continuously along the
+path and ends at its reachable extreme, so that every value in between is met on the way.
 """
 
 import math
@@ -24,26 +24,26 @@ RIM = 1.25
 GROWTH = 1000.0
 """Factor of chroma at the end of a path's first half."""
 PUSH = 0.01
-"""Scaled chroma, a unit of Lab, that growing colours are given of their surroundings' hue: grey
-pixels have no hue of their own, and that of nearly grey ones is the noise of 8 bits. Neighbours
-differ by 4 % less than without it, and hues of CIFAR-10 at a saturation of 0.25 by 0.2 degrees."""
+"""Scaled chroma, one unit of Lab, in the hue of the surroundings, that growing colours receive:
+grey pixels have no hue, and the hue of nearly grey ones is 8-bit noise. With it neighbours differ
+by 4 % less, and hues of CIFAR-10 at a saturation of 0.25 by 0.2 degrees."""
 AROUND = 0.125
-"""Reach of the surroundings, in sides of the picture."""
+"""Radius of the surroundings, as a share of the picture's side."""
 SMOOTHED = 256
-"""Side of a picture, at most, at which they are found."""
+"""Largest side of a picture at which the surroundings are computed."""
 SHIFT = 2.5
-"""Scaled shift that brings any colour of sRGB outside of it."""
+"""Scaled shift that moves any sRGB colour out of the gamut."""
 LEVELS, ANGLES = 501, 720
-"""Of the tables of hues: lightness 0 to 100, hue of Lab 0 to 360 degrees."""
+"""Size of the tables of hues: lightness 0 to 100, Lab hue 0 to 360 degrees."""
 END = 2.0
-"""Of a path: its first half ends at 1."""
+"""Place at which a path ends; its first half ends at 1."""
 NEARLY = 0.003
 """Share of a pixel's range by which it may miss its extreme."""
 
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """Colours of N pictures as a function of how far each has come."""
+    """Colours of N pictures as a function of each picture's progress along the path."""
 
     statistic: Statistic
     up: Tensor
@@ -51,14 +51,14 @@ class Path:
     luminance: Tensor
     """(N, 1, H, W), Y in [0, 1]."""
     ab: Tensor
-    """(N, 2, H, W), scaled: where the path starts."""
+    """(N, 2, H, W), scaled: start of the path."""
     push: Tensor
-    """What is added on the first half, (N, 2, H, W) or (N, 2, 1, 1)."""
+    """Addition to ab on the first half, (N, 2, H, W) or (N, 2, 1, 1)."""
     turn: Tensor
-    """(N, 1, H, W), radians of Lab's hue on the second half."""
+    """Rotation of Lab's hue on the second half, in radians: (N, 1, H, W)."""
 
     def at(self, way: Tensor) -> Tensor:
-        """Return ab, (N, 2, H, W), at ways (N,) in [0, 2]; its chroma is at most ``RIM``."""
+        """Return ab (N, 2, H, W) at progress ``way`` (N,) in [0, 2]; chroma is at most ``RIM``."""
         way = way.view(-1, 1, 1, 1)
         first, second = way.clamp(max=1), (way - 1).clamp(min=0)
         if self.statistic.moves == "scale":
@@ -69,7 +69,7 @@ class Path:
         return rotated(_inside_rim(moved), second * self.turn)
 
     def short_of(self, target: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return the error as a function of ways (N,): below 0 where a target (N,) is ahead."""
+        """Return the error as a function of ``way`` (N,): negative where a target (N,) is ahead."""
 
         def error(way: Tensor) -> Tensor:
             value = self.statistic.measure(tinted(self.luminance, self.at(way)))
@@ -78,27 +78,27 @@ class Path:
         return error
 
     def sparse(self, pixels: int) -> "Path":
-        """Return the path of every n-th pixel of every n-th row, about so many."""
+        """Return the path of every n-th pixel of every n-th row, about ``pixels`` per picture."""
         push = strided(self.push, pixels) if self.statistic.moves == "scale" else self.push
         luminance, ab, turn = (strided(x, pixels) for x in (self.luminance, self.ab, self.turn))
         return Path(self.statistic, self.up, luminance, ab, push, turn)
 
 
 def path(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Path:  # noqa: E741
-    """Return the path to a statistic's greatest value, or to its least.
+    """Return the path to a statistic's maximum or minimum, whichever lies beyond the target.
 
     Args:
-        statistic: one that is not circular.
+        statistic: a statistic that is not circular.
         l: (N, 1, H, W), scaled lightness in [-1, 1].
         ab: (N, 2, H, W), scaled colour in [-1, 1].
-        target: (N,); above what a picture has its path leads to the greatest value.
+        target: (N,); a path leads to the maximum if its target exceeds the picture's value.
     """
     push = PUSH * _surroundings(ab) if statistic.moves == "scale" else None
     return path_to(statistic, l, ab, leads_up(statistic, l, ab, target), push)
 
 
 def leads_up(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Tensor:  # noqa: E741
-    """Say whether the path to a target is that to the greatest value: (N, 1, 1, 1)."""
+    """Return whether the path to a target leads to the statistic's maximum: (N, 1, 1, 1)."""
     return (statistic.measure(tinted(luminance(l), ab)) < target).view(-1, 1, 1, 1)
 
 
@@ -109,16 +109,16 @@ def path_to(
     up: Tensor,
     push: Tensor | None = None,
 ) -> Path:
-    """Return the path to a statistic's greatest value, where ``up``, or to its least.
+    """Return the path to a statistic's maximum where ``up``, else to its minimum.
 
-    Each pixel's is its own: that of a part of a picture is a part of the picture's.
+    Pixels move independently: the path of a part of a picture is a part of the picture's path.
 
     Args:
-        statistic: one that is not circular.
+        statistic: a statistic that is not circular.
         l: (N, 1, H, W), scaled lightness in [-1, 1].
         ab: (N, 2, H, W), scaled colour in [-1, 1].
         up: (N, 1, 1, 1), bool.
-        push: what growing colours are given, (N, 2, H, W); none by default.
+        push: addition to growing colours, (N, 2, H, W); none by default.
     """
     if statistic.moves == "scale":
         push = torch.zeros_like(ab) if push is None else push
@@ -142,7 +142,7 @@ def unit(ab: Tensor) -> Tensor:
 
 
 def strided(x: Tensor, pixels: int) -> Tensor:
-    """Return every n-th pixel of every n-th row of (N, C, H, W), about so many of each picture."""
+    """Return every n-th pixel of every n-th row of (N, C, H, W), about ``pixels`` per picture."""
     height, width = x.shape[2:]
     step = max(1, round(math.sqrt(height * width / pixels)))
     down, right = (min(step // 2, side - 1) for side in (height, width))
@@ -155,9 +155,9 @@ def _inside_rim(ab: Tensor) -> Tensor:
 
 
 def _surroundings(ab: Tensor) -> Tensor:
-    """Direction of the colours around each pixel: (N, 2, H, W) of length 1.
+    """Return the direction of the colours around each pixel: (N, 2, H, W) of length 1.
 
-    Where they are grey it is the whole picture's, and a warm one where that is grey.
+    Grey surroundings take the whole picture's direction, and a grey picture takes a warm one.
     """
     warm = _direction("warmth", ab.device)
     whole = unit(ab.mean(dim=(2, 3), keepdim=True) + 1e-5 * warm)
@@ -176,7 +176,7 @@ def _reduced(ab: Tensor) -> Tensor:
 
 @cache
 def _smoothing(side: int, device: torch.device) -> Tensor:
-    """Weights (side, side) of the pixels of a row or column around each of them."""
+    """Return weights (side, side) of the pixels of a row or column around each of them."""
     with torch.inference_mode(mode=False):
         place = torch.arange(side, device=device)
         weights = (1 - (place[:, None] - place).abs() / (AROUND * side)).clamp(min=0)
@@ -184,7 +184,7 @@ def _smoothing(side: int, device: torch.device) -> Tensor:
 
 
 def _turn(statistic: Statistic, l: Tensor, end: Tensor, up: Tensor) -> Tensor:  # noqa: E741
-    """Angle to the nearest hue that permits the extreme: (N, 1, H, W)."""
+    """Return the angle to the nearest hue that permits the extreme: (N, 1, H, W)."""
     a, b = end.chunk(2, dim=1)
     place = torch.atan2(b, a) * (ANGLES / (2 * math.pi))
     column = place.round()
@@ -192,17 +192,17 @@ def _turn(statistic: Statistic, l: Tensor, end: Tensor, up: Tensor) -> Tensor:  
     at = (row * ANGLES + column % ANGLES).long()
     steps = _steps_to_extreme(statistic.name, l.device).view(2, -1)
     found = torch.where(up, steps[1][at], steps[0][at])
-    # From the pixel's own angle, not the table's, where it moves at all.
+    # A pixel that moves starts from its own angle, not from the table's.
     found = found + (column - place) * found.abs().clamp(max=1)
     return found * (2 * math.pi / ANGLES)
 
 
 @cache
 def _steps_to_extreme(name: ControlName, device: torch.device) -> Tensor:
-    """Steps of a table's angle from each hue at the rim to the nearest that permits the extreme.
+    """Count the table's steps from each hue at the rim to the nearest that permits the extreme.
 
     Returns:
-        (2, LEVELS, ANGLES): to the least and to the greatest value of a pixel.
+        (2, LEVELS, ANGLES): to the minimum and to the maximum of a pixel's value.
     """
     per_pixel = STATISTICS[name].per_pixel
     assert per_pixel is not None, "a circular statistic has no extremes"
@@ -210,7 +210,7 @@ def _steps_to_extreme(name: ControlName, device: torch.device) -> Tensor:
         angle = torch.arange(ANGLES) * (2 * math.pi / ANGLES)
         rim = RIM * torch.stack([angle.cos(), angle.sin()])[None, :, None]
         levels = torch.linspace(-1, 1, LEVELS).view(1, 1, -1, 1)
-        # A hundred levels at a time: all of them would be the peak of a training's memory.
+        # A hundred levels at a time: all at once would set the peak of a training's memory.
         values = torch.cat(
             [
                 per_pixel(
@@ -229,8 +229,9 @@ def _steps_to_extreme(name: ControlName, device: torch.device) -> Tensor:
 
 
 def _steps_to_nearest(allowed: Tensor) -> Tensor:
-    """Steps along the last, circular dimension to the nearest True; 0 where it is True itself."""
+    """Count signed steps along the last, circular dimension to the nearest True; 0 at a True."""
     count = allowed.shape[-1]
+    # Three copies side by side let the middle one look around the circle both ways.
     index = torch.arange(3 * count, dtype=torch.float32)
     thrice = allowed.repeat(*[1] * (allowed.dim() - 1), 3)
     after = torch.where(thrice, index, torch.inf).flip(-1).cummin(-1).values.flip(-1) - index
@@ -242,7 +243,7 @@ def _steps_to_nearest(allowed: Tensor) -> Tensor:
 
 @cache
 def _direction(name: ControlName, device: torch.device) -> Tensor:
-    """Unit vector in ab along which the statistic of a mid-grey picture grows: (1, 2, 1, 1)."""
+    """Return the unit vector in ab along which mid-grey's statistic grows: (1, 2, 1, 1)."""
     with torch.inference_mode(mode=False), torch.enable_grad():
         ab = torch.zeros(1, 2, 1, 1).requires_grad_(True)
         value = STATISTICS[name].measure(l_ab_to_rgb(torch.zeros(1, 1, 1, 1), ab))

@@ -1,9 +1,9 @@
-"""The colour statistics that can be steered: definition, range, distance, what is reachable.
+"""Colour statistics that can be steered: definition, range, distance, reachable values.
 
 To add one, write its function and its line in ``STATISTICS``, its name and bounds in ``control``
-and its symbol in ``reports.rows``; loss, evaluation, recolouring and tracking follow.
+and its symbol in ``reports.rows``; loss, evaluation, recolouring and tracking need no change.
 
-Value, brightness and lightness are no controls: the generator is given L and keeps it.
+Value, brightness and lightness are not controls: the generator takes L as input and keeps it.
 """
 
 import math
@@ -20,7 +20,7 @@ from gan.colour.conversion import AB_SCALE, LUMINANCE, rgb_to_l_ab
 from gan.control import TARGETS, ControlName
 
 Targets = Mapping[ControlName, Tensor]
-"""The wanted value of each picture, (N,), by statistic, in the statistic's own unit."""
+"""Target of each picture, (N,), by statistic, in the statistic's own unit."""
 
 LEVELS = 1001
 """Lightnesses at which the range of a statistic is tabulated: L* = 0, 0.1, ..., 100."""
@@ -28,52 +28,52 @@ LEVELS = 1001
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number for each image, differentiable with respect to its pixels."""
+    """Number measured on each image, differentiable with respect to its pixels."""
 
     name: ControlName
     measure: Callable[[Tensor], Tensor]
-    """rgb (N, 3, H, W) in [0, 1] -> (N,)."""
+    """Function of rgb (N, 3, H, W) in [0, 1] that returns (N,)."""
     per_pixel: Callable[[Tensor], Tensor] | None
-    """rgb (N, 3, H, W) -> (N, H, W), whose mean bounds the statistic at a given lightness."""
+    """Function of rgb (N, 3, H, W) to (N, H, W), whose mean bounds the statistic at a given L."""
     moves: Literal["scale", "rotate", "shift"]
-    """What to do with ab, after training, to change it most directly."""
+    """Operation on ab that changes the statistic most directly, after training."""
     circular: bool = False
-    """Whether 0 and 1 are the same."""
+    """Whether 0 and 1 are the same value."""
     of_mean: Callable[[Tensor], Tensor] = lambda mean: mean
-    """The statistic's bound, from the mean of ``per_pixel``'s bounds."""
+    """Function from the mean of ``per_pixel``'s bounds to the statistic's bound."""
 
     @property
     def span(self) -> float:
-        """Width of the range of targets: what a difference of 1 in the loss is."""
+        """Width of the range of targets, which counts as a difference of 1 in the loss."""
         low, high = TARGETS[self.name]
         return high - low
 
     def difference(self, value: Tensor, target: Tensor | float) -> Tensor:
-        """value - target; the shorter way round the circle where the statistic is circular."""
+        """Return value - target; for a circular statistic, the shorter way round the circle."""
         difference = value - target
         return (difference + 0.5) % 1 - 0.5 if self.circular else difference
 
     def distance(self, value: Tensor, target: Tensor | float) -> Tensor:
-        """|value - target|, at most 0.5 and around the circle where the statistic is circular."""
+        """Return |value - target|; for a circular statistic, round the circle and at most 0.5."""
         return self.difference(value, target).abs()
 
     def average(self, values: Tensor) -> float:
-        """Mean of (N,) values; on the circle where the statistic is circular."""
+        """Return the mean of (N,) values; for a circular statistic, the circular mean."""
         if not self.circular:
             return values.mean().item()
         angle = values * (2 * math.pi)
         return (torch.atan2(angle.sin().mean(), angle.cos().mean()) / (2 * math.pi) % 1).item()
 
     def reachable(self, l: Tensor, target: float) -> Tensor:  # noqa: E741
-        """Nearest value to a target that any colouring of the given lightness can have.
+        """Return the value nearest to a target that any colouring of a lightness can have.
 
         Args:
             l: (N, 1, H, W), scaled lightness in [-1, 1].
             target: in the range of ``control.TARGETS``.
 
         Returns:
-            (N,): the target clamped to what the sRGB colours of each pixel's L allow. Any hue
-            is reachable: some chroma of it exists at every L between black and white. Of
+            (N,): the target clamped to the range that sRGB allows at each pixel's L. Every hue
+            is reachable: it exists with some chroma at every L between black and white. For
             colourfulness the upper end is a bound that few images attain.
         """
         value = torch.full((l.shape[0],), float(target), device=l.device)
@@ -89,30 +89,30 @@ class Statistic:
 
 
 def saturation_of_pixels(rgb: Tensor) -> Tensor:
-    """HSV saturation, (max - min) / max, and 0 for black: (N, 3, H, W) -> (N, H, W)."""
+    """Return HSV saturation, (max - min) / max, 0 for black: (N, 3, H, W) -> (N, H, W)."""
     r, g, b = rgb.unbind(dim=1)
-    # Where channels are equal the highest is the first and the lowest is the last: an exactly
-    # grey pixel then has a gradient (towards red) and can come back. amax's would be zero.
+    # Of equal channels the first counts as highest and the last as lowest: an exactly grey pixel
+    # then has a gradient (towards red) and can regain colour. With amax it would be zero.
     high = torch.where(r >= g, torch.where(r >= b, r, b), torch.where(g >= b, g, b))
     low = torch.where(b <= g, torch.where(b <= r, b, r), torch.where(g <= r, g, r))
-    # Below a quarter of a shade of 8 bits nothing is seen, and the gradient would explode.
+    # Below a quarter of an 8-bit level nothing is visible, and the gradient would explode.
     return (high - low) / high.clamp(min=1e-3)
 
 
 def hue_vector(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean over each image of the hue plane's coordinates alpha (red) and beta: (N,), (N,).
+    """Return each image's mean coordinates in the hue plane, alpha (red) and beta: (N,), (N,).
 
     alpha = R - (G + B)/2, beta = sqrt(3)/2 (G - B): Hanbury, "Circular statistics applied to
-    colour images" (2003). Linear in RGB, hence smooth at grey, and weighted by chroma.
+    colour images" (2003). Both are linear in RGB, hence smooth at grey, and weighted by chroma.
     """
     r, g, b = rgb.mean(dim=(2, 3)).unbind(dim=1)
     return r - (g + b) / 2, math.sqrt(3) / 2 * (g - b)
 
 
 def hue_resultant(rgb: Tensor) -> Tensor:
-    """How much the pixels of each image agree in hue: resultant length R, weighted by chroma.
+    """Measure the agreement in hue of each image's pixels: resultant length, weighted by chroma.
 
-    The length of the sum of the pixels' hue vectors (``hue_vector``) over the sum of
+    R is the length of the sum of the pixels' hue vectors (``hue_vector``), divided by the sum of
     their lengths: Hanbury, "Circular statistics applied to colour images" (2003). Where R is
     small, the mean hue says little.
 
@@ -125,7 +125,7 @@ def hue_resultant(rgb: Tensor) -> Tensor:
     r, g, b = rgb.unbind(dim=1)
     alpha, beta = r - (g + b) / 2, math.sqrt(3) / 2 * (g - b)
     chroma = torch.hypot(alpha, beta)
-    # Less than half a shade of 8 bits is shown as grey; grey from Lab has a tint of 2e-4.
+    # Less than half an 8-bit level is displayed as grey; grey from Lab has a tint of 2e-4.
     seen = chroma > 0.5 / 255
     along, across, total = ((x * seen).sum(dim=(1, 2)) for x in (alpha, beta, chroma))
     # Rounding can take R above 1.
@@ -133,27 +133,27 @@ def hue_resultant(rgb: Tensor) -> Tensor:
 
 
 def mean_hue(rgb: Tensor) -> Tensor:
-    """Circular mean hue in turns, weighted by chroma: (N, 3, H, W) -> (N,) in [0, 1)."""
+    """Return the circular mean hue in turns, weighted by chroma: (N, 3, H, W) -> (N,) in [0, 1)."""
     alpha, beta = hue_vector(rgb)
     # A grey image has no hue; atan2's gradient at the origin would be NaN.
     alpha = torch.where(alpha.abs() + beta.abs() < 1e-8, alpha + 1e-8, alpha)
     hue = torch.atan2(beta, alpha) / (2 * math.pi) % 1
-    # Towards grey d(hue)/d(rgb) grows as 1/chroma: one white crop would drown its batch.
+    # Towards grey d(hue)/d(rgb) grows as 1/chroma: one white crop would dominate its batch.
     share = (torch.hypot(alpha, beta).detach() / 0.01).clamp(max=1)
     return share * hue + (1 - share) * hue.detach()
 
 
 def chroma_of_pixels(rgb: Tensor) -> Tensor:
-    """C*ab = sqrt(a*^2 + b*^2) of CIELAB (CIE 15): (N, 3, H, W) -> (N, H, W)."""
+    """Return CIELAB's C*ab = sqrt(a*^2 + b*^2) (CIE 15): (N, 3, H, W) -> (N, H, W)."""
     a, b = _ab(rgb)
     return torch.hypot(a + 1e-6, b)  # at exact grey the gradient points to +a
 
 
 def warmth_of_pixels(rgb: Tensor) -> Tensor:
-    """Warm-cool: -0.5 + 0.02 C*^1.07 cos(h - 50 deg); (N, 3, H, W) -> (N, H, W).
+    """Return warm-cool, -0.5 + 0.02 C*^1.07 cos(h - 50 deg): (N, 3, H, W) -> (N, H, W).
 
     Ou, Luo, Woodcock, Wright, "A study of colour emotion and colour preference, Part I" (2004),
-    fitted to what observers said of single colours; -0.5 is grey, orange the warmest.
+    fitted to observers' judgements of single colours. Grey is -0.5, orange the warmest.
     """
     a, b = _ab(rgb)
     along = a * math.cos(math.radians(50)) + b * math.sin(math.radians(50))
@@ -161,10 +161,10 @@ def warmth_of_pixels(rgb: Tensor) -> Tensor:
 
 
 def colourfulness(rgb: Tensor) -> Tensor:
-    """M of Hasler and Suesstrunk, "Measuring colourfulness in natural images" (2003).
+    """Return M of Hasler and Suesstrunk, "Measuring colourfulness in natural images" (2003).
 
     sqrt(var rg + var yb) + 0.3 sqrt((mean rg)^2 + (mean yb)^2) with rg = R - G and
-    yb = (R + G)/2 - B of 0..255; 15 is slightly, 45 averagely, 82 highly colourful.
+    yb = (R + G)/2 - B in units of 0..255. 15 is slightly, 45 averagely, 82 highly colourful.
 
     Args:
         rgb: (N, 3, H, W) in [0, 1].
@@ -213,7 +213,7 @@ STATISTICS: dict[ControlName, Statistic] = {
             colourfulness,
             lambda rgb: _opponent(rgb).square().sum(dim=1),
             "scale",
-            # Of a given mean square, deviation + 0.3 |mean| is largest where |mean| is 0.3 of it.
+            # At a given mean square, deviation + 0.3 |mean| is largest at |mean| = 0.3 deviation.
             of_mean=lambda square: (1.09 * square).sqrt(),
         ),
     )
@@ -221,16 +221,16 @@ STATISTICS: dict[ControlName, Statistic] = {
 
 
 def of_each(targets: Mapping[ControlName, float], images: Tensor) -> Targets:
-    """Give each of some images (n, ...) the same targets: (n,) by name, on their device."""
+    """Repeat the same targets for each of the images (n, ...): (n,) by name, on their device."""
     return {name: images.new_full((len(images),), value) for name, value in targets.items()}
 
 
 @cache
 def _range_by_lightness(per_pixel: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Smallest and largest value of a pixel at each of ``LEVELS`` lightnesses over all of sRGB.
+    """Return a pixel's smallest and largest value in sRGB at each of ``LEVELS`` lightnesses.
 
-    At constant luminance linear sRGB is a convex polygon around its grey. The statistics fall or
-    rise along every ray from there, so that their extremes are at its rim, or at the grey.
+    At constant luminance, linear sRGB is a convex polygon around its grey. The statistics are
+    monotonic along every ray from the grey, so their extremes are at the rim or at the grey.
     """
     l = torch.linspace(0, 100, LEVELS)  # noqa: E741
     f = (l + 16) / 116
@@ -243,7 +243,7 @@ def _range_by_lightness(per_pixel: Callable[[Tensor], Tensor]) -> tuple[Tensor, 
     t = (room / direction.abs().clamp(min=1e-9)).amin(dim=0)
     rim = (grey[:, None] + t * direction).clamp(0, 1)
     colours = torch.cat([rim, grey.expand(3, -1)[:, :, None]], dim=2)
-    # A hundred levels at a time: all of them would be the peak of a training's memory.
+    # A hundred levels at a time: all at once would set the peak of a training's memory.
     values = [
         per_pixel(linear_rgb_to_rgb(part[None]))[0] for part in torch.split(colours, 100, dim=1)
     ]

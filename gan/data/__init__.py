@@ -1,1 +1,1 @@
-"""Data: pictures by name, in memory or streamed, and batches of them."""
+"""Datasets, held in memory or streamed from disk, and batches of their pictures."""

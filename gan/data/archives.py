@@ -1,4 +1,4 @@
-"""The well-known datasets, in the files and layouts that torchvision downloads and verifies."""
+"""Well-known datasets, in the files and layouts that torchvision downloads and verifies."""
 
 import shutil
 from collections.abc import Callable
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 def cifar(name: str, path: Path, size: int) -> tuple[ImageSet, ImageSet]:
-    """CIFAR10 or CIFAR100: 50,000 and 10,000 pictures of 32 pixels, in memory.
+    """Load CIFAR10 or CIFAR100 into memory: 50,000 and 10,000 pictures of 32 pixels.
 
     Raises:
-        UserError: it is not there and cannot be downloaded, or ``size`` is another.
+        UserError: the dataset is missing and cannot be downloaded, or ``size`` is not 32.
     """
     if size != 32:
         raise UserError(f"image_size: {name} has images of 32 pixels, not {size}")
@@ -32,10 +32,10 @@ def cifar(name: str, path: Path, size: int) -> tuple[ImageSet, ImageSet]:
 
 
 def stl10(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
-    """STL-10: 105,000 pictures of 96 pixels to train on (labelled or not), 8,000 held out.
+    """Open STL-10: 105,000 pictures of 96 pixels to train on (labelled or not), 8,000 held out.
 
     Raises:
-        UserError: it is not there and cannot be downloaded, or ``size`` is above 64.
+        UserError: the dataset is missing and cannot be downloaded, or ``size`` is above 64.
     """
     _require_at_most("STL-10", size, 64, "96x96")
     from torchvision.datasets import STL10, utils
@@ -62,15 +62,15 @@ def stl10(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
 
 
 def celeba(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
-    """CelebA, aligned and cropped to 178x218: its 162,770 training and 19,962 test pictures.
+    """Open CelebA, aligned and cropped to 178x218: 162,770 training and 19,962 test pictures.
 
     Raises:
-        UserError: it is not there and cannot be downloaded, or ``size`` is above 128.
+        UserError: the dataset is missing and cannot be downloaded, or ``size`` is above 128.
     """
     _require_at_most("CelebA", size, 128, "178x218")
     from torchvision.datasets import CelebA, utils
 
-    # torchvision's class also wants four files of attributes, and holds them as Python objects.
+    # torchvision's class also needs four attribute files, and holds them as Python objects.
     drive = {file: (name, md5) for name, md5, file in CelebA.file_list}
     folder = path / CelebA.base_folder
     partition, archive = folder / "list_eval_partition.txt", folder / "img_align_celeba.zip"
@@ -100,10 +100,10 @@ def celeba(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
 
 
 def places365(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
-    """Places365, reduced to 256x256: 1.8 million pictures to train on, 36,500 to validate.
+    """Open Places365, reduced to 256x256: 1.8 million pictures to train on, 36,500 to validate.
 
     Raises:
-        UserError: it is not there and cannot be downloaded.
+        UserError: the dataset is missing and cannot be downloaded.
     """
     from torchvision.datasets import Places365, utils
 
@@ -134,11 +134,11 @@ def places365(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
 
 
 def lsun(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
-    """One category of LSUN, from its training and its validation database below ``path``.
+    """Open one category of LSUN: its training and validation databases below ``path``.
 
     Raises:
-        UserError: they are not there (they cannot be downloaded by torchvision) or damaged, or
-            the package lmdb is missing.
+        UserError: a database is missing (torchvision cannot download it) or damaged, or the
+            package lmdb is missing.
     """
     try:
         import lmdb  # noqa: F401
@@ -149,7 +149,7 @@ def lsun(path: Path, size: int) -> tuple[StreamedImages, StreamedImages]:
 
 
 def _fetch(title: str, path: Path, get: Callable[[bool], T]) -> T:
-    """Open a dataset; what is missing or altered is downloaded, with progress, and verified."""
+    """Open a dataset; missing or altered files are downloaded, with progress, and verified."""
     try:
         return get(False)
     except (OSError, RuntimeError):
@@ -157,7 +157,7 @@ def _fetch(title: str, path: Path, get: Callable[[bool], T]) -> T:
     try:
         get(True)
         return get(False)
-    except Exception as error:  # gdown, tarfile, zipfile and urllib each raise their own
+    except Exception as error:  # gdown, tarfile, zipfile and urllib raise their own types
         reason = " ".join(str(error).split())
         raise UserError(
             f"dataset_path: {title} is not in {path} and cannot be downloaded there ({reason})"
@@ -180,7 +180,7 @@ def _require_at_most(title: str, size: int, largest: int, sides: str) -> None:
 def _unpack(
     extract: Callable[[Path, Path], object], archive: Path, directory: Path, inside: str
 ) -> None:
-    """Unpack an archive's directory ``inside``: whole, or not at all."""
+    """Unpack an archive's directory ``inside``, completely or not at all."""
     partial = directory.with_name(f"{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     extract(archive, partial)

@@ -14,41 +14,40 @@ from gan.data.images import ImageSet, as_rgb
 from gan.data.streaming import StreamedImages
 
 AHEAD = 3
-"""Batches that are decoded before they are asked for; of 128 images of 256 px each holds 25 MB."""
+"""Batches decoded ahead of use; a batch of 128 images of 256 px takes 25 MB."""
 
 
 def training_batch(images: Images, config: TrainConfig, step: int) -> Tensor:
-    """Batch number ``step``: the same for the same seed and step, whatever came before.
+    """Return batch number ``step``, which depends on the seed and step, not on earlier batches.
 
-    Each epoch is a permutation of the images; a batch may span two. Where to cut and whether
-    to flip is drawn anew for each. An image that is a group of pictures shows one of them in each
-    epoch, in turn.
+    Each epoch is a permutation of the images; a batch may span two. Crop and flip are drawn anew
+    for each image. An image that is a group of pictures shows one of them per epoch, in turn.
 
     Returns:
         (batch_size, 3, image_size, image_size) float32 RGB in [0, 1], on the images' device.
 
     Raises:
-        UserError: a picture that is read only now cannot be.
+        UserError: a streamed picture cannot be read.
     """
     return images.crops(*_draws(images, config, step), config.image_size)
 
 
 class Batches:
-    """The batches of a training: those of pictures on disk are decoded ahead, in the background.
+    """Batches of a training; those of streamed pictures are decoded ahead, in the background.
 
-    One thread decodes for the next steps while the caller trains on this one (and uses more for
-    the pictures of a batch). It ends with ``close``, with the object, or with the interpreter.
+    One thread decodes the next steps' batches during the caller's current step, and uses more
+    threads within a batch. It ends with ``close``, with the object, or with the interpreter.
     """
 
     def __init__(self, images: Images, config: TrainConfig) -> None:
-        """Prepare; nothing is decoded before the first ``at``."""
+        """Prepare the batches; nothing is decoded before the first ``at``."""
         self._images = images
         self._config = config
         self._pool = ThreadPoolExecutor(1, "batches")
         self._pending: dict[int, Future[Tensor]] = {}
 
     def at(self, step: int) -> Tensor:
-        """Return ``training_batch(images, config, step)``; quickest for one step after another.
+        """Return ``training_batch(images, config, step)``, fastest for consecutive steps.
 
         Raises:
             UserError: a picture cannot be read.
@@ -64,11 +63,11 @@ class Batches:
         windows, device = self._pending.pop(step).result(), self._images.device
         if device.type == "cuda":
             windows = windows.pin_memory()
-        # On the device by this thread: a copy from the other would wait for the step in progress.
+        # Copied by this thread: a copy by the background thread would wait for the current step.
         return as_rgb(windows.to(device, non_blocking=True))
 
     def close(self) -> None:
-        """End the background thread, within a batch's time; ``at`` is then over."""
+        """End the background thread, within a batch's time; ``at`` cannot be called afterwards."""
         self._pool.shutdown(cancel_futures=True)
 
 
@@ -77,7 +76,7 @@ def _windows(images: StreamedImages, config: TrainConfig, step: int) -> Tensor:
 
 
 def _draws(images: Images, config: TrainConfig, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Picture, scale, place and flip of each crop of a batch, as ``ImageSet.crops`` takes them."""
+    """Draw picture, scale, place and flip of each crop of a batch, for ``ImageSet.crops``."""
     size, count = config.batch_size, len(images)
     position = torch.arange(step * size, (step + 1) * size)
     epoch = position // count
@@ -92,10 +91,10 @@ def _draws(images: Images, config: TrainConfig, step: int) -> tuple[Tensor, Tens
 
 
 def _shown(images: Images, image: Tensor, epoch: Tensor, seed: int) -> Tensor:
-    """Choose the picture that each image (B,) is in an epoch (B,).
+    """Choose the picture that each image (B,) shows in its epoch (B,).
 
-    A group's are taken in turn, from one that the seed draws: in as many epochs as it has pictures
-    each is shown once.
+    A group's pictures take turns, starting at one drawn from the seed: each is shown once in as
+    many epochs as the group has pictures.
     """
     if not isinstance(images, ImageSet) or images.groups is None:
         return image
@@ -105,23 +104,23 @@ def _shown(images: Images, image: Tensor, epoch: Tensor, seed: int) -> Tensor:
 
 
 def held_out(images: Images, config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """Fixed crops of the held-out images, the same for every trial of the same image size.
+    """Cut fixed crops of the held-out images, the same for every trial of the same image size.
 
-    First the middle of every image at its smallest scale, then windows at random scales.
+    The middle of every image at its smallest scale comes first, then windows at random scales.
 
     Args:
-        images: the held-out ones.
-        config: gives the size, how many, and which half of the images.
+        images: the held-out images.
+        config: gives the size and number of the crops, and the half of the images to use.
 
     Returns:
-        (n, 3, image_size, image_size) float32 RGB in [0, 1], n at most ``eval_images``; and (n,),
-        on the CPU, which of the images each is a crop of.
+        (n, 3, image_size, image_size) float32 RGB in [0, 1], n at most ``eval_images``; and (n,)
+        on the CPU, the index of each crop's image.
 
     Raises:
-        UserError: a picture that is read only now cannot be.
+        UserError: a streamed picture cannot be read.
     """
     count = len(images)
-    # In turns: what lies side by side in a folder is often alike.
+    # The halves alternate, as neighbours in a folder are often alike.
     halves = {"all": range(count), "first": range(0, count, 2), "second": range(1, count, 2)}
     return fixed_crops(images, config, halves[config.eval_half] or range(count), config.eval_images)
 
@@ -129,7 +128,7 @@ def held_out(images: Images, config: TrainConfig) -> tuple[Tensor, Tensor]:
 def fixed_crops(
     images: Images, config: TrainConfig, of: range, count: int
 ) -> tuple[Tensor, Tensor]:
-    """Cut windows that depend on nothing but the image size: see ``held_out``."""
+    """Cut windows that depend only on the image size: see ``held_out``."""
     count = min(count, len(of)) if images.one_window else count
     draws = torch.rand(count, 3, generator=torch.Generator().manual_seed(0))
     first = min(count, len(of))
@@ -142,7 +141,7 @@ def fixed_crops(
     return images.crops(pictures, draws[:, 0], draws[:, 1:], flip, config.image_size), image
 
 
-# A batch spans two epochs at most; an order of 3 million images takes 24 MB.
+# A batch spans two epochs at most; the order of 3 million images takes 24 MB.
 @lru_cache(maxsize=2)
 def _epoch_order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.randperm(
@@ -151,7 +150,7 @@ def _epoch_order(seed: int, epoch: int, count: int) -> Tensor:
 
 
 class Stream(IntEnum):
-    """What is random in a training; none of it depends on another."""
+    """Random streams of a training, independent of each other."""
 
     ORDER = 0
     CROPS = 1
@@ -161,6 +160,6 @@ class Stream(IntEnum):
 
 
 def mix(seed: int, stream: Stream, index: int) -> int:
-    """Derive a 63-bit seed for draw ``index`` of a random stream; neighbours are unrelated."""
+    """Derive a 63-bit seed for draw ``index`` of a random stream; adjacent draws are unrelated."""
     state: int = np.random.SeedSequence([seed, stream, index]).generate_state(1, np.uint64)[0] >> 1
     return int(state)

@@ -1,4 +1,4 @@
-"""Many pictures in one file, read as they are needed: STL-10's planes, LSUN's database."""
+"""Files of many pictures, read on demand: STL-10's planes and LSUN's database."""
 
 import errno
 import io
@@ -25,7 +25,7 @@ class Planes:
 
     files: tuple[Path, ...]
     counts: tuple[int, ...]
-    """Of pictures in each file."""
+    """Number of pictures in each file."""
 
     @classmethod
     def of(cls, files: tuple[Path, ...]) -> "Planes":
@@ -33,11 +33,10 @@ class Planes:
         return cls(files, tuple(f.stat().st_size // (3 * cls.SIDE**2) for f in files))
 
     def __len__(self) -> int:
-        """Count the pictures."""
         return sum(self.counts)
 
     def open(self, index: int) -> Image.Image:
-        """Read a picture; not mapped into memory, where each one read would stay resident."""
+        """Read a picture, without a memory map, in which every picture read would stay resident."""
         file, n = self._place(index)
         size = 3 * self.SIDE**2
         with file.open("rb") as opened:
@@ -46,12 +45,12 @@ class Planes:
         return Image.fromarray(planes.reshape(3, self.SIDE, self.SIDE).transpose(2, 1, 0).copy())
 
     def name(self, index: int) -> str:
-        """Name the file and the number of a picture in it."""
+        """Name a picture by its file and its number in the file."""
         file, n = self._place(index)
         return f"{file}: picture {n}"
 
     def identity(self) -> bytes:
-        """Name the files, with the number of pictures in each."""
+        """Return the names of the files, with the number of pictures in each."""
         return repr([(f.name, n) for f, n in zip(self.files, self.counts, strict=True)]).encode()
 
     def _place(self, index: int) -> tuple[Path, int]:
@@ -74,26 +73,25 @@ class Records:
         """List the keys of a database.
 
         Raises:
-            UserError: it is damaged or empty.
+            UserError: the database is damaged or empty.
         """
         import lmdb
 
         try:
             environment = _environment(directory)
-            # Reading what is cut off would end the process.
+            # Reading beyond the end of a truncated file would crash the process.
             whole = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
             if (directory / "data.mdb").stat().st_size < whole:
-                raise UserError(f"dataset_path: {directory}: data.mdb is cut off")
+                raise UserError(f"dataset_path: {directory}: data.mdb is truncated")
             with environment.begin() as reading:
                 keys = Strings.of(reading.cursor().iternext(values=False))
         except lmdb.Error as error:
-            raise UserError(f"dataset_path: {directory} is no LSUN database ({error})") from None
+            raise UserError(f"dataset_path: {directory} is not an LSUN database ({error})") from None
         if not keys:
             raise UserError(f"dataset_path: {directory} is empty")
         return cls(directory, keys)
 
     def __len__(self) -> int:
-        """Count the pictures."""
         return len(self.keys)
 
     def open(self, index: int) -> Image.Image:
@@ -108,17 +106,17 @@ class Records:
         return Image.open(io.BytesIO(encoded))
 
     def name(self, index: int) -> str:
-        """Name the database and the key of a picture."""
+        """Name a picture by its database and its key."""
         return f"{self.directory}: {self.keys[index].decode(errors='replace')}"
 
     def identity(self) -> bytes:
-        """Join the keys."""
+        """Return the joined keys."""
         return self.keys.identity()
 
 
 @cache
 def _environment(directory: Path) -> "lmdb.Environment":
-    # A process may open a database once.
+    # A process may open a database only once.
     import lmdb
 
     return lmdb.open(str(directory), readonly=True, lock=False, readahead=False)

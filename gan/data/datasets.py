@@ -1,4 +1,4 @@
-"""Datasets by name: held in memory where they are small, streamed from disk where they are not."""
+"""Datasets by name: small ones are held in memory, large ones streamed from disk."""
 
 import csv
 import hashlib
@@ -33,10 +33,10 @@ from gan.errors import UserError
 PHOTOS = Path(__file__).parent.parent / "photos"
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 STREAM_BYTES = 512 * 2**20
-"""A folder whose pictures, at all scales, take more than this is streamed: with torch's own 400
-MiB, what is held stays below 1 GiB. A fixed number, so that no trial depends on its machine."""
-# Reading 100,000 headers takes 9.4 s with one thread, 10.4 s with these: on a disk that is far
-# away they wait at the same time.
+"""Size of a folder's pictures, at all scales, above which it is streamed: with torch's own 400 MiB,
+memory use stays below 1 GiB. The number is fixed, so that no trial depends on its machine."""
+# Reading 100,000 headers takes 9.4 s with one thread and 10.4 s with these, but on a remote disk
+# the threads wait at the same time.
 HEADER_THREADS = 4
 HEADERS_AT_A_TIME = 500
 
@@ -50,14 +50,14 @@ class Dataset:
     train: Images
     test: Images
     skipped: tuple[str, ...] = ()
-    """One line for each file that was left out, with the reason; after 20, one with their number.
+    """One line for each file left out, with the reason; after 20, one with the number of others.
 
-    Of streamed images, those whose header tells; the others are found while training.
+    For streamed images it covers problems visible in a header; training finds the others.
     """
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all pixels and groups; where pictures are streamed, of their names alone."""
+        """SHA-256 of all pixels and groups; for streamed pictures, of their names alone."""
         sha = hashlib.sha256()  # 50,000 pictures of 32 pixels: 0.1 s
         for part in (self.train, self.test):
             for content in part.identity():
@@ -70,11 +70,11 @@ def load(config: TrainConfig, root: Path | None = None) -> Dataset:
 
     Args:
         config: names dataset, path and image size.
-        root: directory that a relative ``dataset_path`` starts from; default the current one.
+        root: base of a relative ``dataset_path``; by default the current directory.
 
     Raises:
-        UserError: it is missing, empty, corrupt, has no usable image of that size, or fewer
-            training images than a batch.
+        UserError: the dataset is missing, empty or corrupt, has no usable image of that size,
+            or has fewer training images than a batch.
     """
     if config.dataset_path is not None:
         path = (root or Path.cwd()) / Path(config.dataset_path).expanduser()
@@ -106,14 +106,14 @@ def _load(name: str, path: Path, size: int) -> Dataset:
 
 
 def _load_photos(path: Path, size: int) -> Dataset:
-    """The photographs that come along; parts of one original count as one image."""
+    """Load the shipped photographs; parts of one original count as one image."""
     with (path / "ATTRIBUTION.csv").open(encoding="utf-8", newline="") as file:
         groups = {str(path / row["file"]): row["group"] for row in csv.DictReader(file)}
     return _train_and_test(path, size, groups)
 
 
 def _load_folder(path: Path, size: int) -> Dataset:
-    """Any directory: its train/ and test/ where it has both, else every eighth is held out."""
+    """Load a directory: its train/ and test/ if it has both, else hold out every eighth image."""
     if not path.is_dir():
         raise UserError(f"dataset_path: no directory {path}")
     if (path / "train").is_dir() and (path / "test").is_dir():
@@ -127,19 +127,19 @@ def _load_folder(path: Path, size: int) -> Dataset:
         return Dataset(train, test, _shown(found.bad, path))
     images, bad = _read(found, path, size)
     if len(images) < 2:
-        raise UserError(f"dataset_path: {path} has one usable image; one to hold out is needed too")
+        raise UserError(f"dataset_path: {path} has only one usable image; two are needed, one to hold out")
     kept, held = (images.subset(torch.tensor(rows)) for rows in _split(len(images)))
     return Dataset(kept, held, _shown(bad, path))
 
 
 def _split(count: int) -> tuple[list[int], list[int]]:
-    """Indices to train on, and to hold out: every eighth, and the last."""
+    """Split indices into those to train on and those to hold out: every eighth, and the last."""
     held = [i for i in range(count) if i % 8 == 7 or i == count - 1]
     return sorted(set(range(count)) - set(held)), held
 
 
 def _train_and_test(path: Path, size: int, groups: Mapping[str, str] | None = None) -> Dataset:
-    """A directory's train/ and test/; ``groups`` names the group of each file."""
+    """Load a directory's train/ and test/; ``groups`` names the group of each file."""
     parts = [_scan(path / name, size) for name in ("train", "test")]
     if sum(part.bytes for part in parts) > STREAM_BYTES:
         train, test = (StreamedImages(part.files, size, part.one_window) for part in parts)
@@ -149,22 +149,22 @@ def _train_and_test(path: Path, size: int, groups: Mapping[str, str] | None = No
 
 
 def _shown(bad: Sequence[str], path: Path) -> tuple[str, ...]:
-    """Name the first files that were left out, and count the others."""
+    """Name the first files left out, and count the others."""
     rest = len(bad) - SHOWN
     return (*bad[:SHOWN], *([f"{rest} more files in {path}"] if rest > 0 else []))
 
 
 @dataclass(frozen=True)
 class _Scan:
-    """The pictures below a directory, in the order of their names, by their headers alone."""
+    """Pictures below a directory, in order of their names, judged by their headers alone."""
 
     files: Files
-    """Those that may be usable."""
+    """Pictures that may be usable."""
     pixels: NDArray[np.int64]
-    """(N,): of each at all its scales."""
+    """(N,): pixels of each picture at all its scales."""
     one_window: bool
     bad: list[str]
-    """A line for each other one."""
+    """One line for each unusable picture."""
 
     @property
     def bytes(self) -> int:
@@ -198,9 +198,9 @@ def _scan(directory: Path, size: int) -> _Scan:
 
 
 def _picture_names(directory: str, below: str) -> Iterator[str]:
-    """Give the files with a picture's suffix, relative to the first directory.
+    """Yield the files with a picture's suffix, relative to the first directory.
 
-    In the order in which ``sorted`` puts their paths; links to directories are not followed.
+    The order is that of sorted ``Path`` objects; links to directories are not followed.
     """
     with os.scandir(directory) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
@@ -212,14 +212,14 @@ def _picture_names(directory: str, below: str) -> Iterator[str]:
 
 
 def _measure(file: str, size: int) -> int | str:
-    """Count a picture's pixels at all scales, from its header; or say why it is unusable."""
+    """Count a picture's pixels at all scales from its header, or return why it is unusable."""
     try:
         with Image.open(file) as image:
             sides = image.size
         require_size(sides, file, size)
     except UserError as error:
         return str(error)
-    except Exception as error:  # a damaged file raises whatever its decoder does
+    except Exception as error:  # a damaged file can raise anything its decoder does
         return f"{file}: cannot be read as an image ({error})"
     return pyramid_pixels(decoded_sides(sides, size), size)
 
@@ -227,7 +227,7 @@ def _measure(file: str, size: int) -> int | str:
 def _read(
     found: _Scan, path: Path, size: int, groups: Mapping[str, str] | None = None
 ) -> tuple[ImageSet, list[str]]:
-    """Decode every picture of a scan; give also a line for each that was left out."""
+    """Decode every picture of a scan; also return a line for each one left out."""
     bad = list(found.bad)
     kept = []
 
@@ -250,17 +250,17 @@ def _read(
 
 
 def _load_npz(path: Path, size: int) -> Dataset:
-    wanted = "is not a sound .npz archive with numeric arrays train and test"
+    wanted = "is not a valid .npz archive with numeric arrays train and test"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             parts = [archive[name] for name in ("train", "test")]
     except OSError as error:
-        if error.errno is None:  # of the content
+        if error.errno is None:  # the content is at fault, not the system
             raise UserError(f"dataset_path: {path} {wanted}") from None
         raise UserError(f"dataset_path: {path} cannot be read ({error.strerror})") from None
     except KeyError as error:
         raise UserError(f"dataset_path: {path} {wanted} ({error.args[0]})") from None
-    except Exception:  # a damaged archive raises whatever its decoders do
+    except Exception:  # a damaged archive can raise anything its decoders do
         raise UserError(f"dataset_path: {path} {wanted}") from None
     for name, part in zip(("train", "test"), parts, strict=True):
         shape = part.shape

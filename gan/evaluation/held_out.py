@@ -1,4 +1,4 @@
-"""The held-out images that a trial is measured on, with all of them that no training changes."""
+"""Held-out images that a trial is measured on, with the properties that training cannot change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from gan.control import ControlName
 from gan.evaluation import samples
 
 _PIXELS_AT_A_TIME = {"cpu": 2**18, "cuda": 2**22}
-"""At 32 pixels 256 images on the CPU, where more take memory and are no quicker, and 4,096 on a
-GPU, whose kernels want to be few and large."""
+"""For 32-pixel images, 256 images on the CPU, where larger chunks take memory without being faster,
+and 4,096 on a GPU, which is fastest with few, large kernels."""
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """The held-out images of a trial with all of it that no training changes."""
+    """Held-out images of a trial, with the properties that training cannot change."""
 
     rgb: Tensor
     """(n, 3, H, W) in [0, 1]."""
@@ -30,7 +30,7 @@ class HeldOut:
     statistics: dict[ControlName, Tensor]
     """Every statistic of every image: (n,), on the CPU."""
     photograph: Tensor
-    """(n,), on the CPU: which photograph each image is a crop of."""
+    """(n,), on the CPU: index of the photograph that each image is a crop of."""
     columns: Tensor
     """Indices of the images in the sample grid."""
     _reachable: dict[tuple[ControlName, float], Tensor] = field(
@@ -39,9 +39,9 @@ class HeldOut:
 
     @classmethod
     def of(cls, rgb: Tensor, photograph: Tensor) -> "HeldOut":
-        """Prepare images; the grid shows an even choice, each of another photograph."""
+        """Prepare images; the grid shows an even selection of different photographs."""
         count = len(set(photograph.tolist()))
-        # The first crops are of photographs that differ.
+        # The first crops are of different photographs.
         columns = torch.linspace(0, count - 1, min(samples.COLUMNS, count)).round().long()
         lab = in_parts(lambda part: torch.cat(rgb_to_l_ab(part), dim=1), rgb)
         l, ab = lab[:, :1].contiguous(), lab[:, 1:].contiguous()  # noqa: E741
@@ -52,13 +52,13 @@ class HeldOut:
 
     @property
     def photographs(self) -> int:
-        """Count the photographs that the images are crops of."""
+        """Number of photographs that the images are crops of."""
         return len(set(self.photograph.tolist()))
 
     def reachable(self, name: ControlName, target: float) -> Tensor:
-        """Nearest value to a target that any colouring of each image can have: (n,), on the CPU.
+        """Return the value nearest to a target that any colouring of each image can have: (n,).
 
-        Looked up pixel by pixel, once for each target.
+        The result is on the CPU. Values are looked up pixel by pixel, once for each target.
         """
         if (found := self._reachable.get((name, target))) is None:
             reachable = partial(STATISTICS[name].reachable, target=target)
@@ -67,10 +67,10 @@ class HeldOut:
 
 
 def in_parts(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
-    """Work on as many images as are best at once; put the results one after the other.
+    """Apply a function to chunks of images of the best size, and concatenate the results.
 
     Args:
-        function: takes as many tensors (k, C, H, W) as are given; returns (k, ...).
+        function: takes a chunk (k, C, H, W) of each of the ``images``; returns (k, ...).
         images: (n, C, H, W) each.
     """
     size = at_a_time(images[0])
@@ -79,5 +79,5 @@ def in_parts(function: Callable[..., Tensor], *images: Tensor) -> Tensor:
 
 
 def at_a_time(images: Tensor) -> int:
-    """Return how many images (n, C, H, W) are best worked on at once."""
+    """Return how many images (n, C, H, W) are best processed at once."""
     return max(1, _PIXELS_AT_A_TIME[images.device.type] // images[0, 0].numel())

@@ -1,8 +1,8 @@
-"""The lattice of dots that transposed convolutions leave in the colours.
+"""Lattice of dots that transposed convolutions leave in the colours.
 
-Odena, Dumoulin, Olah, "Deconvolution and checkerboard artifacts" (2016): where strides do not
-divide the kernel evenly, and at the start of a training always, pixels differ by their place in
-the stride. With a stride of 2 the pattern has a period of 2 pixels, after two layers of 4.
+Odena, Dumoulin, Olah, "Deconvolution and checkerboard artifacts" (2016): if the stride does not
+divide the kernel size, and always at the start of a training, pixels differ by their position in
+the stride. A layer of stride 2 gives a pattern with a period of 2 pixels, two layers give 4.
 """
 
 import math
@@ -14,26 +14,25 @@ from torch import Tensor
 from gan.colour.conversion import AB_SCALE, rgb_to_l_ab
 
 _FREQUENCIES = [(i, j) for i, j in product(range(4), repeat=2) if (i, j) != (0, 0)]
-"""Of the lattice, in quarters of a cycle a pixel, down and across."""
+"""Frequencies of the lattice in quarters of a cycle per pixel, down and across."""
 _SMALLEST = 20
-"""Side at which 3 bins from a frequency are still 2 from the next, pixels."""
+"""Minimum side in pixels: 3 bins from one frequency are then at least 2 from the next."""
 _ROUNDING = 0.09
-"""Variance of a* and b* together that rounding to 8 bits adds: 0.07 to 0.10, measured."""
+"""Variance that rounding to 8 bits adds to a* and b* together; measured: 0.07 to 0.10."""
 _IMAGES_AT_A_TIME = 64
 
 
 def lattice(rgb: Tensor, real: Tensor) -> float:
-    """Energy of the colours' spectrum at periods of 2 and 4 pixels, over that of real images.
+    """Return the colours' spectral energy at periods of 2 and 4 pixels, relative to real images.
 
-    The energy of a* and b* at the 15 frequencies of {0, 1/4, 1/2, 3/4}^2 without (0, 0), averaged
-    over the images. It rises with chroma (originals moved to a saturation of 0.75 have 5 times
-    their own), and is nearly all of edges and of what the borders add: dots are seen long before
-    they rise above it on colours that are smoother than real ones. ``lattice_amplitude`` has
-    neither fault.
+    Energy of a* and b* at the 15 frequencies of {0, 1/4, 1/2, 3/4}^2 without (0, 0), averaged over
+    the images. It rises with chroma (originals moved to a saturation of 0.75 have 5 times their own
+    energy) and comes almost entirely from edges and image borders. On colours smoother than real
+    ones, dots are visible long before they exceed that. ``lattice_amplitude`` has neither flaw.
 
     Args:
         rgb: (N, 3, H, W) in [0, 1]; sides are cropped to multiples of 4.
-        real: (M, 3, H, W), likewise, best of the same chroma.
+        real: (M, 3, H, W), real images in the same format, ideally of the same chroma.
 
     Returns:
         0 or more; 1 for images like the real ones.
@@ -43,41 +42,41 @@ def lattice(rgb: Tensor, real: Tensor) -> float:
 
 
 def lattice_amplitude(rgb: Tensor, real: Tensor) -> float:
-    """Root mean square of the lattice in (a*, b*), as a colour difference; seen from 1.5.
+    """Return the lattice's root mean square as a colour difference in (a*, b*); visible from 1.5.
 
-    The energy at the frequencies of ``lattice`` above what is foreseen there: the energy beside
-    them times the ratio of the two in real images. So neither edges nor chroma count as a
-    lattice, and no smoothness hides one. Beside a frequency is 2 or 3 cycles an image away (on
-    the axis for one on an axis, where images have more energy), by the geometric mean, as spectra
-    fall by a power. A Hann window keeps the images' borders out.
+    Based on the excess of the energy at the frequencies of ``lattice`` over the expected energy:
+    that at neighbouring frequencies times the ratio of the two in real images. Therefore neither
+    edges nor chroma count as a lattice, and smoothness does not hide one. Neighbours are 2 or 3
+    cycles per image away (along the axis for frequencies on an axis, where images have more
+    energy). Their mean is geometric, as spectra follow a power law. A Hann window excludes borders.
 
-    Measured at 32 pixels: 0 to 0.7 for photographs, their originals moved to a saturation of 0.75
-    and blurred colours; 1.6 and 3.3 with dots of 2 and 4 added, be the colours sharp or blurred;
-    0.9 for outputs in which no dots are seen, 1.5 to 1.7 for faint ones, 3.2 and 4.4 for clear
-    ones, of which ``lattice`` is 1.1 and 1.0 (beside originals moved to a saturation of 0.75).
+    Measured at 32 pixels: 0 to 0.7 for photographs, fitted originals at a saturation of 0.75 and
+    blurred colours; 1.6 and 3.3 with added dots of 2 and 4, on sharp and blurred colours alike; 0.9
+    for outputs without visible dots, 1.5 to 1.7 for faint dots, 3.2 and 4.4 for clear dots, for
+    which ``lattice`` is 1.1 and 1.0 (relative to fitted originals at a saturation of 0.75).
 
     Args:
         rgb: (N, 3, H, W) in [0, 1]; sides are cropped to multiples of 4.
-        real: (M, 3, H, W), likewise, of the same size.
+        real: (M, 3, H, W), real images in the same format, of the same size.
 
     Returns:
         0 or more, in units of a* and b*; 0 for images like the real ones.
 
     Raises:
-        ValueError: a side is below 20 pixels, where the frequencies are too near each other.
+        ValueError: a side is below 20 pixels, where the frequencies are too close together.
     """
     if min(*rgb.shape[2:], *real.shape[2:]) < _SMALLEST:
         raise ValueError(f"the lattice's amplitude needs sides of {_SMALLEST} pixels or more")
     made, natural = (_spectrum(x, windowed=True) for x in (rgb, real))
     foreseen = _beside(made) * _at_lattice(natural) / _beside(natural)
-    # Of a wave's energy the window leaves mean(w)^2 / mean(w^2) = 2/3 along each axis.
+    # Along each axis, the window leaves mean(w)^2 / mean(w^2) = 2/3 of a wave's energy.
     return 1.5 * math.sqrt(max(_at_lattice(made) - foreseen, 0.0))
 
 
 def _spectrum(rgb: Tensor, *, windowed: bool) -> Tensor:
-    """Mean energy of a* and b* at each frequency: (H, W) float64, summing to the mean square.
+    """Return the mean energy of a* and b* by frequency: (H, W) float64, summing to the mean square.
 
-    With the energy of rounding: the ratio of two grey images would be of nothing to nothing.
+    Includes the energy of rounding, without which the ratio of two grey images would be 0 / 0.
     """
     height, width = (side - side % 4 for side in rgb.shape[2:])
     window = torch.ones(height, width, device=rgb.device)
@@ -99,7 +98,7 @@ def _at_lattice(energy: Tensor) -> float:
 
 
 def _beside(energy: Tensor) -> float:
-    """Sum over the lattice's frequencies of the energy beside each; its own is in 1 bin from it."""
+    """Sum the energy near each lattice frequency, whose own energy spreads over 1 bin around it."""
     height, width = energy.shape
     rows, columns = torch.meshgrid(torch.arange(-3, 4), torch.arange(-3, 4), indexing="ij")
     total = 0.0

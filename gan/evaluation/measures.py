@@ -1,4 +1,4 @@
-"""What a set of colorized images is, in numbers: beside their targets and their originals."""
+"""Metrics of a set of colorized images, relative to their targets and their originals."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,42 +15,42 @@ from gan.evaluation.held_out import HeldOut, at_a_time
 def measures(
     rgb: Tensor, images: HeldOut, targets: Mapping[ControlName, float]
 ) -> dict[str, float]:
-    """Measure colorized images, all of them in sRGB as they are shown.
+    """Measure colorized images in sRGB, as they are shown.
 
     Args:
-        rgb: (n, 3, H, W) in [0, 1], the held-out images as colorized.
+        rgb: (n, 3, H, W) in [0, 1], the colorized held-out images.
         images: the held-out images.
-        targets: the wanted values by name.
+        targets: target values by name.
 
     Returns:
-        ``images``, ``pictures``: how many there are, and how many photographs they are crops of.
+        ``images``, ``pictures``: numbers of images, and of photographs they are crops of.
 
-        Means over the images, beside their originals:
+        Means over the images, compared with their originals:
         ``mae``: mean absolute difference of RGB, in [0, 1];
         ``psnr`` (dB), ``ssim``, ``ciede2000``, ``accuracy_2``, ``accuracy_5`` (shares): see
         ``gan.evaluation.metrics``.
 
-        Of the colorized images alone:
-        ``hue_resultant``: mean of the resultant length of the hue;
+        For the colorized images alone:
+        ``hue_resultant``: mean resultant length of the hue;
         ``<statistic>``: mean of every statistic, circular for hue.
 
         For each target:
         ``<statistic>_error``, ``<statistic>_error_p90``: mean and 90th percentile over the images
         of the distance of the statistic from the target;
         ``<statistic>_p10``, ``<statistic>_p90``: 10th and 90th percentile of the statistic over
-        the images; of hue as seen from the target, so that they may lie outside [0, 1];
+        the images; for hue, relative to the target, so that they may lie outside [0, 1];
         ``<statistic>_reachable``: mean of the nearest value to the target that any colouring of
-        that lightness can have;
+        the same lightness can have;
         ``<statistic>_lowest``, ``<statistic>_highest``: mean of the least and the greatest value
-        that any colouring of that lightness can have; not of hue, which is a circle;
+        that any colouring of the same lightness can have; not for hue, which is circular;
         ``<statistic>_reachable_error``, ``<statistic>_reachable_error_p90``: mean and 90th
-        percentile of the distance from each image's own nearest value.
+        percentile of the distance from each image's own reachable value.
 
         For every other statistic:
-        ``<statistic>_crosstalk``: mean distance from the original's statistic: what steering did
-        to what was not asked for. A trial without control has it too, as the floor.
+        ``<statistic>_crosstalk``: mean distance from the original's statistic, the side effect of
+        steering. Its value in a trial without control is the floor.
 
-        Statistics and their distances are in the statistic's own unit.
+        Values and distances are in the statistic's own unit.
     """
     measured = _measure(rgb, images)
     result = {name: values.mean().item() for name, values in measured.items()}
@@ -82,7 +82,7 @@ def _spread(values: Tensor, target: float, statistic: Statistic) -> Iterator[tup
 
 
 def _measure(rgb: Tensor, images: HeldOut) -> dict[str, Tensor]:
-    """Every number that is measured of each image by itself: (n,) by name, on the CPU."""
+    """Return all metrics of single images: (n,) by name, on the CPU."""
     columns: dict[str, list[Tensor]] = {}
     size = at_a_time(rgb)
     batches = (torch.split(x, size) for x in (rgb, images.rgb, images.l, images.ab))
@@ -100,11 +100,11 @@ def _measure(rgb: Tensor, images: HeldOut) -> dict[str, Tensor]:
         }
         for name, values in batch.items():
             columns.setdefault(name, []).append(values)
-    # One transfer: each one makes the GPU and the CPU wait for each other.
+    # A single transfer, because each transfer synchronises the GPU and the CPU.
     table = torch.stack([torch.cat(values) for values in columns.values()]).cpu()
     return dict(zip(columns, table, strict=True))
 
 
 def cie_lab(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
-    """CIE L*, a*, b* from what the networks see: (N, 3, H, W)."""
+    """Convert scaled lightness and colour to CIE L*, a*, b*: (N, 3, H, W)."""
     return torch.cat([(l + 1) * L_SCALE, ab * AB_SCALE], dim=1)

@@ -1,7 +1,7 @@
-"""How natural the colours of a set of images are, and how sure that is.
+"""Naturalness of the colours of a set of images, with confidence intervals.
 
-Numbers of a whole set, most of them beside a set of natural images. Deterministic: the bootstrap
-has a seed of its own.
+Metrics of whole sets, most of them relative to a set of natural images. Deterministic: the
+bootstrap has a fixed random seed.
 """
 
 import math
@@ -12,35 +12,35 @@ from torch import Tensor
 from gan.colour.statistics import Statistic, hue_vector
 
 CELLS = 22
-"""Cells of a* and of b* over [-110, 110]: 10 units wide."""
+"""Histogram cells of a* and of b* over [-110, 110]: 10 units wide."""
 NEAR = 0.05
-"""Part of a statistic's range within which a natural image counts as having a target's value."""
+"""Fraction of a statistic's range within which a natural image counts as having a target."""
 FEWEST = 30
-"""Natural images below which a distance to them would be noise."""
+"""Minimum number of natural images; a distance to fewer would be noise."""
 DRAWS = 1000
 
 _IMAGES_AT_A_TIME = 64
 
 
 def kid(features: Tensor, real: Tensor) -> float:
-    """Kernel Inception Distance between two sets of features, times 1000; lower is nearer.
+    """Return the Kernel Inception Distance of two sets of features, times 1000; lower is closer.
 
     Binkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs" (2018): the unbiased estimate of
-    the squared maximum mean discrepancy with the kernel (x.y/d + 1)^3, here over all pairs, not
-    over random subsets, in float64. For independent sets its expectation does not depend on the
-    number of images, and is 0 for one distribution, so that estimates can be below 0.
+    the squared maximum mean discrepancy with the kernel (x.y/d + 1)^3, here over all pairs instead
+    of random subsets, in float64. For independent sets, its expectation does not depend on the
+    number of images. It is 0 for equal distributions, so that estimates can be negative.
 
-    Sets of the same photographs are not independent: an image and its own original lower it, two
-    crops of one photograph raise it. Of 256 pictures of CIFAR-10 beside themselves with other
-    chroma it was 28, without the pairs of the same picture 56. The effect falls as 1/n: compare
-    values of equally many images alone.
+    Sets of the same photographs are not independent: pairs of an image and its own original lower
+    the distance, two crops of one photograph raise it. For 256 pictures of CIFAR-10 against the
+    same pictures with other chroma it was 28; without the pairs of the same picture, 56. The effect
+    falls as 1/n: compare only values of equally many images.
 
     Args:
-        features: (n, d), of any network.
-        real: (m, d).
+        features: (n, d), from any network.
+        real: (m, d), from the same network.
 
     Raises:
-        ValueError: fewer than two images in a set.
+        ValueError: a set has fewer than two images.
     """
     _require_pairs(features, real)
     n, m = len(features), len(real)
@@ -52,7 +52,7 @@ def kid(features: Tensor, real: Tensor) -> float:
 
 def _require_pairs(features: Tensor, real: Tensor) -> None:
     if min(len(features), len(real)) < 2:
-        raise ValueError(f"KID needs 2 images of each set, got {len(features)} and {len(real)}")
+        raise ValueError(f"KID needs 2 images per set, got {len(features)} and {len(real)}")
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:
@@ -60,31 +60,31 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
 
 
 def js_divergence(ab: Tensor, real_ab: Tensor) -> float:
-    """Jensen-Shannon divergence of the colours of two sets of images, in bits.
+    """Return the Jensen-Shannon divergence of the colours of two sets of images, in bits.
 
     Lin, "Divergence measures based on the Shannon entropy" (1991), between the joint histograms of
     a* and b* over all pixels, with cells of 10x10 units over [-110, 110].
 
     Args:
-        ab: (N, 2, H, W), scaled colour in [-1, 1]; what lies outside counts into the last cell.
-        real_ab: (M, 2, H, W), likewise.
+        ab: (N, 2, H, W), scaled colour in [-1, 1]; colours outside count in the outermost cells.
+        real_ab: (M, 2, H, W), the other set in the same format.
 
     Returns:
-        A number in [0, 1]: 0 for equal histograms, 1 where no cell has pixels of both.
+        A number in [0, 1]: 0 for equal histograms, 1 if no cell has pixels of both sets.
     """
     p, q = _histogram(ab), _histogram(real_ab)
     middle = (p + q) / 2
     divergence = _entropy(middle) - (_entropy(p) + _entropy(q)) / 2
-    return min(max(divergence, 0.0), 1.0)  # rounding can take it outside
+    return min(max(divergence, 0.0), 1.0)  # rounding can leave this range
 
 
 def _entropy(shares: Tensor) -> float:
-    """In bits."""
+    """Return the entropy in bits."""
     return float(torch.special.entr(shares).sum()) / math.log(2)
 
 
 def _histogram(ab: Tensor) -> Tensor:
-    """Shares of the pixels: (CELLS * CELLS,) float64."""
+    """Return the share of the pixels in each cell: (CELLS * CELLS,) float64."""
     counts = torch.zeros(CELLS**2, dtype=torch.long, device=ab.device)
     for part in torch.split(ab, _IMAGES_AT_A_TIME):
         cell = ((part + 1) * (CELLS / 2)).long().clamp(0, CELLS - 1)
@@ -94,56 +94,56 @@ def _histogram(ab: Tensor) -> Tensor:
 
 
 def hue_spread(rgb: Tensor) -> float:
-    """How much the mean hues of images differ: 1 - resultant length, the circular variance.
+    """Return the circular variance of the images' mean hues: 1 - resultant length.
 
-    Mardia, Jupp, "Directional Statistics" (2000), of the directions of ``controls.hue_vector``,
-    each of length 1. Grey images have no hue and are left out.
+    Mardia, Jupp, "Directional Statistics" (2000), for the directions of ``hue_vector``, each
+    scaled to length 1. Grey images have no hue and are left out.
 
     Args:
         rgb: (N, 3, H, W) in [0, 1].
 
     Returns:
-        A number in [0, 1]: 0 for one tint over all images, and where all are grey.
+        A number in [0, 1]: 0 if all images have the same tint, and if all are grey.
     """
     vectors = torch.stack(hue_vector(rgb), dim=1).double()
     length = vectors.norm(dim=1, keepdim=True)
-    # Less than half a shade of 8 bits is shown as grey; grey from Lab has a tint of 2e-4.
+    # Less than half an 8-bit level is shown as grey; grey from Lab has a tint of 2e-4.
     hues = (vectors / length)[length[:, 0] > 0.5 / 255]
     return max(0.0, 1 - float(hues.mean(dim=0).norm())) if len(hues) else 0.0
 
 
 def nearby(values: Tensor, target: float, statistic: Statistic) -> Tensor:
-    """Choose the natural images that have a target's value by themselves, for ``kid`` to them.
+    """Select the natural images that have a target's value by themselves, for use in ``kid``.
 
     Args:
         values: (N,), the statistic of the natural images.
         target: in the statistic's unit.
-        statistic: gives the range, and the distance, around the circle for hue.
+        statistic: provides the range, and the distance (around the circle for hue).
 
     Returns:
-        (n,) indices, ascending, of the images within 0.05 of the statistic's range of the target;
-        empty where there are fewer than 30.
+        (n,) ascending indices of the images at most 0.05 of the statistic's range from the target;
+        empty if there are fewer than 30.
     """
     (indices,) = (statistic.distance(values, target) <= NEAR * statistic.span).nonzero().unbind(1)
     return indices if len(indices) >= FEWEST else indices[:0]
 
 
 def interval(values: Tensor, photograph: Tensor, draws: int = DRAWS) -> tuple[float, float]:
-    """95 % bootstrap interval of a mean over images that are crops of fewer photographs.
+    """Return the 95 % bootstrap interval of a mean over images that are crops of photographs.
 
-    Efron, Tibshirani, "An Introduction to the Bootstrap" (1993), the percentile method; whole
-    photographs are drawn, with all of their crops, as crops of one are no independent sample.
+    Efron, Tibshirani, "An Introduction to the Bootstrap" (1993), the percentile method. Whole
+    photographs are drawn with all of their crops, as crops of one are not independent samples.
 
     Args:
         values: (n,), one number for each crop.
-        photograph: (n,) integers: which photograph each is a crop of.
-        draws: resampled sets of photographs.
+        photograph: (n,) integers, the photograph that each is a crop of.
+        draws: number of resampled sets of photographs.
 
     Returns:
-        Its lower and upper end.
+        Lower and upper end.
 
     Raises:
-        ValueError: fewer than two photographs.
+        ValueError: there are fewer than two photographs.
     """
     of, times = _resampled(photograph.to(values.device), draws)
     sums = torch.zeros_like(times[0]).index_add_(0, of, values.double())
@@ -158,27 +158,27 @@ def kid_interval(
     real_photograph: Tensor | None = None,
     draws: int = DRAWS,
 ) -> tuple[float, float]:
-    """95 % bootstrap interval of ``kid`` over photographs, by the percentile method.
+    """Return the 95 % bootstrap interval of ``kid`` over photographs, by the percentile method.
 
-    A photograph that is drawn twice counts as two, of all of whose crops the pairs count; but not
-    pairs between the two: in place of pairs of different photographs these are pairs of the same
-    one, and would raise the distance. 0.1 s for 500 crops on one thread.
+    A photograph drawn twice counts as two photographs, each with all pairs of its crops. Pairs
+    between the two copies do not count: they would replace pairs of different photographs with
+    pairs of the same one, and raise the distance. Takes 0.1 s for 500 crops on one thread.
 
     Args:
         features: (n, d).
         real: (m, d).
-        photograph: (n,) integers: which photograph each image of ``features`` is a crop of.
-        real_photograph: (m,), the same of ``real``; ``photograph`` if not given.
-        draws: resampled sets of photographs.
+        photograph: (n,) integers, the photograph that each image of ``features`` is a crop of.
+        real_photograph: (m,), the same for ``real``; ``photograph`` if not given.
+        draws: number of resampled sets of photographs.
 
     Returns:
-        Its lower and upper end, times 1000 like ``kid``.
+        Lower and upper end, times 1000 like ``kid``.
 
     Raises:
-        ValueError: fewer than two photographs, or two images of a set.
+        ValueError: there are fewer than two photographs, or fewer than two images in a set.
     """
     _require_pairs(features, real)
-    features, real = features.cpu(), real.cpu()  # where sums are always taken in one order
+    features, real = features.cpu(), real.cpu()  # where the order of sums is fixed
     real_photograph = photograph if real_photograph is None else real_photograph
     both = torch.cat([photograph, real_photograph]).to(features.device)
     both, times = _resampled(both, draws)
@@ -192,7 +192,7 @@ def kid_interval(
 
 
 def _resampled(photograph: Tensor, draws: int) -> tuple[Tensor, Tensor]:
-    """Photograph of each crop from 0 to P - 1, and how often each draw has it: (draws, P)."""
+    """Return the photograph of each crop, 0 to P - 1, and its count in each draw: (draws, P)."""
     names, of = torch.unique(photograph, return_inverse=True)
     count = len(names)
     if count < 2:
@@ -206,7 +206,7 @@ def _resampled(photograph: Tensor, draws: int) -> tuple[Tensor, Tensor]:
 def _mean_over_pairs(
     kernel: Tensor, of: Tensor, other_of: Tensor, times: Tensor, *, distinct: bool
 ) -> Tensor:
-    """Mean of a kernel over the pairs of each draw: (draws,); of distinct crops if asked."""
+    """Return a kernel's mean over each draw's pairs (of two crops if ``distinct``): (draws,)."""
     pairs = torch.ones_like(kernel)
     if distinct:
         pairs.fill_diagonal_(0)
@@ -215,16 +215,16 @@ def _mean_over_pairs(
 
 
 def _over_draws(matrix: Tensor, of: Tensor, other_of: Tensor, times: Tensor) -> Tensor:
-    """Sum of a matrix over the pairs of each draw: (draws,)."""
+    """Return the sum of a matrix over the pairs of each draw: (draws,)."""
     count = times.shape[1]
     rows = matrix.new_zeros(count, matrix.shape[1]).index_add_(0, of, matrix)
     table = matrix.new_zeros(count, count).index_add_(1, other_of, rows)
-    # On the diagonal once for each copy, not for each pair of copies.
+    # A photograph's own pairs count once for each copy, not for each pair of copies.
     return ((times @ table) * times).sum(dim=1) - (times**2 - times) @ table.diag()
 
 
 def _percentiles(values: Tensor) -> tuple[float, float]:
-    # A draw of one photograph alone has no pairs: 0 / 0.
+    # A draw of a single photograph may have no pairs: 0 / 0.
     values = values[values.isfinite()]
     low, high = values.quantile(values.new_tensor([0.025, 0.975])).tolist()
     return low, high

@@ -1,4 +1,4 @@
-"""What natural pictures with some targets look like, and how far colorized images are from them."""
+"""Natural pictures with given targets, and the distances of colorized images from them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ from gan.evaluation.naturalness import (
 )
 
 KID_IMAGES = 500
-"""Images that KID looks at, at most: 13 ms each on one thread."""
+"""Maximum number of images for KID; each takes 13 ms on one thread."""
 
 
 def shown(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
-    """Compose images as they are shown: (n, 3, H, W), sRGB in [0, 1]."""
+    """Return images as they are shown: (n, 3, H, W), sRGB in [0, 1]."""
     with torch.inference_mode():
         return in_parts(l_ab_to_rgb, l, ab)
 
 
 def moved(l: Tensor, ab: Tensor, targets: Mapping[ControlName, float]) -> Tensor:  # noqa: E741
-    """Move images' colours to targets by exact control: (n, 2, H, W) -> (n, 2, H, W)."""
+    """Move the colours of images to targets by exact control: (n, 2, H, W) -> (n, 2, H, W)."""
     if not targets:
         return ab
     with torch.inference_mode():
@@ -45,18 +45,18 @@ def moved(l: Tensor, ab: Tensor, targets: Mapping[ControlName, float]) -> Tensor
 
 
 class Natural:
-    """Photographs among which are some that have a target's value by themselves.
+    """Photographs, some of which have a target's value by themselves.
 
-    They are cut when they are first asked for, and kept in 8 bits, beside the CPU.
+    Cropped when first needed, and kept in 8 bits in CPU memory.
     """
 
     def __init__(self, cut: Callable[[], Tensor]) -> None:
-        """Take what cuts them: (m, 3, H, W) in [0, 1]."""
+        """Take the function that crops the photographs: (m, 3, H, W) in [0, 1]."""
         self._cut = cut
         self._values: dict[ControlName, Tensor] = {}
 
     def near(self, targets: Mapping[ControlName, float]) -> Tensor:
-        """Choose those near all targets, at most ``KID_IMAGES``; none where there are too few.
+        """Select photographs near all targets, at most ``KID_IMAGES``; none if there are too few.
 
         Returns:
             (k, 3, H, W) in [0, 1], on the CPU.
@@ -74,7 +74,7 @@ class Natural:
         return (self._cut() * 255).round().byte().cpu()
 
     def _of(self, name: ControlName) -> Tensor:
-        """Measure a statistic of each, once: (m,)."""
+        """Measure a statistic of all photographs, only once: (m,)."""
         if name not in self._values:
             measure = STATISTICS[name].measure
             self._values[name] = in_parts(lambda part: measure(part / 255), self._pixels)
@@ -83,23 +83,23 @@ class Natural:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What natural pictures with some targets look like."""
+    """Natural pictures with given targets, for comparison with colorized images."""
 
     rgb: Tensor
-    """(n, 3, H, W): the fitted originals, whose own colours were moved to the targets."""
+    """(n, 3, H, W): the fitted originals, photographs moved to the targets."""
     features: Tensor | None
-    """Of the first ``KID_IMAGES``; None where they cannot be computed."""
+    """Features of the first ``KID_IMAGES`` of ``rgb``; None if they cannot be computed."""
     near_features: Tensor | None
-    """Of photographs that have the targets' values by themselves; None without enough of them."""
+    """Features of photographs with the targets' values by themselves; None if there are too few."""
     metrics: dict[str, float]
     """``fitted_hue_resultant`` and ``fitted_hue_spread`` of the fitted originals, and
-    ``natural_hue_resultant`` of those photographs, where there are any."""
+    ``natural_hue_resultant`` of photographs with the targets' values, if there are enough."""
 
     @classmethod
     def of(
         cls, images: HeldOut, targets: Mapping[ControlName, float], natural: Natural
     ) -> "Reference":
-        """Fit the held-out images to targets, and choose natural pictures near them."""
+        """Fit the held-out images to targets, and select natural pictures near these targets."""
         rgb = shown(images.l, moved(images.l, images.ab, targets)) if targets else images.rgb
         metrics = {
             "fitted_hue_resultant": in_parts(hue_resultant, rgb).mean().item(),
@@ -113,21 +113,21 @@ class Reference:
 
 
 def naturalness(rgb: Tensor, images: HeldOut, reference: Reference) -> dict[str, float]:
-    """Measure how natural colorized images are, beside the fitted originals.
+    """Measure how natural colorized images are, compared with the fitted originals.
 
     Args:
-        rgb: (n, 3, H, W) in [0, 1], the held-out images as colorized.
+        rgb: (n, 3, H, W) in [0, 1], the colorized held-out images.
         images: the held-out images.
-        reference: of the same targets.
+        reference: reference for the same targets.
 
     Returns:
-        Differences from each image's fitted original: ``fitted_mae``, ``fitted_psnr`` (dB),
-        ``fitted_ciede2000``, with the ends of its 95 % interval over photographs (``_low``,
+        Differences from each image's fitted original: ``fitted_mae``, ``fitted_psnr`` (dB), and
+        ``fitted_ciede2000`` with the ends of its 95 % interval over photographs (``_low``,
         ``_high``).
 
-        Of the whole set: ``kid`` x 1000 to the fitted originals, with ``kid_low`` and
+        For the whole set: ``kid`` x 1000 to the fitted originals, with ``kid_low`` and
         ``kid_high``, and ``kid_natural`` to photographs that have the targets' values by
-        themselves (both only where ``features`` can be computed); ``js_divergence`` of joint ab
+        themselves (both only if ``features`` can be computed); ``js_divergence`` of joint ab
         histograms; ``hue_spread``; ``lattice`` and ``lattice_amplitude``.
     """
 
@@ -161,7 +161,7 @@ def _of_set(rgb: Tensor, reference: Reference) -> dict[str, float]:
 
 
 def _kids(rgb: Tensor, images: HeldOut, reference: Reference) -> dict[str, float]:
-    """KID and its interval, where features can be computed."""
+    """Return the KIDs and their interval; nothing if features cannot be computed."""
     if (real := reference.features) is None or min(len(rgb), len(real)) < 2:
         return {}
     made = features(rgb[:KID_IMAGES], rgb.device)

@@ -1,4 +1,4 @@
-"""The sample grid: the same held-out images in grayscale, as they were, and colorized."""
+"""Sample grid: the same held-out images in grayscale, in their own colours, and colorized."""
 
 import io
 import json
@@ -15,47 +15,47 @@ from gan.control import ControlName
 
 COLUMNS = 12
 Kind = Literal["grayscale", "original", "fitted", "colorized", "exact"]
-"""A row: the photographs without and with their colours, those moved to the targets, the
-generator's outputs as they are, and after exact control."""
+"""Kind of a row: photographs in grayscale, in their own colours and moved to the targets; the
+generator's outputs, unchanged and after exact control."""
 CELL = 96
-"""Least side of a picture in pixels: the pixels of smaller ones are repeated."""
+"""Minimum side of a picture in pixels; pixels of smaller pictures are repeated."""
 KEPT = "colorsweep"
-"""Keyword of the text in a grid's PNG."""
+"""Keyword of the PNG's text chunk that holds a grid's rows."""
 GAP = 4
 """Transparent pixels between pictures."""
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """A statistic of each picture of a sample grid, in its own unit."""
+    """Statistic of each picture in a row of a sample grid, in its own unit."""
 
     achieved: list[float]
     original: list[float]
     reachable: list[float]
-    """Nearest value to the target that any colouring of the same lightness can have."""
+    """Values nearest to the target that any colouring of the same lightness can have."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a sample grid."""
+    """Row of a sample grid."""
 
     kind: Kind
     label: str = ""
-    """Of the targets, where the trial's are ``any``."""
+    """Label of the targets, if those of the trial are ``any``."""
     numbers: dict[ControlName, Numbers] = field(default_factory=dict)
-    """Of each picture, by control."""
+    """Statistics of the pictures, by control."""
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """A sample grid as it was drawn."""
+    """Rows and pictures of a sample grid."""
 
     rows: list[Row]
     pictures: NDArray[np.uint8]
     """(k, n, H, W, 3) sRGB."""
 
     def find(self, kind: Kind, label: str = "") -> NDArray[np.uint8] | None:
-        """Return the pictures (n, H, W, 3) of a row; None where there is none."""
+        """Return the pictures (n, H, W, 3) of a row; None if there is no such row."""
         for row, pictures in zip(self.rows, self.pictures, strict=True):
             if (row.kind, row.label) == (kind, label):
                 found: NDArray[np.uint8] = pictures
@@ -63,7 +63,7 @@ class Grid:
         return None
 
     def numbers(self, kind: Kind, label: str = "") -> dict[ControlName, Numbers]:
-        """Return the numbers of a row, by control; none where there is no such row."""
+        """Return the numbers of a row by control; empty if there is no such row."""
         found = (row.numbers for row in self.rows if (row.kind, row.label) == (kind, label))
         return next(found, {})
 
@@ -73,7 +73,7 @@ def draw(pictures: NDArray[np.uint8], rows: Sequence[Row] | None = None) -> byte
 
     Args:
         pictures: (k, n, H, W, 3) sRGB.
-        rows: what the k rows are, kept in the file (``read``).
+        rows: the k rows, stored in the file for ``read``.
     """
     repeat = -(-CELL // pictures.shape[2])
     large = pictures.repeat(repeat, axis=2).repeat(repeat, axis=3)
@@ -85,13 +85,13 @@ def draw(pictures: NDArray[np.uint8], rows: Sequence[Row] | None = None) -> byte
     if rows is not None:
         kept.add_text(KEPT, json.dumps([asdict(row) for row in rows]))
     buffer = io.BytesIO()
-    # optimize=True: 12 times as long, 1 % smaller
+    # Not optimize=True, which takes 12 times as long for a file 1 % smaller.
     Image.fromarray(grid[:-GAP, :-GAP]).save(buffer, format="PNG", pnginfo=kept)
     return buffer.getvalue()
 
 
 def read(png: bytes, size: int) -> Grid:
-    """Take a sample grid apart: what ``draw`` was given.
+    """Recover the rows and pictures from a sample grid that ``draw`` wrote.
 
     Args:
         png: the grid.

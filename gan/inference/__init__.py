@@ -1,1 +1,1 @@
-"""Trained generators on pictures of any size."""
+"""Inference: trained generators applied to pictures of any size."""

@@ -1,7 +1,7 @@
-"""A trained generator at work on pictures of any size: its colours in their own lightness.
+"""Colorization of pictures of any size by a trained generator, in the pictures' own lightness.
 
-The generator sees L at about the scale that it was trained at. Its ab is enlarged to the picture
-and composed there with the picture's luminance, a band of rows at a time: what is held beside the
+The generator sees L at about the scale of its training. Its ab is enlarged to the picture's size
+and composed with the picture's luminance, one band of rows at a time, so that memory beyond the
 picture and the result does not grow with them.
 """
 
@@ -35,54 +35,54 @@ from gan.inference.pixels import (
 from gan.model.networks import UNetGenerator, load_generator
 
 SCALE = 2
-"""Short side that the generator sees, in multiples of its image size; it is trained at 1 to 6. Mean
-error of saturation of the steered trials of sweeps/quickstart.yaml, on every second held-out
-photograph: 0.0166, beside 0.0186 at 1, where colours spill over edges too, and 0.0185 at 3."""
+"""Short side that the generator sees, in multiples of its image size; training uses 1 to 6. Mean
+error of saturation (steered trials of sweeps/quickstart.yaml, every second held-out photograph):
+0.0166, against 0.0186 at 1, where colours also spill over edges, and 0.0185 at 3."""
 LONGEST = 4
-"""Area that the generator sees at most, in squares of that short side."""
+"""Largest area that the generator sees, in squares of that short side."""
 MOVED_PIXELS = 2**16
-"""Of the reduced picture on which colours are moved to targets: 0.4 s a control on one core."""
+"""Pixels of the reduced picture whose colours move to targets: 0.4 s per control on one core."""
 NEAR = 0.002
-"""Distance from a target, in parts of its range, that is left once colours are enlarged."""
+"""Distance from a target, as a share of its range, tolerated after the colours are enlarged."""
 
 MARGIN = 4
 SHIFTS = ((0, 1), (1, 3), (2, 0), (3, 2))
 """Places (down, right) of a picture in a frame that is larger by ``MARGIN``. The generator colours
-it at each of them, and the mean is taken. Transposed convolutions leave a grid of 4 pixels, plain
-to see in an enlarged sky, which the mean has not; of others the mean has fewer blotches."""
+it at each of them, and the results are averaged. This removes the 4-pixel grid of transposed
+convolutions, plainly visible in an enlarged sky, and reduces the blotches of other generators."""
 SHIFTED_PIXELS = 2**17
-"""Above, it is coloured once: 12 megapixels through the largest generators of 256 pixels, whose
-grid is the finer, would take 12 s of a core."""
+"""Seen pixels above which a picture is coloured only once: 12 megapixels through the largest
+256-pixel generators, whose grid is finer, would take 12 s on one core."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a target in one picture, in the statistic's own unit."""
+    """Result for a target in one picture, in the statistic's own unit."""
 
     wanted: float
     achieved: float | None
-    """None for the hue of a picture that is grey all over."""
+    """Measured value; None for the hue of an entirely grey picture."""
     reachable: float
-    """The nearest value to the target that any colouring of that lightness can have."""
+    """Value nearest to the target that any colouring of that lightness can have."""
     missed: float
-    """achieved - reachable; of hue the shorter way round the circle, and 0 where it has none."""
+    """achieved - reachable; for hue, the shorter way round the circle, or 0 if there is no hue."""
 
 
 class Colorizer:
-    """Gives pictures the colours of a generator, and leaves their lightness alone."""
+    """Generator that colours pictures and preserves their lightness."""
 
     def __init__(self, generator: UNetGenerator) -> None:
-        """Take a generator as it is loaded, to a GPU where there is one."""
+        """Move a loaded generator to a GPU, if there is one."""
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.config = generator.config
         self.generator = generator.to(self.device).eval()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Load what ``load_generator`` takes, such as a checkpoint or an export.
+        """Load anything that ``load_generator`` takes, such as a checkpoint or an export.
 
         Raises:
-            UserError: there is none.
+            UserError: there is no generator.
         """
         return cls(load_generator(Path(path)))
 
@@ -98,17 +98,17 @@ class Colorizer:
         Args:
             picture: (H, W) or (H, W, C) sRGB, C of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB,
                 alpha); uint8, uint16, or float32 in [0, 1].
-            targets: wanted values by name, in the statistics' own units; they replace those that
-                the generator was trained for. A generator of any target needs its targets.
-            raw: whether to leave the generator's colours as they are; else exact control moves
-                them to the targets, or to the nearest values that the picture can have.
+            targets: targets by name, in the statistics' own units; they replace those that the
+                generator was trained for. An any-target generator needs its targets.
+            raw: whether to leave the generator's colours unchanged; else exact control moves
+                them to the targets, or to the nearest reachable values.
 
         Returns:
-            (H, W, 3), or (H, W, 4) with the alpha that was given; dtype and L of the picture.
+            (H, W, 3), or (H, W, 4) with the picture's alpha; dtype and L are the picture's.
 
         Raises:
-            TypeError: it is no array.
-            ValueError: the array is no such picture, or a target is out of its range.
+            TypeError: the picture is not an array.
+            ValueError: the array is not such a picture, or a target is out of its range.
             UserError: a target is missing.
         """
         picture = checked(picture)
@@ -125,8 +125,8 @@ class Colorizer:
         """Return the targets of a picture: those given, and the generator's own for the others.
 
         Raises:
-            ValueError: one is out of its range.
-            UserError: one is missing.
+            ValueError: a target is out of its range.
+            UserError: a target is missing.
         """
         for name, value in given.items():
             require_inside(name, value, TARGETS[name])
@@ -139,13 +139,13 @@ class Colorizer:
     def _colours(
         self, picture: NDArray[Any], targets: Mapping[ControlName, float], *, raw: bool
     ) -> Tensor:
-        """What the generator makes of a picture, (1, 2, h, w) at a scale of its own."""
+        """Return colours (1, 2, h, w) at a reduced scale, moved to the targets unless ``raw``."""
         size, stride = self.config.image_size, self.generator.stride
         seen = seen_sides(picture.shape[:2], size, stride)
         moving = bool(targets) and not raw
         moved_at = seen
         if moving:
-            # In the picture itself, or nearly: a mean saturation changes with the scale.
+            # At the picture's own scale, or nearly: mean saturation changes with the scale.
             shrink = min(1.0, math.sqrt(MOVED_PIXELS / (picture.shape[0] * picture.shape[1])))
             moved_at = tuple(max(1, round(side * shrink)) for side in picture.shape[:2])
         reduced = self._reduced(picture, *{seen, moved_at})
@@ -159,7 +159,7 @@ class Colorizer:
     def _correction(
         self, picture: NDArray[Any], colours: "_Enlarged", targets: Mapping[ControlName, float]
     ) -> Move | None:
-        """What the colours lack of the targets once they are enlarged; None where it is nothing."""
+        """Return the move from the enlarged colours to the targets; None if negligible."""
         if not targets:
             return None
         sparse = sparsely(picture)
@@ -174,14 +174,14 @@ class Colorizer:
     def _composed(
         self, picture: NDArray[Sample], ab: Tensor, move: Move | None = None
     ) -> NDArray[Sample]:
-        """Give a picture (H, W, C) the colours (1, 2, H, W), moved: (H, W, 3 or 4)."""
+        """Give a picture (H, W, C) the moved colours (1, 2, H, W): (H, W, 3 or 4)."""
         light = self._luminance(picture)
         rgb = samples(tinted(light, move(lightness(light), ab) if move else ab), picture.dtype)
         has_alpha = picture.shape[2] % 2 == 0
         return np.concatenate([rgb, picture[..., -1:]], axis=2) if has_alpha else rgb
 
     def _generated(self, l: Tensor, targets: Targets) -> Tensor:  # noqa: E741
-        """Mean of what the generator makes of L (1, 1, h, w) at some places: (1, 2, h, w)."""
+        """Average the generator's colours for L (1, 1, h, w) over ``SHIFTS``: (1, 2, h, w)."""
         height, width = l.shape[2:]
         shifts = SHIFTS if height * width <= SHIFTED_PIXELS else SHIFTS[:1]
         total = l.new_zeros(1, 2, height, width)
@@ -194,8 +194,8 @@ class Colorizer:
     def _reduced(
         self, picture: NDArray[Any], *sizes: tuple[int, ...]
     ) -> dict[tuple[int, ...], Tensor]:
-        """L of a picture at some (height, width): (1, 1, height, width) each."""
-        # Width by width of each band, and the height in the end: the same as both at once.
+        """Return a picture's L at several (height, width): (1, 1, height, width) each."""
+        # Reducing the width of each band, then the height of all, equals reducing both at once.
         narrow: dict[tuple[int, ...], list[Tensor]] = {size: [] for size in sizes}
         for band in bands(picture):
             l = lightness(self._luminance(picture[band]))  # noqa: E741
@@ -210,7 +210,7 @@ class Colorizer:
         }
 
     def _luminance(self, band: NDArray[Any]) -> Tensor:
-        """Y of some rows of a picture: (1, 1, rows, width) in [0, 1]."""
+        """Return Y of some rows of a picture: (1, 1, rows, width) in [0, 1]."""
         light = linear_light(band[..., :3] if band.shape[2] >= 3 else band[..., :1])
         if light.shape[2] == 3:
             light = light @ np.array(LUMINANCE, np.float32)[:, None]
@@ -220,11 +220,11 @@ class Colorizer:
 def outcomes(
     picture: NDArray[Sample], wanted: Mapping[ControlName, float]
 ) -> dict[ControlName, Outcome]:
-    """Measure what a picture has of the targets, in what of it can be seen.
+    """Compare the visible part of a picture with the targets.
 
     Args:
-        picture: (H, W, 3 or 4) as ``Colorizer`` returns it. Of a large one every n-th pixel of
-            every n-th row is looked at, half a million at most.
+        picture: (H, W, 3 or 4) as ``Colorizer`` returns it. In a large one every n-th pixel of
+            every n-th row is measured, half a million at most.
         wanted: targets by name.
     """
     sparse = sparsely(picture)
@@ -244,15 +244,15 @@ def _outcome(statistic: Statistic, rgb: Tensor, target: float, *, known: bool) -
 
 
 def seen_sides(sides: tuple[int, ...], size: int, stride: int) -> tuple[int, int]:
-    """Height and width at which a generator sees a picture, without the frame.
+    """Return the height and width at which a generator sees a picture, without the frame.
 
-    With the frame its short side is the picture's own, but at least ``size`` and at most twice
-    that; less where the picture is very long; multiples of the stride.
+    With the frame, the short side is the picture's own, but at least ``size`` and at most twice
+    that, or less if the picture is very long. Both sides are multiples of the stride.
 
     Args:
         sides: height and width of the picture, pixels.
-        size: of the square images that it was trained on.
-        stride: of the generator.
+        size: side of the generator's square training images.
+        stride: stride of the generator.
     """
     short = min(max(min(sides), size), SCALE * size)
     most = LONGEST * (SCALE * size) ** 2
@@ -263,11 +263,12 @@ def seen_sides(sides: tuple[int, ...], size: int, stride: int) -> tuple[int, int
 
 
 class _Enlarged:
-    """Colours at the size of a picture, any part of it by itself."""
+    """Colours enlarged to the size of a picture, computed one part at a time."""
 
     def __init__(self, ab: Tensor, sides: tuple[int, int]) -> None:
-        """Enlarge ab (1, 2, h, w) to a height and width."""
+        """Prepare to enlarge ab (1, 2, h, w) to a height and width."""
         height, width = sides
+        # Resizing is linear in each direction: an enlarged identity is its matrix.
         each_row = torch.eye(ab.shape[2], device=ab.device)[None, None]
         to_rows = (height, ab.shape[2])
         self.rows = interpolate(each_row, to_rows, mode="bicubic", antialias=True)[0, 0]
@@ -275,5 +276,5 @@ class _Enlarged:
         self.columns = interpolate(ab, to_columns, mode="bicubic", antialias=True)[0]
 
     def part(self, down: slice, right: slice = slice(None)) -> Tensor:
-        """ab (1, 2, rows, columns) of some rows and columns of the picture."""
+        """Return ab (1, 2, rows, columns) of some rows and columns of the picture."""
         return torch.matmul(self.rows[down], self.columns[..., right])[None]

@@ -1,4 +1,4 @@
-"""Pictures as NumPy arrays of samples: what is one, its bands of rows, its linear light."""
+"""Pictures as NumPy arrays of samples: validation, bands of rows, linear light."""
 
 import math
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ def checked(picture: NDArray[Sample]) -> NDArray[Sample]:
     """Return a picture with its channels last: (H, W, C).
 
     Raises:
-        TypeError: it is no array.
-        ValueError: it is no picture.
+        TypeError: the picture is not an array.
+        ValueError: the array is not a picture.
     """
     if not isinstance(picture, np.ndarray):
         raise TypeError(f"{type(picture).__name__}: a picture is a NumPy array: np.asarray(image)")
@@ -33,7 +33,7 @@ def checked(picture: NDArray[Sample]) -> NDArray[Sample]:
     if whole.ndim != 3 or whole.shape[2] not in (1, 2, 3, 4) or not whole.size:
         raise ValueError(f"{picture.shape}: a picture is (H, W) or (H, W, 1 to 4)")
     if picture.dtype == np.float32 and not (picture.min() >= 0 and picture.max() <= 1):
-        raise ValueError("a picture of float32 is in [0, 1]")
+        raise ValueError("float32 pictures must be in [0, 1]")
     return np.ascontiguousarray(whole)
 
 
@@ -45,12 +45,12 @@ def bands(picture: NDArray[Any]) -> Iterator[slice]:
 
 
 def sparsely(picture: NDArray[Any]) -> slice:
-    """Choose the rows and columns of a picture that are measured: half a million pixels at most."""
+    """Choose the rows and columns of a picture to measure: half a million pixels at most."""
     return slice(None, None, math.ceil(math.sqrt(picture[..., 0].size / MEASURED_PIXELS)))
 
 
 def visible(picture: NDArray[Any]) -> NDArray[np.bool_]:
-    """Say which pixels of a picture can be seen, (H, W): all where none can."""
+    """Return a mask (H, W) of the visible pixels, or of all pixels if none is visible."""
     seen = np.ones(picture.shape[:2], bool)
     if picture.shape[2] % 2 == 0 and picture[..., -1].any():
         seen = picture[..., -1] > 0
@@ -58,7 +58,7 @@ def visible(picture: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def linear_light(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Turn sRGB samples into linear light in [0, 1]."""
+    """Convert sRGB samples to linear light in [0, 1]."""
     if values.dtype == np.float32:
         return linear(torch.tensor(values)).numpy()
     return np.take(_light(values.dtype), values)
@@ -66,18 +66,18 @@ def linear_light(values: NDArray[Any]) -> NDArray[np.float32]:
 
 @cache
 def _light(dtype: DTypeLike) -> NDArray[np.float32]:
-    """Linear light of every sample of a kind."""
+    """Return the linear light of every sample value of a type."""
     return linear(torch.from_numpy(unit(np.arange(np.iinfo(dtype).max + 1, dtype=dtype)))).numpy()
 
 
 def unit(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Turn samples into float32 in [0, 1]; a copy."""
+    """Convert samples to float32 in [0, 1], as a copy."""
     most = 1 if values.dtype == np.float32 else np.iinfo(values.dtype).max
     return values.astype(np.float32) / np.float32(most)
 
 
 def samples(rgb: Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Turn (1, 3, H, W) in [0, 1] into samples (H, W, 3)."""
+    """Convert RGB (1, 3, H, W) in [0, 1] to samples (H, W, 3)."""
     values = rgb[0].permute(1, 2, 0).cpu()
     if dtype == np.float32:
         return values.numpy()

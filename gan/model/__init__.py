@@ -1,1 +1,1 @@
-"""Networks of generator and discriminator."""
+"""Networks of the generator and the discriminator."""

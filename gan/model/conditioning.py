@@ -1,4 +1,4 @@
-"""How networks are given the targets of each picture: as coordinates, planes and modulations."""
+"""Conditioning of networks on each picture's targets: coordinates, planes, modulations."""
 
 import math
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from gan.colour.statistics import STATISTICS, Targets
 from gan.control import Control, ControlName
 
 HIDDEN = 32
-"""Units of the layer between targets and the scale and shift of a block's maps."""
+"""Units of the hidden layer between targets and the scale and shift of a block's maps."""
 
 
 def coordinates(targets: Targets, controls: dict[ControlName, Control]) -> Tensor:
-    """Write targets as what a network is given.
+    """Encode targets as network inputs.
 
-    Hue becomes a point of the unit circle (two numbers), so that 0 and 1 are the same; every other
-    statistic -1 to 1 over what is drawn of it in training.
+    Hue becomes a point on the unit circle (two numbers), so that 0 and 1 are the same; any other
+    statistic is scaled to [-1, 1] over the range drawn in training.
 
     Args:
-        targets: (N,) each, in the statistics' own units.
-        controls: those to write, in order, with the range of each.
+        targets: (N,) by name, in the statistics' own units.
+        controls: the controls to encode, in order, with the range of each.
 
     Returns:
         (N, K).
@@ -38,18 +38,18 @@ def coordinates(targets: Targets, controls: dict[ControlName, Control]) -> Tenso
 
 
 def width(names: Sequence[ControlName]) -> int:
-    """Count the coordinates of some statistics."""
+    """Count the coordinates of the given statistics."""
     return sum(2 if STATISTICS[name].circular else 1 for name in names)
 
 
 def reading_of(read: Tensor, name: ControlName, names: Sequence[ControlName]) -> Tensor:
-    """Take a statistic's coordinates out of those of several: (N, K) -> (N, 1 or 2)."""
+    """Select one statistic's coordinates from those of several: (N, K) -> (N, 1 or 2)."""
     start = width(names[: names.index(name)])
     return read[:, start : start + width([name])]
 
 
 class Modulation(nn.Module):
-    """Scale and shift of a block's maps as a function of the targets; at first of no effect.
+    """Scale and shift of a block's maps as a function of the targets; initially the identity.
 
     Perez, Strub, de Vries, Dumoulin, Courville, "FiLM: visual reasoning with a general
     conditioning layer" (2018, arXiv 1709.07871).
@@ -62,7 +62,7 @@ class Modulation(nn.Module):
         self.outer = nn.Linear(HIDDEN, 2 * channels)
 
     def forward(self, maps: Tensor, given: Tensor) -> Tensor:
-        """(N, C, H, W) maps and (N, K) float32 coordinates -> (N, C, H, W), of the maps' type."""
+        """Modulate maps (N, C, H, W), keeping their type, by float32 coordinates (N, K)."""
         # In bfloat16 a target would be rounded to 1 part in 256.
         with torch.autocast(maps.device.type, enabled=False):
             scale, shift = self.outer(nn.functional.silu(self.inner(given))).chunk(2, dim=1)
@@ -72,6 +72,6 @@ class Modulation(nn.Module):
 
 
 def with_planes(picture: Tensor, given: Tensor) -> Tensor:
-    """Put a constant plane of each coordinate (N, K) beside a picture: C channels become C + K."""
+    """Append a constant plane per coordinate (N, K) to a picture: C channels become C + K."""
     planes = given[:, :, None, None].expand(-1, -1, *picture.shape[2:])
     return torch.cat([picture, planes], dim=1)

@@ -1,8 +1,8 @@
-"""The seed's networks: a U-Net that colours, a discriminator that judges.
+"""Networks of the original project: a U-Net generator and a discriminator.
 
-Layers of Nazeri, Ng, Ebrahimi, "Image Colorization with Generative Adversarial Networks"
-(arXiv 1803.05400): the CIFAR-10 ones at 32 pixels, the Places365 ones above. Both encoders go
-down to 2x2 and 4x4; their depth follows the image size and their width ``base_channels``.
+Layers are those of Nazeri, Ng, Ebrahimi, "Image Colorization with Generative Adversarial Networks"
+(arXiv 1803.05400): those for CIFAR-10 at 32 pixels, for Places365 above. The generator encodes
+down to 2x2, the discriminator to 4x4. Depth depends on image size, width on ``base_channels``.
 """
 
 import json
@@ -26,7 +26,7 @@ from gan.model.conditioning import with_planes
 def _down(
     config: TrainConfig, c_in: int, c_out: int, stride: int, *, norm: bool = True
 ) -> nn.Sequential:
-    """4x4 convolution, batch normalisation, LeakyReLU; size / stride."""
+    """Build a 4x4 convolution, batch normalisation and LeakyReLU; size / stride."""
     norm = norm and config.batch_norm
     pooled = stride == 2 and config.downsampling == "pooling"
     if stride == 2 and not pooled:
@@ -42,20 +42,20 @@ def _down(
 
 
 def _same() -> nn.ZeroPad2d:
-    """Padding with which a 4x4 convolution of stride 1 keeps the size."""
+    """Build the padding with which a 4x4 convolution of stride 1 keeps the size."""
     return nn.ZeroPad2d((1, 2, 1, 2))
 
 
 def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequential:
-    """4x4 transposed convolution, batch normalisation, ReLU, dropout 0.5; size * 2."""
+    """Build a 4x4 transposed convolution, batch normalisation, ReLU and dropout 0.5; size * 2."""
     norm = config.batch_norm
     resize = config.upsampling == "resize"
     enlarge: list[nn.Module] = [
         nn.ConvTranspose2d(c_in, c_out, 4, 2, padding=1, output_padding=int(resize), bias=not norm)
     ]
     if resize:
-        # The mean of 2x2 behind it makes it what enlarging by nearest neighbours and then a 4x4
-        # convolution is: without a lattice (Odena et al. 2016), for a quarter of the products.
+        # Averaging 2x2 afterwards equals a 4x4 convolution of a nearest-neighbour enlargement:
+        # no checkerboard (Odena et al. 2016), at a quarter of the multiplications.
         enlarge.append(nn.AvgPool2d(2, stride=1))
     return nn.Sequential(
         *enlarge,
@@ -66,16 +66,16 @@ def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequ
 
 
 def _widths(base: int, levels: int, *, thin_start: bool) -> list[int]:
-    """Channels of ``levels`` layers: 1, 2, 4, 8, 8, ... times base; 1, 1, 2, ... if thin."""
+    """Return channels of ``levels`` layers: 1, 2, 4, 8, 8, ... times base; 1, 1, 2, ... if thin."""
     return [base * min(8, 2 ** max(0, i - thin_start)) for i in range(levels)]
 
 
 BEFORE = {"upsampling": "transposed", "distribution_weight": 0.0}
-"""Settings of generators from before there was a choice."""
+"""Settings of generators trained before these could be chosen."""
 
 
 class _Given(nn.Module):
-    """Targets, as a network takes them in: planes beside its picture, a modulation per block."""
+    """Targets as inputs of a network: planes appended to its picture, a modulation per block."""
 
     def __init__(self, config: TrainConfig, widths: list[int]) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class _Given(nn.Module):
 
 
 class UNetGenerator(nn.Module):
-    """Lightness in, and the targets that are any; colour out."""
+    """U-Net from lightness, and from the targets of an any-target trial, to colour."""
 
     def __init__(self, config: TrainConfig) -> None:
         """Build the layers that a config describes; weights are drawn by ``initialize``."""
@@ -132,7 +132,7 @@ class UNetGenerator(nn.Module):
 
     @property
     def conditions(self) -> tuple[ControlName, ...]:
-        """The statistics whose targets it is given."""
+        """Statistics whose targets are inputs of the generator."""
         return tuple(self.given.controls)
 
     def forward(self, l: Tensor, targets: Targets | None = None) -> Tensor:  # noqa: E741
@@ -168,16 +168,16 @@ class UNetGenerator(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What a discriminator makes of pictures."""
+    """Output of a discriminator."""
 
     logits: Tensor
-    """(N, 1, 4, 4): is it real? One for each patch."""
+    """(N, 1, 4, 4): one for each patch, high if it looks real."""
     read: Tensor | None = None
-    """(N, K): the coordinates of the steered statistics that it reads from the pictures."""
+    """(N, K): coordinates of the steered statistics, as read from the pictures."""
 
 
 class Discriminator(nn.Module):
-    """Is this colour real for this lightness, and these targets?"""
+    """Network that judges whether colours are real, given lightness and targets."""
 
     def __init__(self, config: TrainConfig) -> None:
         """Build the layers that a config describes; weights are drawn by ``initialize``."""
@@ -205,7 +205,7 @@ class Discriminator(nn.Module):
 
         Args:
             l: (N, 1, H, W), scaled to [-1, 1].
-            ab: (N, 2, H, W), likewise.
+            ab: (N, 2, H, W), scaled to [-1, 1].
             targets: (N,) for each condition of the config.
         """
         given = self.given.coordinates(targets)
@@ -218,17 +218,17 @@ class Discriminator(nn.Module):
 
 
 def steered_by_discriminator(config: TrainConfig) -> tuple[ControlName, ...]:
-    """Name the statistics whose penalty is of what the discriminator reads from pictures."""
+    """Return the statistics that the discriminator reads from pictures, for their penalty."""
     if config.penalty_on == "generator":
         return ()
     return tuple(name for name, control in config.controls.items() if control.weight > 0)
 
 
 def initialize(network: nn.Module, config: TrainConfig, random: torch.Generator) -> None:
-    """Draw every convolution's weights; biases are 0.
+    """Draw the weights of every convolution and linear layer; biases are 0.
 
     ``he``: He et al., "Delving Deep into Rectifiers" (arXiv 1502.01852), for the config's
-    LeakyReLU. ``normal``: deviation 0.02, Radford et al., DCGAN (arXiv 1511.06434).
+    LeakyReLU. ``normal``: standard deviation 0.02, Radford et al., DCGAN (arXiv 1511.06434).
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -247,7 +247,7 @@ def initialize(network: nn.Module, config: TrainConfig, random: torch.Generator)
 
 
 def build(config: TrainConfig) -> tuple[UNetGenerator, Discriminator]:
-    """Both networks of a trial, initialised from its seed, on the CPU."""
+    """Build both networks of a trial on the CPU, initialised from its seed."""
     networks = UNetGenerator(config), Discriminator(config)
     random = torch.Generator().manual_seed(config.seed)
     for network in networks:
@@ -260,13 +260,13 @@ def load_generator(path: Path) -> UNetGenerator:
 
     Args:
         path: a checkpoint, a trial's directory (its newest), a downloaded ``generator`` artifact,
-            an export, or a .safetensors file that has its config.json beside it.
+            an export, or a .safetensors file with its config.json in the same directory.
 
     Raises:
-        UserError: it holds no generator.
+        UserError: ``path`` holds no generator.
     """
     if path.suffix == ".onnx":
-        raise UserError(f"{path}: is for other programs; take {checkpoint.GENERATOR} beside it")
+        raise UserError(f"{path}: is for other programs; use {checkpoint.GENERATOR} next to it")
     if not path.exists():
         raise UserError(f"{path}: no generator to load (there is no such file or directory)")
     if path.is_dir() and not (path / checkpoint.GENERATOR).exists():
@@ -274,7 +274,7 @@ def load_generator(path: Path) -> UNetGenerator:
     weights = path / checkpoint.GENERATOR if path.is_dir() else path
     try:
         text = weights.with_name(checkpoint.CONFIG).read_bytes()
-        with torch.device("meta"):  # no weights are drawn, to be replaced at once
+        with torch.device("meta"):  # draws no weights, as they are loaded below
             network = UNetGenerator(TrainConfig.model_validate(BEFORE | json.loads(text)))
         network.load_state_dict(checkpoint.unpack(weights.read_bytes()), assign=True)
     except FileNotFoundError as error:

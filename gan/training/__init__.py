@@ -1,1 +1,1 @@
-"""Training: state, steps, losses and the loop."""
+"""Training: state, steps, losses and the training loop."""

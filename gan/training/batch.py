@@ -1,7 +1,7 @@
-"""A batch: pictures as networks and losses see them, with the targets of each.
+"""Batches: pictures in the form that networks and losses take, with the targets of each.
 
-What is random in one, beside the choice of pictures, is drawn on the CPU from seed and step
-(``Draws``), and made into targets and fitted colours on the device (``prepare``).
+Apart from the choice of pictures, all random numbers of a batch are drawn on the CPU from seed and
+step (``Draws``). On the device, ``prepare`` turns them into targets and fitted colours.
 """
 
 from collections.abc import Callable
@@ -20,33 +20,33 @@ from gan.training.distribution import draw_directions, draw_pixels
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Pictures and the targets of each."""
+    """Pictures with the targets of each."""
 
     l: Tensor  # noqa: E741
     """(N, 1, H, W), scaled lightness in [-1, 1]."""
     ab: Tensor
-    """(N, 2, H, W), scaled colour in [-1, 1], of the photographs as they are."""
+    """(N, 2, H, W), scaled colour of the unchanged photographs, in [-1, 1]."""
     rgb: Tensor
-    """(N, 3, H, W), sRGB in [0, 1], likewise."""
+    """(N, 3, H, W), the unchanged photographs in sRGB, [0, 1]."""
     targets: Targets
     fitted_ab: Tensor
-    """(N, 2, H, W): the photographs' colours moved to the targets; ``ab`` where nothing fits."""
+    """(N, 2, H, W): the photographs' colours moved to the targets; ``ab`` if nothing is fitted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """The random numbers of one update."""
+    """Random numbers of one update."""
 
     targets: dict[ControlName, Tensor]
-    """(N,) drawn uniformly for each control whose target is ``any``."""
+    """(N,), drawn uniformly, for each control whose target is ``any``."""
     directions: Tensor
-    """(scales, 3, k), for the distribution of colours."""
+    """(scales, 3, k), directions for the distribution loss."""
     pixels: Tensor
-    """(p,), likewise."""
+    """(p,), indices of the pixels in the distribution loss."""
 
     @classmethod
     def of(cls, config: TrainConfig, step: int) -> "Draws":
-        """Draw the numbers of update number ``step``: a function of the config's seed and it."""
+        """Draw the numbers of an update as a function of ``step`` and the config's seed."""
         random = torch.Generator().manual_seed(mix(config.seed, Stream.DRAWS, step))
         if config.distribution_weight > 0:
             directions = draw_directions(len(config.distribution_scales), random)
@@ -60,17 +60,17 @@ class Draws:
         return cls(targets, directions, pixels)
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> "Draws":
-        """Return the same with every tensor changed, such as moved to a device."""
+        """Return a copy with every tensor changed, such as moved to a device."""
         targets = {name: change(tensor) for name, tensor in self.targets.items()}
         return Draws(targets, change(self.directions), change(self.pixels))
 
     def tensors(self) -> list[Tensor]:
-        """List every tensor, in a fixed order."""
+        """List all tensors in a fixed order."""
         return [*self.targets.values(), self.directions, self.pixels]
 
 
 def _drawn(control: Control, name: ControlName, count: int, random: torch.Generator) -> Tensor:
-    """Draw (count,) values uniformly from the intervals that a control is drawn from."""
+    """Draw (count,) values uniformly from a control's intervals, laid end to end."""
     left = torch.rand(count, generator=random) * sum(b - a for a, b in control.drawn(name))
     value = torch.empty(count)
     for start, end in control.drawn(name):
@@ -86,24 +86,24 @@ def prepare(
     draws: Draws,
     config: TrainConfig,
 ) -> Batch:
-    """Give pictures their targets, and move their colours to them where a loss is to see that.
+    """Assign targets to pictures, and move the pictures' colours there if a loss needs that.
 
-    The first ``own_share`` of the pictures are given their own values where targets are ``any``
-    (which pictures come first is random), unless those are outside what is drawn; the others the
-    values drawn.
+    For targets that are ``any``, the first ``own_share`` of the pictures (which come first is
+    random) get their own values, unless these are outside the drawn intervals. All other pictures
+    get drawn values.
 
     Args:
         l: (N, 1, H, W), scaled lightness.
         ab: (N, 2, H, W), scaled colour.
         rgb: (N, 3, H, W), the same pictures in sRGB, [0, 1].
-        draws: of the update, on the device of the pictures.
-        config: of the trial.
+        draws: random numbers of the update, on the pictures' device.
+        config: config of the trial.
     """
     if config.recolour or not config.controls:
         return Batch(l, ab, rgb, {}, ab)
     own = round(len(rgb) * config.own_share) if config.conditions else 0
     targets: dict[ControlName, Tensor] = {}
-    left: list[Tensor] = []  # for each control that may have to move an own picture, which not
+    left: list[Tensor] = []  # per control that moves own-value pictures: mask of those it leaves
     for name, control in config.controls.items():
         if not control.is_any:
             targets[name] = rgb.new_full((len(rgb),), control.wanted)
@@ -117,7 +117,7 @@ def prepare(
         targets[name] = torch.cat([value, drawn[own:]])
     if config.fit == "none":
         return Batch(l, ab, rgb, targets, ab)
-    # Where any own value may be drawn too, no picture that has its own need be looked at.
+    # If no control can move them, pictures with their own values need no fitting.
     first = 0 if left else own
     if first == len(rgb):
         return Batch(l, ab, rgb, targets, ab)

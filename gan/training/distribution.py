@@ -1,8 +1,8 @@
-"""The distance between the colours of a batch as generated and as they are in photographs.
+"""Distance between the colours of a generated batch and those of photographs.
 
 Sliced Wasserstein-1: Bonneel, Rabin, Peyre, Pfister, "Sliced and Radon Wasserstein barycenters of
-measures" (2015). It compares which colours there are, not where: a generator that gives every
-picture the mean hue is far from the photographs, however near to each of them L1 finds it.
+measures" (2015). It compares which colours occur, not where: a generator that gives every picture
+the mean hue is far from the photographs, however small its L1 distance to each of them.
 """
 
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
 LIGHTNESS = 0.3
-"""Weight of L beside a and b: colours are to be as frequent as in pictures of their lightness."""
+"""Weight of L relative to a and b: with L, colour frequencies are compared at similar lightness."""
 DIRECTIONS = 12
 PIXELS = 4096
-"""Pixels compared of a batch, at most: one of each of as many equal parts of it."""
+"""Maximum number of pixels compared per batch, one from each of that many equal parts."""
 
 
 def sliced_wasserstein(x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
-    """Mean over directions of the Wasserstein-1 distance of two clouds of points, projected.
+    """Return the Wasserstein-1 distance of two projected point clouds, averaged over directions.
 
     Args:
         x: (n, d) points.
-        y: likewise, as many.
+        y: (n, d) points.
         directions: (d, k) unit vectors.
 
     Returns:
-        A scalar, in the unit of the points.
+        A scalar in the unit of the points.
     """
-    # Transposed first: sorting along memory takes a third of the time.
+    # Transposed first: sorting contiguous memory takes a third of the time.
     sorted_x, sorted_y = ((directions.T @ points.T).sort(dim=1).values for points in (x, y))
     return (sorted_x - sorted_y).abs().mean()
 
@@ -42,15 +42,15 @@ def distribution_distance(
     directions: Tensor,
     pixels: Tensor,
 ) -> Tensor:
-    """Mean over scales of the distance between the colours of two batches.
+    """Return the distance between the colours of two batches, averaged over scales.
 
     Args:
         l: (N, 1, H, W), scaled lightness.
         ab: (N, 2, H, W), scaled colour, generated.
-        real: likewise, of the photographs.
-        scales: sides of the windows whose means are compared, in parts of H; 0 is a pixel.
+        real: (N, 2, H, W), scaled colour of the photographs.
+        scales: sides of the windows whose means are compared, as fractions of H; 0 is a pixel.
         directions: (scales, 3, k), unit vectors in (0.3 L, a, b).
-        pixels: (p,), which of the N * H * W pixels are compared.
+        pixels: (p,), indices of the compared pixels among all N * H * W.
     """
     clouds = [torch.cat([LIGHTNESS * l, x], dim=1) for x in (ab, real)]
     distances = []
@@ -65,12 +65,12 @@ def distribution_distance(
 
 
 def draw_directions(scales: int, random: torch.Generator) -> Tensor:
-    """Draw (scales, 3, ``DIRECTIONS``) unit vectors, uniform on the sphere."""
+    """Draw (scales, 3, ``DIRECTIONS``) unit vectors uniformly on the sphere."""
     return normalize(torch.randn(scales, 3, DIRECTIONS, generator=random), dim=1)
 
 
 def draw_pixels(count: int, random: torch.Generator) -> Tensor:
-    """Draw which pixels of ``count`` are compared: one of each part, at most ``PIXELS``."""
-    part = -(-count // PIXELS)  # rounded up: no picture of the batch is left out
+    """Draw the indices of compared pixels among ``count``: one per part, at most ``PIXELS``."""
+    part = -(-count // PIXELS)  # rounded up, so that the parts cover the whole batch
     starts = torch.arange(count // part) * part
     return starts + torch.randint(part, starts.shape, generator=random)

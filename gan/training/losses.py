@@ -1,7 +1,7 @@
-"""The losses of both networks, as one table of terms; every term is a mean over a batch.
+"""Losses of both networks as one table of terms; every term is a mean over a batch.
 
-To add one, write its function of an ``Update`` and its line in ``terms``, and its weight in
-``config``: the step, the plain loop, logging and the health check follow.
+To add a term, write its function of an ``Update``, its line in ``terms`` and its weight in
+``config``. The step, the plain loop, logging and the health check then include it.
 """
 
 import math
@@ -26,55 +26,55 @@ from gan.training.distribution import distribution_distance
 Network = Literal["generator", "discriminator"]
 
 LOGIT_LIMIT = 1e4
-"""A mean adversarial loss beyond it has exploded: the logits' own size, where 10 is certainty."""
+"""Mean adversarial loss, on the scale of the logits, that counts as exploded; 10 is certainty."""
 COLOUR_LIMIT = 0.9
-"""A mean L1 of ab beyond it has exploded: tanh is at its ends, where 0.1 is usual."""
+"""Mean L1 of ab that counts as exploded: tanh is saturated; 0.1 is usual."""
 LARGEST = torch.finfo(torch.float32).max
 
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """A batch with what both networks make of it: all that a loss may depend on."""
+    """Batch with the outputs of both networks: everything that a loss may depend on."""
 
     batch: Batch
     draws: Draws
     ab: Tensor
     """(N, 2, H, W) float32, generated."""
     fake: Judgement
-    """The discriminator's, of the generated colours."""
+    """Discriminator's judgement of the generated colours."""
     real: Judgement | None = None
-    """Of the real colours; None in an update of the generator."""
+    """Discriminator's judgement of the real colours; None in an update of the generator."""
 
     @cached_property
     def rgb(self) -> Tensor:
-        """The generated pictures as shown: (N, 3, H, W), sRGB in [0, 1]."""
+        """Generated pictures as shown: (N, 3, H, W), sRGB in [0, 1]."""
         return l_ab_to_rgb(self.batch.l, self.ab)
 
 
 @dataclass(frozen=True)
 class Term:
-    """One summand of a network's loss: ``weight * function(update)``."""
+    """Summand of a network's loss: ``weight * function(update)``."""
 
     name: str
-    """Under ``loss/`` in the metrics."""
+    """Name below ``loss/`` in the metrics."""
     network: Network
     weight: float
     function: Callable[[Update], Tensor]
     limit: float = LARGEST
-    """Size of the weighted term beyond which the training has exploded."""
+    """Absolute value of the weighted term beyond which the training has exploded."""
     judged: bool = False
-    """Whether it depends on the discriminator's judgement."""
+    """Whether the term depends on the discriminator's judgement."""
     from_step: float = 0.0
-    """Share of the training's length from which it acts."""
+    """Share of the training's length after which the term acts."""
 
     def first_step(self, total_steps: int) -> int:
-        """Return the number of the first update that it acts in, of so many."""
+        """Return the number of the first update in which the term acts."""
         exactly = round(self.from_step * total_steps, 6)
         return min(math.ceil(exactly), total_steps - 1)
 
 
 def terms(config: TrainConfig) -> tuple[Term, ...]:
-    """List the terms of a config's losses, in the order in which they are summed."""
+    """List the terms of a config's losses in summation order."""
     found = [
         Term(
             "discriminator",
@@ -111,7 +111,7 @@ def terms(config: TrainConfig) -> tuple[Term, ...]:
 
 
 def _penalties(config: TrainConfig, name: ControlName) -> list[Term]:
-    """Terms that hold a statistic to its target: as measured, as the discriminator reads it."""
+    """Return the terms for a statistic's target: as measured, and as read by the discriminator."""
     control = config.controls[name]
     found: list[Term] = []
     if control.weight == 0:
@@ -120,7 +120,7 @@ def _penalties(config: TrainConfig, name: ControlName) -> list[Term]:
         weight, penalty = control.weight / STATISTICS[name].span, partial(_penalty, name)
         found.append(Term(name, "generator", weight, penalty, from_step=config.penalty_from_step))
     if config.penalty_on != "generator":
-        # Coordinates go from -1 to 1.
+        # The span is 2: coordinates range from -1 to 1.
         weight, penalty = control.weight / 2, partial(_read_penalty, config, name)
         found += [
             Term(
@@ -139,30 +139,30 @@ def _penalties(config: TrainConfig, name: ControlName) -> list[Term]:
 
 
 def real_ab(batch: Batch, config: TrainConfig) -> Tensor:
-    """Return the colours that are real to the discriminator: (N, 2, H, W)."""
+    """Return the colours that the discriminator is given as real: (N, 2, H, W)."""
     return batch.fitted_ab if config.fit in ("discriminator", "both") else batch.ab
 
 
 def wanted_by_l1(batch: Batch, config: TrainConfig) -> Tensor:
-    """Return the colours that L1 compares with: (N, 2, H, W)."""
+    """Return the colours that L1 compares the outputs with: (N, 2, H, W)."""
     return batch.fitted_ab if config.fit in ("l1", "both") else batch.ab
 
 
 def losses(table: Iterable[Term], network: Network, update: Update) -> dict[str, Tensor]:
-    """Evaluate the terms of a network, each with its weight, by name."""
+    """Return the weighted terms of a network by name."""
     return {
         term.name: term.weight * term.function(update) for term in table if term.network == network
     }
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, label_smoothing: float) -> Tensor:
-    """-[log D(y|x) + log(1 - D(G(x)|x))], with the real label at 1 - label_smoothing.
+    """Return -[log D(y|x) + log(1 - D(G(x)|x))], with the real label at 1 - label_smoothing.
 
-    One-sided: smoothing the label of generated images would reward the generator's mistakes
+    Smoothing is one-sided: on generated images it would reward the generator's mistakes
     (Salimans et al. 2016, arXiv 1606.03498).
 
     Args:
-        real: logits of any shape, of real images.
+        real: logits of real images, of any shape.
         fake: logits of generated images.
         label_smoothing: in [0, 1).
     """
@@ -172,7 +172,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, label_smoothing: float) -> Te
 
 
 def adversarial_loss(fake: Tensor, kind: str) -> Tensor:
-    """The generator's loss against the discriminator (Goodfellow 2016, arXiv 1701.00160).
+    """Return the generator's loss against the discriminator (Goodfellow 2016, arXiv 1701.00160).
 
     Args:
         fake: logits of generated images.
@@ -185,12 +185,12 @@ def adversarial_loss(fake: Tensor, kind: str) -> Tensor:
 
 
 def control_error(rgb: Tensor, name: ControlName, targets: Tensor) -> Tensor:
-    """Mean over a batch of |value - target|, around the circle for hue, in the statistic's unit.
+    """Return the mean |value - target| in the statistic's unit, around the circle for hue.
 
     Args:
         rgb: (N, 3, H, W), generated pictures in [0, 1].
-        name: of the statistic.
-        targets: (N,), of each picture.
+        name: name of the statistic.
+        targets: (N,), the target of each picture.
     """
     statistic = STATISTICS[name]
     return statistic.distance(statistic.measure(rgb), targets).mean()
@@ -212,7 +212,7 @@ def _distribution(config: TrainConfig, update: Update) -> Tensor:
 
 
 def _reading(config: TrainConfig, name: ControlName, update: Update) -> Tensor:
-    """How far the discriminator's reading of real pictures is from what they have."""
+    """Return the error of the discriminator's reading of real pictures."""
     rgb = l_ab_to_rgb(update.batch.l, real_ab(update.batch, config))
     return _misread(config, name, _known(update.real), STATISTICS[name].measure(rgb))
 
@@ -224,7 +224,7 @@ def _read_penalty(config: TrainConfig, name: ControlName, update: Update) -> Ten
 def _misread(
     config: TrainConfig, name: ControlName, judgement: Judgement, values: Tensor
 ) -> Tensor:
-    """Mean distance of the coordinates that are read from those of the values."""
+    """Return the mean distance between the coordinates read and those of the values."""
     assert judgement.read is not None, "the discriminator has a reader for it"
     read = reading_of(judgement.read, name, steered_by_discriminator(config))
     wanted = coordinates({name: values}, {name: config.controls[name]})

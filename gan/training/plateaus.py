@@ -1,19 +1,19 @@
-"""When a loss has stopped falling: PyTorch's ReduceLROnPlateau, whose state is a value."""
+"""Plateaus of a loss: PyTorch's ReduceLROnPlateau with an immutable state."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Plateaus:
-    """How often a loss had not fallen for some steps: PyTorch's ReduceLROnPlateau, step by step."""
+    """Count of the plateaus of a loss so far, as in PyTorch's ReduceLROnPlateau."""
 
     count: int = 0
     best: float | None = None
     since: int = 0
-    """Step of the best loss, or of the last plateau."""
+    """Step of the best loss or of the last plateau, whichever is later."""
 
     def after(self, loss: float, step: int, patience: int) -> "Plateaus":
-        """Count on: a loss has fallen if it is below the best by a ten-thousandth of its size."""
+        """Return the next state; a loss falls if it beats the best by over 1e-4 of its own size."""
         if self.best is None or loss < self.best - 1e-4 * abs(loss):
             return Plateaus(self.count, loss, step)
         if step - self.since >= patience:

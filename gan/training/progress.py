@@ -1,26 +1,26 @@
-"""How far a training is; without torch, so that a driver can read it."""
+"""Progress of a training; imports no torch, so that a driver can read it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is."""
+    """Progress of a training."""
 
     step: int
     total_steps: int
     epoch: float
     images_per_second: float
-    """Of the last second or so."""
+    """Rate over about the last second."""
     metrics: dict[str, float]
-    """The newest value of every metric of the history."""
+    """Newest value of every metric in the history."""
     durable_step: int
-    """Step of the newest checkpoint: what a kill now would leave."""
+    """Step of the newest checkpoint, from which the trial resumes if killed now."""
     seconds: float
-    """Time spent on the trial's steps and evaluations, by all processes, as far as they counted."""
+    """Time that all processes spent on the trial's steps and evaluations, excluding lost work."""
     checkpoint_seconds: float
-    """Time that this process waited for checkpoints, beside it."""
+    """Time that this process waited for checkpoints, not part of ``seconds``."""
     evaluated_step: int = 0
     """Step of the newest evaluation, 0 before the first."""
     measuring: str = ""
-    """Within the evaluation at the end, which of its targets: "3 of 9"."""
+    """Target being measured in the final evaluation, as in "3 of 9"; empty otherwise."""

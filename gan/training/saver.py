@@ -1,4 +1,4 @@
-"""Checkpoints of a training, written while it goes on."""
+"""Checkpoints, written while the training continues."""
 
 import time
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ KEEP_CHECKPOINTS = 2
 
 
 class Saver:
-    """Writes checkpoints in a thread of its own, one at a time; as a context, waits for the last.
+    """Writer of checkpoints in a background thread, one at a time.
 
-    What is written is bytes that no training changes.
+    As a context manager, it waits for the last write at exit. The content is bytes, which the
+    continuing training does not change.
     """
 
     def __init__(self, trial: Path, durable_step: int) -> None:
-        """Take note of the trial's directory, and of the step of its newest checkpoint."""
         self.durable_step = durable_step
-        """Of the newest checkpoint that is written: what a kill now would leave."""
+        """Step of the newest complete checkpoint, from which the trial resumes if killed now."""
         self._trial = trial
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._writing: Future[float] | None = None
@@ -27,33 +27,31 @@ class Saver:
         self._began = self._ended = 0.0
 
     def __enter__(self) -> "Saver":
-        """Return it."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait for what is being written."""
         self._thread.shutdown()
 
     def put(self, step: int, files: Mapping[str, bytes], began: float) -> None:
-        """Begin to write a checkpoint; one that is being written is waited for.
+        """Start writing a checkpoint, once the previous one is written.
 
         Args:
-            step: of the checkpoint.
-            files: its content.
-            began: when it was begun with, by the monotonic clock.
+            step: step of the checkpoint.
+            files: content of the checkpoint's files by name.
+            began: time at which work on the checkpoint began, by the monotonic clock.
 
         Raises:
-            TrainingError: the one before could not be written.
+            TrainingError: the previous checkpoint could not be written.
         """
         self.wait()
         self._step, self._began = step, began
         self._writing = self._thread.submit(_write, self._trial, step, files)
 
     def look(self) -> bool:
-        """Whether what was put has been written since the last look.
+        """Return whether a checkpoint has been written since the last call.
 
         Raises:
-            TrainingError: it could not be.
+            TrainingError: the checkpoint could not be written.
         """
         if self._writing is None or not self._writing.done():
             return False
@@ -61,7 +59,7 @@ class Saver:
         return True
 
     def wait(self) -> None:
-        """Wait until what was put is written.
+        """Wait until the checkpoint in progress is written.
 
         Raises:
             TrainingError: storage refuses it, or fails for longer than
@@ -73,7 +71,7 @@ class Saver:
             self.durable_step = self._step
 
     def seconds(self) -> float:
-        """What the newest took; until now, if it is being written."""
+        """Return the seconds that the newest checkpoint took, or has taken so far."""
         return (self._ended if self._writing is None else time.monotonic()) - self._began
 
 

@@ -1,4 +1,4 @@
-"""The state of one trial: all that follows from its config and the steps that were taken."""
+"""State of one trial: everything that its config and the steps taken determine."""
 
 import json
 import time
@@ -23,14 +23,14 @@ from gan.training.step import GanStep
 from gan.versions import versions
 
 NATURAL = 2000
-"""Crops of training pictures among which those with a target's value are looked for, at most."""
+"""Maximum number of training crops searched for those that have a target's value."""
 
 
 class Training:
-    """Networks, optimizers, step and history; ``state`` and ``restore`` are all of it."""
+    """Networks, optimizers, step and history, all covered by ``state`` and ``restore``."""
 
     def __init__(self, config: TrainConfig, dataset: Dataset, device: torch.device) -> None:
-        """Start at step 0, from the weights that the config's seed gives.
+        """Start at step 0 with the weights that the config's seed determines.
 
         Raises:
             UserError: there are fewer training images than a batch needs.
@@ -49,7 +49,7 @@ class Training:
         self.history: list[dict[str, Any]] = []
         self.plateaus = Plateaus()
         self.seconds = 0.0
-        """Time spent on steps and evaluations, by all processes, as far as they counted."""
+        """Time that all processes spent on steps and evaluations, excluding lost work."""
 
     @property
     def epoch(self) -> float:
@@ -58,13 +58,13 @@ class Training:
 
     def train_step(self) -> None:
         """Update the discriminator, then the generator, on the step's batch."""
-        # Dropout draws from the global generator: seeded by the step, it is part of no state.
+        # Dropout uses the global random generator; seeded for each step, it needs no saved state.
         torch.manual_seed(mix(self.config.seed, Stream.DROPOUT, self.step))
         self.gan(self.batches.at(self.step), self.step, self.lr_factor())
         self.step += 1
 
     def lr_factor(self) -> float:
-        """Return the factor of both learning rates: a function of the step and the plateaus."""
+        """Return the factor of both learning rates, a function of the step and the plateaus."""
         config = self.config
         exponent = float(self.plateaus.count)
         if config.lr_decay_steps is not None:
@@ -72,20 +72,20 @@ class Training:
         return float(config.lr_decay_rate**exponent)
 
     def log_losses(self) -> None:
-        """Add the mean losses since the last point to the history.
+        """Add the mean losses since the last logged point to the history.
 
         Raises:
-            TrainingError: one of them is not finite, or exploded.
+            TrainingError: a loss was not finite, or exploded.
         """
         self.require_health()
         means = self.gan.means(self.step, self.logged_step)
         self._record({f"loss/{name}": mean for name, mean in means.items()})
         if self.step % self.config.log_every != 0:
-            return  # A training that is made longer goes on as if it had not ended here.
+            return  # so that a lengthened training continues as if it had not ended here
         self.gan.sums.zero_()
         self.logged_step = self.step
         if (patience := self.config.lr_plateau_steps) is not None:
-            # Of what acts from the start: a penalty that joins is no plateau.
+            # Terms that act from the start: the onset of a penalty is no plateau.
             counted = {
                 term.name
                 for term in self.gan.terms
@@ -95,10 +95,10 @@ class Training:
             self.plateaus = self.plateaus.after(loss, self.step, patience)
 
     def require_health(self) -> None:
-        """Check every loss since the start.
+        """Check all losses since the start.
 
         Raises:
-            TrainingError: one of them was not finite, or exploded.
+            TrainingError: a loss was not finite, or exploded.
         """
         if (failure := self.gan.failure()) is not None:
             raise TrainingError(failure)
@@ -108,10 +108,10 @@ class Training:
     ) -> bytes:
         """Add the metrics on held-out images to the history and return the sample grid (PNG).
 
-        At the end of the training everything is measured, before it what takes little time.
+        The final evaluation measures everything, earlier ones only what is quick to measure.
 
         Args:
-            before_target: called before each target at the end
+            before_target: called before each target of the final evaluation
                 (``gan.evaluation.evaluate.evaluate``); if it raises, nothing is added.
 
         Raises:
@@ -132,12 +132,12 @@ class Training:
         return Natural(lambda: fixed_crops(self.images, self.config, every, NATURAL)[0])
 
     def _record(self, metrics: dict[str, float]) -> None:
-        """Add a point to the history; its time (ms) is when it was made, and stays with it."""
+        """Add a point to the history, with a permanent timestamp (ms) of its creation."""
         now = int(time.time() * 1000)
         self.history.append({"step": self.step, "time": now, "metrics": metrics})
 
     def sound_state(self) -> dict[str, bytes]:
-        """Return the state of a training that is worth going on with.
+        """Return the ``state`` of a training that is sound enough to resume.
 
         Raises:
             TrainingError: a loss or a weight is not finite.
@@ -146,12 +146,12 @@ class Training:
         return self.state()
 
     def state(self) -> dict[str, bytes]:
-        """Everything to go on with, as files: networks, optimizers, step, history, config.
+        """Return the files to resume from: networks, optimizers, step, history and config.
 
-        Sample order, crops, flips and dropout follow from seed and step and need no state.
+        Sample order, crops, flips and dropout follow from seed and step, and need no state.
 
         Raises:
-            TrainingError: a tensor of it is not finite.
+            TrainingError: a tensor of the state is not finite.
         """
         tensors = self._require_finite(self.gan.state())
         generator = _below("generator", tensors)
@@ -179,10 +179,10 @@ class Training:
         }
 
     def _require_finite(self, state: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-        """Return the tensors of some parts by name, on the CPU.
+        """Return the tensors of all given parts by name, on the CPU.
 
         Raises:
-            TrainingError: one is not finite.
+            TrainingError: a tensor is not finite.
         """
         tensors = {
             f"{part}.{name}": tensor.cpu()
@@ -195,16 +195,16 @@ class Training:
         return tensors
 
     def restore(self, path: Path) -> None:
-        """Go back to a checkpoint's state, bit for bit.
+        """Restore a checkpoint's state, bit for bit.
 
         Raises:
-            TrainingError: it was trained on another number of images, or is of other networks.
+            TrainingError: the checkpoint is of other networks, or of another number of images.
         """
         trial = checkpoint.read_trial(path)
         if trial["images"] != len(self.images):
             raise TrainingError(
                 f"dataset: {len(self.images)} training images, but {trial['images']} when this "
-                "trial began; give the changed dataset another dataset_path"
+                "trial began; use another dataset_path for the changed dataset"
             )
         tensors = checkpoint.unpack((path / checkpoint.TRAINING).read_bytes())
         state = {part: _below(part, tensors) for part in {name.split(".")[0] for name in tensors}}
@@ -213,7 +213,7 @@ class Training:
             self.gan.restore(state)
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
             reason = str(error).splitlines()[-1].strip()
-            raise TrainingError(f"{path}: a checkpoint of other networks ({reason})") from None
+            raise TrainingError(f"{path}: this checkpoint is of other networks ({reason})") from None
         self.step = trial["step"]
         self.logged_step = trial["logged_step"]
         self.seconds = trial["seconds"]

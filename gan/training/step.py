@@ -1,4 +1,4 @@
-"""One update of both networks: what the device does, without waiting for it."""
+"""One update of both networks, queued on the device without waiting for it."""
 
 from collections import Counter
 
@@ -13,29 +13,29 @@ from gan.training.batch import Batch, Draws, prepare
 from gan.training.losses import Network, Term, Update, losses, real_ab, terms
 
 EAGER_STEPS = 3
-"""Updates with some terms before their CUDA graph is recorded: cuDNN, the optimizers and tables of
-colours set themselves up in them."""
+"""Warm-up updates of a set of terms before its CUDA graph is recorded: during these, cuDNN, the
+optimizers and the colour tables initialise themselves."""
 
 
 class GanStep:
-    """Both networks with their optimizers; called with a batch, it updates them.
+    """Both networks with their optimizers; a call updates them on a batch.
 
-    On a GPU the work of an update is recorded as a CUDA graph and replayed: launching its
-    kernels one by one would take the CPU longer than the GPU needs to run them.
+    On a GPU, an update is recorded as a CUDA graph and replayed: launching its kernels one by one
+    would take the CPU longer than the GPU needs to run them.
     """
 
     def __init__(self, config: TrainConfig, total_steps: int, device: torch.device) -> None:
-        """Start from the weights that the config's seed gives.
+        """Start from the weights that the config's seed determines.
 
         Args:
-            config: of the trial.
-            total_steps: length of the training, of which penalties act from a share on.
+            config: config of the trial.
+            total_steps: length of the training; penalties set in after a share of it.
             device: where to train.
         """
         self.config = config
         self.total_steps = total_steps
         self.device = device
-        # Of cuDNN's algorithms, one that gives the same bits again; this is for the process.
+        # Only bitwise reproducible algorithms of cuDNN; the setting applies to the whole process.
         torch.backends.cudnn.deterministic = True
         generator, discriminator = build(config)
         self.generator = generator.to(device).to(memory_format=torch.channels_last)
@@ -47,26 +47,26 @@ class GanStep:
         self.autocast = uses_bfloat16(config, device)
         self.terms = terms(config)
         self.sums = torch.zeros(len(self.terms), device=device)
-        """Of each term, until the caller sets them to zero."""
+        """Sum of each term since the caller last set the sums to zero."""
         self.failed_at = torch.full((len(self.terms),), -1, device=device)
-        """Step at which each term was first not finite, or exploded; -1 if never."""
+        """Step at which each term first exploded or was not finite; -1 if never."""
         self._limits = torch.tensor([term.limit for term in self.terms], device=device)
         self._step = torch.zeros((), dtype=torch.long, device=device)
         self.forget_graphs()
 
     def forget_graphs(self) -> None:
-        """Record anew: tensors that the graphs work on were replaced."""
+        """Discard the recorded CUDA graphs, because tensors that they use were replaced."""
         self._eager: Counter[tuple[Term, ...]] = Counter()
         self._graphs: dict[tuple[Term, ...], torch.cuda.CUDAGraph] = {}
         self._inputs: tuple[Tensor, Draws] | None = None
 
     def __call__(self, rgb: Tensor, step: int, lr_factor: float) -> None:
-        """Update the discriminator, where it is its turn, then the generator.
+        """Update the discriminator if due, then the generator.
 
         Args:
             rgb: (B, 3, H, W) in [0, 1], on the device.
             step: number of the update, from 0.
-            lr_factor: of both learning rates.
+            lr_factor: factor of both learning rates.
         """
         active = self.active_terms(step)
         draws = Draws.of(self.config, step)
@@ -82,7 +82,7 @@ class GanStep:
             self._replay(rgb, draws, step, active)
 
     def active_terms(self, step: int) -> tuple[Term, ...]:
-        """Return the terms that act in update number ``step``."""
+        """Return the terms that act in update ``step``."""
         discriminates = step % self.config.discriminator_every == 0
         return tuple(
             term
@@ -92,7 +92,7 @@ class GanStep:
         )
 
     def _is_over(self, active: tuple[Term, ...], step: int) -> bool:
-        """Whether no update from number ``step`` on has these terms: others have joined them."""
+        """Whether no update from ``step`` on has only these terms, because others have joined."""
         networks = {term.network for term in active}
         return any(
             term not in active
@@ -105,7 +105,7 @@ class GanStep:
         return tensor.to(self.device, non_blocking=True)
 
     def _replay(self, rgb: Tensor, draws: Draws, step: int, active: tuple[Term, ...]) -> None:
-        """Put the inputs where the graph of these terms reads them, and replay it."""
+        """Replay the CUDA graph of these terms on the inputs, after recording it on first use."""
         if self._inputs is None:
             self._inputs = rgb.clone(), draws.mapped(lambda tensor: self._sent(tensor).clone())
         held_rgb, held_draws = self._inputs
@@ -113,7 +113,7 @@ class GanStep:
         for held, drawn in zip(held_draws.tensors(), draws.tensors(), strict=True):
             held.copy_(drawn, non_blocking=True)
         if active not in self._graphs:
-            # The memory of those that no step will replay is given back first.
+            # First free the memory of graphs that no later step replays.
             self._graphs = {k: g for k, g in self._graphs.items() if not self._is_over(k, step)}
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
@@ -122,7 +122,7 @@ class GanStep:
         self._graphs[active].replay()
 
     def _on_side_stream(self, rgb: Tensor, draws: Draws, active: tuple[Term, ...]) -> None:
-        # As PyTorch asks of what is to be recorded afterwards.
+        # PyTorch requires warm-up on a side stream before recording.
         stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(stream):
@@ -135,13 +135,13 @@ class GanStep:
         zero = torch.zeros((), device=self.device)
         values = torch.stack([made.get(term.name, zero) for term in self.terms])
         self.sums += values
-        # Also false for NaN.
+        # False for NaN, too.
         good = values.abs() <= self._limits
         keep = good | (self.failed_at >= 0)
         self.failed_at.copy_(torch.where(keep, self.failed_at, self._step))
 
     def _learn(self, batch: Batch, draws: Draws, active: tuple[Term, ...]) -> dict[str, Tensor]:
-        """Update both networks on a batch; returns the value of each active term."""
+        """Update both networks on a batch, and return the value of each active term."""
         with self._autocast():
             ab = self.generator(batch.l, batch.targets).float()
         made: dict[str, Tensor] = {}
@@ -169,7 +169,7 @@ class GanStep:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
 
     def failure(self) -> str | None:
-        """Say which term failed first, and at which step; waits for the device."""
+        """Describe the first failure by term and step; None if none. Waits for the device."""
         failed = {
             term.name: step
             for term, step in zip(self.terms, self.failed_at.tolist(), strict=True)
@@ -184,17 +184,18 @@ class GanStep:
         )
 
     def means(self, step: int, since: int) -> dict[str, float]:
-        """Return each term's mean over the updates in the sums: ``since`` to ``step``."""
+        """Return each term's mean over the updates in the sums, from ``since`` to ``step``."""
         found = {}
         for term, total in zip(self.terms, self.sums.tolist(), strict=True):
             start = max(since, term.first_step(self.total_steps))
             every = self.config.discriminator_every if term.network == "discriminator" else 1
+            # Updates in [start, step): the multiples of ``every``.
             if (count := -(-step // every) - -(-start // every)) > 0:
                 found[term.name] = total / count
         return found
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """Every tensor to go on with, by what it belongs to."""
+        """Return all tensors needed to resume, by the part that they belong to."""
         state = {
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
@@ -205,7 +206,7 @@ class GanStep:
         return state
 
     def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
-        """Go back to a ``state``, bit for bit."""
+        """Restore a ``state``, bit for bit."""
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         for name, optimizer in self.optimizers.items():
@@ -216,9 +217,9 @@ class GanStep:
 
 
 def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
-    """Whether the convolutions run in bfloat16: as configured, or where the device has it.
+    """Whether the convolutions run in bfloat16: as configured, or for ``auto`` if supported.
 
-    Where it has not, bfloat16 is emulated: 10 times slower than float32 on an AVX2 processor.
+    Without hardware support it is emulated: 10 times slower than float32 on an AVX2 processor.
     """
     if config.precision != "auto":
         return config.precision == "bfloat16"

@@ -1,4 +1,4 @@
-"""The loop of a training: steps, evaluations and checkpoints, until its end or a request."""
+"""Training loop: steps, evaluations and checkpoints, until the end or a stop request."""
 
 import time
 from collections.abc import Callable
@@ -17,15 +17,15 @@ from gan.training.state import Training
 
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_SHARE = 0.02
-"""Of the time, at most, that checkpoints are written in: where one is slow, fewer are taken."""
+"""Maximum share of time spent on checkpoints: the slower they are, the fewer are taken."""
 PROGRESS_SECONDS = 1.0
 
 
 class Trainer:
-    """The loop around a ``Training``: where it begins, what it keeps, when it ends."""
+    """Loop around a ``Training`` that resumes, saves and stops it."""
 
     def __init__(self, config: TrainConfig, dataset: Dataset, device: torch.device) -> None:
-        """Start at step 0, from the weights that the config's seed gives."""
+        """Start at step 0 with the weights that the config's seed determines."""
         self.training = Training(config, dataset, device)
         self.checkpoint_seconds = 0.0
 
@@ -40,13 +40,13 @@ class Trainer:
         """Train to the end from the trial's newest checkpoint, or from step 0.
 
         Args:
-            trial: the trial's directory; checkpoints and sample grids go there.
-            baseline: directory of the trial without control, whose training is also that of one
-                that recolours; it is gone on from where it is further than this one.
+            trial: the trial's directory, for checkpoints and sample grids.
+            baseline: directory of the trial without control, whose training a recoloured trial
+                shares; its newest checkpoint is used if further than the trial's own.
             on_progress: called about once a second and after each evaluation and checkpoint.
-            should_stop: asked about once a second and after each evaluation; if so, a checkpoint
-                is taken and ``fit`` ends. Within the last evaluation it is asked before each
-                target; if so, ``fit`` ends with the checkpoint before it.
+            should_stop: polled about once a second and after each evaluation; if true, ``fit``
+                takes a checkpoint and returns. Also polled before each target of the final
+                evaluation; if true, ``fit`` returns with only the checkpoint before it.
 
         Returns:
             Whether the training is complete.
@@ -61,7 +61,7 @@ class Trainer:
                 self._take_over(baseline, trial, on_progress, should_stop)
             with Saver(trial, self.training.step) as saver:
                 return self._fit(trial, saver, on_progress, should_stop)
-        except Stopped:  # in the middle of an evaluation, without which its step is not complete
+        except Stopped:  # in the middle of an evaluation, without which its step is incomplete
             return False
 
     def _fit(
@@ -86,7 +86,7 @@ class Trainer:
             training.seconds += now - before
             before = now
             stopping = False
-            # Every evaluation is shown: a scheduler compares trials at the same steps.
+            # Every evaluation is reported: a scheduler compares trials at the same steps.
             if showing := evaluated or now - shown > PROGRESS_SECONDS:
                 stopping = should_stop()
             showing |= saver.look()
@@ -113,7 +113,7 @@ class Trainer:
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
     ) -> None:
-        """Go on from the baseline's newest checkpoint, where it is further; keep the history."""
+        """Continue from the baseline's newest checkpoint if it is further; keep the own history."""
         training = self.training
 
         def further(*, digests: bool) -> Path | None:
@@ -121,7 +121,7 @@ class Trainer:
             ahead = found is not None and checkpoint.read_trial(found)["step"] > training.step
             return found if ahead else None
 
-        # Every byte is read only where there is something to take over.
+        # Digests need every byte, so they are checked only if there is something to take over.
         if further(digests=False) is None or (found := further(digests=True)) is None:
             return
         history = training.history
@@ -152,7 +152,7 @@ class Trainer:
         checkpoint.persist(lambda: checkpoint.write_file(file, sample), file)
 
     def progress(self, images_per_second: float, durable_step: int) -> Progress:
-        """Describe where the trial is."""
+        """Return the trial's current progress."""
         training = self.training
         metrics = checkpoint.newest_metrics(training.history)
         return Progress(
@@ -171,7 +171,7 @@ class Trainer:
         """Write a checkpoint, and wait for it.
 
         Raises:
-            TrainingError: a loss or a weight is not finite. Or storage refuses it, or fails for
-                longer than ``checkpoint.RETRY_SECONDS``.
+            TrainingError: a loss or a weight is not finite; or storage refuses the checkpoint, or
+                fails for longer than ``checkpoint.RETRY_SECONDS``.
         """
         write(trial, self.training.step, self.training.sound_state())

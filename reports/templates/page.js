@@ -8,7 +8,7 @@ const make = (tag, properties = {}, ...children) => {
 const three = (value) => value.toFixed(3);
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-// One cell of a strip of pictures, in place of as many files.
+// Show one picture of a strip: a strip holds all pictures of a shot in one image.
 const ofStrip = (uri, index, count, alt) => {
   const image = make("img", { src: uri, alt, className: "strip pixels" });
   image.style.objectPosition = `${(100 * index) / Math.max(1, count - 1)}% 0`;
@@ -24,7 +24,7 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
   const { columns, strips, kinds } = data[wall];
   const cell = (row, column) => table.tBodies[0].rows[row]?.cells[column + 2]?.firstElementChild;
   const rows = table.tBodies[0].rows.length;
-  // What a column shows now; the cells as they came are its first shot, as the generator makes it.
+  // Current shot of each column. The initial cells are the raw outputs of the shot shown first.
   const at = columns.map((column) => column.at);
   const first = columns.map((_, column) =>
     Array.from({ length: rows }, (_, row) => cell(row, column).firstElementChild.src));
@@ -37,7 +37,7 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
 
   const shotOf = (column) => columns[column].shots[at[column]];
   const aimsOf = (shot) => JSON.stringify(shot.aims.map((aim) => [aim.control, aim.target]));
-  // The picture of a kind, [address, its place in a strip]; nothing where there is none.
+  // The picture of a kind as [URI, index in its strip]; null if there is none.
   const pictureOf = (row, column, shot, wanted) => {
     const strip = shot.strips[wanted];
     if (strip === undefined) return null;
@@ -59,7 +59,7 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
 
   const paint = (column) => {
     const shot = shotOf(column);
-    // A trial without control has no target: its output stands there whatever is shown.
+    // A trial without control has no target: show its raw output for every kind.
     const shown = shot.aims.length ? kind : "colorized";
     const head = table.querySelector(`[data-column="${column}"]`);
     head.querySelectorAll(".aim").forEach((element, i) => {
@@ -78,7 +78,7 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
       put(button.firstElementChild, picture, `Picture ${row + 1}, ${shot.label}${more}`);
       button.classList.toggle("none", !picture);
       if (picture) button.removeAttribute("aria-label");
-      else button.setAttribute("aria-label", `Picture ${row + 1}, ${shot.label}${more}: not there`);
+      else button.setAttribute("aria-label", `Picture ${row + 1}, ${shot.label}${more}: not available`);
     }
   };
 
@@ -117,7 +117,7 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
       figure("one", make("img", { src, alt: caption, className: "strip pixels" }), caption);
     const of = (wanted, caption) => framed(row, column, shot, wanted, caption);
     const pictures = [
-      plain(grey, "grayscale"), plain(original, "original"), ...of("fitted", "original moved there"),
+      plain(grey, "grayscale"), plain(original, "original"), ...of("fitted", "original moved to the target"),
       ...of("colorized", `colorized: ${shot.label}`), ...of("exact", "after exact control"),
       ...of("recoloured", "without control, recoloured"),
     ];
@@ -126,7 +126,7 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
       make("tr", {}, ...[n.control, n.wanted, n.achieved, ...(exact ? [n.exact] : []), n.reachable, n.original]
         .map((text, i) => i ? make("td", { textContent: text })
           : make("th", { textContent: text, className: "text", scope: "row" }))));
-    const heads = ["this picture", "wanted", "achieved", ...(exact ? ["exact"] : []), "reachable", "original has"];
+    const heads = ["this picture", "wanted", "achieved", ...(exact ? ["exact"] : []), "reachable", "original"];
     const stages = shot.stages.map((stage) =>
       figure("stage", ofStrip(stage.strip, row, rows, `at step ${stage.step}`), `step ${stage.step}`));
     const last = framed(row, column, shot, "colorized", `step ${trial.step}`);
@@ -145,16 +145,16 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
         ? [make("h3", { textContent: `At every target, ${kinds[kind]}` }), make("div", { className: "row targets" }, ...targets)]
         : []),
       ...(numbers.length
-        ? [make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Its numbers" },
+        ? [make("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Numbers of this picture" },
             make("table", { className: "numbers" },
               make("thead", {}, make("tr", {}, ...heads
                 .map((text, i) => make("th", { textContent: text, scope: "col", className: i ? "" : "text" })))),
               make("tbody", {}, ...numbers)))]
         : []),
       make("p", {}, `Mean absolute difference from the original: ${three(shot.mae[row])}. `,
-        make("a", { href: `#${trial.anchor}`, textContent: "All of its numbers", onclick: () => { place = null; dialog.close(); } })),
+        make("a", { href: `#${trial.anchor}`, textContent: "All numbers of this trial", onclick: () => { place = null; dialog.close(); } })),
       ...(stages.length
-        ? [make("h3", { textContent: "The way there" }), make("div", { className: "row" }, ...stages, ...last)]
+        ? [make("h3", { textContent: "Training progress" }), make("div", { className: "row" }, ...stages, ...last)]
         : []),
     );
     if (!dialog.open) dialog.showModal();
@@ -183,7 +183,7 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
       && move(td.parentElement.sectionRowIndex + step[0], td.cellIndex - 2 + step[1]);
     if (next) { next.focus(); event.preventDefault(); }
   });
-  // In the dialog: to the next picture, or to the next target, of this trial or the next.
+  // Step in the dialog to the next picture, or to the next target of this trial or the next trial.
   table.walk = (row, column, across) => {
     const stop = stops.findIndex(([i, shot]) => i === column && shot === at[column]) + across;
     if (row < 0 || row >= rows || stop < 0 || stop >= stops.length) return;

@@ -21,7 +21,7 @@ def saturation(**fields: Any) -> dict[str, Any]:
         (
             saturation(target=0.5, min=0.1),
             "controls.saturation",
-            "min, max and hold_out go with target: any",
+            "min, max and hold_out need target: any",
         ),
         (
             saturation(target=0.5, hold_out=[[0.4, 0.6]]),

@@ -196,7 +196,7 @@ def test_arrays_are_taken_as_they_are(tmp_path: Path) -> None:
         ({"train": noise(2)[0], "test": noise(2)}, r"train is uint8 \(32, 32, 3\)"),
         ({"train": noise(2), "test": noise(2)[:0]}, r"test is uint8 \(0, 32, 32, 3\)"),
         ({"train": noise(2, 32, 31), "test": noise(2)}, "train has images of 32x31, smaller than"),
-        ({"train": np.array([{}]), "test": noise(2)}, "is not a sound .npz archive"),
+        ({"train": np.array([{}]), "test": noise(2)}, "is not a valid .npz archive"),
     ],
 )
 def test_arrays_of_another_kind_are_the_users_mistake(
@@ -212,7 +212,7 @@ def test_arrays_of_another_kind_are_the_users_mistake(
 def test_a_file_that_is_no_archive_is_the_users_mistake(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"is not a sound .npz archive"):
+    with pytest.raises(UserError, match=r"is not a valid .npz archive"):
         load(config(dataset="npz", dataset_path=str(path)))
 
 
@@ -250,7 +250,7 @@ def test_a_damaged_archive_is_the_users_mistake(tmp_path: Path, save: Callable[.
 def test_a_single_array_is_the_users_mistake(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, noise(2))
-    with pytest.raises(UserError, match=r"is not a sound .npz archive"):
+    with pytest.raises(UserError, match=r"is not a valid .npz archive"):
         load(config(dataset="npz", dataset_path=str(path)))
 
 

@@ -10,6 +10,7 @@ from gan.control import Control
 from reports import achieved, figures
 from reports.drawing import Plot
 from reports.marks import parts
+from reports.phase import TrialPhase
 from reports.rows import Row, anchor, rows
 from reports.views import views
 from tests.support.trial_runs import any_target, run
@@ -103,7 +104,7 @@ def test_each_way_to_meet_a_target_has_a_mark_and_a_name_of_its_own() -> None:
 
 
 def test_an_unfinished_trial_says_so_in_its_point_and_in_the_legend() -> None:
-    (plot,) = achieved.achieved_against_wanted(hues("one", state="stopped"), ["one"], [])
+    (plot,) = achieved.achieved_against_wanted(hues("one", phase=TrialPhase.STOPPED), ["one"], [])
     assert all("(stopped): " in title for _, title in links(plot.svg))
     assert ">steered, unfinished<" in plot.svg
 

@@ -113,7 +113,7 @@ def test_a_run_a_directory_or_a_file_is_loaded_in_three_lines(
         (
             "begun",
             {"hue": 0.5},
-            r"begun: none of its trials is finished; there are: 1 running",
+            "begun: no generator yet: 0 of 1 trials finished, 1 running",
         ),
         ("hue", {"red": 0.5}, "no finished trial controls red; they control: nothing, hue"),
     ],
@@ -134,7 +134,7 @@ def test_a_trial_that_is_not_there_or_has_no_generator_is_refused(
     with pytest.raises(UserError, match=r"hue=0.1: no generator was stored \(running\)"):
         by_name(uri, "hue", "hue=0.1", tmp_path)
     for name in ("0" * 32, "no/where", ""):
-        with pytest.raises(UserError, match="neither a file or directory nor the run of a trial"):
+        with pytest.raises(UserError, match="neither a file, a directory nor a trial's run"):
             by_run(uri, name, tmp_path)
 
 
@@ -152,7 +152,7 @@ def test_a_generator_that_was_deleted_leaves_the_choice_to_the_next(
 def test_a_run_that_is_no_trials_is_refused(runs: Path, tmp_path: Path) -> None:
     client = connect(default_uri(runs))
     other = client.create_run(client.create_experiment("other")).info.run_id
-    with pytest.raises(UserError, match="nor the run of a trial"):
+    with pytest.raises(UserError, match="nor a trial's run"):
         by_run(default_uri(runs), other, tmp_path)
 
 

@@ -3,6 +3,7 @@ from typing import Any
 
 from gan.control import Control
 from reports.folds import unseeded
+from reports.phase import TrialPhase
 from reports.rows import Row, rows
 from reports.verdict import sentences, verdicts
 from tests.support.trial_runs import run
@@ -82,7 +83,7 @@ def test_without_kid_the_divergence_of_colours_decides() -> None:
 
 def test_without_either_nothing_is_said_of_naturalness() -> None:
     table = of_any(0.1, js_divergence=None), rival(0.2, js_divergence=None)
-    assert said(*table)[0].endswith("; how natural they are was not measured.")
+    assert said(*table)[0].endswith("; naturalness was not measured.")
 
 
 def test_without_a_rival_the_next_is_named() -> None:
@@ -164,7 +165,7 @@ def test_several_controls_count_in_parts_of_their_ranges() -> None:
 
 
 def test_only_what_is_finished_counts_and_one_method_is_no_verdict() -> None:
-    assert said(of_any(0.1, 9), rival(0.001, 5, state="running")) == []
+    assert said(of_any(0.1, 9), rival(0.001, 5, phase=TrialPhase.RUNNING)) == []
     assert said(of_any(0.1, 9), replace(rival(0.1, 9), error=None)) == []
     assert said() == []
 
@@ -178,7 +179,7 @@ def test_over_several_targets_wins_are_counted() -> None:
     assert "at saturation 0.5" in first.text, "the one in the middle"
     assert second.over == "Over 3 targets"
     assert second.text == (
-        "Nearest, or as near as any, at: any-target after exact control 3, the recoloured baseline "
+        "Nearest (or tied) at: any-target after exact control 3, the recoloured baseline "
         "3. Most natural at: any-target after exact control 2 (1 beyond the intervals), the "
         "recoloured baseline 1 (1 beyond the intervals)."
     )

@@ -232,7 +232,7 @@ def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> N
     assert dialog.locator("h2").inner_text() == "Picture 5, saturation 0.75"
     captions = dialog.locator("figcaption").all_inner_texts()
     assert captions == [
-        *("grayscale", "original", "original moved there", "colorized: saturation 0.75"),
+        *("grayscale", "original", "original moved to the target", "colorized: saturation 0.75"),
         *("after exact control", "without control, recoloured", "step 2", "step 4"),
     ]
     assert source(page, "dialog img", 3) == cell(page, 4, 3)
@@ -264,7 +264,7 @@ def test_a_cell_of_any_target_shows_its_picture_at_every_one(page: Page) -> None
 
 def test_the_dialog_leads_to_the_trial_in_the_table(page: Page) -> None:
     page.locator(".wall tbody tr").nth(1).locator("button").nth(3).click()
-    page.get_by_role("link", name="All of its numbers").click()
+    page.get_by_role("link", name="All numbers of this trial").click()
     assert page.locator("dialog").is_hidden()
     row = page.locator("tr:target")
     assert row.locator("th").inner_text().startswith("saturation=0.75")
