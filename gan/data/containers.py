@@ -86,7 +86,7 @@ class Records:
             with environment.begin() as reading:
                 keys = Strings.of(reading.cursor().iternext(values=False))
         except lmdb.Error as error:
-            raise UserError(f"dataset_path: {directory} is not an LSUN database ({error})") from None
+            raise UserError(f"dataset_path: {directory} is no LSUN database ({error})") from None
         if not keys:
             raise UserError(f"dataset_path: {directory} is empty")
         return cls(directory, keys)

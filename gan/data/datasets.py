@@ -127,7 +127,7 @@ def _load_folder(path: Path, size: int) -> Dataset:
         return Dataset(train, test, _shown(found.bad, path))
     images, bad = _read(found, path, size)
     if len(images) < 2:
-        raise UserError(f"dataset_path: {path} has only one usable image; two are needed, one to hold out")
+        raise UserError(f"dataset_path: {path} has only one usable image; at least two are needed")
     kept, held = (images.subset(torch.tensor(rows)) for rows in _split(len(images)))
     return Dataset(kept, held, _shown(bad, path))
 

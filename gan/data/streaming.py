@@ -175,7 +175,8 @@ class StreamedImages:
                 if len(self.bad) < SHOWN:
                     log.warning("using the next picture instead: %s", error)
                 self.bad.add(n)
-        raise UserError(f"dataset_path: none of {count} images is usable, for example {self.source.name(0)}")
+        name = self.source.name(0)
+        raise UserError(f"dataset_path: none of {count} images is usable, for example {name}")
 
     def identity(self) -> Iterator[bytes]:
         """Yield bytes that distinguish these pictures from others, as far as names do."""

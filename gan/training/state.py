@@ -213,7 +213,7 @@ class Training:
             self.gan.restore(state)
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
             reason = str(error).splitlines()[-1].strip()
-            raise TrainingError(f"{path}: this checkpoint is of other networks ({reason})") from None
+            raise TrainingError(f"{path}: a checkpoint of other networks ({reason})") from None
         self.step = trial["step"]
         self.logged_step = trial["logged_step"]
         self.seconds = trial["seconds"]
