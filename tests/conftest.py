@@ -19,7 +19,7 @@ from gan.evaluation import reference
 from gan.evaluation.features import features
 from gan.evaluation.held_out import HeldOut
 from gan.evaluation.reference import Natural
-from gan.training import trainer
+from gan.training import session
 from gan.training.trainer import Trainer
 from orchestrator.store.object_store import ObjectStore
 from orchestrator.worker import upload
@@ -118,7 +118,7 @@ def start(small_npz: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
 
     It takes a checkpoint at every evaluation, so that what is there does not depend on the disk.
     """
-    monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", math.inf)
+    monkeypatch.setattr(session, "CHECKPOINT_SHARE", math.inf)
 
     def start(**fields: Any) -> Trainer:
         config = small(small_npz, **fields)

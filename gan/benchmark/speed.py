@@ -4,7 +4,7 @@ import math
 import statistics
 from dataclasses import asdict, dataclass
 
-from gan.training.trainer import CHECKPOINT_SECONDS, CHECKPOINT_SHARE
+from gan.training.session import CHECKPOINT_SECONDS, CHECKPOINT_SHARE
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,11 @@ KEEP_CHECKPOINTS = 2
 class Saver:
     """Writer of checkpoints in a background thread, one at a time.
 
-    As a context manager, it waits for the last write at exit. The content is bytes, which the
-    continuing training does not change.
+    The content is bytes, which the continuing training does not change.
     """
 
-    def __init__(self, trial: Path, durable_step: int) -> None:
-        self.durable_step = durable_step
+    def __init__(self, trial: Path) -> None:
+        self.durable_step = 0
         """Step of the newest complete checkpoint, from which the trial resumes if killed now."""
         self._trial = trial
         self._thread = ThreadPoolExecutor(1, "checkpoints")
@@ -26,10 +25,8 @@ class Saver:
         self._step = 0
         self._began = self._ended = 0.0
 
-    def __enter__(self) -> "Saver":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Wait for the last write."""
         self._thread.shutdown()
 
     def put(self, step: int, files: Mapping[str, bytes], began: float) -> None:
@@ -75,16 +72,7 @@ class Saver:
         return (self._ended if self._writing is None else time.monotonic()) - self._began
 
 
-def write(trial: Path, step: int, files: Mapping[str, bytes]) -> None:
-    """Write a checkpoint, then remove those that are no longer needed.
-
-    Raises:
-        TrainingError: storage refuses it, or fails for longer than ``checkpoint.RETRY_SECONDS``.
-    """
+def _write(trial: Path, step: int, files: Mapping[str, bytes]) -> float:
     checkpoint.persist(lambda: checkpoint.write(trial, step, files), trial)
     checkpoint.prune(trial, KEEP_CHECKPOINTS)
-
-
-def _write(trial: Path, step: int, files: Mapping[str, bytes]) -> float:
-    write(trial, step, files)
     return time.monotonic()

@@ -12,7 +12,7 @@ from gan.benchmark.bench import bench, choose_device
 from gan.benchmark.speed import Bench, Round, lines
 from gan.config import TrainConfig
 from gan.errors import UserError
-from gan.training.trainer import CHECKPOINT_SHARE
+from gan.training.session import CHECKPOINT_SHARE
 
 CPU = torch.device("cpu")
 TINY = {

@@ -121,7 +121,7 @@ def test_a_training_with_draws_restored_midway_ends_as_if_never_stopped(
     whole = train(start(**EVERYTHING), 24)
     # Before the penalty's first step, at it, and after it.
     for stop in (9, 12, 17):
-        train(start(**EVERYTHING), stop).save(tmp_path / str(stop))
+        save(train(start(**EVERYTHING), stop), tmp_path / str(stop))
         found = checkpoint.newest(tmp_path / str(stop))
         assert found is not None
         second = start(**EVERYTHING)
@@ -204,7 +204,7 @@ def test_a_training_restored_midway_ends_as_if_never_stopped(
 ) -> None:
     whole = train(start(discriminator_every=every), 40)
     first = train(start(discriminator_every=every), 15)
-    first.save(tmp_path)
+    save(first, tmp_path)
     # Into a fresh one, and into one that has recorded its steps.
     for second in (start(discriminator_every=every), train(start(discriminator_every=every), 20)):
         found = checkpoint.newest(tmp_path)

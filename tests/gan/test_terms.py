@@ -15,7 +15,7 @@ from gan.colour.statistics import STATISTICS
 from gan.config import TrainConfig
 from gan.control import PENALTY_WEIGHT
 from gan.model.networks import Judgement
-from gan.training import trainer
+from gan.training import session
 from gan.training.batch import Batch, Draws
 from gan.training.losses import Term, Update, terms
 from gan.training.trainer import Trainer
@@ -283,7 +283,7 @@ def test_the_discriminator_learns_to_read_a_statistic(
 def test_a_training_with_a_reader_goes_on_bit_for_bit(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: str
 ) -> None:
-    monkeypatch.setattr(trainer, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
     fields = {"steps": 12, "evaluate_every": 6, "penalty_on": on, "controls": TWO}
     fields["eval_targets"] = [{"hue": 0.5}]
     whole = start(**fields)

@@ -10,7 +10,7 @@ import torch
 
 from gan import checkpoint
 from gan.data.datasets import load
-from gan.training import trainer
+from gan.training import session
 from gan.training.trainer import Trainer
 from tests.support.trainings import Start, everything, points, series, small, weights
 
@@ -55,7 +55,7 @@ def in_one_go(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Trai
 def test_a_training_stopped_anywhere_ends_as_if_never_stopped(
     start: Start, in_one_go: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
     # Within a loss interval; the step after; at a loss point; at an evaluation; before the end.
     for stop in (3, 4, 15, 20, 39):
         part = start()
@@ -74,15 +74,16 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from gan.training import trainer
+from gan.training import session
 from gan.config import TrainConfig
 from gan.data.datasets import load
+from gan.training.trainer import Trainer
 
 torch.set_num_threads(1)
-trainer.PROGRESS_SECONDS = 0
-trainer.CHECKPOINT_SHARE = float("inf")
+session.PROGRESS_SECONDS = 0
+session.CHECKPOINT_SHARE = float("inf")
 config = TrainConfig.model_validate_json(sys.argv[1])
-of = trainer.Trainer(config, load(config), torch.device("cpu"))
+of = Trainer(config, load(config), torch.device("cpu"))
 
 def die(progress):
     if progress.durable_step == 17:

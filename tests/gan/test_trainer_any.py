@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from gan.data.datasets import load
-from gan.training import trainer
+from gan.training import session
 from gan.training.trainer import Trainer
 from tests.support.streamed_images import streamed
 from tests.support.trainings import Start, everything, points, small
@@ -47,7 +47,7 @@ STOPS = (3, 4, 8, 9, 10, 11, 19)
 def test_a_training_stopped_anywhere_ends_with_the_same_bits(
     start: Start, left_alone: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
     for stop in STOPS:
         part = start(**EVERYTHING)
         assert not part.fit(

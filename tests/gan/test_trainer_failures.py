@@ -7,7 +7,7 @@ import torch
 from gan import checkpoint
 from gan.errors import TrainingError
 from gan.model.networks import load_generator
-from tests.support.trainings import Start, points
+from tests.support.trainings import Start, points, save
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,12 +46,12 @@ def test_what_was_trained_before_a_loss_was_not_finite_is_kept(
 def test_weights_that_are_not_finite_are_never_kept(start: Start, tmp_path: Path) -> None:
     of = start()
     of.training.train_step()
-    of.save(tmp_path)
+    save(of, tmp_path)
     of.training.train_step()
     with torch.no_grad():
         of.training.gan.discriminator.layers[0][0].weight[0, 0, 0, 0] = float("nan")  # type: ignore[index]
     with pytest.raises(TrainingError, match=r"discriminator\.\S+ was not finite at step 2"):
-        of.save(tmp_path)
+        save(of, tmp_path)
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
 
 

@@ -13,7 +13,7 @@ from gan.evaluation import samples
 from gan.evaluation.evaluate import generated
 from gan.evaluation.reference import shown
 from gan.model.networks import load_generator
-from gan.training import trainer
+from gan.training import session
 from gan.training.progress import Progress
 from tests.support.trainings import Start, points, series, weights
 
@@ -53,8 +53,8 @@ def test_a_trial_leaves_two_checkpoints_and_a_grid_of_each_evaluation(
 def test_checkpoints_take_no_more_than_their_share_of_the_time(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", 0.1)
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(session, "CHECKPOINT_SHARE", 0.1)
+    monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 0)
     spent = slow_down(monkeypatch, 0.2)
     of = start(steps=120)
     before = time.monotonic()
@@ -69,8 +69,8 @@ def test_training_goes_on_while_a_checkpoint_is_written(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent = slow_down(monkeypatch, 1.0)
-    monkeypatch.setattr(trainer, "CHECKPOINT_SHARE", 0.5)
-    monkeypatch.setattr(trainer, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(session, "CHECKPOINT_SHARE", 0.5)
+    monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
     of = start(steps=60, evaluate_every=10)
     seen: list[Progress] = []
     assert of.fit(tmp_path, on_progress=seen.append)
@@ -179,7 +179,7 @@ def test_the_checkpoints_generator_makes_the_pictures_of_the_grid(
 def test_progress_tells_where_the_trial_is(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "PROGRESS_SECONDS", 0)
+    monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
     seen: list[Progress] = []
     of = start(steps=12)
     assert of.fit(tmp_path, on_progress=seen.append)

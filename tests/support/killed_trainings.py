@@ -86,7 +86,7 @@ class Victim:
         import torch
         from rich.console import Console
 
-        from gan.training import trainer
+        from gan.training import session
         from orchestrator.driver.live_view import LiveView
         from orchestrator.driver.monitor import Monitor
         from orchestrator.driver.tracking_sync import TrackingSync
@@ -97,7 +97,7 @@ class Victim:
         from reports.tracking import SweepTracker
 
         torch.set_num_threads(1)
-        trainer.CHECKPOINT_SHARE = math.inf  # a checkpoint at every evaluation: more to hit
+        session.CHECKPOINT_SHARE = math.inf  # a checkpoint at every evaluation: more to hit
         upload.POLL_SECONDS = 0.05
         tempfile.tempdir = str(self.runs)
         os.environ.update(self.environment)

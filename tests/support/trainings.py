@@ -14,6 +14,7 @@ from torch import Tensor
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.data.datasets import load
+from gan.training.session import Session
 from gan.training.trainer import Trainer
 
 Start = Callable[..., Trainer]
@@ -103,3 +104,9 @@ def series(of: Trainer, name: str) -> dict[int, float]:
     found = [(step, metrics[name]) for step, metrics in points(of) if name in metrics]
     assert len(dict(found)) == len(found)
     return dict(found)
+
+
+def save(of: Trainer, trial: Path) -> None:
+    """Write a checkpoint of a training."""
+    with Session(of.training, trial, lambda progress: None, lambda: False) as session:
+        session.save()
