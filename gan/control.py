@@ -2,27 +2,46 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-ControlName = Literal[
-    "saturation", "hue", "red", "green", "blue", "chroma", "a", "b", "warmth", "colourfulness"
-]
 
-TARGETS: dict[ControlName, tuple[float, float]] = {
-    "saturation": (0, 1),
-    "hue": (0, 1),
-    "red": (0, 1),
-    "green": (0, 1),
-    "blue": (0, 1),
-    "chroma": (0, 134),
-    "a": (-86, 98),
-    "b": (-108, 94),
-    "warmth": (-1.7, 2.4),
-    "colourfulness": (0, 280),
+class Range(NamedTuple):
+    """Bounds of a control's target in the statistic's own unit: the values of sRGB colours."""
+
+    low: float
+    high: float
+    symbol: str
+    """Index of sigma and lambda, as in the original project's equations."""
+    circular: bool = False
+    """Whether 0 and 1 are the same value."""
+
+
+CONTROLS = {
+    "saturation": Range(0, 1, "S"),
+    "hue": Range(0, 1, "H", circular=True),
+    "red": Range(0, 1, "R"),
+    "green": Range(0, 1, "G"),
+    "blue": Range(0, 1, "B"),
+    "chroma": Range(0, 134, "C"),
+    "a": Range(-86, 98, "a"),
+    "b": Range(-108, 94, "b"),
+    "warmth": Range(-1.7, 2.4, "W"),
+    "colourfulness": Range(0, 280, "M"),
 }
-"""Bounds of each control's target: the range of sRGB colours, in the statistic's own unit."""
+"""Controls by name; each is a module of ``gan.colour.statistics`` and a line here."""
+TARGETS = {name: (range_.low, range_.high) for name, range_ in CONTROLS.items()}
+CIRCULAR = {name for name, range_ in CONTROLS.items() if range_.circular}
+
+
+def _known(name: str) -> str:
+    if name not in CONTROLS:
+        raise ValueError(f"unknown control {name!r}; valid: {', '.join(CONTROLS)}")
+    return name
+
+
+ControlName = Annotated[str, AfterValidator(_known)]
 
 PENALTY_WEIGHT = 100.0
 """Weight (lambda) of a control that sets none."""
@@ -167,7 +186,7 @@ def spread_over(
 def spread_targets(name: ControlName, control: Control, count: int) -> list[float]:
     """Spread ``count`` values over a control's range; add the middle of each interval held out."""
     low, high = control.bounds(name)
-    around = name == "hue" and (low, high) == TARGETS[name]  # 0 and 1 are the same
+    around = name in CIRCULAR and (low, high) == TARGETS[name]  # 0 and 1 are the same
     step = (high - low) / (count if around else max(1, count - 1))
     values = [low + step * i for i in range(count)]
     held = [(start + end) / 2 for start, end in control.hold_out]

@@ -1,1 +1,1 @@
-"""Sweeps: what to train, on what, and how to go on after an interruption."""
+"""Command line, and everything between a sweep file and the training of its trials."""

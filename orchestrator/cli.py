@@ -1,4 +1,4 @@
-"""Command line: the group of commands; the user's mistakes in one line."""
+"""Command line: the group of commands, and one-line messages for user errors."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from orchestrator.store.paths import Locations
 
 
 class _Group(click.Group):
-    """Group that turns the user's mistakes into one line and exit code 2."""
+    """Command group that reports a ``UserError`` in one line and exits with code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from gan.control import Control, ControlName
+from gan.control import CONTROLS, Control, ControlName
 from reports.compare import control_error, settings_of
 from reports.phase import TrialPhase
-from reports.rows import SYMBOLS, Way, metric
+from reports.rows import Way, metric
 from reports.runs import TrialRun
 
-_TARGETS = re.compile(rf"(^|, )({'|'.join(SYMBOLS)})=[^,]+")
+_TARGETS = re.compile(rf"(^|, )({'|'.join(CONTROLS)})=[^,]+")
 """Targets within a trial's name."""
 
 

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Sequence
 
+from gan.control import CONTROLS
 from reports import achieved, compare, figures
 from reports.compare import control_error
 from reports.drawing import Plot
 from reports.figures import Cost
 from reports.read import LOSSES, Read
-from reports.rows import SYMBOLS, Row, ways_of
+from reports.rows import Row, ways_of
 from reports.runs import TrialRun
 from reports.views import middle, short
 
@@ -58,7 +59,9 @@ def _trade_offs(read: Read, table: Sequence[Row], free: Sequence[TrialRun]) -> l
 
 
 def _short(run: TrialRun) -> str:
-    return ", ".join(f"{SYMBOLS[n]} {short(c.wanted)}" for n, c in run.config.controls.items())
+    return ", ".join(
+        f"{CONTROLS[n].symbol} {short(c.wanted)}" for n, c in run.config.controls.items()
+    )
 
 
 def _curves(read: Read) -> list[Plot]:

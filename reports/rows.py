@@ -8,26 +8,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
-from gan.control import TARGETS, Control, ControlName
+from gan.control import CONTROLS, TARGETS, Control, ControlName
 from gan.evaluation.metric_names import EXACT_PREFIX, label_of
 from reports.command import train_command
 from reports.phase import TrialPhase
 from reports.runs import TrialRun
 from reports.views import numbers
-
-SYMBOLS: dict[ControlName, str] = {
-    "saturation": "S",
-    "hue": "H",
-    "red": "R",
-    "green": "G",
-    "blue": "B",
-    "chroma": "C",
-    "a": "a",
-    "b": "b",
-    "warmth": "W",
-    "colourfulness": "M",
-}
-"""Index of sigma and lambda, as in the original project's equations."""
 
 Way = Literal["raw", "exact"]
 """Outputs that are measured: the generator's own (raw), or those after exact control."""
@@ -245,7 +231,7 @@ def crosstalk(run: TrialRun, way: Way = "raw") -> dict[ControlName, float | None
         Mean distance over the held-out images from the originals' value, by statistic and in its
         unit; None if the statistic was steered, or not measured.
     """
-    return {name: metric(run, f"{name}_crosstalk", way) for name in SYMBOLS}
+    return {name: metric(run, f"{name}_crosstalk", way) for name in CONTROLS}
 
 
 def _mean_crosstalk(run: TrialRun, way: Way) -> float | None:

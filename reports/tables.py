@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gan.control import CONTROLS
 from reports.folds import Cell, Folded, Grid, MeanOf
-from reports.rows import SYMBOLS, crosstalk, shown_setting
+from reports.rows import crosstalk, shown_setting
 from reports.runs import TrialRun
 
 ABSENT = "–"
@@ -65,7 +66,7 @@ def of_crosstalk(runs: Sequence[tuple[str, TrialRun]]) -> Table:
     """Return a table with a line per trial: its cross-talk by statistic."""
     several = [(label, crosstalk(run)) for label, run in runs]
     return Table(
-        [Column("Trial", text=True), *(Column(name) for name in SYMBOLS)],
+        [Column("Trial", text=True), *(Column(name) for name in CONTROLS)],
         [
             Line([label, *map(number(), values.values())], [label, *values.values()])
             for label, values in several

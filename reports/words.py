@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from gan.control import CONTROLS
 from gan.extras import features_unavailable
 from reports import compare
 from reports.phase import TrialPhase, counted
 from reports.read import Read
-from reports.rows import SYMBOLS, Row
+from reports.rows import Row
 from reports.runs import LEFT_OUT, TrialRun
 from reports.views import short
 
@@ -23,9 +24,9 @@ def heading(run: TrialRun, apart: str) -> str:
     """
     controls = run.config.controls.items()
     targets = ", ".join(
-        rf"$\sigma_{SYMBOLS[name]} = {c.target}$"
+        rf"$\sigma_{CONTROLS[name].symbol} = {c.target}$"
         if c.is_any
-        else rf"$\sigma_{SYMBOLS[name]} = {short(c.wanted)}$"
+        else rf"$\sigma_{CONTROLS[name].symbol} = {short(c.wanted)}$"
         for name, c in controls
     )
     any_target = "any target" if run.whole else ""

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from gan.colour.conversion import luminance, rgb_to_l_ab, tinted
 from gan.colour.paths import END, Path, leads_up, path, path_to
-from gan.colour.statistics import STATISTICS, Statistic
+from gan.colour.statistic import Statistic
+from gan.colour.statistics import STATISTICS
 from gan.colour.turns import Turn, crossing, turn
 from gan.control import ControlName
 

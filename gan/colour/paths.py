@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from gan.colour.conversion import l_ab_to_rgb, luminance, tinted
-from gan.colour.statistics import STATISTICS, Statistic
+from gan.colour.statistic import Statistic
+from gan.colour.statistics import STATISTICS
 from gan.control import ControlName
 
 RIM = 1.25

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from gan.colour.conversion import luminance, rgb_to_l_ab, tinted
 from gan.colour.paths import rotated, strided, unit
-from gan.colour.statistics import Statistic, hue_resultant
+from gan.colour.statistic import Statistic
+from gan.colour.statistics.hue import hue_resultant
 
 ANGLES = 16
 """Angles tried around the circle, before the bisection between two of them."""

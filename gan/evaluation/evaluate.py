@@ -7,7 +7,8 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from gan.colour.statistics import STATISTICS, of_each
+from gan.colour.statistic import of_each
+from gan.colour.statistics import STATISTICS
 from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.evaluation import samples

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from gan.colour.conversion import AB_SCALE, L_SCALE, rgb_to_l_ab
-from gan.colour.statistics import STATISTICS, Statistic, hue_resultant
+from gan.colour.statistic import Statistic
+from gan.colour.statistics import STATISTICS
+from gan.colour.statistics.hue import hue_resultant
 from gan.control import TARGETS, ControlName
 from gan.evaluation import metrics
 from gan.evaluation.held_out import HeldOut, at_a_time

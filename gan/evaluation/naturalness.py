@@ -9,7 +9,8 @@ import math
 import torch
 from torch import Tensor
 
-from gan.colour.statistics import Statistic, hue_vector
+from gan.colour.statistic import Statistic
+from gan.colour.statistics.hue import hue_vector
 
 CELLS = 22
 """Histogram cells of a* and of b* over [-110, 110]: 10 units wide."""

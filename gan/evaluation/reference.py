@@ -9,7 +9,9 @@ from torch import Tensor
 
 from gan.colour.conversion import l_ab_to_rgb, rgb_to_l_ab
 from gan.colour.exact_control import exact
-from gan.colour.statistics import STATISTICS, hue_resultant, of_each
+from gan.colour.statistic import of_each
+from gan.colour.statistics import STATISTICS
+from gan.colour.statistics.hue import hue_resultant
 from gan.control import ControlName
 from gan.evaluation.features import features
 from gan.evaluation.held_out import HeldOut, in_parts

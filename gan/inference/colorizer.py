@@ -19,7 +19,8 @@ from torch.nn.functional import interpolate, pad
 
 from gan.colour.conversion import LUMINANCE, lightness, rgb_to_l_ab, tinted
 from gan.colour.exact_control import Move, correction, exact
-from gan.colour.statistics import STATISTICS, Statistic, Targets, of_each
+from gan.colour.statistic import Statistic, Targets, of_each
+from gan.colour.statistics import STATISTICS
 from gan.control import TARGETS, ControlName, require_inside
 from gan.errors import UserError
 from gan.inference.pixels import (

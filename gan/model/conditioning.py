@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gan.colour.statistics import STATISTICS, Targets
+from gan.colour.statistic import Targets
+from gan.colour.statistics import STATISTICS
 from gan.control import Control, ControlName
 
 HIDDEN = 32

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from gan import checkpoint
-from gan.colour.statistics import Targets
+from gan.colour.statistic import Targets
 from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.errors import UserError

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from gan.colour.exact_control import fit
-from gan.colour.statistics import STATISTICS, Targets
+from gan.colour.statistic import Targets
+from gan.colour.statistics import STATISTICS
 from gan.config import TrainConfig
 from gan.control import TARGETS, Control, ControlName
 from gan.data.batches import Stream, mix

@@ -1,1 +1,1 @@
-"""Commands, one file each, and the options and tables that they share."""
+"""Commands, one file each, with their shared options and tables."""

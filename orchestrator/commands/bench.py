@@ -1,4 +1,4 @@
-"""Command ``bench``: the speed of training here, and the time that a sweep will take."""
+"""Command ``bench``: training speed on this machine, and the estimated time of a sweep."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def bench(sweep: str | None, device: str, as_json: bool) -> None:
     from orchestrator.driver import bench as driver
 
     chosen = choose_device(device)
-    console = Console(highlight=False, markup=False)  # names may hold [brackets]
+    console = Console(highlight=False, markup=False)  # names may contain [brackets]
     errors = Console(stderr=True, highlight=False, markup=False)
     spinner = errors.status("")
 

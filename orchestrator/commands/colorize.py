@@ -73,8 +73,8 @@ def colorize(
         suffix = SUFFIX if out is None and not in_place else ""
     if Path(suffix).name != suffix:
         raise UserError(f"--suffix: {suffix!r} cannot be part of a file name")
-    # torch reads it, and is imported below. Its threads else wait for each other in a busy loop:
-    # with one of two cores busy, 12 megapixels took 4 to 14 s instead of 2.
+    # Set before torch is imported below. By default its threads wait in a busy loop: with one of
+    # two cores busy, 12 megapixels took 4 to 14 s instead of 2 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from rich.console import Console
 

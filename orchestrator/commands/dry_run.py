@@ -1,4 +1,4 @@
-"""Dry run of ``launch``: trials, time and cost, and nothing started."""
+"""Dry run of ``launch``: trials, time and cost, without starting anything."""
 
 import json
 import statistics
@@ -22,59 +22,56 @@ from reports.tables import duration
 
 @dataclass(frozen=True)
 class Planned:
-    """One trial's line."""
+    """Trial as one line of the dry run."""
 
     name: str
     key: str
     phase: TrialPhase
     step: int
-    """Where it would go on."""
+    """Step at which training would start or resume."""
     steps: int
     epochs: float
     batch_size: int
     base_channels: int
     image_size: int
     data: str
-    """Dataset, and how many images are trained on and held out."""
+    """Dataset name, with the numbers of training and held-out images."""
     seconds: float | None
-    """Left, by the speed of this sweep's trials of the same kind of nets; None if unmeasured."""
+    """Time left, from the speed of this sweep's trials of the same kind; None if unmeasured."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Trials of a launch, and their time and cost."""
+    """Trials of a launch, with their estimated time and cost."""
 
     sweep: str
     trials: list[Planned]
     slots: int
-    """Trials that would run at once on this machine."""
+    """Number of trials that would run in parallel on this machine."""
     seconds: float | None
-    """Left, of all trials one after the other; None if one is unmeasured."""
+    """Time left if all trials run one after another; None if one is unmeasured."""
     seconds_at_once: float | None
     gpu_hours: float | None
     cost: float | None
-    """Of the time left on workers."""
+    """Cost of the time left on workers."""
     to_suggest: int
-    """Trials that the search has yet to choose; of their time those at the high ends are taken."""
+    """Number of trials still to be chosen; their time is that at the high end of every
+    dimension."""
     space: dict[str, str]
-    """What the search is over."""
+    """Ranges and choices of the search, in words."""
     lost_to_a_preemption: float
-    """Seconds of a trial's work, at most, without a notice; with one it is a step."""
+    """Seconds of a trial's work that a preemption costs at most; with notice only one step."""
     changes: list[str]
-    """What differs from the last launch, in a few lines."""
+    """Differences from the last launch, in a few lines."""
 
 
 def plan_launch(
     spec: SweepSpec, trials: list[Trial], runs: Path, price: float | None, console: Console
 ) -> Plan:
-    """Look at every trial, and at how fast trials of this sweep have been.
+    """Predict a launch from the state of every trial and the measured speed of the sweep.
 
-    Args:
-        spec: the sweep.
-        trials: its trials, as far as the file names them.
-        runs: directory of everything that is written.
-        price: of an hour of what one trial occupies, if known.
-        console: for what is wrong with single pictures.
+    ``trials`` are those that the file names, ``price`` is that of one hour of one trial, if known,
+    and ``console`` receives warnings about single pictures.
 
     Raises:
         UserError: a dataset cannot be used.
@@ -82,7 +79,7 @@ def plan_launch(
     # torch takes seconds to import.
     import torch
 
-    from gan.training.trainer import CHECKPOINT_SECONDS
+    from gan.training.session import CHECKPOINT_SECONDS
     from orchestrator.driver.estimate import at_once, kind_of, slots_here
 
     before = read_manifest(sweep_directory(runs, spec.name))
@@ -122,7 +119,7 @@ def plan_launch(
 
 
 def _seconds_a_step(state: TrialState) -> float | None:
-    """Return the time in steps, evaluations and checkpoints of all attempts, over their steps."""
+    """Return the mean seconds per step of all attempts, with evaluations and checkpoints."""
     steps = sum(attempt.step - attempt.from_step for attempt in state.attempts)
     return sum(a.counted + a.checkpoints for a in state.attempts) / steps if steps > 0 else None
 
@@ -144,13 +141,13 @@ def _planned(
         base_channels=config.base_channels,
         image_size=config.image_size,
         data=f"{config.dataset} {images[0]}+{images[1]}",
-        # Recolouring takes its training from the baseline.
+        # A recoloured trial reuses its baseline's training.
         seconds=0.0 if not left or config.recolour else None if speed is None else left * speed,
     )
 
 
 def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
-    """Print a line for each trial, what it occupies, and what is left to do."""
+    """Print a line for each trial, the resources of a trial, and the work left."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     with_key = console.width > 100
     table.add_column("Trial", overflow="fold")
@@ -205,5 +202,5 @@ def _lines_of_time(plan: Plan) -> list[str]:
 
 
 def plan_json(plan: Plan) -> str:
-    """Return all of it as JSON."""
+    """Return the plan as JSON."""
     return json.dumps(asdict(plan), indent=1)

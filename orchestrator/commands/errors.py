@@ -1,4 +1,4 @@
-"""What the commands that are modules of their own share."""
+"""Base class of commands that report wrong options in one line."""
 
 import click
 
@@ -6,14 +6,10 @@ from gan.errors import UserError
 
 
 class OneLineCommand(click.Command):
-    """Tells a mistake in the options in one line, as every other mistake is told."""
+    """Command that reports a wrong option in one line, like every other user error."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the options.
-
-        Raises:
-            UserError: they are wrong.
-        """
+        """Parse the options; raise UserError if one is unknown, missing or invalid."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:

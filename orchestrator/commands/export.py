@@ -1,4 +1,4 @@
-"""Command ``export``: a trained generator for other programs."""
+"""Command ``export``: a trained generator in formats for other programs."""
 
 import tempfile
 from pathlib import Path

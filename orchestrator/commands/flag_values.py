@@ -1,4 +1,4 @@
-"""Parsers of flags' values."""
+"""Parsers of flag values."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from gan.config import TrainConfig
 
 
 def whole(text: str) -> int:
-    """Read a whole number; ``1e4`` is one too."""
+    """Parse a whole number; ``1e4`` is accepted."""
     try:
         if (number := float(text)).is_integer():
             return int(number)
@@ -19,18 +19,18 @@ def whole(text: str) -> int:
 
 
 def smoothing(text: str) -> float:
-    """Read label smoothing, the label of real images (above 0.5), or a boolean."""
+    """Parse label smoothing: its amount, the label of real images (above 0.5), or a boolean."""
     known = {"true": TrainConfig.model_fields["label_smoothing"].default, "false": 0.0}
     try:
         value = float(known.get(text.lower(), text))
     except ValueError:
         raise click.BadParameter(f"{text!r} is neither a number nor a boolean.") from None
-    # Rounded, since 1 - 0.9 is not 0.1, and the trial's key is made from it.
+    # Rounded, since 1 - 0.9 is not 0.1, and the value is part of the trial's key.
     return round(1 - value, 9) if 0.5 < value <= 1 else value
 
 
 def target(text: str) -> dict[str, Any]:
-    """Read a target: a number, ``any``, or LOW:HIGH for any value between the two."""
+    """Parse a target: a number, ``any``, or LOW:HIGH for any value between the two."""
     low, colon, high = text.partition(":")
     try:
         if colon:
@@ -41,7 +41,7 @@ def target(text: str) -> dict[str, Any]:
 
 
 def held_out(text: str) -> tuple[str, float, float]:
-    """Read NAME:LOW:HIGH."""
+    """Parse a held-out interval of targets: NAME:LOW:HIGH."""
     try:
         name, low, high = text.split(":")
         return name, float(low), float(high)
@@ -50,7 +50,7 @@ def held_out(text: str) -> tuple[str, float, float]:
 
 
 def listed(text: str) -> Any:
-    """Read a list in JSON."""
+    """Parse a JSON list."""
     try:
         found = json.loads(text)
     except ValueError:

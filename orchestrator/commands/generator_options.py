@@ -1,4 +1,4 @@
-"""Options that choose a generator, and its targets."""
+"""Options that choose a generator and its targets."""
 
 import math
 from collections.abc import Mapping
@@ -39,13 +39,13 @@ OPTIONS = [
 
 
 def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float]:
-    """Return the targets that were given, of all options by name.
+    """Return the given targets, from the values of all options by name.
 
     Raises:
-        UserError: one is no number.
+        UserError: a target is not a number.
     """
     given = {name: value for name in TARGETS if (value := values[name]) is not None}
     for name, value in given.items():
-        if math.isnan(value):  # within every range, as click has it
+        if math.isnan(value):  # click's range check accepts it
             raise UserError(f"--{name}: nan is not a target")
     return given

@@ -1,4 +1,4 @@
-"""Command ``launch``: a sweep, run or gone on with; ``--dry-run`` says what it would do."""
+"""Command ``launch``: starts or resumes a sweep; ``--dry-run`` only shows the plan."""
 
 import shlex
 import sys
@@ -64,4 +64,4 @@ def _dry_run(
 
 
 def _console(*, stderr: bool = False) -> Console:
-    return Console(stderr=stderr, highlight=False, markup=False)  # names may hold [brackets]
+    return Console(stderr=stderr, highlight=False, markup=False)  # names may contain [brackets]

@@ -1,4 +1,4 @@
-"""Command ``report``: the trials of sweeps, compared on a page."""
+"""Command ``report``: a page that compares the trials of sweeps."""
 
 import sys
 import webbrowser
@@ -44,7 +44,7 @@ def report(
     click.echo(page)
     if log:
         line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
-        click.echo(line, err=True)  # what a script reads is the page's path alone
+        click.echo(line, err=True)  # stdout has only the page's path, for scripts
     if opened and not webbrowser.open(page.resolve().as_uri()):
         click.echo("Error: --open: no browser could show it", err=True)
         sys.exit(1)

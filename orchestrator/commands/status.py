@@ -1,7 +1,4 @@
-"""Command ``status``: sweeps and their trials, from directories alone.
-
-It works while they run elsewhere, and after everything has died.
-"""
+"""Command ``status``: sweeps and their trials, read from their files alone."""
 
 import json
 import time
@@ -28,39 +25,39 @@ from reports.tables import duration
 
 @dataclass(frozen=True)
 class TrialStatus:
-    """One trial's line."""
+    """Trial as one line of the status."""
 
     name: str
     key: str
     phase: TrialPhase
     step: int
-    """The newest that its process has told."""
+    """Newest step that the trial's process has reported."""
     durable_step: int
-    """Of the newest checkpoint."""
+    """Step of the newest checkpoint."""
     total_steps: int | None
     seen: float | None
-    """Seconds since the epoch."""
+    """Time when its process was last alive, in seconds since the epoch."""
     restarts: int
-    """After deaths."""
+    """Number of restarts after a death."""
     wasted_steps: int
-    """Taken, lost and taken again."""
+    """Number of steps that were lost and repeated."""
     goodput: float | None
-    """Share of its time on workers that went into steps that counted."""
+    """Share of the trial's time on workers that was spent on steps that counted."""
     checkpoint_share: float | None
-    """Share of its training time that checkpoints took."""
+    """Share of the trial's training time that checkpoints took."""
     reason: str
-    """Why it failed, or a scheduler stopped it."""
+    """Reason why the trial failed or was pruned."""
 
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """Lines of a sweep, and its totals."""
+    """Status of a sweep's trials, with totals."""
 
     sweep: str
     goodput: float | None
-    """Of all trials that are trained; one that is recoloured takes no steps."""
+    """Goodput of all trained trials; recoloured trials take no steps."""
     checkpoint_share: float | None
-    """Of the same."""
+    """Share of the same trials' training time that checkpoints took."""
     trials: list[TrialStatus]
 
 
@@ -75,7 +72,7 @@ def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
     after everything has died. Goodput is the share of the time on workers that went into steps
     that counted.
     """
-    console = Console(highlight=False, markup=False)  # names may hold [brackets]
+    console = Console(highlight=False, markup=False)  # names may contain [brackets]
     if sweep is not None:
         found = status_of(opened_root(locations, sweep, launched=True), sweep)
         if as_json:
@@ -87,7 +84,7 @@ def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
     for name in launched_sweeps(locations):
         try:
             every.append(status_of(opened_root(locations, name, launched=True), name))
-        except UserError as error:  # of another version, or gone
+        except UserError as error:  # from another version, or gone
             click.echo(f"Error: {error}", err=True)
     if as_json:
         click.echo(json.dumps([asdict(found) for found in every], indent=1))
@@ -98,10 +95,10 @@ def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
 
 
 def status_of(runs: Path, sweep: str) -> SweepStatus:
-    """Look at every trial of a sweep's last launch.
+    """Return the status of every trial of a sweep's last launch.
 
     Raises:
-        UserError: there is no such sweep; the message lists those that are.
+        UserError: the sweep does not exist; the message lists those that do.
     """
     trials = launched_trials(runs, sweep)
     states = [state_of(trial, trial_directory(runs, sweep, trial.key)) for trial in trials]
@@ -138,7 +135,7 @@ def _checkpoint_share(log: Iterable[Attempt]) -> float | None:
 
 
 def print_status(found: SweepStatus, console: Console) -> None:
-    """Print a line for each trial, and the goodput of the sweep; fits 80 columns."""
+    """Print a line for each trial, and the goodput of the sweep, within 80 columns."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Trial", overflow="fold", min_width=8)
     table.add_column("Phase")
@@ -168,7 +165,7 @@ def print_status(found: SweepStatus, console: Console) -> None:
 
 
 def print_overview(sweeps: Sequence[SweepStatus], console: Console) -> None:
-    """Print a line for each sweep; fits 80 columns."""
+    """Print a line for each sweep, within 80 columns."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Sweep", overflow="fold", min_width=8)
     table.add_column("Trials", justify="right")

@@ -1,4 +1,4 @@
-"""Command ``stop``: a request to a running sweep, or one of its trials."""
+"""Command ``stop``: a stop request to a running sweep or one of its trials."""
 
 import json
 
@@ -31,18 +31,10 @@ def stop(locations: Locations, sweep: str, trial: str | None, as_json: bool) -> 
 
 
 def ask_to_stop(locations: Locations, sweep: str, wanted: str | None) -> list[Trial]:
-    """Ask a sweep, or one of its trials, to stop.
-
-    Args:
-        locations: of everything that is written.
-        sweep: name of the sweep.
-        wanted: a trial's name or key; None for all.
-
-    Returns:
-        The trials that were asked.
+    """Ask a sweep, or its trial with the name or key ``wanted``, to stop; return those asked.
 
     Raises:
-        UserError: there is no such sweep or trial, or nothing runs it.
+        UserError: there is no such sweep or trial, or no launch runs it.
     """
     store = store_of(locations, sweep)
     store.open()

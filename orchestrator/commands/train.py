@@ -22,19 +22,19 @@ from orchestrator.store.paths import Locations
 
 FIELDS = {name: f for name, f in TrainConfig.model_fields.items() if name != "controls"}
 EPOCHS = 200.0
-"""The original project's length, where none is given."""
+"""Default length, that of the original project."""
 ORIGINAL_NAMES: dict[str, tuple[str, ...]] = {
     "lr": ("generator_lr", "discriminator_lr"),
     "log_interval": ("log_every",),
     "sample_interval": ("evaluate_every",),
     "validate_interval": ("evaluate_every",),
 }
-"""Fields that a flag of the original project sets."""
+"""Fields set by those flags of the original project that have other names here."""
 UNNAMED = {
     *("controls", "steps", "epochs", "dataset", "dataset_path", "image_size", "base_channels"),
     *("batch_size", "log_every", "evaluate_every", "eval_images", "eval_targets"),
 }
-"""Fields that a trial's name leaves out: the data and the size of networks and training."""
+"""Fields left out of a trial's name: the data and the size of networks and training."""
 INTERVALS = [name for name in ORIGINAL_NAMES if name.endswith("interval")]
 """Flags of the original project that count steps; 0 means not given."""
 UNUSED = {
@@ -42,11 +42,11 @@ UNUSED = {
     "sample_size": "sample grids show 12 held-out images",
     "acc_thresh": "accuracy is given at 2 % and at 5 %",
 }
-"""Flags of the original project without a meaning here, and the reason."""
+"""Flags of the original project that have no effect here, with the reason."""
 
 
 class _Command(OneLineCommand):
-    """Command whose help has sections."""
+    """Command whose help is divided into sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, options in (SECTIONS | {"Help": [self.get_help_option(ctx)]}).items():
@@ -56,7 +56,7 @@ class _Command(OneLineCommand):
 
 
 def flag(name: str) -> str:
-    """Return the flag of a parameter or setting."""
+    """Return the command-line flag of a parameter or setting."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -67,7 +67,7 @@ def _option(name: str, kind: Any, text: str, metavar: str | None = None) -> clic
 
 
 def _field_option(name: str) -> click.Option:
-    """Make the option of a setting; the model checks its bounds."""
+    """Return the option of a setting; the model checks its bounds."""
     kind: Any = FIELDS[name].annotation
     if isinstance(kind, UnionType):
         (kind,) = (part for part in get_args(kind) if part is not NoneType)
@@ -161,20 +161,15 @@ SECTIONS = {
         *(_option(name, click.STRING, f"No longer used; {text}.") for name, text in UNUSED.items()),
     ],
 }
-"""Options by the headings of ``--help``."""
+"""Options by their heading in ``--help``."""
 
 
 def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
-    """Turn the flags that were given into a config.
-
-    Args:
-        given: values by parameter name, such as ``lr`` or ``desired_hue``.
-
-    Returns:
-        The config, and a line for each flag that does nothing.
+    """Return the config for flags by parameter name (``lr``), and a note for each ignored flag.
 
     Raises:
-        UserError: two flags contradict each other, or a value is out of bounds; names the flag.
+        UserError: two flags contradict each other, or a value is out of bounds; the message names
+            the flag.
     """
     notes = [f"{flag(name)}: no longer used; {UNUSED[name]}" for name in given if name in UNUSED]
     given = _one_interval(given, notes)
@@ -212,13 +207,14 @@ def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
         from orchestrator.sweep.messages import explain
 
         text = explain(error, TrainConfig)
+        # The error names fields; the user typed flags.
         named = re.sub(r"[a-z]\w*(\.[a-z]+)?", lambda m: flags.get(m[0], m[0]), text)
         raise UserError(named) from None
     return config, notes
 
 
 def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
-    """Merge the original project's two intervals into one evaluation, at the more frequent one."""
+    """Merge the original project's two evaluation intervals into the shorter one."""
     notes += [f"{flag(n)} 0: as if it were not given" for n in INTERVALS if given.get(n) == 0]
     kept = {n: v for n, v in given.items() if n not in INTERVALS or v != 0}
     both = [n for n in ("sample_interval", "validate_interval") if n in kept]
@@ -230,7 +226,7 @@ def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
 
 
 def name_of(config: TrainConfig) -> str:
-    """Name a trial for people: its controls, or baseline, then settings other than defaults."""
+    """Return a trial's name: its controls, or baseline, then settings that are not defaults."""
     from orchestrator.sweep.trials import held_out_text, target_text
 
     controls = config.controls.items()
@@ -279,7 +275,7 @@ def train(
     for line in notes:
         click.echo(line, err=True)
     if gpu_ids is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu_ids  # torch reads it, and is imported below
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu_ids  # before torch is imported below
     from rich.console import Console
 
     from orchestrator.driver import single_trial as training
@@ -287,7 +283,7 @@ def train(
     from reports.store import default_uri
 
     runs = checkpoints_path or locations.runs
-    console = Console(highlight=False, markup=False)  # names may hold [brackets]
+    console = Console(highlight=False, markup=False)  # names may contain [brackets]
     trial = Trial(name_of(config), config.key(), config)
     if not training.train(name, trial, runs, default_uri(runs), console):
         sys.exit(1)

@@ -1,1 +1,1 @@
-"""Driver: what runs where the user typed."""
+"""Driver: the code that runs on the machine where the command was typed."""

@@ -1,4 +1,4 @@
-"""Benchmark of a sweep's nets, and the time that its trials will take."""
+"""Benchmark of a sweep's networks, and estimates of its trials' time."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,37 +15,37 @@ from orchestrator.sweep.trials import Trial
 
 @dataclass(frozen=True)
 class Estimate:
-    """Time that a trial will take."""
+    """Estimated time of a trial."""
 
     name: str
     key: str
     steps: int
-    """0 for a recoloured trial, which takes its training from its baseline."""
+    """Steps to train; 0 for a recoloured trial, which reuses its baseline's training."""
     seconds: float
 
 
 @dataclass(frozen=True)
 class SweepBench:
-    """Benchmark of each kind of nets in a sweep, and its trials' times."""
+    """Benchmark of each kind of trial in a sweep, with the estimated times of all trials."""
 
     sweep: str
     benches: list[Bench]
     estimates: list[Estimate]
     slots: int
-    """Trials that run at once on this machine."""
+    """Number of trials that run in parallel on this machine."""
 
     @property
     def seconds(self) -> float:
-        """Time of all trials, one after the other."""
+        """Time of all trials if they run one after another."""
         return sum(estimate.seconds for estimate in self.estimates)
 
     @property
     def seconds_at_once(self) -> float:
-        """Time of all trials on this machine."""
+        """Time of all trials if ``slots`` of them run in parallel."""
         return at_once([estimate.seconds for estimate in self.estimates], self.slots)
 
     def figures(self) -> dict[str, object]:
-        """Return every figure, for JSON."""
+        """Return all figures, for JSON."""
         return {
             "sweep": self.sweep,
             "benches": [measured.figures() for measured in self.benches],
@@ -57,7 +57,7 @@ class SweepBench:
 
 
 def bench_original(device: torch.device, say: Callable[[str], None]) -> Bench:
-    """Measure the original project's nets; ``say`` is told what is being measured."""
+    """Measure the original project's networks; ``say`` receives a line on each measurement."""
     return bench(original_nets(), device, say=say)
 
 
@@ -68,14 +68,11 @@ def bench_sweep(
     device: torch.device,
     say: Callable[[str], None],
 ) -> SweepBench:
-    """Measure each kind of nets of a sweep.
+    """Measure one config of each kind in a sweep, and estimate the time of all trials.
 
-    Args:
-        spec: the sweep.
-        trials: its trials, and stand-ins for those that a search is yet to choose.
-        images: training and held-out images of each trial, by key.
-        device: to measure on.
-        say: is told what is being measured.
+    ``trials`` include stand-ins for those that a search has yet to choose; ``images`` are the
+    numbers of training and held-out images by trial key; ``say`` receives a line on each
+    measurement.
     """
     if device.type == "cpu":
         torch.set_num_threads(spec.resources.cpus_per_trial)
@@ -86,7 +83,7 @@ def bench_sweep(
 
 
 def _kinds(trials: Iterable[Trial]) -> dict[tuple[object, ...], TrainConfig]:
-    """Choose one config of each kind: that with the most controls, the slowest."""
+    """Return one config of each kind: the slowest, which has the most controls."""
 
     def controls(config: TrainConfig) -> tuple[int, int]:
         penalised = sum(control.weight > 0 for control in config.controls.values())
@@ -104,7 +101,7 @@ def _estimate(trial: Trial, trials: list[Trial], images: int, measured: Bench) -
     config = trial.config
     at_the_end = measured.target_ms * max(1, len(config.measured_targets()))
     if config.recolour and any(t.key == config.without_control().key() for t in trials):
-        # Its baseline's training, and an evaluation of its own.
+        # The training is its baseline's; only an evaluation is its own.
         return Estimate(trial.name, trial.key, 0, at_the_end / 1000)
     steps = config.total_steps(images)
     ms = steps * measured.whole_ms(config.log_every, config.evaluate_every) + at_the_end

@@ -1,4 +1,4 @@
-"""How long trials take: what their speed depends on, and how many run at once."""
+"""Estimates of time: the settings that decide the speed, and the trials that run in parallel."""
 
 import heapq
 import os
@@ -11,7 +11,7 @@ from orchestrator.sweep.spec import Resources
 
 
 def kind_of(config: TrainConfig) -> tuple[object, ...]:
-    """Return what the speed depends on, controls aside: one more costs little."""
+    """Return the settings that decide the speed; controls are left out, as each costs little."""
     return (
         config.image_size,
         config.base_channels,
@@ -28,10 +28,7 @@ def kind_of(config: TrainConfig) -> tuple[object, ...]:
 
 
 def slots_here(resources: Resources, device: torch.device) -> int:
-    """Return how many trials run at once, at full speed each, on this machine.
-
-    Those that share a GPU share its time: they count as one after another.
-    """
+    """Count the trials that run here in parallel at full speed; a shared GPU runs one at a time."""
     slots = (os.cpu_count() or 1) // resources.cpus_per_trial
     if device.type == "cuda":
         share = 1.0 if resources.gpus_per_trial is None else resources.gpus_per_trial
@@ -40,7 +37,7 @@ def slots_here(resources: Resources, device: torch.device) -> int:
 
 
 def at_once(seconds: Iterable[float], slots: int) -> float:
-    """Return the seconds until the last trial ends, each started where the first slot is free."""
+    """Return the seconds until the last trial ends, if each starts in the first free slot."""
     free = [0.0] * slots
     for each in seconds:
         heapq.heappush(free, heapq.heappop(free) + each)

@@ -1,4 +1,4 @@
-"""Launch of a sweep: every trial is trained on from its newest sound checkpoint."""
+"""Launch of a sweep, which trains every trial from its newest sound checkpoint."""
 
 import shlex
 from functools import partial
@@ -30,19 +30,13 @@ def launch(
     console: Console,
     command: str,
 ) -> bool:
-    """Train what is not trained yet; returns whether every trial is finished, or pruned.
+    """Train all unfinished trials; return whether every trial is finished or pruned.
 
-    Args:
-        spec: the sweep.
-        trials: its trials, as far as the file names them.
-        locations: of everything that is written.
-        uri: of the tracking store.
-        console: for the live view and the summary.
-        command: what was typed, for the report.
+    ``trials`` are those that the file names, ``uri`` is the tracking store's, and ``command`` is
+    the command line as typed, for the report.
 
     Raises:
-        UserError: data, output, tracking store or resources are not as they must be; nothing
-            has been started then.
+        UserError: data, output, tracking store or resources are unusable; nothing has been started.
     """
     store = store_of(locations, spec.name)
     store.open()
@@ -50,11 +44,11 @@ def launch(
     states = states_of(spec, [*trials, *chosen], store.root)
     todo = [trial for trial in [*trials, *chosen] if not states[trial.key].phase.is_done]
     todo += corners(spec) if to_suggest(spec, chosen) else []
-    # The shipped photographs are known to be good, and 489; loading them takes seconds.
+    # The 489 shipped photographs are known to be good, and loading them takes seconds.
     unsure = [t for t in todo if t.config.dataset != "photos" or t.config.batch_size > 489]
     check_datasets(unsure, console)
     if not uri.startswith(f"sqlite:///{locations.runs.absolute()}/"):
-        connect(uri)  # an absent server is to be noticed before anything is written
+        connect(uri)  # fail before anything is written if the server is absent
     make_writable(store.directory)
     with store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
         tracker = SweepTracker(uri, spec.name, locations.runs)
@@ -73,9 +67,9 @@ def _launch(
     chosen = searched(spec, trials, before)
     trials = [*trials, *chosen]
     left = to_suggest(spec, chosen)
-    # Once more: another launch may have trained until now.
+    # Read again: another launch may have trained until this one held the sweep.
     states = states_of(spec, trials, store.root)
-    # Requests of earlier launches; those from now on are for this one.
+    # Requests made so far were for earlier launches.
     store.forget_stop()
     store.forget(key for key, state in states.items() if not state.phase.is_done)
     _say_plan(spec, states, left, console)
@@ -96,14 +90,14 @@ def _launch(
         if run.key not in states:
             tracking.put(run.key, partial(SweepTracker.leave_out, key=run.key))
         elif run.phase.is_active and not states[run.key].phase.is_done:
-            # Nothing of this sweep runs: the process that said so is dead.
+            # This launch holds the sweep, so the process that reported an active phase is dead.
             phase = states[run.key].phase
             monitor.correct(run.key, TrialPhase.DIED if phase.is_active else phase)
     try:
         if left or not all(state.phase.is_done for state in states.values()):
             if (reason := features_unavailable()) is not None:
                 console.print(f"KID        not measured: {reason}", soft_wrap=True)
-            # Ray takes seconds to import; a launch with nothing to do needs none of it.
+            # Ray takes seconds to import; a launch with nothing to do skips it.
             from orchestrator.driver.ray_tune import train
 
             train(spec, trials, states, left, store, monitor, console)

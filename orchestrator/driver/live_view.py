@@ -1,4 +1,4 @@
-"""Live view: one line a trial in a terminal, plain lines elsewhere."""
+"""Live view: one line per trial in a terminal, log lines elsewhere."""
 
 import time
 from collections import Counter
@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gan.config import TrainConfig
+from gan.control import CONTROLS
 from orchestrator.store.events import TrialEvent
-from orchestrator.sweep.spec import CONTROLS
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 from reports.tables import duration
@@ -19,7 +19,7 @@ from reports.tables import duration
 
 @dataclass
 class Row:
-    """One trial, as it is shown."""
+    """Trial as a row of the live view."""
 
     name: str
     config: TrainConfig
@@ -30,12 +30,12 @@ class Row:
     images_per_second: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     measuring: str = ""
-    """Which target of the evaluation at the end."""
+    """Target that the final evaluation is measuring, such as 3 of 9."""
     reason: str = ""
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated from the speed of the last second or so."""
+        """Time left, estimated from the speed of the last second or so."""
         running = self.phase is TrialPhase.RUNNING
         if not running or not self.images_per_second or self.total_steps is None:
             return None
@@ -43,27 +43,28 @@ class Row:
         return images / self.images_per_second
 
     def left(self) -> str:
-        """Write the time left, or the target that is measured after the last step."""
+        """Return the time left, or the target that the final evaluation is measuring, as text."""
         if self.phase is TrialPhase.RUNNING and self.measuring:
             return f"measures {self.measuring}"
         return "" if self.seconds_left is None else duration(self.seconds_left)
 
     def losses(self) -> tuple[str, str]:
-        """Return the generator's total and the discriminator's loss."""
+        """Return the generator's total loss and the discriminator's loss as text."""
         losses = {k: v for k, v in self.metrics.items() if k.startswith("loss/")}
         if not losses:
             return "", ""
         discriminator = losses.pop("loss/discriminator")
+        # NAME_read is a loss of the discriminator, NAME_as_read one of the generator.
         of_discriminator = [k for k in losses if k.endswith("_read") and not k.endswith("_as_read")]
         for name in of_discriminator:
             del losses[name]
         return f"{sum(losses.values()):.1f}", f"{discriminator:.2f}"
 
     def achieved(self) -> str:
-        """Return the last evaluation beside the targets: a line a control, as in the name."""
+        """Return a line for each control, in the order of the name: last evaluation and target."""
         lines = []
         controls = self.config.controls
-        for name in sorted(controls, key=CONTROLS.index):
+        for name in sorted(controls, key=[*CONTROLS].index):
             value = self.metrics.get(f"eval/{name}")
             if value is not None and name == "hue":
                 value = round(value, 2) % 1  # 0.998 of a turn is 0.00, not 1.00
@@ -78,7 +79,7 @@ class Row:
 
 
 class LiveView:
-    """Rows of trials, shown as they change."""
+    """Live table of trials, updated by their events."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -96,11 +97,11 @@ class LiveView:
             self._live.stop()
 
     def add(self, trial: Trial) -> None:
-        """Show one more trial, which waits."""
+        """Add a row for a waiting trial."""
         self.rows[trial.key] = Row(trial.name, trial.config)
 
     def update(self, event: TrialEvent) -> None:
-        """Change a row; outside a terminal, print new phases and new evaluations."""
+        """Update a row; outside a terminal, print new phases and new evaluations."""
         row = self.rows[event.key]
         before = row.phase, self._evaluation(row.metrics)
         row.phase, row.reason = event.phase, event.reason
@@ -113,7 +114,7 @@ class LiveView:
             self.console.print(self._line(row), soft_wrap=True)
 
     def say(self, line: str) -> None:
-        """Show a note: below the table, or as a line of its own."""
+        """Show a note below the table, or print it if there is no table."""
         self._note = line
         if not self._live.is_started:
             self.console.print(line, style="yellow", soft_wrap=True)
@@ -123,7 +124,7 @@ class LiveView:
         return {k: v for k, v in metrics.items() if k.startswith("eval/")}
 
     def table(self) -> Table:
-        """Draw every trial; fits 80 columns."""
+        """Return the table of trials, within 80 columns."""
         table = Table(
             box=None,
             padding=(0, 1, 0, 0),

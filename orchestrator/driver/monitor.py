@@ -1,4 +1,4 @@
-"""Monitor of trials: every event goes through it, to the live view and the tracking store."""
+"""Monitor of trials, which forwards every event to the live view and the tracking store."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -21,18 +21,18 @@ class Monitor:
         self.view = view
         self._store, self._tracking = store, tracking
         self._trials: dict[str, tuple[Trial, int]] = {}
-        """With their positions in the sweep."""
+        """Trials by key, with their positions in the sweep."""
         self._durable: dict[str, int] = {}
         for trial in trials:
             self.add(trial)
 
     def add(self, trial: Trial, index: int | None = None) -> None:
-        """Follow one more trial: the last of the sweep, or that of some position in it."""
+        """Follow another trial, at this position in the sweep or at its end."""
         self._trials[trial.key] = trial, len(self._trials) if index is None else index
         self.view.add(trial)
 
     def starts_from(self, key: str, state: TrialState) -> None:
-        """Show what earlier launches have done; send it where the trial is done."""
+        """Show the state left by earlier launches; send it to tracking if the trial is done."""
         row = self.view.rows[key]
         row.phase, row.step, row.total_steps = state.phase, state.step, state.total_steps
         row.epoch, row.metrics = state.epoch, state.metrics
@@ -40,7 +40,7 @@ class Monitor:
             self._send(key, state.phase, state.reason)
 
     def on_event(self, event: TrialEvent) -> None:
-        """Pass an event on; to the tracking store only a new phase or checkpoint."""
+        """Forward an event; the tracking store gets only new phases and checkpoints."""
         before = self._durable.get(event.key, 0)
         durable = event.progress.durable_step if event.progress is not None else 0
         news = event.phase is not self.view.rows[event.key].phase or durable > before
@@ -50,7 +50,7 @@ class Monitor:
             self._send(event.key, event.phase, event.reason)
 
     def correct(self, key: str, phase: TrialPhase) -> None:
-        """Send the phase of a trial whose run says another."""
+        """Send the true phase of a trial whose run shows another."""
         self._send(key, phase, "")
 
     def _send(self, key: str, phase: TrialPhase, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Ray Tune: a cluster to run on, and trials that run there."""
+"""Ray Tune: the cluster, and the trials that run on it."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-# Before the import, which reads them. Ray's chatter off: the live view says all of it.
+# Set before the import, which reads them. The live view replaces Ray's own output.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -41,10 +41,10 @@ from orchestrator.worker.run import TrialTask
 from orchestrator.worker.trainable import run_trial
 from reports.phase import TrialPhase
 
-# Only a death of the process counts: an exception ends its trial at once (trainable.py).
+# Only deaths of the process count: an exception ends its trial at once (trainable.py).
 MAX_WORKER_DEATHS = 100
 PENDING = 200
-"""Trials that Ray knows of beside those that train; Tune's own number."""
+"""Number of trials queued in Ray in addition to those that train; Tune's default."""
 
 
 def train(
@@ -56,19 +56,13 @@ def train(
     monitor: Monitor,
     console: Console,
 ) -> None:
-    """Run trials in parallel on what the cluster has, until all have ended.
+    """Run trials in parallel on the cluster until all have ended.
 
-    Args:
-        spec: the sweep.
-        trials: its trials; the search's, as far as they are chosen, among them.
-        states: theirs, by key; those that are done do not run.
-        to_suggest: how many the search is yet to choose.
-        store: of the sweep.
-        monitor: is told of every event.
-        console: for addresses and warnings.
+    ``trials`` include those that a search has chosen so far, and ``to_suggest`` more are to be
+    chosen; ``states`` are by key, and trials that are done do not run.
 
     Raises:
-        UserError: the cluster has not what a single trial needs, or storage fails.
+        UserError: the cluster lacks the resources of a single trial, or storage fails.
     """
     trials = [*trials]  # the search adds to them
     with _ray(console):
@@ -93,13 +87,13 @@ def _queue(
     share: dict[str, float],
     monitor: Monitor,
 ) -> Searcher:
-    """Line up the trials; one that a search chooses is in the manifest before it trains."""
+    """Return the trial queue; a trial chosen by a search enters the manifest before it trains."""
 
     def task_of(trial: Trial) -> dict[str, Any]:
         return _task(spec, trial, store, share)
 
     def room() -> int:
-        # A search chooses as late as it can. Else a cluster that grows is to see what waits.
+        # A search chooses as late as possible. Otherwise queued trials let a cluster scale up.
         return _room(share) + (PENDING if spec.search is None else 0)
 
     def add(trial: Trial) -> None:
@@ -128,7 +122,7 @@ def _queue(
             room=room,
             stopping=stopping,
         )
-    # Tune starts as many at once, where it would start one after the other.
+    # With this limiter Tune starts trials together; without it, one after another.
     return ConcurrencyLimiter(queue, max_concurrent=room())
 
 
@@ -162,7 +156,7 @@ def _tune(
         tune.with_resources(run_trial, share),
         tune_config=TuneConfig(
             search_alg=queue,
-            num_samples=-1,  # it says when it has no more
+            num_samples=-1,  # until the queue returns FINISHED
             scheduler=pruner,
             reuse_actors=True,
             trial_dirname_creator=_key_of,
@@ -183,7 +177,7 @@ def _tune(
 
 @contextmanager
 def _ray(console: Console) -> Iterator[None]:
-    """Join the cluster of RAY_ADDRESS or of ``ray start``, else start Ray here."""
+    """Join the cluster of RAY_ADDRESS or of ``ray start``, or start Ray on this machine."""
     console.print("Starting Ray and the workers takes half a minute or so ...")
     try:
         context = ray.init(logging_level=logging.CRITICAL, log_to_driver=False)
@@ -192,7 +186,7 @@ def _ray(console: Console) -> Iterator[None]:
             raise
         address = os.environ["RAY_ADDRESS"]
         raise UserError(f"RAY_ADDRESS: no Ray cluster at {address} ({error})") from None
-    except Exception as error:  # Ray has no class for this: its node raises a plain Exception
+    except Exception as error:  # Ray raises a plain Exception for this
         if "timed out during startup" not in str(error):
             raise
         raise UserError("Ray did not start in 30 s: this machine is busy; launch again") from None
@@ -206,7 +200,7 @@ def _ray(console: Console) -> Iterator[None]:
 
 
 def _share(wanted: Resources) -> dict[str, float]:
-    """Return what each trial occupies; a whole GPU where there is one, unless said otherwise."""
+    """Return the CPUs and GPUs of a trial; by default a whole GPU if the cluster has one."""
     known = ray.nodes()  # type: ignore[no-untyped-call]
     nodes = [node["Resources"] for node in known if node["Alive"]]
     gpus = wanted.gpus_per_trial
@@ -223,13 +217,13 @@ def _share(wanted: Resources) -> dict[str, float]:
 
 
 def _room(share: dict[str, float]) -> int:
-    """Count the trials that the cluster can train at once, as it is now."""
+    """Count the trials that the cluster can train in parallel at the moment."""
     known = ray.nodes()  # type: ignore[no-untyped-call]
     room = 0
     for has in (node["Resources"] for node in known if node["Alive"]):
         kinds = [(has.get("CPU", 0), share["cpu"])]
         if share["gpu"]:
-            # A share of a GPU is of one GPU.
+            # A share below 1 cannot span two GPUs.
             kinds.append((has.get("GPU", 0) * max(1, 1 // share["gpu"]), max(1, share["gpu"])))
         room += int(min(there // wanted for there, wanted in kinds))
     return max(1, room)
@@ -241,13 +235,13 @@ def _key_of(ray_trial: Any) -> str:
 
 
 class _Callback(Callback):
-    """Passes Tune's events and the worker's on to the monitor."""
+    """Callback that forwards events of Tune and of the workers to the monitor."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
 
     def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles its callbacks to restore an experiment by; ours are never restored.
+        # Tune pickles callbacks to restore experiments, which is never done here.
         return {}
 
     def _tell(self, trial: Any, phase: TrialPhase, reason: str = "") -> None:

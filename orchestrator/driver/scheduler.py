@@ -1,4 +1,4 @@
-"""Ray Tune's schedulers, made to survive: their decision is a prune marker."""
+"""Schedulers of Ray Tune whose decisions persist as prune markers."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,21 +24,22 @@ from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial
 
 LAST_RUNG = 10**6
-"""In parts of the grace period: later than any trial ends."""
+"""Last rung of ASHA in multiples of the grace period, later than the end of any trial."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """A trial as the inner scheduler knows it, whichever Ray trial it was or is."""
+    """Trial as the inner scheduler sees it, the same for every Ray trial that trains it."""
 
     trial_id: str
-    """Its key."""
+    """Key of the trial."""
 
 
 class Pruner(FIFOScheduler):
-    """Asks ASHA or median stopping about each evaluation, once, and marks trials that are behind.
+    """Scheduler that marks trials that fall behind, by the rules of ASHA or median stopping.
 
-    Ray goes on with a marked trial; its worker sees the marker, takes a checkpoint and ends.
+    Each evaluation is judged once. Ray continues a marked trial; its worker sees the marker, takes
+    a checkpoint and ends.
     """
 
     def __init__(
@@ -48,18 +49,14 @@ class Pruner(FIFOScheduler):
         states: Mapping[str, TrialState],
         publish: Callable[[str], None],
     ) -> None:
-        """Tell the inner scheduler what earlier launches have measured.
+        """Replay the evaluations of earlier launches to the inner scheduler.
 
-        Args:
-            spec: of a sweep with a scheduler.
-            trials: of the sweep.
-            states: theirs, by key.
-            publish: is told of a marker that was written, by its name in the sweep's directory.
+        ``publish`` receives the name of each new marker, relative to the sweep's directory.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         assert spec.objective is not None
         self._spec, self._objective, self._publish = spec, spec.objective, publish
-        # A baseline is compared with, whatever it measures; what recolours it has its own numbers.
+        # Others are compared with baselines; recoloured trials have metrics of another kind.
         recoloured = [trial for trial in trials if trial.config.recolour]
         self._spared = {trial.config.without_control().key() for trial in recoloured}
         self._spared |= {trial.key for trial in recoloured}
@@ -73,12 +70,12 @@ class Pruner(FIFOScheduler):
     def _replay(self, key: str, ranks: Mapping[int, float]) -> None:
         for step, rank in sorted(ranks.items()):
             self._inner.on_trial_add(None, Known(key))
-            # Of the calls that take note of a result, the one that decides nothing.
+            # The only call that records a result without a decision.
             self._inner.on_trial_complete(None, Known(key), {"step": step, "rank": rank})
             self._seen[key] = step
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Look at a result for an evaluation."""
+        """Pass on the evaluation in a result, if any; return CONTINUE in any case."""
         task, event = trial.config["task"], result["event"]
         evaluation = evaluation_of(event)
         if evaluation is not None and task["key"] not in self._spared:
@@ -91,7 +88,7 @@ class Pruner(FIFOScheduler):
     ) -> None:
         key = task["key"]
         rank = self._objective.rank(metrics)
-        # A killed worker's steps are taken, and measured, again.
+        # Steps that a killed worker lost are trained and evaluated again.
         if rank is None or key in self._behind or step <= self._seen.get(key, 0):
             return
         self._seen[key] = step
@@ -115,7 +112,7 @@ class Pruner(FIFOScheduler):
             scheduler=scheduler.name,
             terms=terms(self._spec, TrainConfig.model_validate(task["config"])),
         )
-        # A full disk, or a store that refuses: this trial goes on, and the others too.
+        # If the disk is full or the store refuses, this trial and all others go on.
         with suppress(OSError, UserError):
             write_marker(Path(task["directory"]), marker)
             self._publish(f"{task['key']}/{PRUNED}")
@@ -132,7 +129,7 @@ def _scheduler(spec: SweepSpec) -> Any:
         "grace_period": scheduler.grace_steps,
     }
     if scheduler.name == "median":
-        # Where there are too few to compare with, it would have others go first.
+        # A finite value would pause a trial that has too few others to compare with.
         never: Any = math.inf
         return MedianStoppingRule(**common, min_time_slice=never)
     return AsyncHyperBandScheduler(
@@ -144,7 +141,7 @@ def _scheduler(spec: SweepSpec) -> Any:
 
 
 def evaluation_of(event: TrialEvent) -> tuple[int, dict[str, float]] | None:
-    """Return step and metrics of the newest evaluation that an event tells of."""
+    """Return the step and metrics of an event's newest evaluation; None if there is none."""
     progress = event.progress
     if progress is None or not progress.evaluated_step:
         return None

@@ -1,4 +1,4 @@
-"""Queue of a search: trials that wait, then those that Optuna suggests."""
+"""Trial queue of a search: waiting trials first, then those that Optuna suggests."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +18,16 @@ from reports.phase import TrialPhase
 
 METRIC = "rank"
 TRIES = 100
-"""How often Optuna is asked for a trial that is not there yet, before chance decides."""
+"""Largest number of suggestions by Optuna for a new trial, before random draws."""
 DRAWS = 10_000
 
 
 class SearchQueue(TrialQueue):
-    """Trials that Optuna's TPE chooses; their evaluations are told to it.
+    """Queue of trials chosen by Optuna's TPE sampler from the evaluations of others.
 
-    Optuna keeps nothing between launches: it is told what is stored. Trials of one's own that lie
-    in the space inform it too. Those that wait go first, and are Optuna's as if it had just
-    suggested them.
+    Optuna keeps nothing between launches, so it receives the stored evaluations at the start, also
+    those of the file's own trials that lie in the search space. Waiting trials go first, and Optuna
+    treats them as if it had just suggested them.
     """
 
     def __init__(
@@ -42,17 +42,11 @@ class SearchQueue(TrialQueue):
         room: Callable[[], int],
         stopping: Callable[[], bool],
     ) -> None:
-        """Tell Optuna what earlier launches have measured.
+        """Replay the evaluations of earlier launches to Optuna.
 
-        Args:
-            spec: of a sweep with a search.
-            trials: those of the sweep, the search's among them as far as they are chosen.
-            states: theirs, by key.
-            to_suggest: how many are yet to be chosen.
-            task_of: makes a trial's task for a worker.
-            add: keeps a new trial; it is handed out only then.
-            room: how many trials Tune may have at once.
-            stopping: whether no trial is to start any more.
+        ``trials`` include those that the search has chosen so far, and ``to_suggest`` more are to
+        be chosen; ``add`` stores a new trial before it is handed out. The rest is as in
+        ``TrialQueue``.
         """
         super().__init__(trials, states, task_of=task_of, room=room, stopping=stopping)
         assert spec.objective is not None
@@ -62,13 +56,13 @@ class SearchQueue(TrialQueue):
         self._known = {trial.key for trial in trials}
         self._ranks = {trial.key: states[trial.key].ranks(self._objective) for trial in trials}
         self._choices = {t.key: c for t in trials if (c := choice_of(spec, t)) is not None}
-        # Another stream at each launch: the same would suggest what is known.
+        # Each launch needs another stream: the same one would suggest known trials.
         seed = int(spec.settings.get("seed", 0)) + len(trials)
         self._random = random.Random(seed)
         first = [self._choices[t.key] for t in self._waiting if t.key in self._choices]
         self._optuna = _optuna(spec, seed, first)
         self._asked: dict[str, str] = {}
-        """Optuna's name for a running trial that it suggested, by Tune's."""
+        """Optuna's ids of the running trials that it suggested, by Tune's ids."""
         self._reported: dict[str, int] = {}
         for trial in trials:
             if states[trial.key].phase.is_done:
@@ -77,13 +71,13 @@ class SearchQueue(TrialQueue):
     def _next(self, trial_id: str) -> Trial | None:
         if (trial := super()._next(trial_id)) is not None:
             if trial.key in self._choices:
-                # Optuna hands out those that wait in the same order.
+                # Optuna suggests the waiting trials in the same order.
                 self._ask(trial_id, trial_id)
                 for rank in in_order(self._ranks[trial.key]):
                     self._report(trial_id, rank)
         elif self._to_suggest > 0:
             if (trial := self._new(trial_id)) is None:
-                self._to_suggest = 0  # every one that there can be is there
+                self._to_suggest = 0  # the search space is exhausted
             else:
                 self._add(trial)
                 self._to_suggest -= 1
@@ -95,13 +89,13 @@ class SearchQueue(TrialQueue):
         return self._optuna.suggest(name) or {}
 
     def _new(self, trial_id: str) -> Trial | None:
-        """Choose a trial that is not there yet; None where none is found."""
+        """Choose a trial that does not exist yet; return None if none is found."""
         for number in range(TRIES):
             trial = chosen_trial(self._spec, self._ask(trial_id, f"{trial_id}-{number}"))
             if self._is_new(trial):
                 return trial
             self._optuna.on_trial_complete(self._asked.pop(trial_id), error=True)
-        for _ in range(DRAWS):  # few are left in a space without ranges
+        for _ in range(DRAWS):  # a space without ranges may have few left
             trial = chosen_trial(self._spec, drawn(self._spec, self._random))
             if self._is_new(trial):
                 return trial
@@ -116,7 +110,7 @@ class SearchQueue(TrialQueue):
         return True
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Tell Optuna of an evaluation, once."""
+        """Report an evaluation to Optuna, once."""
         evaluation = evaluation_of(result["event"])
         ranks = self._ranks[self._running[trial_id].key]
         if evaluation is None or evaluation[0] <= max(ranks, default=0):
@@ -127,7 +121,7 @@ class SearchQueue(TrialQueue):
             self._report(trial_id, rank)
 
     def _report(self, trial_id: str, rank: float) -> None:
-        """Tell Optuna of a running trial's next evaluation."""
+        """Report the next evaluation of a running trial to Optuna."""
         if (name := self._asked.get(trial_id)) is not None:
             number = self._reported[name]
             self._reported[name] = number + 1
@@ -136,7 +130,7 @@ class SearchQueue(TrialQueue):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell Optuna how a trial ended; one that was asked to stop will go on."""
+        """Report the end of a trial to Optuna, unless the trial was stopped and will go on."""
         trial = self._running[trial_id]
         super().on_trial_complete(trial_id)
         phase = TrialPhase.FAILED if error or not result else result["event"].phase
@@ -144,7 +138,7 @@ class SearchQueue(TrialQueue):
             self._tell(trial, phase, self._asked.pop(trial_id, None))
 
     def _tell(self, trial: Trial, phase: TrialPhase, name: str | None = None) -> None:
-        """Tell Optuna of a trial that has ended: one of its own, or one that it did not suggest."""
+        """Report an ended trial to Optuna; ``name`` is Optuna's id if it suggested the trial."""
         if trial.key not in self._choices:
             return
         ranks = in_order(self._ranks[trial.key])
@@ -161,14 +155,14 @@ class SearchQueue(TrialQueue):
         elif failed:
             self._optuna.on_trial_complete(name, error=True)
         else:
-            # Without a result it is one that was pruned.
+            # Optuna takes a trial without a result as pruned.
             self._optuna.on_trial_complete(
                 name, {METRIC: last} if phase is TrialPhase.FINISHED else None
             )
 
 
 def in_order(ranks: Mapping[int, float]) -> list[float]:
-    """Return a trial's ranks, the first evaluation first."""
+    """Return a trial's ranks in the order of its evaluations."""
     return [rank for _, rank in sorted(ranks.items())]
 
 
@@ -181,7 +175,7 @@ def _optuna(spec: SweepSpec, seed: int, first: list[dict[str, Any]]) -> OptunaSe
         metric=METRIC,
         mode=spec.objective.mode,
         points_to_evaluate=first,
-        # Trials that run at once keep away from each other.
+        # constant_liar keeps parallel trials away from each other.
         sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True),
     )
 

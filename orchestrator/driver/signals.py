@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request."""
+"""Ctrl-C and SIGTERM as stop requests."""
 
 import signal
 import threading
@@ -8,13 +8,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def graceful_stop(ask: Callable[[], None], say: Callable[[str], None]) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into a request for checkpoints; a second one ends at once.
+    """Turn Ctrl-C and SIGTERM into a stop request; a second one ends the process at once.
 
-    Outside the main thread, which alone receives signals, it does nothing.
-
-    Args:
-        ask: passes the request on.
-        say: tells the user.
+    Outside the main thread, which alone receives signals, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -24,20 +24,13 @@ from reports.tracking import SweepTracker
 
 
 def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> bool:
-    """Train what the trial lacks, from its newest checkpoint; returns whether it is finished.
+    """Train a trial from its newest checkpoint; return whether it is finished.
 
-    Ctrl-C and SIGTERM take a checkpoint and end it. A tracking store that goes away stops nothing.
-
-    Args:
-        sweep: name that the trial is tracked and reported under, with others.
-        trial: the trial.
-        runs: directory for everything that is written.
-        uri: of the tracking store.
-        console: for the live view and the summary.
+    Ctrl-C and SIGTERM stop it after a checkpoint. Training continues if the tracking store goes
+    away. ``sweep`` is the name that the trial is tracked and reported under, with others.
 
     Raises:
-        UserError: data, output or tracking store are not as they must be; nothing has been
-            started then.
+        UserError: data, output or tracking store are unusable; nothing has been started.
     """
     store = LocalSweep(runs, sweep)
     directory = store.directory / trial.key
@@ -45,7 +38,7 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     if state.phase is not TrialPhase.FINISHED:
         check_datasets([trial], console)
     if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
-        connect(uri)  # an absent server is to be noticed before anything is written
+        connect(uri)  # fail before anything is written if the server is absent
     make_writable(store.directory)
     tracker = SweepTracker(uri, sweep, runs)
     console.print(f"Trial      {directory}", soft_wrap=True)
@@ -58,7 +51,7 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     monitor.starts_from(trial.key, state)
     try:
         if state.phase is not TrialPhase.FINISHED:
-            # Requests to stop are for launches.
+            # Existing stop requests were for launches.
             store.forget_stop()
             store.forget([trial.key])
             with view:
@@ -84,7 +77,7 @@ def _index(tracker: SweepTracker, sweep: str, trial: Trial) -> int:
 
 def _fit(trial: Trial, directory: Path, monitor: Monitor, console: Console) -> None:
     started = time.time()
-    # torch takes seconds to import; a trial that is finished needs none of it.
+    # torch takes seconds to import; a finished trial does not need it.
     import torch
 
     from gan.evaluation.fid import fid_unavailable

@@ -1,4 +1,4 @@
-"""Sync of the tracking store in the background; training never waits for it."""
+"""Background sync of the tracking store; training never waits for it."""
 
 import threading
 from collections.abc import Callable
@@ -14,9 +14,8 @@ from reports.tracking import RunUpdate, SweepTracker
 
 RETRY_SECONDS = 10.0
 
-
 Send = Callable[[SweepTracker], None]
-"""Brings one trial's run up to date."""
+"""Function that brings one trial's run up to date."""
 
 
 def send_trial(
@@ -30,8 +29,8 @@ def send_trial(
     """Bring a trial's run up to its newest checkpoint.
 
     Raises:
-        UserError: the store of the sweep fails.
-        One of AWAY: the tracking store does.
+        UserError: the sweep's store fails.
+        One of AWAY: the tracking store fails.
     """
     finished = phase is TrialPhase.FINISHED
     run = tracker.run_of(trial.key)
@@ -59,28 +58,28 @@ def send_trial(
 
 
 class TrackingSync:
-    """Thread that sends the newest update of each trial, again and again until it arrives."""
+    """Thread that sends the newest update of each trial, and retries until it arrives."""
 
     def __init__(self, tracker: SweepTracker, warn: Callable[[str], None]) -> None:
-        """Start the thread; ``warn`` is told once when the store is away, and when it is back."""
+        """Start the thread; ``warn`` is called once if the store goes away, and when it is back."""
         self._tracker = tracker
         self._warn = warn
         self._waiting: dict[str, Send] = {}
         self._changed = threading.Condition()
         self._closing = False
         self._unsent: set[str] = set()
-        """Trials whose update failed when it was tried last."""
+        """Trials whose latest update failed."""
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
     def put(self, key: str, send: Send) -> None:
-        """Ask for an update of a trial to be sent; it replaces an unsent one."""
+        """Queue an update of a trial, in place of an unsent one."""
         with self._changed:
             self._waiting[key] = send
             self._changed.notify_all()
 
     def close(self) -> int:
-        """Send what is waiting and end; returns how many trials could not be sent."""
+        """Send the queued updates and end; return how many trials could not be sent."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -88,20 +87,20 @@ class TrackingSync:
         return len(self._waiting)
 
     def _run(self) -> None:
-        failures = 0  # in a row, since the end was asked for
+        failures = 0  # in a row, since ``close``
         while (found := self._next()) is not None:
             key, send = found
             try:
                 send(self._tracker)
-            except Exception as error:  # a mistake of ours must not end the training either
+            except Exception as error:  # an internal error must not end the training either
                 if not self._unsent:
                     self._warn(f"{_in_words(error)}; training goes on, sent later")
                 self._unsent.add(key)
                 with self._changed:
-                    self._waiting.setdefault(key, send)  # the last in the line
+                    self._waiting.setdefault(key, send)  # retried after all others
                     if self._closing:
                         failures += 1
-                        # One run may be at fault alone; if two fail the store is.
+                        # One failure may be the run's fault; two in a row are the store's.
                         if failures == 2 or len(self._waiting) == 1:
                             return
                     else:
@@ -114,7 +113,7 @@ class TrackingSync:
                         self._warn("tracking store is back")
 
     def _next(self) -> tuple[str, Send] | None:
-        """Wait for an update; None where there are none and the end was asked for."""
+        """Wait for an update; return None when the queue is empty and closing."""
         with self._changed:
             while not self._waiting and not self._closing:
                 self._changed.wait()

@@ -1,4 +1,4 @@
-"""Queue of trials, as Ray Tune asks for the next."""
+"""Queue from which Ray Tune takes the next trial."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from orchestrator.sweep.trials import Trial
 
 
 class TrialQueue(Searcher):
-    """Trials that wait, in their order; a recoloured one comes after its baseline has ended."""
+    """Queue of waiting trials; a recoloured trial comes after its baseline has ended."""
 
     def __init__(
         self,
@@ -21,24 +21,20 @@ class TrialQueue(Searcher):
         room: Callable[[], int],
         stopping: Callable[[], bool],
     ) -> None:
-        """Line up those that are not done.
+        """Queue the trials that are not done.
 
-        Args:
-            trials: of the sweep.
-            states: theirs, by key.
-            task_of: makes a trial's task for a worker.
-            room: how many trials Tune may have at once.
-            stopping: whether no trial is to start any more.
+        ``task_of`` makes a trial's task for a worker, ``room`` returns how many trials Tune may
+        have at once, and ``stopping`` whether no more trials may start.
         """
         super().__init__()
         self._task_of, self._room, self._stopping = task_of, room, stopping
         todo = [trial for trial in trials if not states[trial.key].phase.is_done]
         self._waiting = sorted(todo, key=lambda trial: trial.config.recolour)
         self._running: dict[str, Trial] = {}
-        """By Tune's name."""
+        """Running trials by Tune's ids."""
 
     def suggest(self, trial_id: str) -> Any:
-        """Return the config of the next trial; None while there is none yet, or no room."""
+        """Return the config of the next trial; None if there is none yet or no room."""
         if self._stopping():
             return Searcher.FINISHED
         if len(self._running) >= self._room():
@@ -62,7 +58,7 @@ class TrialQueue(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Make room for another."""
+        """Make room for the next trial."""
         del self._running[trial_id]
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
@@ -70,8 +66,8 @@ class TrialQueue(Searcher):
         return True
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: Tune pickles it to restore an experiment by, and ours never are."""
+        """Return no state: Tune pickles the queue to restore experiments, which is never done."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Write nothing: it is made anew from the manifest and the trials' directories."""
+        """Write nothing: the queue is rebuilt from the manifest and the trials' directories."""

@@ -1,1 +1,1 @@
-"""Trained generators on files of pictures."""
+"""Trained generators applied to picture files."""

@@ -1,4 +1,4 @@
-"""The generator that a user names, on this disk."""
+"""Choice of a trained generator by command-line options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,42 +15,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A generator on this disk."""
+    """Generator on the local disk."""
 
     path: Path
     shown: str
-    """Which, and how far from what is wanted; one line."""
+    """Line for people: the generator, and its distance from each wanted target."""
     wanted: Mapping[ControlName, float] = field(default_factory=dict)
-    """Targets that were given."""
+    """Targets given by the user."""
 
 
 @dataclass(frozen=True)
 class Which:
-    """What the options say of the generator."""
+    """Options that choose a generator."""
 
     sweep: str | None
     run: str | None
     generator: Path | None
     wanted: Mapping[ControlName, float]
-    """Targets that were given."""
+    """Targets given by the user."""
 
     def __post_init__(self) -> None:
-        """Check.
-
-        Raises:
-            UserError: the options contradict each other.
-        """
+        """Raise UserError if the options contradict each other."""
         if (self.sweep is None and self.run is None) == (self.generator is None):
             raise UserError("give one of --sweep, --run and --generator (--run also with --sweep)")
 
 
 def choose(locations: Locations, into: Path, which: Which) -> Chosen:
-    """Find the generator that the options ask for; fetch it if it is a run's.
-
-    Args:
-        locations: of everything that is written.
-        into: an empty directory.
-        which: the options.
+    """Find the chosen generator; that of a run is fetched into the empty directory ``into``.
 
     Raises:
         UserError: there is none.

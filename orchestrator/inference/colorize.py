@@ -1,4 +1,4 @@
-"""What ``colorsweep colorize`` does: one picture file after the other."""
+"""Colouring of picture files, one after another, for ``colorsweep colorize``."""
 
 import sys
 import time
@@ -19,10 +19,9 @@ from reports.rows import shown
 def colorize_files(
     chosen: Chosen, jobs: Sequence[Job], console: Console, *, raw: bool = False
 ) -> int:
-    """Colour pictures, with a line for each, and progress for many in a terminal.
+    """Colour pictures and print a line for each; return how many failed.
 
-    Returns:
-        How many could not be done; each is told in one line on stderr.
+    A failure prints one line on stderr. In a terminal, several pictures get a progress bar.
 
     Raises:
         UserError: the generator cannot be loaded, or needs a target that was not given.
@@ -32,7 +31,7 @@ def colorize_files(
     console.print(f"generator: {chosen.shown}")
     failed = 0
     hidden = len(jobs) < 2 or not console.is_terminal
-    # Where both go to the terminal, an error's line is put above the progress.
+    # If stderr is a terminal too, errors are printed above the progress bar.
     above = sys.stderr.isatty()
     with Progress(
         console=console, transient=True, disable=hidden, redirect_stderr=above
@@ -49,19 +48,10 @@ def colorize_files(
 def _colorize(
     colorizer: Colorizer, job: Job, wanted: Mapping[ControlName, float], *, raw: bool
 ) -> str:
-    """Colour one picture.
-
-    Args:
-        colorizer: the generator.
-        job: the picture.
-        wanted: targets that were asked for; the generator's own are told beside them.
-        raw: whether the generator's colours are left as they are.
-
-    Returns:
-        The line on it.
+    """Colour one picture (``raw``: without exact control) and return a line about it.
 
     Raises:
-        UserError: it cannot be read, or not be written.
+        UserError: the picture cannot be read or written.
     """
     start = time.perf_counter()
     picture = read_picture(job.picture)

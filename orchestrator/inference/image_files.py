@@ -1,6 +1,6 @@
 """Picture files: JPEG, PNG, TIFF and WebP of 8 or 16 bits, upright and in sRGB.
 
-By libvips, since Pillow reads 16-bit colour as 8 bits.
+libvips reads them, since Pillow reads 16-bit colour as 8 bits.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-# Before the import, which reads it: what is wrong with a file is told in its one line.
+# Set before the import, which reads it. Errors of a file are reported in one line anyway.
 os.environ.setdefault("VIPS_WARNING", "0")
 
 import pyvips
@@ -21,21 +21,21 @@ from gan.errors import UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 MOST_PIXELS = 178_956_970
-"""A larger picture is refused by its header; where Pillow sees a decompression bomb."""
+"""Largest picture that is read, by its header; Pillow's limit for decompression bombs."""
 LONGEST_SIDE = 100_000
 CHANNELS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb16": 3, "cmyk": 4}
-"""What is read, by libvips' name: how many channels it has beside alpha."""
+"""Numbers of channels without alpha, by libvips' names of the supported colour spaces."""
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     "jpeg": (".jpg", {"Q": 95, "subsample_mode": "off"}),
-    # 12 megapixels take 1.6 s, and 5 to 8 s for an eighth less at the usual strengths.
+    # 12 megapixels take 1.6 s; at the usual levels 5 to 8 s, for files an eighth smaller.
     "png": (".png", {"compression": 1}),
     "tiff": (".tif", {"compression": "none"}),
-    # 3.7 s instead of 7.8, for a file of the same size.
+    # 3.7 s instead of 7.8 s, for a file of the same size.
     "webp": (".webp", {"Q": 95, "effort": 0, "smart_subsample": True}),
 }
-"""By format: the suffix by which libvips knows its writer, and the options."""
+"""Suffix of libvips' writer and its options, by format."""
 
-# The loaders of other formats are not made for files from anywhere.
+# Loaders of other formats are not made for untrusted files.
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _name in ("Jpeg", "Png", "Tiff", "Webp"):
     pyvips.operation_block_set(f"VipsForeignLoad{_name}", False)
@@ -44,25 +44,25 @@ pyvips.cache_set_max(0)
 
 @dataclass(frozen=True)
 class PictureFile:
-    """What a file holds."""
+    """Content of a picture file."""
 
     samples: NDArray[Any]
-    """(H, W) or (H, W, C), uint8 or uint16: grey, grey and alpha, RGB, or RGB and alpha."""
+    """Array (H, W) or (H, W, C), uint8 or uint16: grey or RGB, with or without alpha."""
     format: str
-    """jpeg, png, tiff or webp, whatever the file's name ends in."""
+    """Format of the content, whatever the file's suffix: jpeg, png, tiff or webp."""
 
 
 def read_picture(file: Path) -> PictureFile:
-    """Decode a picture, turn it upright as its EXIF says, and bring it to sRGB by its profile.
+    """Decode a picture, rotate it upright by its EXIF tag, and convert it to sRGB by its profile.
 
     Raises:
-        UserError: it cannot be read whole, is too large, or of a kind that is not read; one line.
+        UserError: the picture cannot be read whole, is too large, or is of an unsupported kind.
     """
     try:
         if not file.stat().st_size:
             raise UserError(f"{file}: is empty")
         with file.open("rb"):
-            pass  # libvips would not say why it cannot
+            pass  # libvips would not say why this fails
         source = pyvips.Source.new_from_file(str(file))
         image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
         _refuse(file, image)
@@ -76,11 +76,7 @@ def read_picture(file: Path) -> PictureFile:
 
 
 def _refuse(file: Path, image: Any) -> None:
-    """Refuse, by its header, what is too large or would not come out as it went in.
-
-    Raises:
-        UserError: it is so.
-    """
+    """Raise UserError if by its header a picture is too large or could not be preserved."""
     width, height, kind = image.width, image.height, image.interpretation
     if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
         raise UserError(
@@ -100,7 +96,7 @@ def _refuse(file: Path, image: Any) -> None:
 def _decoded(image: Any) -> NDArray[Any]:
     depth = 16 if image.format == "ushort" else 8
     if image.get_typeof("orientation") and image.get("orientation") > 1:
-        image = image.copy_memory().autorot()  # rows are read in another order
+        image = image.copy_memory().autorot()  # autorot reads rows out of order
     if image.get_typeof("icc-profile-data"):
         image = image.icc_transform("srgb", embedded=True, depth=depth)
     elif image.interpretation == "cmyk":
@@ -110,16 +106,16 @@ def _decoded(image: Any) -> NDArray[Any]:
 
 
 def _reason(error: "pyvips.Error") -> str:
-    """What libvips' loader said first."""
+    """Return the first line of the error of libvips' loader."""
     lines = [line.strip() for line in error.detail.splitlines() if line.strip()]
     return lines[0] if lines else "damaged"
 
 
 def write_picture(file: Path, picture: PictureFile) -> None:
-    """Encode a picture in its format, without metadata; all of it or nothing.
+    """Encode a picture in its format without metadata, completely or not at all.
 
     Raises:
-        UserError: it cannot be written; one line.
+        UserError: the file cannot be written.
     """
     suffix, options = WRITERS[picture.format]
     space = "rgb16" if picture.samples.dtype == np.uint16 else "srgb"

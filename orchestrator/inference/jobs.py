@@ -1,4 +1,4 @@
-"""Which picture is written where; nothing is written over that nobody meant."""
+"""Plan of the output file of each picture, without unintended overwriting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from pathlib import Path
 from orchestrator.inference.image_files import SUFFIXES
 
 SUFFIX = "-colorized"
-"""Of outputs that are written beside a picture; a picture that has it is no input."""
+"""Suffix of outputs next to a picture; a picture with it is not an input."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to colour."""
+    """Picture to colour, and its output."""
 
     picture: Path
     output: Path
@@ -20,35 +20,27 @@ class Job:
 
 @dataclass(frozen=True)
 class Where:
-    """What the options say of outputs."""
+    """Options that choose the outputs."""
 
     out: Path | None = None
-    """Directory to write into; None: beside the pictures."""
+    """Directory to write into; None for next to the pictures."""
     suffix: str = ""
-    """Put behind the names of what is written."""
+    """Text appended to the stems of output names."""
     overwrite: bool = False
-    """Whether files may be replaced that are none of the pictures."""
+    """Whether existing files that are not inputs may be replaced."""
     in_place: bool = False
-    """Whether the pictures themselves are."""
+    """Whether the inputs themselves are replaced."""
 
     def output(self, picture: Path, name: Path) -> Path:
-        """Return where a picture is written that has this name in ``out``."""
-        if self.in_place:  # a link is followed: replaced, it would become a file of its own
+        """Return the output file of a picture; ``name`` is its relative path in ``out``."""
+        if self.in_place:  # replace the target of a link, not the link
             return picture.resolve()
         output = picture if self.out is None else self.out / name
         return output.with_name(f"{output.stem}{self.suffix}{output.suffix}")
 
 
 def plan_jobs(paths: Sequence[Path], where: Where) -> tuple[list[Job], list[str]]:
-    """Find the pictures, and say where each goes.
-
-    Args:
-        paths: files, and folders with all that is below them.
-        where: the outputs go.
-
-    Returns:
-        The jobs, and a line for each path or picture that cannot be one.
-    """
+    """Return jobs for files and all pictures below folders, and a line for each refusal."""
     found: dict[Path, Job] = {}
     refused = []
     for path in paths:
@@ -71,7 +63,7 @@ def plan_jobs(paths: Sequence[Path], where: Where) -> tuple[list[Job], list[str]
 
 
 def _below(folder: Path, where: Where) -> list[Path]:
-    """Names of all pictures below a folder, without hidden ones and what was written before."""
+    """Return the names of pictures below a folder, without hidden files and earlier outputs."""
     return sorted(
         file.relative_to(folder) for file in folder.rglob("*") if _is_input(file, folder, where)
     )
@@ -86,7 +78,7 @@ def _is_input(file: Path, folder: Path, where: Where) -> bool:
 
 
 def _refusal(job: Job, other: Job | None, where: Where, *, is_picture: bool) -> str:
-    """Say why a picture is not written where it would be; nothing if it is."""
+    """Return why a picture is not written to its output, or an empty string."""
     if other is not None:
         return f"{job.output} is written for {other.picture} already"
     if is_picture and not where.in_place:

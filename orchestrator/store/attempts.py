@@ -1,7 +1,7 @@
 """Attempt log of a trial: one small file for each process that trained it.
 
-Only that process writes it, about once a second, so that it tells when the process was last seen,
-whatever ended it.
+Only that process writes the file, about once a second, so the file shows when the process was last
+alive, however it ended.
 """
 
 import json
@@ -22,24 +22,24 @@ from reports.phase import TrialPhase
 
 @dataclass(frozen=True)
 class Attempt:
-    """One process's time with a trial."""
+    """Time that one process spent on a trial."""
 
     host: str
     process: int
     started: float
-    """Seconds since the epoch, like ``seen``; before anything heavy is imported."""
+    """Seconds since the epoch, like ``seen``; taken before any heavy import."""
     seen: float
     from_step: int = 0
     step: int = 0
     total_steps: int | None = None
     counted: float = 0.0
-    """Seconds on steps and evaluations; those that were lost, too."""
+    """Seconds on steps and evaluations, including lost ones."""
     checkpoints: float = 0.0
     """Seconds that training waited for checkpoints."""
     ended: TrialPhase | None = None
-    """None while it runs, and for ever if it was killed."""
+    """Phase at the end; None while the process runs, and for ever if it was killed."""
     reason: str = ""
-    """Why it failed."""
+    """Reason of a failure or prune."""
 
     @property
     def seconds(self) -> float:
@@ -48,10 +48,10 @@ class Attempt:
 
 
 class AttemptLog:
-    """Log of this process's attempt."""
+    """Writer of this process's attempt."""
 
     def __init__(self, trial: Path, started: float) -> None:
-        """Begin now with what ``started`` a while ago."""
+        """Begin the log of an attempt that began at ``started``, in seconds since the epoch."""
         self._attempt = Attempt(socket.gethostname(), os.getpid(), started, time.time())
         name = f"{int(self._attempt.seen * 1000)}-{self._attempt.host}-{self._attempt.process}.json"
         self._file = trial / ATTEMPTS / name
@@ -59,7 +59,7 @@ class AttemptLog:
         self._write()
 
     def write(self, event: TrialEvent) -> None:
-        """Note an event; the first with progress is before the first step."""
+        """Record an event; the first one with progress precedes the first step."""
         changes: dict[str, Any] = {}
         if (progress := event.progress) is not None:
             if self._before is None:
@@ -77,12 +77,12 @@ class AttemptLog:
 
     def _write(self, **changes: Any) -> None:
         self._attempt = replace(self._attempt, seen=time.time(), **changes)
-        with suppress(OSError):  # a full disk ends a training by its checkpoint, not by this
+        with suppress(OSError):  # on a full disk the next checkpoint fails and ends the training
             checkpoint.write_file(self._file, json.dumps(asdict(self._attempt)).encode())
 
 
 def attempts(trial: Path) -> list[Attempt]:
-    """Read a trial's attempts, the first first; unreadable ones are left out."""
+    """Read a trial's attempts, oldest first, without unreadable ones."""
     found = []
     for file in sorted((trial / ATTEMPTS).glob("[0-9]*.json")):
         try:
@@ -95,21 +95,17 @@ def attempts(trial: Path) -> list[Attempt]:
 
 
 def wasted_steps(of: list[Attempt]) -> list[int]:
-    """Count, for each attempt, the steps that it took and the next had to take again."""
-    # One that died before it had loaded anything does not say where it would have begun.
+    """Count for each attempt the steps that the next one had to repeat."""
+    # An attempt that died before loading anything has no first step.
     begun = [attempt for attempt in of if attempt.total_steps is not None]
     wasted = {a: max(0, a.step - b.from_step) for a, b in pairwise(begun)}
     return [wasted.get(attempt, 0) for attempt in of]
 
 
 def goodput(trials: list[list[Attempt]]) -> float | None:
-    """Return the share of the time on workers that went into steps that counted.
+    """Return the share of all attempts' worker time that went into steps that counted.
 
-    Steps of a killed attempt that were taken again do not count, nor do checkpoints, starts and
-    the loading of data.
-
-    Args:
-        trials: the attempts of each trial.
+    Repeated steps of killed attempts, checkpoints, starts and data loading do not count.
     """
     whole = sum(attempt.seconds for of in trials for attempt in of)
     good = 0.0
@@ -121,5 +117,5 @@ def goodput(trials: list[list[Attempt]]) -> float | None:
 
 
 def restarts(of: list[Attempt]) -> int:
-    """Count the attempts that a death ended, of those that another followed."""
+    """Count the attempts that died and were followed by another."""
     return sum(not attempt.ended for attempt in of[:-1])

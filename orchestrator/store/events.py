@@ -1,4 +1,4 @@
-"""News of a trial, as its training emits it and everything else consumes it."""
+"""Event of a trial, emitted by its training and received by every other part."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from reports.phase import TrialPhase
 
 @dataclass(frozen=True)
 class TrialEvent:
-    """How a trial is now."""
+    """State of a trial at one moment."""
 
     key: str
     phase: TrialPhase
     progress: Progress | None = None
-    """None where nothing was trained since the last event."""
+    """Progress of the training; None if nothing was trained since the last event."""
     reason: str = ""
-    """Why it failed, was pruned, or is restarted."""
+    """Reason of a failure, prune or restart."""

@@ -1,13 +1,15 @@
-"""Lease of a sweep in an object store, where no lock ends with its holder: one launch at a time.
+"""Lease of a sweep in an object store, held by one launch at a time.
 
-The lease is an object that its holder writes anew every ``BEAT_SECONDS``. A launch that finds one
-watches it for ``DEAD_SECONDS``: if it changes its holder lives, else it is taken over. No
-compare-and-swap is common to all stores, so two launches that begin in the same moment may both
-write; each reads its lease back after ``SETTLE_SECONDS``, and all but the last to write give up.
-Where a write takes longer than that to arrive, or a holder was cut off from the store for
-``DEAD_SECONDS`` and is back, two may train at once for a while; then the one whose token is no
-longer in the lease ends: its workers look every few seconds (``worker/upload.py``), and no work is
-lost beyond their newest checkpoint.
+An object store has no lock that ends with its holder. The lease is an object that its holder
+rewrites every ``BEAT_SECONDS``. A launch that finds one watches it for ``DEAD_SECONDS``: if the
+lease changes, its holder is alive; otherwise the launch takes over. Not all stores have
+compare-and-swap, so two launches that start at the same moment may both write. Each reads its lease
+back after ``SETTLE_SECONDS``, and all but the last writer give up.
+
+Two launches may still train at once for a while, if a write takes longer than ``SETTLE_SECONDS``,
+or if a holder was cut off from the store for ``DEAD_SECONDS`` and returns. Then the launch whose
+token is no longer in the lease ends: its workers check every few seconds (``worker/upload.py``),
+and only the steps since their newest checkpoint are lost.
 """
 
 import json
@@ -37,26 +39,26 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Lease:
-    """Who holds a sweep."""
+    """Holder of a sweep."""
 
     host: str
     process: int
     started: str
     token: str
     beat: int = 0
-    """Counts how often it was written."""
+    """Number of times that the lease was rewritten."""
     ended: bool = False
     machine: str = ""
-    """Tells machines of one name apart, as clones of an image are."""
+    """Identifier that differs even between clones of a machine with the same host name."""
 
     @property
     def holder(self) -> str:
-        """Say who it is."""
+        """Process, host and start of the holder, for messages."""
         return f"process {self.process} on {self.host}, since {self.started}"
 
     @property
     def is_over(self) -> bool:
-        """Whether it is known without waiting that nobody holds it."""
+        """Whether the lease is known, without waiting, to have no live holder."""
         if self.ended:
             return True
         if self.machine != this_machine():
@@ -71,7 +73,7 @@ class Lease:
 
 
 def this_machine() -> str:
-    """Return what no other machine has, nor a container of this one that numbers its processes."""
+    """Return an identifier of this machine and its PID namespace, which sets containers apart."""
     try:
         start = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         processes = Path("/proc/self/ns/pid").readlink()
@@ -81,7 +83,7 @@ def this_machine() -> str:
 
 
 def read_lease(storage: ObjectStore, sweep: str) -> Lease | None:
-    """Read who holds a sweep, or held it last.
+    """Read the current or last lease of a sweep; return None if there is none or it is damaged.
 
     Raises:
         OSError: the store fails.
@@ -93,7 +95,7 @@ def read_lease(storage: ObjectStore, sweep: str) -> Lease | None:
 
 
 def live_lease(storage: ObjectStore, sweep: str) -> Lease | None:
-    """Return the lease of a launch that lives; takes up to ``DEAD_SECONDS`` to see that it is dead.
+    """Return the lease of a live launch; may take ``DEAD_SECONDS`` to detect a dead one.
 
     Raises:
         OSError: the store fails.
@@ -114,17 +116,13 @@ def live_lease(storage: ObjectStore, sweep: str) -> Lease | None:
 def hold_lease(
     storage: ObjectStore, sweep: str, what: str, say: Callable[[str], None]
 ) -> Iterator[str]:
-    """Hold a sweep while the context lasts; yields the token that workers look for.
+    """Hold the sweep at this path within the context; yield the token that workers look for.
 
-    Args:
-        storage: the store.
-        sweep: the sweep's path there.
-        what: in a refusal, is already being done.
-        say: is told that it has to wait.
+    The error of a refusal begins with ``what``; ``say`` receives a line if a wait is needed.
 
     Raises:
-        UserError: another launch holds it (names its host, process and start), or the store
-            fails or refuses.
+        UserError: another launch holds the sweep (the message names its host, process and start),
+            or the store fails or refuses.
     """
     try:
         lease = _take(storage, sweep, what, say)
@@ -163,11 +161,11 @@ def _take(storage: ObjectStore, sweep: str, what: str, say: Callable[[str], None
 
 
 def _beat(storage: ObjectStore, sweep: str, lease: Lease, ending: threading.Event) -> None:
-    """Show that the holder lives, for as long as nobody has taken over; then that it ended."""
+    """Rewrite the lease until the holder ends, which it then records, or is replaced."""
     while True:
         ended = ending.wait(BEAT_SECONDS)
         lease = replace(lease, beat=lease.beat + 1, ended=ended)
-        with suppress(OSError):  # the next may arrive; after ``DEAD_SECONDS`` others may take over
+        with suppress(OSError):  # the next may succeed; after ``DEAD_SECONDS`` others take over
             now = read_lease(storage, sweep)
             if now is not None and now.token != lease.token:
                 log.warning("another launch has taken over: %s", now.holder)

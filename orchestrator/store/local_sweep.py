@@ -1,4 +1,4 @@
-"""Store of a sweep in a directory that every node sees."""
+"""Store of a sweep in a directory that all nodes share."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -9,30 +9,26 @@ from orchestrator.store.paths import PRUNED, STOP, sweep_directory
 
 
 class LocalSweep:
-    """Sweep in a directory that every node sees; see ``ObjectSweep`` for object stores."""
+    """Sweep in a directory that all nodes share; ``ObjectSweep`` is for object stores."""
 
     def __init__(self, runs: Path, sweep: str) -> None:
         self.root = runs
-        """Directory that has ``sweeps/NAME``."""
+        """Directory that contains ``sweeps/NAME``."""
         self.directory = sweep_directory(runs, sweep)
         self.shown = str(self.directory)
-        """For people."""
+        """Location for messages."""
 
     def open(self) -> None:
         """Do nothing: the directory is always up to date."""
 
     def require_launched(self) -> None:
-        """Do nothing: every reader of the manifest sees whether it is there."""
+        """Do nothing: readers of the manifest check that it exists."""
 
     def hold(self, what: str, say: Callable[[str], None]) -> AbstractContextManager[None]:
-        """Hold the sweep while the context lasts.
-
-        Args:
-            what: is already being done, in a refusal.
-            say: is told if it has to wait.
+        """Hold the sweep within the context; the error of a refusal begins with ``what``.
 
         Raises:
-            UserError: another launch holds it.
+            UserError: another launch holds the sweep.
         """
         return lock(self.directory, what)
 
@@ -41,7 +37,7 @@ class LocalSweep:
         return bool(is_locked(self.directory))
 
     def publish(self, name: str) -> None:
-        """Do nothing: every node sees a file of the directory."""
+        """Do nothing: all nodes share the directory."""
 
     publish_soon = publish
 
@@ -49,11 +45,11 @@ class LocalSweep:
         """Do nothing: the directory is always up to date."""
 
     def task_fields(self, key: str) -> dict[str, str]:
-        """Return what a worker needs beside the directory, as fields of a ``TrialTask``."""
+        """Return the fields of a ``TrialTask`` beyond the directory: none."""
         return {}
 
     def ask_to_stop(self, key: str = "") -> None:
-        """Ask the sweep, or one of its trials, for a checkpoint and an end."""
+        """Ask the sweep, or one of its trials, to stop after a checkpoint."""
         file = self.directory / key / STOP
         file.parent.mkdir(exist_ok=True)  # a trial may not have begun yet
         file.touch()
@@ -61,15 +57,15 @@ class LocalSweep:
     ask_to_stop_soon = ask_to_stop
 
     def is_asked_to_stop(self) -> bool:
-        """Whether the sweep is asked to stop."""
+        """Whether the sweep has a stop request."""
         return (self.directory / STOP).exists()
 
     def forget_stop(self) -> None:
-        """Remove the request that the sweep stop."""
+        """Remove the stop request of the sweep."""
         (self.directory / STOP).unlink(missing_ok=True)
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Remove requests that some of its trials stop, and their prune markers."""
+        """Remove the stop requests and prune markers of trials."""
         for key in keys:
             for name in (STOP, PRUNED):
                 (self.directory / key / name).unlink(missing_ok=True)

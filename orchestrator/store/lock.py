@@ -1,4 +1,4 @@
-"""Lock of a directory on a disk: one process at a time, let go by the system when it dies."""
+"""Lock of a directory on a disk, which the system releases when its process dies."""
 
 import fcntl
 import json
@@ -17,15 +17,12 @@ POLL_SECONDS = 0.2
 
 @contextmanager
 def lock(directory: Path, what: str, *, patience: float = 1.0) -> Iterator[None]:
-    """Hold a directory while the context lasts.
+    """Hold an existing directory within the context; the error of a refusal begins with ``what``.
 
-    Args:
-        directory: exists; on a network file system only if that has locks (NFS 4 has).
-        what: is already being done, in a refusal.
-        patience: seconds to wait for another holder to end.
+    ``patience`` is in seconds. A network file system must support locks (NFS 4 does).
 
     Raises:
-        UserError: another process holds it; names its host, process and start.
+        UserError: another process holds it; the message names its host, process and start.
     """
     file = directory / LOCK
     until = time.monotonic() + patience
@@ -45,7 +42,7 @@ def is_locked(directory: Path) -> bool | None:
     """Whether a process holds a directory now; None if none ever did."""
     try:
         with (directory / LOCK).open() as file:
-            # Shared: several may look at once, also those that may only read it.
+            # Shared: several processes may check at once, also without write permission.
             return not _locked(file.fileno(), fcntl.LOCK_SH)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -64,4 +61,4 @@ def _holder(file: Path) -> str:
         holder = json.loads(file.read_text())
         return f"process {holder['process']} on {holder['host']}, since {holder['started']}"
     except (OSError, ValueError, KeyError):
-        return "by another process"  # which has only just begun
+        return "by another process"  # which has not written its name yet

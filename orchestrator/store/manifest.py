@@ -13,11 +13,11 @@ from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
 
 SHOWN = 4
-"""Names in a line, at most."""
+"""Largest number of names in a line."""
 
 
 def write_manifest(sweep: Path, trials: Sequence[Trial]) -> None:
-    """Keep the trials of a launch.
+    """Write the trials of a launch.
 
     Raises:
         OSError: the directory cannot be written to.
@@ -29,7 +29,7 @@ def write_manifest(sweep: Path, trials: Sequence[Trial]) -> None:
 
 
 def read_manifest(sweep: Path) -> list[Trial]:
-    """Read the trials of the last launch; none if there was no launch.
+    """Read the trials of the last launch; return none if there was no launch.
 
     Raises:
         UserError: the manifest is damaged, or of another version.
@@ -55,7 +55,7 @@ def launched_trials(runs: Path, sweep: str) -> list[Trial]:
     """Return the trials of a sweep's last launch.
 
     Raises:
-        UserError: there is no such sweep; the message lists those that are.
+        UserError: the sweep does not exist; the message lists those that do.
     """
     if not (trials := read_manifest(sweep_directory(runs, sweep))):
         known = launched_sweeps(runs)
@@ -67,12 +67,12 @@ def launched_trials(runs: Path, sweep: str) -> list[Trial]:
 
 
 def launched_sweeps(runs: Path) -> list[str]:
-    """List the sweeps below a directory that were launched, by name."""
+    """List the names of the launched sweeps below a directory."""
     return sorted(path.parent.name for path in (runs / "sweeps").glob(f"*/{MANIFEST}"))
 
 
 def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
-    """Say in a few lines what differs between two launches of a sweep."""
+    """Describe the differences between two launches of a sweep in a few lines."""
     old, new = {t.key: t for t in before}, {t.key: t for t in now}
     added = [t for t in now if t.key not in old]
     left_out = [t for t in before if t.key not in new]

@@ -1,4 +1,4 @@
-"""Newest sound checkpoint of a trial in an object store."""
+"""Download of a trial's newest sound checkpoint from an object store."""
 
 import hashlib
 import json
@@ -21,20 +21,17 @@ def fetch_newest(
     trial: Path,
     names: Sequence[str] | None = None,
 ) -> Path | None:
-    """Fetch the newest checkpoint whose sizes and digests are right; warn of those that are not.
+    """Fetch the newest checkpoint with correct sizes and digests, and warn of damaged ones.
 
-    Args:
-        store: the object store.
-        path: of the trial there.
-        found: its objects, by their names below ``path``.
-        trial: directory to fetch it into; the same checkpoint is left as it is there.
-        names: of the files to fetch; None for all.
+    ``found`` are the objects below ``path``, the trial's path in the store, by relative name. Only
+    the files ``names`` are fetched, if given. A checkpoint that ``trial``, the local directory,
+    already has is kept.
 
     Returns:
-        The checkpoint's directory, with a manifest of these files; None if there is none.
+        Directory of the checkpoint, with a manifest of these files; None if there is none.
 
     Raises:
-        OSError: the store fails; FileNotFoundError, if a newer checkpoint came since the listing.
+        OSError: the store fails; FileNotFoundError if a newer checkpoint came since the listing.
     """
     root = checkpoint.checkpoints_of(trial)
     manifests = [

@@ -1,7 +1,7 @@
-"""Object store (``s3://``, ``gs://``) of sweeps, laid out as below ``runs``.
+"""Object store (``s3://``, ``gs://``) of sweeps, with the same layout as ``runs``.
 
-Objects appear whole or not at all, and an upload or a listing may fail for a while or be refused.
-Credentials and endpoints come from where their owners look for them: the environment, files, roles.
+Objects appear completely or not at all. Requests may fail for a while or be refused. Credentials
+and endpoints come from the usual places: the environment, files, roles.
 """
 
 import logging
@@ -18,14 +18,14 @@ from gan.errors import UserError
 from orchestrator.store.paths import shown
 
 OPTIONS = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=30"}
-"""Schemes, with what is asked of pyarrow: a small file in one request, an end to its own tries."""
+"""Options of pyarrow by scheme: small files in one request, a limit to its own retries."""
 REFUSALS = re.compile(
     r"ACCESS_DENIED|NO_SUCH_BUCKET|SIGNATURE_DOES_NOT_MATCH|INVALID_ACCESS_KEY_ID|AccessDenied"
     r"|INVALID_CLIENT_TOKEN_ID|EXPIRED_TOKEN|HTTP status 40[13]|PERMISSION_DENIED|UNAUTHENTICATED"
 )
-"""What an answer says that trying again does not mend."""
+"""Parts of error messages for which a retry is useless."""
 GIVE_UP_SECONDS = 900.0
-"""How long storage may fail before a trial stops."""
+"""Time for which storage may fail before a trial stops."""
 LONGEST_PAUSE = 30.0
 CHUNK = 8 << 20
 
@@ -34,31 +34,31 @@ Result = TypeVar("Result")
 
 
 class StorageError(UserError):
-    """Storage refuses, or has failed for longer than anybody waits."""
+    """Error of storage that refuses, or has failed for too long."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An object in a listing."""
+    """Object in a listing."""
 
     size: int
     time: int
-    """Of its last change, in nanoseconds since the epoch; by the store's clock."""
+    """Time of its last change by the store's clock, in nanoseconds since the epoch."""
 
 
 class ObjectStore:
-    """The objects below a URI; paths are relative to it.
+    """Objects below a URI; paths are relative to the URI.
 
-    Every method raises OSError: the store fails or refuses (``is_refusal`` tells them apart).
+    Every method raises OSError if the store fails or refuses (``is_refusal`` tells them apart).
     """
 
     def __init__(self, uri: str) -> None:
         """Parse the URI; nothing is sent yet.
 
         Raises:
-            UserError: it is no URI of an object store.
+            UserError: the URI is not that of an object store.
         """
-        # pyarrow takes half a second to import; storage on a local disk needs none of it.
+        # pyarrow takes half a second to import; storage on a local disk does not need it.
         from pyarrow import fs
 
         scheme, _, rest = uri.partition("://")
@@ -74,17 +74,17 @@ class ObjectStore:
         self.uri = shown(uri)
 
     def check(self) -> None:
-        """See that the bucket is there: where it is not, a listing is only empty.
+        """Check that the bucket exists: the listing of a missing bucket is merely empty.
 
         Raises:
-            UserError: it is not.
+            UserError: the bucket does not exist.
         """
         bucket = self._root.partition("/")[0]
         if self._files.get_file_info(bucket).type.name == "NotFound":
             raise UserError(f"--storage: {self.uri}: there is no bucket {bucket!r}")
 
     def entries(self, path: str) -> dict[str, Entry]:
-        """Return every object below a path, by its name from there on."""
+        """Return every object below a path by its relative name."""
         from pyarrow import fs
 
         start = self._at(path)
@@ -96,7 +96,7 @@ class ObjectStore:
         }
 
     def folders(self, path: str) -> list[str]:
-        """Return the names of what has objects below it, directly below a path."""
+        """Return the names of the folders directly below a path."""
         from pyarrow import fs
 
         selector = fs.FileSelector(self._at(path), allow_not_found=True)
@@ -104,34 +104,34 @@ class ObjectStore:
         return sorted(info.base_name for info in found if not info.is_file)
 
     def existing(self, paths: Sequence[str]) -> list[str]:
-        """Return those of some objects that are there."""
+        """Return those of the paths that have an object."""
         found = self._files.get_file_info([self._at(path) for path in paths])
         return [path for path, info in zip(paths, found, strict=True) if info.is_file]
 
     def read(self, path: str) -> bytes:
-        """Read an object; FileNotFoundError where there is none."""
+        """Read an object; a missing one raises FileNotFoundError."""
         with self._files.open_input_stream(self._at(path)) as stream:
             content: bytes = stream.read()
             return content
 
     def write(self, path: str, content: bytes) -> None:
-        """Write an object, all or nothing."""
+        """Write an object, completely or not at all."""
         with self._files.open_output_stream(self._at(path)) as stream:
             stream.write(content)
 
     def upload(self, file: Path, path: str) -> None:
-        """Write a file's content as an object, all or nothing."""
+        """Upload a file as an object, completely or not at all."""
         with file.open("rb") as source, self._files.open_output_stream(self._at(path)) as stream:
             shutil.copyfileobj(source, stream, CHUNK)
 
     def download(self, path: str, file: Path) -> None:
-        """Write an object's content to a file."""
+        """Download an object to a file."""
         file.parent.mkdir(parents=True, exist_ok=True)
         with self._files.open_input_stream(self._at(path)) as stream, file.open("wb") as target:
             shutil.copyfileobj(stream, target, CHUNK)
 
     def remove(self, path: str) -> None:
-        """Remove an object that is there."""
+        """Remove an existing object."""
         self._files.delete_file(self._at(path))
 
     def remove_folder(self, path: str) -> None:
@@ -143,12 +143,12 @@ class ObjectStore:
 
 
 def is_refusal(error: OSError) -> bool:
-    """Whether trying again would not mend it."""
+    """Whether a retry is useless."""
     return isinstance(error, PermissionError) or bool(REFUSALS.search(str(error)))
 
 
 def first_line(error: BaseException) -> str:
-    """Say in one line what a store answered."""
+    """Return the answer of a store in one line."""
     lines = str(error).splitlines() or [type(error).__name__]
     answer = re.sub(r"^.*?AWS Error |\s*\(Request ID: .*|; Details: .*", "", lines[0])
     return textwrap.shorten(answer.rstrip("."), 160, placeholder=" ...")
@@ -157,12 +157,9 @@ def first_line(error: BaseException) -> str:
 def patiently(
     call: Callable[[], Result], where: str, *, sleep: Callable[[float], Any] = time.sleep
 ) -> Result:
-    """Call again, ever less often, while storage fails.
+    """Repeat a call with growing pauses while storage fails, and return its result.
 
-    Args:
-        call: may be called many times.
-        where: what it works on, for the error.
-        sleep: waits some seconds.
+    ``where`` names the location for the error; ``sleep`` waits for some seconds.
 
     Raises:
         StorageError: storage refuses, or has failed for ``GIVE_UP_SECONDS``.

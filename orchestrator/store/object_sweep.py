@@ -1,7 +1,7 @@
 """Store of a sweep in an object store, with a mirror below ``runs`` for the driver and ``status``.
 
-The mirror is laid out like a sweep on disk. Of each trial it has the newest sound checkpoint,
-without the part that only training goes on with, the sample grids and the attempt log.
+The mirror has the layout of a sweep on disk. For each trial it holds the newest sound checkpoint
+without the training state, the sample grids and the attempt log.
 """
 
 import fcntl
@@ -39,46 +39,42 @@ class ObjectSweep:
         """Parse the URI; nothing is sent yet.
 
         Raises:
-            UserError: it is no URI of an object store.
+            UserError: the URI is not that of an object store.
         """
         self.storage = ObjectStore(uri)
         self.uri = uri
         self.shown = self.storage.uri
-        """For people."""
+        """Location for messages."""
         self.path = f"sweeps/{sweep}"
-        """Of the sweep in the store."""
+        """Path of the sweep in the store."""
         self.root = mirror_root(runs, uri)
-        """Directory that stands for ``runs``."""
+        """Directory with the layout of ``runs``."""
         self.directory = self.root / self.path
         self._token = ""
         self._asked = False
         self._look_at = 0.0
 
     def refresh(self, key: str = "", *, generator: bool = False) -> None:
-        """Bring the mirror up to date.
-
-        Args:
-            key: of the only trial to look at; or nothing for all.
-            generator: whether that trial's generator is wanted too.
+        """Update the whole mirror, or only the trial ``key``, on request with its generator.
 
         Raises:
             OSError: the store fails or refuses.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / ".refresh").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # a launch and status may share it
+            fcntl.flock(lock, fcntl.LOCK_EX)  # a launch and status may share the mirror
             for tries_left in reversed(range(TRIES)):
                 try:
                     return self._refresh(key, generator)
-                except FileNotFoundError:  # gone since the listing: a newer one is there
+                except FileNotFoundError:  # replaced by a newer one since the listing
                     if not tries_left:
                         raise
 
     def open(self) -> None:
-        """See that the store is there, and bring the mirror up to date.
+        """Check that the store exists, and update the mirror.
 
         Raises:
-            UserError: it is not.
+            UserError: the store does not exist, fails or refuses.
         """
         with self.in_one_line():
             self.storage.check()
@@ -86,18 +82,14 @@ class ObjectSweep:
 
     @contextmanager
     def in_one_line(self) -> Iterator[None]:
-        """Tell the user what the store answered.
-
-        Raises:
-            UserError: an OSError was raised within.
-        """
+        """Turn an OSError within the context into a UserError with the store's answer."""
         try:
             yield
         except OSError as error:
             raise UserError(f"--storage: {self.storage.uri}: {first_line(error)}") from None
 
     def launched_sweeps(self) -> list[str]:
-        """List the sweeps in the store by name.
+        """List the names of the sweeps in the store.
 
         Raises:
             UserError: the store fails or refuses.
@@ -107,7 +99,7 @@ class ObjectSweep:
             return [records[path] for path in self.storage.existing([*records])]
 
     def require_launched(self) -> None:
-        """See that the sweep was launched.
+        """Check that the sweep was launched.
 
         Raises:
             UserError: it was not; the message lists those that were.
@@ -123,7 +115,7 @@ class ObjectSweep:
 
     @contextmanager
     def hold(self, what: str, say: Callable[[str], None]) -> Iterator[None]:
-        """Hold the sweep while the context lasts (``hold_lease``), and bring it up to date.
+        """Hold the sweep within the context (``hold_lease``), with the mirror up to date.
 
         Raises:
             UserError: another launch holds it, or the store fails or refuses.
@@ -136,7 +128,7 @@ class ObjectSweep:
             yield
 
     def is_held(self) -> bool:
-        """Whether a launch holds the sweep; takes ``DEAD_SECONDS`` to see that it is dead.
+        """Whether a launch holds the sweep; may take ``DEAD_SECONDS`` to detect a dead one.
 
         Raises:
             UserError: the store fails or refuses.
@@ -145,11 +137,11 @@ class ObjectSweep:
             return live_lease(self.storage, self.path) is not None
 
     def task_fields(self, key: str) -> dict[str, str]:
-        """Return what a worker needs beside the directory, as fields of a ``TrialTask``."""
+        """Return the fields of a ``TrialTask`` that locate the trial in the store."""
         return {"storage": self.uri, "path": f"{self.path}/{key}", "token": self._token}
 
     def publish(self, name: str) -> None:
-        """Bring a file of the mirror to the store.
+        """Upload a file of the mirror.
 
         Raises:
             StorageError: the store refuses, or has failed for long.
@@ -158,12 +150,12 @@ class ObjectSweep:
         patiently(send, self.shown)
 
     def publish_soon(self, name: str) -> None:
-        """Bring a file of the mirror, as it is now, to the store while others go on."""
+        """Upload the current content of a file of the mirror in the background."""
         content = (self.directory / name).read_bytes()
         self._soon(partial(self.storage.write, f"{self.path}/{name}", content))
 
     def _soon(self, call: Callable[[], None]) -> None:
-        """Call from a thread of its own, again and again while the store fails."""
+        """Call from a new thread, repeatedly while the store fails."""
 
         def run() -> None:
             with suppress(StorageError):
@@ -172,7 +164,7 @@ class ObjectSweep:
         threading.Thread(target=run, daemon=True).start()
 
     def ask_to_stop(self, key: str = "") -> None:
-        """Ask the sweep, or one of its trials, for a checkpoint and an end.
+        """Ask the sweep, or one of its trials, to stop after a checkpoint.
 
         Raises:
             UserError: the store fails or refuses.
@@ -184,26 +176,26 @@ class ObjectSweep:
         self.storage.write(stop_object(self.path, key), b"stop")
 
     def ask_to_stop_soon(self) -> None:
-        """Ask the sweep from a thread of its own, again and again while the store fails."""
+        """Ask the sweep to stop in the background, repeatedly while the store fails."""
         self._asked = True
         self._soon(self._ask_to_stop)
 
     def is_asked_to_stop(self) -> bool:
-        """Whether the sweep is asked to stop; the store is looked at every ``LOOK_SECONDS``."""
+        """Whether the sweep has a stop request, checked every ``LOOK_SECONDS``."""
         if not self._asked and time.monotonic() >= self._look_at:
-            with suppress(OSError):  # a store that does not answer asks nothing
+            with suppress(OSError):  # no answer is no request
                 self._asked = bool(self.storage.existing([stop_object(self.path)]))
             self._look_at = time.monotonic() + LOOK_SECONDS
         return self._asked
 
     def forget_stop(self) -> None:
-        """Remove the request that the sweep stop; if the store fails, the next launch does."""
+        """Remove the stop request of the sweep; if that fails, the next launch does it."""
         self._asked = False
         with suppress(OSError):
             self._remove([stop_object(self.path)])
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Remove requests that some of its trials stop, and their prune markers.
+        """Remove the stop requests and prune markers of trials.
 
         Raises:
             StorageError: the store refuses, or has failed for long.
@@ -235,7 +227,7 @@ class ObjectSweep:
                 trials.setdefault(trial, {})[rest] = entry
         for checkpoints in self.directory.glob("*/checkpoints"):
             if checkpoints.parent.name not in trials:
-                shutil.rmtree(checkpoints)  # somebody emptied the store
+                shutil.rmtree(checkpoints)  # the trial is gone from the store
         with ThreadPoolExecutor(THREADS) as pool:
             for _ in pool.map(lambda t: self._refresh_trial(t, trials[t]), trials):
                 pass

@@ -1,4 +1,4 @@
-"""Names of every file and object of a sweep and its trials.
+"""Names of all files and objects of a sweep and its trials.
 
 Below ``--runs``, or for checkpoints below ``--storage``::
 
@@ -10,7 +10,7 @@ Below ``--runs``, or for checkpoints below ``--storage``::
         claim.json                lock of the process that trains it
         stop                      asks the trial to stop; in an object store ../stop-KEY
         pruned.json               prune marker
-        error.txt                 traceback of our own mistake
+        error.txt                 traceback of an internal error
     remote/STORE/sweeps/NAME/     mirror of a sweep in an object store
     mlflow.db, mlartifacts/       tracking store, unless MLFLOW_TRACKING_URI names another
     reports/NAME/                 reports
@@ -39,7 +39,7 @@ class Locations:
 
     runs: Path
     storage: str | None
-    """URI of the object store of trials' checkpoints; None where they are below ``runs``."""
+    """URI of the object store for trials' checkpoints; None if they are below ``runs``."""
 
 
 def sweep_directory(runs: Path, sweep: str) -> Path:
@@ -53,17 +53,17 @@ def trial_directory(runs: Path, sweep: str, key: str) -> Path:
 
 
 def baseline_directory(trial: Path, config: TrainConfig) -> Path | None:
-    """Return the directory of a recoloured trial's baseline, beside its own."""
+    """Return the directory of a recoloured trial's baseline; None for other trials."""
     return trial.parent / config.without_control().key() if config.recolour else None
 
 
 def mirror_root(runs: Path, uri: str) -> Path:
-    """Return the directory that stands for ``runs`` where a sweep is in an object store."""
+    """Return the mirror of an object store, a directory with the layout of ``runs``."""
     return runs.absolute() / "remote" / slug(uri)
 
 
 def scratch_directory(uri: str, path: str) -> Path:
-    """Return where a trial is trained on this machine: one place for each user, store and trial."""
+    """Return the directory for training on this machine, one per user, store and trial."""
     return Path(tempfile.gettempdir()) / f"colorsweep-{os.getuid()}" / slug(uri) / path
 
 
@@ -73,16 +73,16 @@ def tune_directory(sweep: Path) -> Path:
 
 
 def stop_object(sweep: str, key: str = "") -> str:
-    """Return the object that asks a sweep, or a trial, to stop."""
+    """Return the path of the object that asks a sweep, or a trial, to stop."""
     return f"{sweep}/{STOP}-{key}" if key else f"{sweep}/{STOP}"
 
 
 def slug(uri: str) -> str:
-    """Make a name for a directory of a URI."""
+    """Return a directory name for a URI."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", shown(uri).partition("?")[0].partition("://")[2])
     return f"{name.strip('-')}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}"
 
 
 def shown(uri: str) -> str:
-    """Make a URI fit to be shown: without a secret."""
+    """Return a URI for messages, without secrets."""
     return re.sub(r"//[^/@]*@", "//***@", uri)

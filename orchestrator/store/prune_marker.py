@@ -1,7 +1,7 @@
-"""Prune marker: a file in a trial's directory by which a scheduler stops it for good.
+"""Prune marker: a file in a trial's directory by which a scheduler stops the trial for good.
 
-Whoever trains the trial sees it, takes a checkpoint and ends. It counts for as long as the sweep
-asks for the same, see ``terms``.
+The process that trains the trial sees the marker, takes a checkpoint and ends. The marker counts as
+long as the sweep's ``terms`` stay the same.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from orchestrator.sweep.spec import SweepSpec
 
 @dataclass(frozen=True)
 class PruneMarker:
-    """Decision of a scheduler on a trial."""
+    """Decision of a scheduler to stop a trial."""
 
     step: int
-    """Of the evaluation that was behind."""
+    """Step of the evaluation that fell behind."""
     metric: str
     value: float
     rank: float
@@ -30,7 +30,7 @@ class PruneMarker:
 
     @property
     def reason(self) -> str:
-        """Why the trial ended, for people."""
+        """Reason why the trial ended, for people."""
         return f"stopped by the scheduler ({self.scheduler}) at step {self.step}"
 
 
@@ -38,7 +38,7 @@ _MARKER = TypeAdapter(PruneMarker)
 
 
 def write_marker(trial: Path, marker: PruneMarker) -> None:
-    """Stop a trial for good.
+    """Write a marker, which stops the trial for good.
 
     Raises:
         OSError: the directory cannot be written to.
@@ -47,7 +47,7 @@ def write_marker(trial: Path, marker: PruneMarker) -> None:
 
 
 def read_marker(trial: Path) -> PruneMarker | None:
-    """Return a trial's marker, if it has a sound one."""
+    """Read a trial's marker; return None if it is missing or damaged."""
     try:
         return parse_marker((trial / PRUNED).read_bytes())
     except OSError:
@@ -55,7 +55,7 @@ def read_marker(trial: Path) -> PruneMarker | None:
 
 
 def parse_marker(content: bytes) -> PruneMarker | None:
-    """Return the marker of a file's content; None if it is damaged."""
+    """Parse the content of a marker file; return None if it is damaged."""
     try:
         return _MARKER.validate_json(content)
     except ValidationError:
@@ -63,7 +63,7 @@ def parse_marker(content: bytes) -> PruneMarker | None:
 
 
 def terms(spec: SweepSpec, config: TrainConfig) -> dict[str, Any]:
-    """Return what a decision on a trial depends on, as it is kept with its marker."""
+    """Return the settings that a decision on a trial depends on, to be stored in its marker."""
     settings = (spec.scheduler, spec.objective)
     scheduler, objective = (None if s is None else s.model_dump(mode="json") for s in settings)
     length = {"steps": config.steps, "epochs": config.epochs}

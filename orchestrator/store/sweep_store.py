@@ -1,4 +1,4 @@
-"""Store of a sweep: a directory that every node sees, or an object store and its mirror."""
+"""Store of a sweep: a directory that all nodes share, or an object store and its mirror."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def store_of(locations: Locations, sweep: str) -> SweepStore:
     """Return the store of a sweep.
 
     Raises:
-        UserError: the URI is none of an object store.
+        UserError: the URI is not that of an object store.
     """
     if locations.storage is None:
         return LocalSweep(locations.runs, sweep)
@@ -22,10 +22,10 @@ def store_of(locations: Locations, sweep: str) -> SweepStore:
 
 
 def opened_root(locations: Locations, sweep: str, *, launched: bool) -> Path:
-    """Return the directory that has ``sweeps/NAME``, brought up to date where it is a mirror.
+    """Return the directory that contains ``sweeps/NAME``, up to date if it is a mirror.
 
     Raises:
-        UserError: the object store is not there, or lacks a sweep that must have been launched.
+        UserError: the object store does not exist, or lacks a sweep that must have been launched.
     """
     store = store_of(locations, sweep)
     store.open()
@@ -35,10 +35,10 @@ def opened_root(locations: Locations, sweep: str, *, launched: bool) -> Path:
 
 
 def launched_sweeps(locations: Locations) -> list[str]:
-    """List the sweeps that were launched by name.
+    """List the names of the launched sweeps.
 
     Raises:
-        UserError: the object store is not there.
+        UserError: the object store does not exist.
     """
     if locations.storage is None:
         return manifest.launched_sweeps(locations.runs)

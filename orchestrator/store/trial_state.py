@@ -1,4 +1,4 @@
-"""State of a trial, from its directory alone: also while it runs elsewhere, or after a crash."""
+"""State of a trial from its directory alone, even while it runs elsewhere or after a crash."""
 
 import tempfile
 import time
@@ -20,7 +20,7 @@ from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 
 SILENT_SECONDS = 60.0
-"""Without news an attempt elsewhere that never ended is taken for dead."""
+"""Silence after which an attempt without a recorded end counts as dead, if no lock tells."""
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,29 @@ class TrialState:
     """Newest checkpoint, prune marker and attempts of a trial."""
 
     step: int = 0
-    """Of the newest checkpoint."""
+    """Step of the newest checkpoint."""
     total_steps: int | None = None
-    """As the config asks now; None for a length in epochs of a dataset not seen yet."""
+    """Current length; None if it is in epochs of a dataset not seen yet."""
     epoch: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
-    """The newest value of each."""
+    """Newest value of each metric."""
     marker: PruneMarker | None = None
     history: Sequence[Mapping[str, Any]] = ()
-    """Of its metrics."""
+    """History of the metrics."""
     attempts: Sequence[Attempt] = ()
     is_locked: bool | None = None
-    """Whether a process trains it; None where no lock tells, as in a mirror."""
+    """Whether a process trains the trial; None if no lock tells, as in a mirror."""
 
     @property
     def phase(self) -> TrialPhase:
-        """How the trial is."""
+        """Phase, from the newest checkpoint, the marker, the last attempt and the lock in turn."""
         if self.total_steps is not None and self.step >= self.total_steps:
             return TrialPhase.FINISHED
         if self.marker is not None:
             return TrialPhase.PRUNED
         last = self.attempts[-1] if self.attempts else None
         if last is None or (last.ended is not None and last.ended.is_done):
-            return TrialPhase.WAITING  # done, if it was, on other terms than those of now
+            return TrialPhase.WAITING  # an earlier end was on other terms
         if last.ended is not None:
             return last.ended
         running = self.is_locked
@@ -60,20 +60,20 @@ class TrialState:
 
     @property
     def reason(self) -> str:
-        """Why it failed or was pruned."""
+        """Reason why the trial failed or was pruned."""
         if self.phase is TrialPhase.PRUNED and self.marker is not None:
             return self.marker.reason
         return self.attempts[-1].reason if self.phase is TrialPhase.FAILED else ""
 
     def ranks(self, objective: Objective) -> dict[int, float]:
-        """Return how its evaluations compare with those of others, by step."""
+        """Return the ranks of the trial's evaluations by step."""
         ranks = objective.ranks(self.history)
-        # A worker that was killed may have left no checkpoint of the evaluation that was behind.
+        # A killed worker may have left no checkpoint of the evaluation that fell behind.
         return ranks if self.marker is None else ranks | {self.marker.step: self.marker.rank}
 
 
 def state_of(trial: Trial, directory: Path) -> TrialState:
-    """Look at a trial's newest sound checkpoint, its marker and its attempts."""
+    """Read a trial's newest sound checkpoint, marker and attempts."""
     state = TrialState(
         total_steps=trial.config.steps,
         marker=read_marker(directory),
@@ -94,7 +94,7 @@ def state_of(trial: Trial, directory: Path) -> TrialState:
 
 
 def states_of(spec: SweepSpec, trials: Sequence[Trial], runs: Path) -> dict[str, TrialState]:
-    """Look at trials of a sweep, by key; a marker that was made on other terms does not count."""
+    """Return the states of a sweep's trials by key, without markers made on other terms."""
     states = {}
     for trial in trials:
         state = state_of(trial, trial_directory(runs, spec.name, trial.key))
@@ -105,7 +105,7 @@ def states_of(spec: SweepSpec, trials: Sequence[Trial], runs: Path) -> dict[str,
 
 
 def keep_traceback(directory: Path, error: Exception) -> str:
-    """Keep the traceback of our own mistake in the trial's directory; returns it in one line."""
+    """Save the traceback of an internal error in the trial's directory; return one line."""
     file = directory / ERROR
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(traceback.format_exception(error)))
@@ -113,7 +113,7 @@ def keep_traceback(directory: Path, error: Exception) -> str:
 
 
 def make_writable(directory: Path) -> None:
-    """Make a directory, and see that it can be written to.
+    """Create a directory and check that it can be written to.
 
     Raises:
         UserError: it cannot.

@@ -1,4 +1,4 @@
-"""Looks at the data of a sweep before anything starts."""
+"""Check of a sweep's datasets before anything starts."""
 
 from rich.console import Console
 
@@ -6,13 +6,10 @@ from orchestrator.sweep.trials import Trial
 
 
 def check_datasets(trials: list[Trial], console: Console) -> dict[str, tuple[int, int]]:
-    """Load every dataset that the trials name, once.
-
-    Returns:
-        How many images each trial trains on, and how many are held out, by trial key.
+    """Load the trials' datasets; return their numbers of training and held-out images by key.
 
     Raises:
-        UserError: one of them cannot be used.
+        UserError: a dataset cannot be used.
     """
     if not trials:
         return {}

@@ -1,4 +1,4 @@
-"""Words for the user's mistakes: what was wrong, what is valid, the nearest name."""
+"""Messages for user errors: the mistake, the valid choices and the nearest name."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Say a validation error in one line: the key, what is wrong, what is valid."""
+    """Describe a validation error in one line: the key, the mistake, the valid values."""
     first = error.errors()[0]
     key = key_of(first["loc"])
     if first["type"] == "extra_forbidden":
@@ -28,14 +28,14 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def key_of(loc: tuple[int | str, ...]) -> str:
-    """Return the dotted name of what an error is about."""
-    # Of a target pydantic also says as which of its types it was read.
+    """Return the dotted name of the field that an error is about."""
+    # pydantic's location of a target includes the type that was tried.
     aside = ("controls", "float", "literal['any']")
     return ".".join(str(part) for part in loc if part not in aside)
 
 
 def unknown(kind: str, given: str, valid: Iterable[str]) -> str:
-    """Say that a name is unknown, with the nearest one and all that are valid."""
+    """Describe an unknown name, with the nearest and all valid names."""
     valid = list(valid)
     return f"unknown {kind} {given!r}{nearest(given, valid)}; valid: {listed(valid)}"
 

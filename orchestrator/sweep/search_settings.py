@@ -1,17 +1,17 @@
-"""What a sweep file says of its search and its scheduler, and how they compare trials."""
+"""Objective, search and scheduler of a sweep file."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gan.config import TrainConfig
-from gan.control import Control, ControlName
+from gan.control import CONTROLS, Control
 
 Value = int | float | str | bool
 BEHIND = 1e9
-"""Larger than any metric: where trials begin that are above a bound."""
+"""Base of the ranks of trials above a bound, larger than any metric."""
 OF_IMAGES = ("mae", "psnr", "ssim", "ciede2000", "accuracy_2", "accuracy_5", "hue_resultant")
 OF_CONTROL = (
     *("error", "error_p90", "reachable", "reachable_error", "reachable_error_p90"),
@@ -22,7 +22,7 @@ NOT_SEARCHED = (
     *("preset", "steps", "epochs", "recolour", "log_every", "evaluate_every"),
     *("dataset", "dataset_path", "image_size", "eval_images", "eval_half", "eval_targets"),
 )
-"""Fields that make no other trial, or one whose metrics cannot be compared with the others'."""
+"""Fields that do not change a trial, or make its metrics incomparable with those of others."""
 
 
 class _Section(BaseModel):
@@ -30,13 +30,13 @@ class _Section(BaseModel):
 
 
 class Objective(_Section):
-    """What makes a trial better than another."""
+    """Metric by which trials are compared, with bounds on others."""
 
     metric: str
-    """Of the evaluation."""
+    """Name of an evaluation metric, without ``eval/``."""
     mode: Literal["min", "max"] = "min"
     subject_to: dict[str, float] = {}
-    """Upper bounds of metrics: a trial above one is behind every trial within."""
+    """Upper bounds of metrics; a trial above one ranks behind every trial within."""
 
     @model_validator(mode="after")
     def _bounds_are_positive(self) -> Self:
@@ -46,17 +46,12 @@ class Objective(_Section):
         return self
 
     def rank(self, metrics: Mapping[str, float]) -> float | None:
-        """Return what to compare trials by, better as ``mode`` says.
+        """Return the value that trials are compared by, better in the direction of ``mode``.
 
-        A trial above a bound has ``BEHIND`` and the sum of its excesses, each in parts of its
-        bound, instead of its metric. TPE and ASHA look at the order of trials alone; median
-        stopping at means over evaluations, where one above a bound outweighs all within.
-
-        Args:
-            metrics: of an evaluation, by ``eval/NAME``.
-
-        Returns:
-            None where a metric is absent or not finite.
+        This is the metric, or for a trial above a bound ``BEHIND`` plus the sum of its excesses,
+        each relative to its bound (negated for max). TPE and ASHA use only the order of trials;
+        median stopping uses means over evaluations, in which one above a bound outweighs all
+        within. The result is None if a metric (``eval/NAME``) is absent or not finite.
         """
         wanted = [metrics.get(f"eval/{name}", math.nan) for name in (self.metric, *self.subject_to)]
         if not all(map(math.isfinite, wanted)):
@@ -68,22 +63,18 @@ class Objective(_Section):
         return BEHIND + excess if self.mode == "min" else -BEHIND - excess
 
     def ranks(self, history: Sequence[Mapping[str, Any]]) -> dict[int, float]:
-        """Return the ranks of a trial's evaluations by step.
-
-        Args:
-            history: of a checkpoint.
-        """
+        """Return the ranks of the evaluations in a checkpoint's history, by step."""
         found = {point["step"]: self.rank(point["metrics"]) for point in history}
         return {step: rank for step, rank in found.items() if rank is not None}
 
 
 class Dimension(_Section):
-    """What one field may be: a range, or a choice of values."""
+    """Values that a field may take in a search: a range, or a list of choices."""
 
     low: int | float | None = None
     high: int | float | None = None
     log: bool = False
-    """Whether factors count, not differences."""
+    """Whether the scale is logarithmic."""
     choices: tuple[Value, ...] | None = None
 
     @model_validator(mode="after")
@@ -100,23 +91,22 @@ class Dimension(_Section):
         return self
 
     def ends(self) -> tuple[Any, ...]:
-        """Return the values that have to be valid for all others to be so."""
+        """Return the values whose validity implies that of all others."""
         return self.choices if self.choices is not None else (self.low, self.high)
 
     def __str__(self) -> str:
-        """Write it as people do."""
         if self.choices is not None:
             return "one of " + ", ".join(map(str, self.choices))
         return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
 
 
 class Search(_Section):
-    """Trials that are chosen by the results of others."""
+    """Search, which chooses trials by the results of others."""
 
     trials: int = Field(ge=1)
-    """How many in all, whatever the number of launches."""
+    """Number of trials to choose in total, over all launches."""
     over: dict[str, Dimension]
-    """By dotted name."""
+    """Dimensions by dotted name."""
 
     @model_validator(mode="after")
     def _enough_room(self) -> Self:
@@ -136,13 +126,13 @@ def _count(name: str, dimension: Dimension) -> float:
 
 
 class Scheduler(_Section):
-    """What stops trials that are behind others."""
+    """Scheduler, which stops trials that fall behind."""
 
     name: Literal["asha", "median"]
     grace_steps: int = Field(ge=1)
-    """No trial is stopped before."""
+    """Step before which no trial is stopped."""
     reduction_factor: int = Field(default=3, ge=2)
-    """Of asha: one in so many goes on past ``grace_steps``, and again at each multiple by it."""
+    """Factor between asha's rungs, from ``grace_steps`` on; one trial in so many passes each."""
 
     @model_validator(mode="after")
     def _factor_is_of_asha(self) -> Self:
@@ -152,7 +142,7 @@ class Scheduler(_Section):
 
 
 def number_type(name: str) -> type[int] | type[float] | None:
-    """Return which numbers a field takes, by its dotted name; None where it takes others."""
+    """Return the type of a numeric field by its dotted name; None for other fields."""
     field = name.partition(".")[2]
     if field == "target":
         return float
@@ -164,11 +154,11 @@ def number_type(name: str) -> type[int] | type[float] | None:
 
 
 def metric_names(config: TrainConfig) -> list[str]:
-    """List what every evaluation of a trial measures."""
+    """List the metrics that every evaluation of a trial measures."""
     names = list(OF_IMAGES)
-    for name in get_args(ControlName):
+    for name in CONTROLS:
         fields: tuple[str, ...] = OF_CONTROL if name in config.controls else ("crosstalk",)
-        if config.any_controls:  # of means over its targets a value says nothing
+        if config.any_controls:  # a value averaged over targets means nothing
             fields = tuple(field for field in fields if field in DISTANCES)
         else:
             names.append(name)

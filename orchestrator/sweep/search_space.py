@@ -1,4 +1,4 @@
-"""The trials that a search may choose, without side effects."""
+"""Trials that a search may choose, without side effects."""
 
 import math
 import random
@@ -11,11 +11,11 @@ from orchestrator.sweep.spec import Settings, SweepSpec
 from orchestrator.sweep.trials import Trial, trial_at
 
 DIGITS = 3
-"""Of a number that is searched: it is trained with, and named, the same."""
+"""Significant digits of a searched number, the same in training and in the name."""
 
 
 def chosen_trial(spec: SweepSpec, chosen: Mapping[str, Any]) -> Trial:
-    """Return the trial of a choice of values by dotted name, its numbers rounded."""
+    """Return the trial for chosen values by dotted name, with its numbers rounded."""
     assert spec.search is not None
     over = spec.search.over
     rounded = {name: _rounded(value, over[name]) for name, value in chosen.items()}
@@ -31,7 +31,7 @@ def _rounded(value: Any, dimension: Dimension) -> Any:
 
 
 def choice_of(spec: SweepSpec, trial: Trial) -> Settings | None:
-    """Return what the search has to choose for a trial; None where it cannot: it is outside."""
+    """Return the values by which the search gives this trial; None if it is outside the space."""
     assert spec.search is not None
     chosen: Settings = {}
     for name, dimension in spec.search.over.items():
@@ -39,7 +39,7 @@ def choice_of(spec: SweepSpec, trial: Trial) -> Settings | None:
         if not _inside(value, dimension):
             return None
         chosen[name] = int(value) if isinstance(value, float) and value.is_integer() else value
-    # Equal there, it may differ elsewhere.
+    # The trial may still differ in a field that is not searched.
     return chosen if trial_at(spec, "search.over", chosen).key == trial.key else None
 
 
@@ -59,14 +59,10 @@ def _value(config: TrainConfig, name: str) -> Any:
 
 
 def searched(spec: SweepSpec, fixed: Sequence[Trial], record: Sequence[Trial]) -> list[Trial]:
-    """List the trials that earlier launches of the search chose, with the length asked for now.
+    """List the trials that earlier launches of the search chose, with the current length.
 
-    Those that an edited file no longer allows are not among them.
-
-    Args:
-        spec: the sweep.
-        fixed: its trials beside the search.
-        record: of the last launch.
+    ``fixed`` are the trials that the file names, ``record`` those of the last launch. Trials that
+    an edited file no longer allows are left out.
     """
     if spec.search is None:
         return []
@@ -79,12 +75,12 @@ def searched(spec: SweepSpec, fixed: Sequence[Trial], record: Sequence[Trial]) -
 
 
 def to_suggest(spec: SweepSpec, chosen: Sequence[Trial]) -> int:
-    """Count the trials that a search has yet to choose; a lower number than there are adds none."""
+    """Count the trials that a search has yet to choose, at least 0."""
     return max(0, spec.search.trials - len(chosen)) if spec.search is not None else 0
 
 
 def drawn(spec: SweepSpec, rng: random.Random) -> Settings:
-    """Draw a choice of values, every one as likely as the others."""
+    """Draw values from the search space at random, uniformly on each dimension's scale."""
     assert spec.search is not None
     return {name: _drawn(name, each, rng) for name, each in spec.search.over.items()}
 

@@ -1,4 +1,4 @@
-"""A sweep file, read and checked: YAML in, ``SweepSpec`` out.
+"""Reader of sweep files: YAML in, checked ``SweepSpec`` out.
 
 The format, with every key optional::
 
@@ -7,40 +7,40 @@ The format, with every key optional::
       saturation.weight: 200
     axes:                   # lists; their product is the grid
       saturation: [0.25, 0.5, 0.75]
-    points:                 # trials beside the grid; {} is the settings alone
+    points:                 # trials in addition to the grid; {} is the settings alone
       - {}
       - {hue: 0.6, saturation: 0.75}
       - {saturation: any, hue: {min: 0.2, max: 0.8, hold_out: [[0.4, 0.5]]}}  # as inputs
     resources:              # of each trial
       cpus_per_trial: 1
       gpus_per_trial: 0.5
-    objective:              # what search and scheduler compare trials by
+    objective:              # metric by which search and scheduler compare trials
       metric: saturation_error
       subject_to: {mae: 0.1}
     search:                 # trials that are chosen by the results of others
       trials: 20
-      over:                 # a plain value is the same for all
+      over:                 # a plain value is fixed
         saturation: 0.75
         saturation.weight: {low: 10, high: 1000, log: true}
         batch_size: {choices: [16, 32]}
-    scheduler:              # stops trials that are behind others
+    scheduler:              # stops trials that fall behind
       name: asha
       grace_steps: 200
 
-A control's name means its target; ``NAME.weight`` and ``NAME: {target: ..., weight: ...}`` say
-more. Settings give way to axes and points.
+A control's name alone means its target; ``NAME.weight`` and ``NAME: {target: ..., weight: ...}``
+set more. Axes and points override settings.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gan.config import TrainConfig
-from gan.control import Control, ControlName
+from gan.control import CONTROLS, Control
 from gan.errors import UserError
 from orchestrator.sweep.messages import explain, listed, nearest, unknown
 from orchestrator.sweep.search_settings import (
@@ -52,7 +52,6 @@ from orchestrator.sweep.search_settings import (
     number_type,
 )
 
-CONTROLS: tuple[str, ...] = get_args(ControlName)
 FIELDS = ("preset", *(name for name in TrainConfig.model_fields if name != "controls"))
 SEARCHED = tuple(name for name in FIELDS if name not in NOT_SEARCHED)
 SECTIONS = ("settings", "axes", "points", "resources", "objective", "search", "scheduler")
@@ -61,17 +60,17 @@ SHIPPED = Path(__file__).parent.parent.parent / "sweeps"
 
 _Model = TypeVar("_Model", bound=BaseModel)
 Settings = dict[str, Any]
-"""Dotted names to values: ``batch_size``, ``saturation.target``, ``saturation.weight``."""
+"""Values by dotted name: ``batch_size``, ``saturation.target``, ``saturation.weight``."""
 
 
 class Resources(BaseModel):
-    """What one trial occupies."""
+    """Resources of one trial."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus_per_trial: float | None = Field(default=None, ge=0)
-    """A share of one GPU, or a number of them; default 1 where there is a GPU, else 0."""
+    """Share of one GPU, or a number of GPUs; default 1 if there is a GPU, else 0."""
 
     @field_validator("gpus_per_trial")
     @classmethod
@@ -83,7 +82,7 @@ class Resources(BaseModel):
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """A sweep as written: nothing is expanded yet."""
+    """Sweep as written in its file, not yet expanded."""
 
     name: str
     path: Path
@@ -92,7 +91,7 @@ class SweepSpec:
     points: list[Settings]
     resources: Resources
     objective: Objective | None = None
-    """Where there is a search or a scheduler."""
+    """Objective; None without a search or scheduler."""
     search: Search | None = None
     scheduler: Scheduler | None = None
 
@@ -115,10 +114,11 @@ def find_sweep(name: str) -> Path:
 
 
 def read_sweep(path: Path) -> SweepSpec:
-    """Read a sweep file; its name is the file's, without the suffix.
+    """Read a sweep file; the sweep has the file's name without its suffix.
 
     Raises:
-        UserError: it cannot be read or says something unknown; names file, key and choices.
+        UserError: the file cannot be read or has something unknown; the message names file, key and
+            choices.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
@@ -154,7 +154,7 @@ def read_sweep(path: Path) -> SweepSpec:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would keep the last."""
+    """YAML loader that refuses duplicate keys, of which YAML would keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -168,7 +168,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _settings(path: Path, where: str, section: Any) -> Settings:
-    """Check a mapping's keys and write controls out as dotted names."""
+    """Check a mapping's keys and expand controls to dotted names."""
     flat: Settings = {}
     for key, value in _mapping(path, where, section).items():
         for name, part in _expanded(path, f"{where}.{key}", str(key), value).items():
@@ -222,7 +222,7 @@ def _mapping(path: Path, where: str, section: Any) -> dict[Any, Any]:
 
 
 def _model(path: Path, top: Mapping[Any, Any], name: str, model: type[_Model]) -> _Model | None:
-    """Read a section that is a model; None where the file has none."""
+    """Read a section as a model; return None if the file has none."""
     section = top.get(name)
     return _validated(path, name, section, model) if section else None
 
@@ -246,7 +246,7 @@ def _search(path: Path, top: Mapping[Any, Any]) -> Search | None:
 
 
 def _space(path: Path, section: Any) -> dict[str, Dimension]:
-    """Read what a search is over, by dotted names."""
+    """Read the dimensions of a search by dotted name."""
     over: dict[str, Dimension] = {}
     for key, value in _mapping(path, "search.over", section).items():
         where = f"search.over.{key}"
@@ -256,7 +256,7 @@ def _space(path: Path, section: Any) -> dict[str, Dimension]:
             raise UserError(f"{path}: {where}: is nothing to search over; valid: {valid}")
         if name in over:
             raise UserError(f"{path}: {where}: {name} is given twice")
-        if not isinstance(value, dict | list):  # the same for all
+        if not isinstance(value, dict | list):  # fixed for all trials
             value = {"choices": [value]}
         over[name] = dimension = _validated(path, where, value, Dimension)
         kind = number_type(name)

@@ -1,4 +1,4 @@
-"""From a sweep to its trials, without side effects."""
+"""Expansion of a sweep into its trials, without side effects."""
 
 import itertools
 import json
@@ -11,33 +11,32 @@ from typing import Any
 from pydantic import ValidationError
 
 from gan.config import TrainConfig
+from gan.control import CONTROLS
 from gan.errors import UserError
 from orchestrator.sweep.messages import explain, key_of, unknown
 from orchestrator.sweep.search_settings import Objective, metric_names
-from orchestrator.sweep.spec import CONTROLS, Settings, SweepSpec
+from orchestrator.sweep.spec import Settings, SweepSpec
 
 _TARGETS = ("target", "min", "max", "hold_out")
-"""What says that a control is wanted."""
+"""Fields of a control, of which at least one is set if the control is used."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of a sweep."""
+    """Point of a sweep."""
 
     name: str
-    """For people: ``saturation=0.75, hue=0.6``, or ``baseline`` without a control."""
+    """Name for people: ``saturation=0.75, hue=0.6``, or ``baseline`` without a control."""
     key: str
-    """For everything else: ``TrainConfig.key``."""
+    """Identifier for everything else: ``TrainConfig.key``."""
     config: TrainConfig
 
 
 def expand(spec: SweepSpec) -> list[Trial]:
-    """List the trials of a sweep: the grid of its axes, then its points, then comparisons.
+    """List the trials of a sweep: the grid of its axes, its points, then recoloured trials.
 
-    Where the sweep has a trial without control, a trial is added for each combination of targets
-    of those that differ from it in nothing else: its outputs, recoloured after training.
-
-    A search's trials are not among them: they are chosen while it runs.
+    A baseline is recoloured for each combination of targets of the trials that differ from it in
+    nothing else. Trials of a search are not listed: they are chosen while it runs.
 
     Raises:
         UserError: a value is out of range, two trials are the same, or the search or the scheduler
@@ -59,10 +58,10 @@ def expand(spec: SweepSpec) -> list[Trial]:
 
 
 def corners(spec: SweepSpec) -> list[Trial]:
-    """Return trials at the ends of a search's space; all others are valid if they are.
+    """Return trials at the ends of a search space; all others are valid if these are.
 
     Raises:
-        UserError: one of them is not.
+        UserError: one of them is invalid.
     """
     if spec.search is None:
         return []
@@ -73,7 +72,7 @@ def corners(spec: SweepSpec) -> list[Trial]:
 
 
 def stand_ins(spec: SweepSpec, count: int) -> list[Trial]:
-    """Return as many trials as a search has yet to choose, for their time: all at high ends."""
+    """Return stand-ins for trials yet to be chosen, at the high ends, to estimate their time."""
     if spec.search is None:
         return []
     highest = {name: dimension.ends()[-1] for name, dimension in spec.search.over.items()}
@@ -82,7 +81,7 @@ def stand_ins(spec: SweepSpec, count: int) -> list[Trial]:
 
 
 def _check_adaptive(spec: SweepSpec, objective: Objective, trials: list[Trial]) -> None:
-    """See that every metric is measured, and that a scheduler has something to decide."""
+    """Check that every metric is measured and a scheduler has something to decide."""
     compared = corners(spec) or trials
     valid = list(dict.fromkeys(name for t in compared for name in metric_names(t.config)))
     named = [("metric", objective.metric), *(("subject_to", key) for key in objective.subject_to)]
@@ -110,7 +109,7 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
             continue
         if (baseline := baselines.get(trial.config.without_control().key())) is not None:
             config = baseline.config.recoloured_as(trial.config)
-            # Differences beside the targets, as the baseline's name has them.
+            # Other differences, as in the baseline's name.
             beside = held_out_text(trial.config) + baseline.name.removeprefix("baseline")
             found.setdefault(
                 config.key(),
@@ -120,7 +119,7 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
 
 
 def _told_apart(trials: list[Trial]) -> list[Trial]:
-    """Name where trials are measured, if that alone tells them apart."""
+    """Add ``eval_targets`` to names that would otherwise be the same."""
     names = Counter(trial.name for trial in trials)
     return [
         replace(trial, name=f"{trial.name}, eval_targets={_text([*trial.config.eval_targets])}")
@@ -138,7 +137,7 @@ def _targets(config: TrainConfig) -> str:
 
 
 def held_out_text(config: TrainConfig) -> str:
-    """Name the intervals held out, in whose middle a trial is measured too."""
+    """Return the held-out intervals as part of a name; their middles are measured too."""
     return "".join(
         f", {name}.hold_out={_text([list(each) for each in control.hold_out])}"
         for name, control in config.controls.items()
@@ -147,7 +146,7 @@ def held_out_text(config: TrainConfig) -> str:
 
 
 def target_text(control: dict[str, Any]) -> str:
-    """Write a control's target, or the range of those that it may be given."""
+    """Return a control's target, or its range of targets, as text."""
     target = control.get("target")
     if isinstance(target, float):
         return f"{target:g}"
@@ -160,12 +159,11 @@ def target_text(control: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """Write a setting's value in a name: no brackets within brackets."""
     return json.dumps(value).replace('"', "") if isinstance(value, list) else str(value)
 
 
 def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:
-    """Yield where each trial is written, and what it sets beside the sweep's settings."""
+    """Yield the origin of each trial in the file, and its settings on top of the sweep's."""
     if spec.axes:
         for values in itertools.product(*spec.axes.values()):
             varied = dict(zip(spec.axes, values, strict=True))
@@ -177,19 +175,19 @@ def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:
 
 
 def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
-    """Make the trial that sets this beside the sweep's settings; ``origin`` is where it does.
+    """Return the trial with ``varied`` on top of the sweep's settings.
 
     Raises:
-        UserError: a value is out of range; names the origin.
+        UserError: a value is out of range; the message names ``origin``, the place in the file.
     """
     merged = spec.settings | varied
     for name in CONTROLS:
-        if varied.get(f"{name}.target", "any") != "any":  # a number in place of the sweep's range
+        if varied.get(f"{name}.target", "any") != "any":  # a number replaces the sweep's range
             for part in ("min", "max", "hold_out"):
                 if f"{name}.{part}" not in varied:
                     merged.pop(f"{name}.{part}", None)
         elif f"{name}.target" not in varied and any(f"{name}.{e}" in varied for e in _TARGETS):
-            merged.pop(f"{name}.target", None)  # a range in place of the sweep's number
+            merged.pop(f"{name}.target", None)  # a range replaces the sweep's number
     fields: dict[str, Any] = {}
     controls: dict[str, dict[str, Any]] = {}
     for key, value in merged.items():
@@ -200,7 +198,7 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
             controls.setdefault(name, {})[field] = value
         elif key in varied:
             raise UserError(f"{spec.path}: {origin}: {key} without a target {name}: ...")
-    # A length given here replaces the sweep's, whichever way it is counted.
+    # A length in ``varied`` replaces the sweep's, whether in steps or epochs.
     for length, other in (("steps", "epochs"), ("epochs", "steps")):
         if length in varied and other not in varied:
             fields.pop(other, None)
@@ -215,7 +213,7 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
 
 def _name(config: TrainConfig, varied: Settings) -> str:
     parts = [_targets(config) or "baseline"]
-    # Where it is measured is long, and rarely what tells trials apart (``_told_apart``).
+    # eval_targets is long and rarely the only difference; ``_told_apart`` adds it if it is.
     left_out = (".target", ".min", ".max", "eval_targets")
     parts += [f"{k}={_text(v)}" for k, v in varied.items() if not k.endswith(left_out)]
     return ", ".join(parts)

@@ -1,1 +1,1 @@
-"""Worker: what runs on the node of a trial."""
+"""Worker: the code that runs on the node of a trial."""

@@ -1,13 +1,11 @@
 """Process that trains one trial at a time, each in a fork of its own.
 
-A Ray worker keeps one such process, which has imported everything and loaded the pictures. Where a
-training is killed (out of memory, a fault of a driver), the next is there in a second instead of a
-quarter of a minute, and nothing that it broke is left. And training never waits for the launch to
-take note of its progress.
+A Ray worker keeps one such process, which has imported all modules and loaded the pictures. After a
+training is killed (out of memory, driver fault), the next one starts in a second instead of a
+quarter of a minute, in a clean state. Training never waits for the launch to read its progress.
 
-Both sides talk through a pipe of pickled objects. In: a ``TrialTask``, or ``STOP``. Out: a
-``TrialEvent`` about once a second and at the end; one of phase *died* follows a training that was
-killed.
+Both sides exchange pickled objects through a pipe. In: a ``TrialTask``, or ``STOP``. Out: a
+``TrialEvent`` about once a second and at the end, of phase *died* if the training was killed.
 """
 
 import importlib
@@ -31,27 +29,27 @@ IMPORTED = (
     *("gan.training.trainer", "gan.evaluation.fid", "safetensors.torch", "numpy.random"),
     *("PIL.PngImagePlugin", "PIL.JpegImagePlugin"),
 )
-"""Modules that a training needs, some of which it would import on its way."""
+"""Modules that a training needs, including some that it would import late."""
 STOP = "stop"
 LOOK_SECONDS = 1.0
 
 
 class Died(Exception):
-    """A training's process ended without a word."""
+    """Death of a training's process without a last event."""
 
 
 class TrainingProcess:
-    """Process that trains, as a Ray worker sees it."""
+    """Process that trains, seen from its Ray worker."""
 
     def __init__(self, threads: int) -> None:
-        """Start it; the first task waits until it has imported everything."""
+        """Start the process; the first task waits until all imports are done."""
         self._pipe, other = Pipe()
         with other:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator.worker.process", str(other.fileno())],
                 pass_fds=[other.fileno()],
                 env=os.environ | {"OMP_NUM_THREADS": str(threads)},
-                start_new_session=True,  # Ctrl-C is for the launch, which asks for checkpoints
+                start_new_session=True,  # only the launch gets Ctrl-C, and asks to stop
             )
 
     def train(
@@ -60,18 +58,13 @@ class TrainingProcess:
         emit: Callable[[TrialEvent], None],
         should_stop: Callable[[], bool],
     ) -> TrialEvent:
-        """Train a trial.
+        """Train a trial and return the last event, like ``run``.
 
-        Args:
-            task: the trial.
-            emit: called with an event about once a second.
-            should_stop: asked about once a second; if so, a checkpoint is taken.
-
-        Returns:
-            The last event, like ``run``.
+        About once a second ``emit`` receives an event, and ``should_stop`` is asked whether to stop
+        after a checkpoint.
 
         Raises:
-            Died: the training's process was killed, or the one that it was forked from.
+            Died: the training's process, or the one that it was forked from, was killed.
         """
         try:
             self._pipe.send(task)
@@ -91,17 +84,17 @@ class TrainingProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can train."""
+        """Whether the process can train."""
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End it, and what it trains, at once."""
+        """End the process and its training at once."""
         self._pipe.close()
         self._process.wait()
 
 
 def main() -> None:
-    """Fork a training for each task; ends, with the training, when the worker does."""
+    """Fork a training for each task; end it, and return, when the worker ends."""
     pipe = Connection(int(sys.argv[1]))
     for name in IMPORTED:
         importlib.import_module(name)
@@ -109,8 +102,8 @@ def main() -> None:
 
     from gan.versions import versions
 
-    versions()  # asks git, and is remembered
-    # Threads do not live on in a fork, which would wait for them for ever.
+    versions()  # runs git once and caches the answer for all forks
+    # A fork has none of its parent's threads, and would wait for them for ever.
     torch.set_num_threads(1)
     training: _Training | None = None
     with suppress(EOFError, OSError):  # the worker is dead
@@ -139,7 +132,7 @@ class _Training:
 
     def __init__(self, task: TrialTask, worker: Connection) -> None:
         started = time.time()
-        with suppress(Exception):  # the training will say it
+        with suppress(Exception):  # the training will report it
             task.load()
         self._key = task.key
         self.events, events = Pipe(duplex=False)
@@ -147,14 +140,14 @@ class _Training:
         self.process = fork.Process(
             target=_train, args=(task, started, events, [worker, self.events])
         )
-        # A request to stop may come before the training can handle it: it waits.
+        # A SIGTERM that comes before the fork can handle it is kept for later.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         self.process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         events.close()
 
     def next_event(self) -> TrialEvent:
-        """Return the next event; of phase *died* where the process was killed."""
+        """Return the next event, of phase *died* if the process was killed."""
         try:
             event: TrialEvent = self.events.recv()
             return event
@@ -165,7 +158,7 @@ class _Training:
             return TrialEvent(self._key, TrialPhase.DIED, reason=how)
 
     def end(self) -> None:
-        """End it at once, if it has not ended."""
+        """Kill the process if it still runs."""
         self.process.kill()
         self.process.join()
         self.events.close()
@@ -173,7 +166,7 @@ class _Training:
 
 def _train(task: TrialTask, started: float, events: Connection, theirs: list[Connection]) -> None:
     for connection in theirs:
-        connection.close()  # else nobody would notice the death of the process before this
+        connection.close()  # otherwise the death of the parent would go unnoticed
     stop = StopSignal()
     signal.signal(signal.SIGTERM, lambda *_: stop.set(StopReason.NODE))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
@@ -181,16 +174,16 @@ def _train(task: TrialTask, started: float, events: Connection, theirs: list[Con
     def emit(event: TrialEvent) -> None:
         try:
             events.send(event)
-        except OSError:  # nobody could stop it any more
+        except OSError:  # the parent is dead: nothing could stop this training
             os._exit(1)
 
     try:
         emit(run(task, started, emit, stop))
-    except Exception as error:  # our own mistake: trying again would not mend it
+    except Exception as error:  # an internal error: a retry would not help
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
         emit(TrialEvent(task.key, TrialPhase.FAILED, reason=reason))
-    os._exit(0)  # at once: nothing is left to be saved
+    os._exit(0)  # at once: nothing is left to save
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run of one trial in this process, from its newest sound checkpoint to its end or a request."""
+"""Training of one trial in this process, from its newest sound checkpoint to its end or a stop."""
 
 import threading
 from collections.abc import Callable
@@ -22,42 +22,42 @@ if TYPE_CHECKING:
     from orchestrator.worker.upload import UploadedTrial
 
 PATIENCE = 60.0
-"""Seconds to wait for a process that trained the trial before, and whose launch is dead."""
+"""Seconds to wait for the trial's previous process, whose launch is dead."""
 LOOK_SECONDS = 1.0
-"""Between looks for a stop request or a prune marker."""
+"""Interval of checks for a stop request or a prune marker."""
 
 
 @dataclass(frozen=True)
 class TrialTask:
-    """A trial as it travels to a worker; plain values only."""
+    """Trial as sent to a worker, in plain values only."""
 
     key: str
     config: dict[str, Any]
     directory: str
-    """Of the trial, on storage that every node sees; or the driver's mirror of ``storage``."""
+    """Directory of the trial on shared storage, or in the driver's mirror of ``storage``."""
     dataset_root: str
-    """Directory that a relative ``dataset_path`` starts from."""
+    """Directory that ``dataset_path`` is relative to."""
     on_gpu: bool
-    """Whether a share of a GPU was set aside for it."""
+    """Whether a share of a GPU is reserved for the trial."""
     threads: int | None = None
-    """Of PyTorch; None: as many as it takes."""
+    """Number of PyTorch threads; None for PyTorch's default."""
     storage: str | None = None
-    """URI of the object store of its checkpoints, if they are in one."""
+    """URI of the object store for the trial's checkpoints, if any."""
     path: str = ""
-    """Of the trial there."""
+    """Path of the trial in the object store."""
     token: str = ""
-    """Of the launch's lease there."""
+    """Token of the launch's lease in the object store."""
 
     def load(self) -> None:
-        """Load the pictures; those of the last task are kept if they are the same."""
+        """Load the pictures, or keep those of the last task if they are the same."""
         from gan.data.datasets import load
 
-        # The digest too: a fork of this process then need not make it.
+        # Also computes the digest, so that forks of this process have it.
         _ = load(TrainConfig.model_validate(self.config), Path(self.dataset_root)).digest
 
 
 class LocalTrial:
-    """Trial in a directory that every node sees; as a context, looks for requests to stop."""
+    """Trial in a shared directory; as a context manager, it watches for stop requests."""
 
     def __init__(self, directory: Path, stop: StopSignal) -> None:
         self.directory = directory
@@ -79,7 +79,7 @@ class LocalTrial:
         return baseline_directory(self.directory, config)
 
     def stored(self, progress: Progress) -> Progress:
-        """Return the progress as it is: a checkpoint is durable once it is written."""
+        """Return the progress unchanged: a checkpoint is durable once it is written."""
         return progress
 
     def _watch(self) -> None:
@@ -96,16 +96,11 @@ class LocalTrial:
 def run(
     task: TrialTask, started: float, emit: Callable[[TrialEvent], None], stop: StopSignal
 ) -> TrialEvent:
-    """Train a trial until it is finished or ``stop`` is set, which its files may do too.
+    """Train a trial until it is finished or ``stop`` is set, and return the last event.
 
-    Args:
-        task: the trial.
-        started: when this worker began with it, in seconds since the epoch.
-        emit: called with an event about once a second.
-        stop: the request to stop before the end.
-
-    Returns:
-        The last event: finished, stopped, pruned or failed.
+    ``started`` is when this worker began with the trial, in seconds since the epoch. ``emit``
+    receives an event about once a second. A stop request or prune marker of the trial also sets
+    ``stop``. The last event is of phase finished, stopped, pruned or failed.
     """
     config = TrainConfig.model_validate(task.config)
     try:
@@ -141,7 +136,7 @@ def _fit(
     report: Callable[[Progress], None],
     stop: StopSignal,
 ) -> tuple[TrialPhase, Progress | None, str]:
-    """Train, and say how that ended, and why."""
+    """Train; return the phase, progress and reason of the last event."""
     if not stop.is_set():
         import torch
 
@@ -160,7 +155,7 @@ def _fit(
                 return TrialPhase.FINISHED, None, ""
         except UserError as error:
             return TrialPhase.FAILED, None, str(error)
-        except Exception as error:  # our own mistake: the directory keeps the traceback
+        except Exception as error:  # an internal error, with its traceback in the directory
             return TrialPhase.FAILED, None, keep_traceback(trial.directory, error)
     pruned = stop.reason is StopReason.PRUNED
     return TrialPhase.PRUNED if pruned else TrialPhase.STOPPED, None, stop.detail

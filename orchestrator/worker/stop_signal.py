@@ -1,24 +1,24 @@
-"""Request that a training stop, with its reason."""
+"""Stop signal of a training, with its reason."""
 
 import threading
 from enum import Enum, auto
 
 
 class StopReason(Enum):
-    """Why a training is to stop."""
+    """Reason why a training has to stop."""
 
     USER = auto()
-    """A stop request of the trial or its sweep."""
+    """Stop request for the trial or its sweep."""
     PRUNED = auto()
-    """A scheduler's prune marker."""
+    """Prune marker of a scheduler."""
     NODE = auto()
-    """Its node will be taken away."""
+    """Notice that the node will be taken away."""
     STORAGE = auto()
-    """The object store does not get its checkpoints."""
+    """Failure to upload checkpoints to the object store."""
 
 
 class StopSignal:
-    """Set by whoever knows a reason, read by the training loop; the first reason counts."""
+    """Signal that the training loop reads; the first reason counts."""
 
     def __init__(self) -> None:
         self.reason: StopReason | None = None
@@ -26,11 +26,11 @@ class StopSignal:
         self._lock = threading.Lock()
 
     def set(self, reason: StopReason, detail: str = "") -> None:
-        """Ask for a checkpoint and an end."""
+        """Ask the training to stop after a checkpoint."""
         with self._lock:
             if self.reason is None:
                 self.detail, self.reason = detail, reason
 
     def is_set(self) -> bool:
-        """Whether the training is to stop."""
+        """Whether the training has to stop."""
         return self.reason is not None

@@ -1,4 +1,4 @@
-"""Function that Ray Tune runs: one trial, from its newest sound checkpoint."""
+"""Function that Ray Tune runs for one trial, from its newest sound checkpoint."""
 
 import time
 from typing import Any
@@ -12,29 +12,29 @@ from orchestrator.worker.run import TrialTask
 from reports.phase import TrialPhase
 
 MAX_DEATHS = 20
-"""Without a new checkpoint between them; then the trial has failed."""
+"""Number of deaths without a new checkpoint in between that a trial survives."""
 
 _process: list[TrainingProcess] = []
-"""This worker's, if it has one: it lasts for many trials."""
+"""Training process of this worker, if any; it serves many trials."""
 
 
 class NodeIsGoing(Exception):
-    """This node will be taken away; a checkpoint is taken."""
+    """Notice that this node will be taken away, after a checkpoint."""
 
 
 def _node_is_going() -> bool:
     """Whether Ray drains this node: a preemption with notice, or ``ray drain-node``."""
-    # Ray Train's own watcher for preemptions asks here; there is no public way.
+    # Ray Train's own preemption watcher calls this; there is no public function.
     draining = ray._private.state.state.get_draining_nodes()
     return ray.get_runtime_context().get_node_id() in draining
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """Train a trial to its end or until it is asked to stop, reporting about once a second.
+    """Train a trial until it ends or is asked to stop, reporting about once a second.
 
-    Training goes on from the newest sound checkpoint in the trial's directory, be it after a
-    killed process, a killed worker or a new launch. A failure that trying again would not mend is
-    reported as the trial's end; only a death of the worker, or of its node, lets Tune try again.
+    Training resumes from the newest sound checkpoint in the trial's directory, whether a process or
+    a worker was killed or the launch is new. A failure that a retry would not fix is reported as
+    the trial's end; only a death of the worker, or of its node, makes Tune try again.
     """
     task = TrialTask(**config["task"])
     durable = deaths = 0
@@ -57,7 +57,7 @@ def run_trial(config: dict[str, Any]) -> None:
             reason = f"its process died {deaths} times ({death})"
             ended = TrialEvent(task.key, TrialPhase.FAILED, reason=reason)
         if ended.phase is TrialPhase.STOPPED and _node_is_going():
-            raise NodeIsGoing  # Tune goes on with the trial on another node
+            raise NodeIsGoing  # Tune resumes the trial on another node
         emit(ended)
         return
 

@@ -1,8 +1,8 @@
 """Trial on a worker whose checkpoints are in an object store.
 
-It is trained in a scratch directory, from the newest sound checkpoint of the store. A thread
-uploads its files; a checkpoint's manifest comes last, and makes it one. An older one is removed
-once the newer is seen to be there.
+Training runs in a scratch directory, from the newest sound checkpoint in the store. A thread
+uploads the trial's files. A checkpoint's manifest comes last and makes the checkpoint complete; an
+older checkpoint is removed once the newer one has arrived.
 """
 
 import json
@@ -35,26 +35,23 @@ from orchestrator.worker.stop_signal import StopReason, StopSignal
 
 POLL_SECONDS = 1.0
 LOOK_SECONDS = 5.0
-"""Between looks for a request to stop, and between uploads of the attempt log."""
+"""Interval of checks for stop requests, and of uploads of the attempt log."""
 SMALL_FILES = (f"{ATTEMPTS}/*.json", ERROR)
 
 log = logging.getLogger(__name__)
 
 
 class UploadedTrial:
-    """Trial in a scratch directory; as a context, fetched from the store and uploaded to it."""
+    """Trial in a scratch directory; as a context manager, it fetches and uploads the files."""
 
     def __init__(self, uri: str, path: str, token: str, stop: StopSignal) -> None:
         """Parse the URI; nothing is sent yet.
 
-        Args:
-            uri: of the store.
-            path: of the trial there: SWEEPS/NAME/KEY.
-            token: of the lease of the launch that trains it.
-            stop: is set where somebody asks for it, or the store fails.
+        ``path`` is that of the trial in the store (sweeps/NAME/KEY), ``token`` that of the launch's
+        lease; ``stop`` is set on a stop request, or if the store fails.
 
         Raises:
-            UserError: it is no URI of an object store.
+            UserError: the URI is not that of an object store.
         """
         self.directory = scratch_directory(uri, path)
         self._store = ObjectStore(uri)
@@ -62,19 +59,19 @@ class UploadedTrial:
         self._token = token
         self._stop = stop
         self._failure = ""
-        """Why the store does not get the trial's files."""
+        """Reason why uploads have failed."""
         self.durable_step = 0
-        """Of the newest checkpoint in the store."""
+        """Step of the newest checkpoint in the store."""
         self._kept: list[str] = []
-        """Checkpoints in the store that are known to be sound, the newest last."""
+        """Names of checkpoints in the store that are known to be sound, the newest last."""
         self._sent: dict[Path, int] = {}
-        """Files by when they were changed."""
+        """Modification times of uploaded files."""
         self._look_at = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
 
     def __enter__(self) -> "UploadedTrial":
-        """Fetch the newest sound checkpoint, unless the trial is asked to stop already.
+        """Fetch the newest sound checkpoint, unless the trial already has a stop request.
 
         Raises:
             StorageError: the store refuses, or has failed for long.
@@ -89,10 +86,10 @@ class UploadedTrial:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait until the store has everything.
+        """Wait until everything is uploaded.
 
         Raises:
-            StorageError: it has not: the store refuses, or has failed for long.
+            StorageError: the store refuses, or has failed for long.
         """
         self._closing.set()
         self._thread.join()
@@ -120,13 +117,13 @@ class UploadedTrial:
         return f"{self._store.uri}/{self._path}"
 
     def _wipe(self) -> None:
-        """Empty the directory, but for the lock of another process."""
+        """Empty the directory, except for the lock file, which another process may hold."""
         for name in ("checkpoints", "samples", ATTEMPTS, "baseline", ".upload"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
 
     def _fetch(self, path: str, trial: Path) -> Path | None:
         def fetch() -> Path | None:
-            # With a new listing each time: another worker may yet remove what is listed.
+            # List again on each try: another worker may have removed listed objects.
             return fetch_newest(self._store, path, self._store.entries(path), trial)
 
         return patiently(fetch, self._where)
@@ -139,7 +136,7 @@ class UploadedTrial:
                 patiently(partial(self._round, closing), self._where, sleep=self._pause)
         except StorageError as error:
             self._fail(str(error))
-        except Exception as error:  # a mistake of ours: without a thread nothing would be kept
+        except Exception as error:  # an internal error: without a thread nothing is uploaded
             log.exception("uploads")
             self._fail(f"{type(error).__name__}: {error}")
 
@@ -148,24 +145,24 @@ class UploadedTrial:
         self._stop.set(StopReason.STORAGE, reason)
 
     def _pause(self, seconds: float) -> None:
-        """Wait; where training has ended there is nothing else to do than to try."""
+        """Wait; after training has ended, at most ``LOOK_SECONDS``."""
         if self._closing.is_set():
             time.sleep(min(seconds, LOOK_SECONDS))
         else:
             self._closing.wait(seconds)
 
     def _round(self, closing: bool) -> None:
-        """Bring the store up to date.
+        """Upload all new files.
 
         Raises:
-            OSError: the store fails or refuses; another round makes up for it.
+            OSError: the store fails or refuses; the next round tries again.
             StorageError: another launch has taken over.
         """
         looking = closing or time.monotonic() >= self._look_at
         if looking:
             self._look()
         newest = checkpoint.newest(self.directory, digests=False)
-        self._send("samples/*.png")  # before the checkpoint whose history they go with
+        self._send("samples/*.png")  # before the checkpoint whose history refers to them
         if newest is not None and newest.name not in self._kept:
             self._send_checkpoint(newest)
         if looking:
@@ -193,7 +190,7 @@ class UploadedTrial:
                 self._sent[file] = changed
 
     def _send_checkpoint(self, path: Path) -> None:
-        # Linked, so that the training may remove it at any time.
+        # Hard links: the training may remove the checkpoint at any time.
         aside = self.directory / ".upload"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan.colour.statistics import Targets
+from gan.colour.statistic import Targets
 from gan.control import Control, ControlName
 from gan.errors import UserError
 from gan.model.conditioning import Modulation, coordinates, reading_of, with_planes

@@ -26,7 +26,7 @@ def saturation(**fields: Any) -> dict[str, Any]:
         (
             saturation(target=0.5, hold_out=[[0.4, 0.6]]),
             "controls.saturation",
-            "go with target: any",
+            "need target: any",
         ),
         (saturation(min=-0.1), "controls", "saturation.min -0.1 is not in [0, 1]"),
         (saturation(max=1.1), "controls", "saturation.max 1.1 is not in [0, 1]"),
@@ -95,12 +95,12 @@ def saturation(**fields: Any) -> dict[str, Any]:
         (
             {"controls": BOTH, "eval_targets": [{"hue": 0.5}]},
             "",
-            "eval_targets: each names hue and saturation, no others",
+            "eval_targets: each must name hue and saturation, and no others",
         ),
         (
             {"controls": ANY, "eval_targets": [{"saturation": 0.5, "hue": 0}]},
             "",
-            "eval_targets: each names saturation, no others",
+            "eval_targets: each must name saturation, and no others",
         ),
         (
             {"controls": ANY, "eval_targets": [{"saturation": 2}]},

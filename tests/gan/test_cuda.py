@@ -20,6 +20,7 @@ from gan.evaluation.reference import Natural
 from gan.training import step as stepping
 from gan.training.step import EAGER_STEPS
 from gan.training.trainer import Trainer
+from tests.support.trainings import save
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 

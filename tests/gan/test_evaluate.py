@@ -9,7 +9,8 @@ from torch import Tensor
 
 from gan.colour.conversion import l_ab_to_rgb
 from gan.colour.exact_control import exact
-from gan.colour.statistics import STATISTICS, of_each
+from gan.colour.statistic import of_each
+from gan.colour.statistics import STATISTICS
 from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.evaluation.evaluate import Evaluation, evaluate, generated

@@ -1,5 +1,5 @@
 import math
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +10,16 @@ from torch import Tensor
 
 from gan.colour.conversion import AB_SCALE, l_ab_to_rgb, rgb_to_l_ab
 from gan.colour.exact_control import exact, fit
-from gan.colour.statistics import STATISTICS, Targets, hue_resultant, of_each
+from gan.colour.statistic import Targets, of_each
+from gan.colour.statistics import STATISTICS
+from gan.colour.statistics.hue import hue_resultant
 from gan.config import TrainConfig
-from gan.control import TARGETS, ControlName
+from gan.control import CONTROLS, TARGETS, ControlName
 from gan.data.batches import held_out, training_batch
 from gan.data.datasets import Dataset
 from tests.support.reachable import errors
 
-NAMES: tuple[ControlName, ...] = get_args(ControlName)
+NAMES: tuple[ControlName, ...] = tuple(CONTROLS)
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 

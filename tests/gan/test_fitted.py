@@ -1,4 +1,4 @@
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -7,14 +7,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan.colour.conversion import rgb_to_l_ab
 from gan.colour.exact_control import exact, fit
-from gan.colour.statistics import STATISTICS, of_each
+from gan.colour.statistic import of_each
+from gan.colour.statistics import STATISTICS
 from gan.config import TrainConfig
-from gan.control import TARGETS, ControlName
+from gan.control import CONTROLS, TARGETS, ControlName
 from gan.data.batches import training_batch
 from gan.data.datasets import Dataset
 from tests.support.reachable import errors
 
-NAMES: tuple[ControlName, ...] = get_args(ControlName)
+NAMES: tuple[ControlName, ...] = tuple(CONTROLS)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from gan.colour.conversion import l_ab_to_rgb
-from gan.colour.statistics import STATISTICS, Statistic
+from gan.colour.statistic import Statistic
+from gan.colour.statistics import STATISTICS
 from gan.config import TrainConfig
 from gan.data.batches import held_out
 from gan.data.datasets import Dataset

@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from gan.colour.conversion import l_ab_to_rgb
-from gan.colour.statistics import hue_resultant
+from gan.colour.statistics.hue import hue_resultant
 from gan.evaluation.metrics import accuracy, ciede2000, psnr, ssim
 
 Array = NDArray[np.float64]

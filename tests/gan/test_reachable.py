@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,11 +11,11 @@ from skimage.color import rgb2hsv, rgb2lab
 
 from gan.colour.conversion import l_ab_to_rgb
 from gan.colour.statistics import STATISTICS
-from gan.control import TARGETS, ControlName
+from gan.control import CONTROLS, TARGETS, ControlName
 
 Array = NDArray[np.float64]
 
-NAMES: tuple[ControlName, ...] = get_args(ControlName)
+NAMES: tuple[ControlName, ...] = tuple(CONTROLS)
 CHANNELS: Mapping[ControlName, int] = {"red": 0, "green": 1, "blue": 2}
 AVERAGED = [name for name in NAMES if name not in ("hue", "colourfulness")]
 

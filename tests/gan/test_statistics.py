@@ -1,6 +1,5 @@
 import math
 from collections.abc import Mapping
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,13 +9,15 @@ from skimage.color import rgb2hsv, rgb2lab
 from torch import Tensor
 
 from gan.colour.conversion import l_ab_to_rgb
-from gan.colour.statistics import STATISTICS, mean_hue, saturation_of_pixels
-from gan.control import Control, ControlName
+from gan.colour.statistics import STATISTICS
+from gan.colour.statistics.hue import mean_hue
+from gan.colour.statistics.saturation import saturation_of_pixels
+from gan.control import CONTROLS, Control, ControlName
 from tests.support.loss_terms import penalties
 
 Array = NDArray[np.float64]
 
-NAMES: tuple[ControlName, ...] = get_args(ControlName)
+NAMES: tuple[ControlName, ...] = tuple(CONTROLS)
 CHANNELS: Mapping[ControlName, int] = {"red": 0, "green": 1, "blue": 2}
 AVERAGED = [name for name in NAMES if name not in ("hue", "colourfulness")]
 

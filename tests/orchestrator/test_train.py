@@ -111,7 +111,7 @@ def test_steps_take_the_place_of_the_seeds_epochs() -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_control_has_a_target_and_a_weight(name: str) -> None:
-    high = TARGETS[name][1]  # type: ignore[index]
+    high = TARGETS[name][1]
     found = config(f"--desired-{name} {high} --{name}-weight 7").controls
     assert found == {name: Control(target=high, weight=7)}
 
