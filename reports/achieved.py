@@ -11,7 +11,7 @@ from matplotlib.projections.polar import PolarAxes
 
 from gan.control import TARGETS, ControlName
 from reports.drawing import INK, RULES, Drawing, Plot
-from reports.marks import Line, Part, count, draw_lines, lines_of, outcome, parts, point
+from reports.marks import Part, PlotLine, count, draw_lines, lines_of, outcome, parts, point
 from reports.rows import Row
 from reports.runs import TrialRun
 
@@ -58,7 +58,7 @@ def _alt(control: ControlName, table: Sequence[Row]) -> str:
 
 
 def _square(
-    control: ControlName, table: Sequence[Row], sweeps: Sequence[str], lines: Sequence[Line]
+    control: ControlName, table: Sequence[Row], sweeps: Sequence[str], lines: Sequence[PlotLine]
 ) -> Plot:
     low, high = TARGETS[control]
     margin = 0.04 * (high - low)
@@ -108,7 +108,7 @@ def _curves(axes: Axes, part: Part, width: float, line: str) -> None:
 
 
 def _circle(
-    control: ControlName, table: Sequence[Row], sweeps: Sequence[str], lines: Sequence[Line]
+    control: ControlName, table: Sequence[Row], sweeps: Sequence[str], lines: Sequence[PlotLine]
 ) -> Plot:
     """Draw hue: targets outside the ring, achieved values inside, each with its percentile arc."""
     drawing = Drawing.sized(4.4, 4.5)

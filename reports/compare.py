@@ -63,7 +63,7 @@ def targets_of(run: TrialRun) -> tuple[tuple[ControlName, float | None], ...]:
     return tuple((name, None if c.is_any else c.wanted) for name, c in controls)
 
 
-def told_apart(runs: Sequence[TrialRun]) -> list[str]:
+def differences(runs: Sequence[TrialRun]) -> list[str]:
     """Describe how each trial differs from others of its sweep with the same targets, in order.
 
     For example "λ 50, seed 1"; empty if no other trial has these targets. Views of any-target

@@ -21,7 +21,7 @@ class Seen:
     """The last sample grid of a trial."""
 
     step: int
-    grid: samples.Grid
+    grid: samples.SampleGrid
 
     def find(self, kind: samples.Kind, run: TrialRun) -> Pixels | None:
         """Return a row of pictures (n, H, W, 3) of a trial or view; None if there is none."""
@@ -34,7 +34,7 @@ def newest(of_steps: Mapping[int, bytes]) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def read(png: bytes, size: int) -> samples.Grid | None:
+def read(png: bytes, size: int) -> samples.SampleGrid | None:
     """Parse a sample grid; None if it is truncated or in the format of another version."""
     try:
         return samples.read(png, size)

@@ -107,7 +107,7 @@ def outcome(row: Row) -> str:
 
 
 @dataclass(frozen=True)
-class Line:
+class PlotLine:
     """A trial without control, drawn as a line."""
 
     value: float
@@ -116,9 +116,9 @@ class Line:
     colour: str
 
 
-def lines_of(sweeps: Sequence[str], free: Sequence[TrialRun], metric: str) -> list[Line]:
+def lines_of(sweeps: Sequence[str], free: Sequence[TrialRun], metric: str) -> list[PlotLine]:
     """Return a line for each trial without control that has a metric."""
-    found: list[Line] = []
+    found: list[PlotLine] = []
     for i, sweep in enumerate(sweeps):
         label, colour = "without control", INK
         if len(sweeps) > 1:
@@ -128,11 +128,13 @@ def lines_of(sweeps: Sequence[str], free: Sequence[TrialRun], metric: str) -> li
             for run in free
             if run.sweep == sweep and f"eval/{metric}" in run.metrics
         ]
-        found += [Line(value, label if k == 0 else "", colour) for k, value in enumerate(values)]
+        found += [
+            PlotLine(value, label if k == 0 else "", colour) for k, value in enumerate(values)
+        ]
     return found
 
 
-def draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
+def draw_lines(axes: Axes, lines: Sequence[PlotLine]) -> None:
     """Draw the values of trials without control as horizontal lines."""
     for line in lines:
         axes.axhline(line.value, color=line.colour, ls=":", lw=1.2, zorder=1.5, label=line.label)

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from gan.evaluation import samples
 from reports.compare import best_suited, evenly
 from reports.grids import Grids, Pixels, last_of
-from reports.wall import Wall
+from reports.image_table import ImageTable
 
 ROOM = 12
 """Margin on either side of the names, in pixels."""
@@ -22,27 +22,31 @@ Line = tuple[str, Pixels]
 """A name, and the pictures (n, H, W, 3) in its row."""
 
 
-def lines_of(wall: Wall, grids: Grids, *, several: bool) -> list[Line]:
+def lines_of(image_table: ImageTable, grids: Grids, *, several: bool) -> list[Line]:
     """Choose the rows of an overview: the photographs in grayscale and in colour, then trials.
 
-    If the wall has any-target trials, show the trial without control and the best suited
+    If the image table has any-target trials, show the trial without control and the best suited
     any-target trial at evenly chosen targets, after exact control if available; else all trials.
 
     Args:
-        wall: wall with the trials.
+        image table: image table with the trials.
         grids: sample grids of these trials.
         several: whether the report covers several sweeps.
     """
-    best = best_suited([column.run for column in wall.columns])
-    free = [column for column in wall.columns if not column.run.config.controls][:1]
-    shown = wall.columns if best is None else free + [c for c in wall.columns if c.run is best]
+    best = best_suited([column.run for column in image_table.columns])
+    free = [column for column in image_table.columns if not column.run.config.controls][:1]
+    shown = (
+        image_table.columns
+        if best is None
+        else free + [c for c in image_table.columns if c.run is best]
+    )
     first = last_of(shown[0].run, grids)
-    assert first is not None, "a trial on a wall has pictures"
+    assert first is not None, "a trial on an image table has pictures"
     found = [(kind, first.grid.find(kind)) for kind in ("grayscale", "original")]
     lines: list[Line] = [(kind, pictures) for kind, pictures in found if pictures is not None]
     for column in shown:
         seen = last_of(column.run, grids)
-        assert seen is not None, "a trial on a wall has pictures"
+        assert seen is not None, "a trial on an image table has pictures"
         of = f"{column.run.sweep}: " if several else ""
         for shot in evenly(column.shots, MOST_TARGETS):
             name, pictures = column.run.name, seen.find("colorized", shot.run)

@@ -11,8 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from gan.errors import UserError
 from gan.evaluation import samples
-from reports import columns, compare, folds, tables, verdict, words
+from reports import columns, compare, folds, verdict, words
 from reports.grids import last_of, newest
+from reports.image_table import ImageColumn, ImageTable, image_tables
 from reports.overview import MOST_TARGETS, lines_of, overview
 from reports.phase import TrialPhase
 from reports.plots import plots_of, slug
@@ -22,7 +23,6 @@ from reports.runs import TrialRun
 from reports.store import opened
 from reports.tracking import log_report
 from reports.views import at_targets
-from reports.wall import Column, Wall, walls
 
 TEMPLATES = Path(__file__).parent / "templates"
 ROWS: dict[samples.Kind, str] = {
@@ -86,19 +86,19 @@ def write_report(
 def _render(read: Read) -> dict[str, bytes]:
     """Return the contents of every file of the report, by name."""
     table = rows(read.views, read.best)
-    hung = walls(read.shown, [*read.runs, *read.views], read.grids)
+    tables = image_tables(read.shown, [*read.runs, *read.views], read.grids)
     plots = plots_of(read, table)
     sections = _sections(read)
     several = len(read.sweeps) > 1
     overviews = {
         "overview.png" if i == 0 else f"overview-{i + 1}.png": overview(
-            lines_of(wall, read.grids, several=several)
+            lines_of(image_table, read.grids, several=several)
         )
-        for i, wall in enumerate(hung)
+        for i, image_table in enumerate(tables)
     }
     pictures = {f"{plot.name}.png": plot.png for group in plots.values() for plot in group}
     pictures |= {section.file: section.picture for section in sections}
-    context = _context(read, table, hung)
+    context = _context(read, table, tables)
     context |= {"plots": plots, "sections": sections, "overviews": list(overviews)}
     texts = {
         "index.html": _fill("index.html.j2", context),
@@ -111,7 +111,7 @@ def _render(read: Read) -> dict[str, bytes]:
     }
 
 
-def _context(read: Read, table: Sequence[Row], hung: Sequence[Wall]) -> dict[str, Any]:
+def _context(read: Read, table: Sequence[Row], tables: Sequence[ImageTable]) -> dict[str, Any]:
     """Return the values that the templates use."""
     commands = {row.anchor: row.command for row in table}
 
@@ -121,7 +121,7 @@ def _context(read: Read, table: Sequence[Row], hung: Sequence[Wall]) -> dict[str
     return {
         "read": read,
         "rows": table,
-        "walls": hung,
+        "image_tables": tables,
         "tables": tables,
         "columns": columns,
         "sentences": verdict.sentences(table),
@@ -137,7 +137,9 @@ def _context(read: Read, table: Sequence[Row], hung: Sequence[Wall]) -> dict[str
         "folded": folds.over_seeds(read.views),
         "grids": folds.grids(read.views),
         "made": words.made(read),
-        "data": json.dumps([_data(wall, read.best) for wall in hung]).replace("<", "\\u003c"),
+        "data": json.dumps([_data(image_table, read.best) for image_table in tables]).replace(
+            "<", "\\u003c"
+        ),
         "anchor": place,
         "command": lambda run: commands[place(run)],
         "several": len(read.sweeps) > 1,
@@ -157,11 +159,11 @@ def _fill(template: str, context: Mapping[str, Any]) -> str:
     return environment.get_template(template).render(context)
 
 
-def _data(wall: Wall, best: Sequence[TrialRun]) -> dict[str, Any]:
-    """Return the data of a wall that the page's script needs and the HTML does not contain."""
+def _data(image_table: ImageTable, best: Sequence[TrialRun]) -> dict[str, Any]:
+    """Return the data of an image table that the page's script needs beside the HTML."""
     return {
-        "kinds": wall.kinds,
-        "strips": wall.strips,
+        "kinds": image_table.kinds,
+        "strips": image_table.strips,
         "columns": [
             {
                 "anchor": anchor(column.run.sweep, column.run.key),
@@ -169,12 +171,12 @@ def _data(wall: Wall, best: Sequence[TrialRun]) -> dict[str, Any]:
                 "at": column.at,
                 "shots": _shots(column, best),
             }
-            for column in wall.columns
+            for column in image_table.columns
         ],
     }
 
 
-def _shots(column: Column, best: Sequence[TrialRun]) -> list[dict[str, Any]]:
+def _shots(column: ImageColumn, best: Sequence[TrialRun]) -> list[dict[str, Any]]:
     return [
         {
             "label": column.label(shot),
@@ -199,7 +201,7 @@ def _sections(read: Read) -> list[Section]:
         for view in compare.evenly(at_targets(run), MOST_TARGETS)
     ]
     found = []
-    for i, (view, apart) in enumerate(zip(every, compare.told_apart(every), strict=True)):
+    for i, (view, apart) in enumerate(zip(every, compare.differences(every), strict=True)):
         step, picture, kinds = _picture(read, view)
         heading = words.heading(view, apart)
         file = f"{i:02}-{slug(view.name)}.png"

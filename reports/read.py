@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from gan.errors import UserError
 from reports import compare
 from reports.compare import in_order, recoloured_beside
+from reports.image_table import STAGES
 from reports.runs import TrialRun
 from reports.store import Client, Launched, curve, last_launch, read_sweep, samples
 from reports.views import at_targets, metric_of, middle, views
-from reports.wall import STAGES
 
 MOST_SHOWN = 24
 """Maximum number of trials with pictures; the others are only in plots and tables."""

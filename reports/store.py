@@ -28,7 +28,7 @@ from gan import checkpoint
 from gan.errors import UserError
 from reports.runs import EVALUATED, LEFT_OUT, PREFIX, TrialRun, of_tags
 
-AWAY = (MlflowException, RequestException, SQLAlchemyError, OSError)
+STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """Errors raised by a tracking store that is absent or temporarily fails."""
 
 Client = MlflowClient
@@ -66,7 +66,7 @@ def connect(uri: str, *, to_read: bool = False) -> Client:
             file.parent.mkdir(parents=True, exist_ok=True)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
-    except (*AWAY, ImportError, ValueError) as error:  # missing driver, bad URI
+    except (*STORE_ERRORS, ImportError, ValueError) as error:  # missing driver, bad URI
         given = "MLFLOW_TRACKING_URI" if os.environ.get("MLFLOW_TRACKING_URI") else "--runs"
         raise UserError(
             f"{given}: no tracking store at {without_password(uri)} "
@@ -86,7 +86,7 @@ def opened(uri: str) -> Iterator[Client]:
     client = connect(uri, to_read=True)
     try:
         yield client
-    except AWAY as error:
+    except STORE_ERRORS as error:
         raise UserError(
             f"MLFLOW_TRACKING_URI: {without_password(uri)} cannot be read ({first_line(error)})"
         ) from None
@@ -186,7 +186,7 @@ def fetch_generator(client: Client, run: TrialRun, directory: Path) -> Path | No
         Directory with the generator and its config.json; None if the store has no generator.
 
     Raises:
-        One of AWAY: the store failed.
+        One of STORE_ERRORS: the store failed.
     """
     if not client.list_artifacts(run.run_id, GENERATOR):
         return None

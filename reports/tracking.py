@@ -20,9 +20,9 @@ from gan.errors import UserError
 from reports.phase import TrialPhase
 from reports.runs import LEFT_OUT, PREFIX, TrialRun, params_of, tags_of
 from reports.store import (
-    AWAY,
     COMMAND,
     GENERATOR,
+    STORE_ERRORS,
     TRIALS,
     Client,
     Launched,
@@ -85,7 +85,7 @@ class SweepTracker:
             else:
                 self.experiment_id = experiment.experiment_id
             self._runs = {run.key: run for run in search(self.client, self.experiment_id)}
-        except AWAY as error:
+        except STORE_ERRORS as error:
             raise UserError(
                 f"MLFLOW_TRACKING_URI: no experiment {sweep!r} ({first_line(error)})"
             ) from None
@@ -99,7 +99,7 @@ class SweepTracker:
         try:
             for tag, value in ((COMMAND, launch.command), (TRIALS, launch.trials)):
                 self.client.set_experiment_tag(self.experiment_id, tag, str(value))
-        except AWAY as error:
+        except STORE_ERRORS as error:
             raise UserError(
                 f"MLFLOW_TRACKING_URI: cannot be written ({first_line(error)})"
             ) from None
@@ -116,7 +116,7 @@ class SweepTracker:
         """Record that the sweep no longer has a trial, and that nothing trains it.
 
         Raises:
-            One of AWAY: the store failed; repeat the call later to continue.
+            One of STORE_ERRORS: the store failed; repeat the call later to continue.
         """
         before = self._runs[key]
         phase = TrialPhase.STOPPED if before.phase.is_active else before.phase
@@ -132,7 +132,7 @@ class SweepTracker:
         """Update a trial's run to its newest checkpoint, unless it is up to date.
 
         Raises:
-            One of AWAY: the store failed; repeat the call later to continue.
+            One of STORE_ERRORS: the store failed; repeat the call later to continue.
         """
         before = self._runs.get(update.key) or self._find_or_create(update)
         self._runs[update.key] = before

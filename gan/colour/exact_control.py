@@ -1,7 +1,7 @@
 """Exact control, which moves each picture's colours until its statistics reach their targets.
 
 It complements steering in training, and fits training pictures to targets. For every statistic
-but hue, colours follow a path (``gan.colour.paths``) to the statistic's extreme, so that every
+but hue, colours follow a path (``colour_paths``) to the statistic's extreme, so that every
 reachable target lies on it; for hue they rotate (``gan.colour.turns``). The place is bisected on a
 sample of the pixels and corrected on all of them, in a fixed number of steps and without waiting
 for the device, so that a CUDA graph can record the search.
@@ -15,8 +15,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from gan.colour.colour_paths import END, Path, leads_up, path, path_to
 from gan.colour.conversion import luminance, rgb_to_l_ab, tinted
-from gan.colour.paths import END, Path, leads_up, path, path_to
 from gan.colour.statistic import Statistic
 from gan.colour.statistics import STATISTICS
 from gan.colour.turns import Turn, crossing, turn

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gan.colour.colour_paths import rotated, strided, unit
 from gan.colour.conversion import luminance, rgb_to_l_ab, tinted
-from gan.colour.paths import rotated, strided, unit
 from gan.colour.statistic import Statistic
 from gan.colour.statistics.hue import hue_resultant
 

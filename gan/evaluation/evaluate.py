@@ -49,7 +49,7 @@ class Evaluation:
     """Metrics of an evaluation, and the rows of its sample grid."""
 
     metrics: dict[str, float] = field(default_factory=dict)
-    rows: list[samples.Row] = field(default_factory=list)
+    rows: list[samples.SampleRow] = field(default_factory=list)
     pictures: list[Tensor] = field(default_factory=list)
     """(columns, 3, H, W) for each row."""
 
@@ -71,7 +71,7 @@ class Evaluation:
             )
             for name, target in targets.items()
         }
-        self.rows.append(samples.Row(kind, label, numbers))
+        self.rows.append(samples.SampleRow(kind, label, numbers))
         self.pictures.append(rgb[chosen])
 
     def grid(self) -> bytes:

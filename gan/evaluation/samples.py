@@ -36,7 +36,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Row:
+class SampleRow:
     """Row of a sample grid."""
 
     kind: Kind
@@ -47,10 +47,10 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class SampleGrid:
     """Rows and pictures of a sample grid."""
 
-    rows: list[Row]
+    rows: list[SampleRow]
     pictures: NDArray[np.uint8]
     """(k, n, H, W, 3) sRGB."""
 
@@ -68,7 +68,7 @@ class Grid:
         return next(found, {})
 
 
-def draw(pictures: NDArray[np.uint8], rows: Sequence[Row] | None = None) -> bytes:
+def draw(pictures: NDArray[np.uint8], rows: Sequence[SampleRow] | None = None) -> bytes:
     """Draw a grid of pictures as a PNG, without resampling.
 
     Args:
@@ -90,7 +90,7 @@ def draw(pictures: NDArray[np.uint8], rows: Sequence[Row] | None = None) -> byte
     return buffer.getvalue()
 
 
-def read(png: bytes, size: int) -> Grid:
+def read(png: bytes, size: int) -> SampleGrid:
     """Recover the rows and pictures from a sample grid that ``draw`` wrote.
 
     Args:
@@ -101,7 +101,9 @@ def read(png: bytes, size: int) -> Grid:
         kept = json.loads(image.info[KEPT])
         grid = np.asarray(image.convert("RGB"))
     rows = [
-        Row(row["kind"], row["label"], {name: Numbers(**of) for name, of in row["numbers"].items()})
+        SampleRow(
+            row["kind"], row["label"], {name: Numbers(**of) for name, of in row["numbers"].items()}
+        )
         for row in kept
     ]
     repeat = -(-CELL // size)
@@ -109,4 +111,4 @@ def read(png: bytes, size: int) -> Grid:
     padded = np.pad(grid, [(0, GAP), (0, GAP), (0, 0)])
     count, columns = padded.shape[0] // pitch, padded.shape[1] // pitch
     spaced = padded.reshape(count, pitch, columns, pitch, 3).transpose(0, 2, 1, 3, 4)
-    return Grid(rows, spaced[:, :, : size * repeat : repeat, : size * repeat : repeat])
+    return SampleGrid(rows, spaced[:, :, : size * repeat : repeat, : size * repeat : repeat])

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.sweep.datasets import check_datasets
+from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.spec import find_sweep, read_sweep
 from orchestrator.sweep.trials import expand, stand_ins
 from reports.tables import duration
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from gan.benchmark.speed import Bench
-    from orchestrator.driver.bench import SweepBench
+    from orchestrator.driver.sweep_bench import SweepBench
 
 
 @click.command()
@@ -39,8 +39,8 @@ def bench(sweep: str | None, device: str, as_json: bool) -> None:
     not measured here.
     """
     # torch takes seconds to import.
-    from gan.benchmark.bench import choose_device
-    from orchestrator.driver import bench as driver
+    from gan.benchmark.benchmark import choose_device
+    from orchestrator.driver import sweep_bench as driver
 
     chosen = choose_device(device)
     console = Console(highlight=False, markup=False)  # names may contain [brackets]

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from gan.errors import UserError
-from orchestrator.commands.errors import OneLineCommand
 from orchestrator.commands.generator_options import OPTIONS, given_targets
-from orchestrator.inference.chosen import Which, choose
+from orchestrator.commands.one_line import OneLineCommand
+from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.inference.jobs import SUFFIX
 from orchestrator.store.paths import Locations
 
@@ -78,11 +78,11 @@ def colorize(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from rich.console import Console
 
-    from orchestrator.inference.colorize import colorize_files
-    from orchestrator.inference.jobs import Where, plan_jobs
+    from orchestrator.inference.colorize_files import colorize_files
+    from orchestrator.inference.jobs import OutputOptions, plan_jobs
 
-    which = Which(sweep, run, generator, given_targets(targets))
-    jobs, refused = plan_jobs(paths, Where(out, suffix, overwrite, in_place))
+    which = GeneratorOptions(sweep, run, generator, given_targets(targets))
+    jobs, refused = plan_jobs(paths, OutputOptions(out, suffix, overwrite, in_place))
     for line in refused:
         click.echo(f"Error: {line}", err=True)
     failed = 0

@@ -12,8 +12,8 @@ from rich.text import Text
 from orchestrator.store.manifest import changes, read_manifest
 from orchestrator.store.paths import sweep_directory
 from orchestrator.store.trial_state import TrialState, states_of
-from orchestrator.sweep.datasets import check_datasets
-from orchestrator.sweep.search_space import searched, to_suggest
+from orchestrator.sweep.dataset_check import check_datasets
+from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial, stand_ins
 from reports.phase import TrialPhase, counted
@@ -83,7 +83,7 @@ def plan_launch(
     from orchestrator.driver.estimate import at_once, kind_of, slots_here
 
     before = read_manifest(sweep_directory(runs, spec.name))
-    chosen = searched(spec, trials, before)
+    chosen = chosen_before(spec, trials, before)
     trials = [*trials, *chosen]
     coming = stand_ins(spec, to_suggest(spec, chosen))
     images = check_datasets([*trials, *coming], console)

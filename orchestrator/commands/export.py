@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from gan.errors import UserError
-from orchestrator.commands.errors import OneLineCommand
 from orchestrator.commands.generator_options import OPTIONS, given_targets
-from orchestrator.inference.chosen import Which, choose
+from orchestrator.commands.one_line import OneLineCommand
+from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.store.paths import Locations
 
 ARGUMENTS = [
@@ -46,7 +46,7 @@ def export(
 
     Exits with 2 on bad input.
     """
-    which = Which(sweep, run, generator, given_targets(targets))
+    which = GeneratorOptions(sweep, run, generator, given_targets(targets))
     if which.wanted and (sweep is None or run is not None):
         raise UserError(f"--{next(iter(which.wanted))} chooses among the trials of a --sweep")
     with tempfile.TemporaryDirectory() as directory:

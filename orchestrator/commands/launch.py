@@ -40,7 +40,7 @@ def launch(
         return
     if price is not None or as_json:
         raise UserError("--price and --json go with --dry-run")
-    from orchestrator.driver import launch as driver
+    from orchestrator.driver import launcher as driver
     from reports.store import default_uri
 
     command = shlex.join(["colorsweep", *sys.argv[1:]])

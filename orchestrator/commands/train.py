@@ -16,8 +16,8 @@ from gan.config import TrainConfig
 from gan.control import TARGETS, Control
 from gan.errors import UserError
 from gan.presets import PRESETS
-from orchestrator.commands.errors import OneLineCommand
 from orchestrator.commands.flag_values import held_out, listed, smoothing, target, whole
+from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.store.paths import Locations
 
 FIELDS = {name: f for name, f in TrainConfig.model_fields.items() if name != "controls"}

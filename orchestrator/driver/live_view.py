@@ -18,7 +18,7 @@ from reports.tables import duration
 
 
 @dataclass
-class Row:
+class TrialRow:
     """Trial as a row of the live view."""
 
     name: str
@@ -84,7 +84,7 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._note = ""
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, TrialRow] = {}
         self._live = Live(console=console, get_renderable=self.table, refresh_per_second=2)
 
     def __enter__(self) -> "LiveView":
@@ -98,7 +98,7 @@ class LiveView:
 
     def add(self, trial: Trial) -> None:
         """Add a row for a waiting trial."""
-        self.rows[trial.key] = Row(trial.name, trial.config)
+        self.rows[trial.key] = TrialRow(trial.name, trial.config)
 
     def update(self, event: TrialEvent) -> None:
         """Update a row; outside a terminal, print new phases and new evaluations."""
@@ -158,7 +158,7 @@ class LiveView:
             )
         return table
 
-    def _line(self, row: Row) -> str:
+    def _line(self, row: TrialRow) -> str:
         parts = [time.strftime("%H:%M:%S"), f"{row.name}:", row.phase]
         if row.step:
             parts.append(f"step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}")

@@ -28,7 +28,7 @@ LAST_RUNG = 10**6
 
 
 @dataclass(frozen=True)
-class Known:
+class TrialHandle:
     """Trial as the inner scheduler sees it, the same for every Ray trial that trains it."""
 
     trial_id: str
@@ -69,9 +69,9 @@ class Pruner(FIFOScheduler):
 
     def _replay(self, key: str, ranks: Mapping[int, float]) -> None:
         for step, rank in sorted(ranks.items()):
-            self._inner.on_trial_add(None, Known(key))
+            self._inner.on_trial_add(None, TrialHandle(key))
             # The only call that records a result without a decision.
-            self._inner.on_trial_complete(None, Known(key), {"step": step, "rank": rank})
+            self._inner.on_trial_complete(None, TrialHandle(key), {"step": step, "rank": rank})
             self._seen[key] = step
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -92,8 +92,8 @@ class Pruner(FIFOScheduler):
         if rank is None or key in self._behind or step <= self._seen.get(key, 0):
             return
         self._seen[key] = step
-        self._inner.on_trial_add(None, Known(key))
-        decision = self._inner.on_trial_result(None, Known(key), {"step": step, "rank": rank})
+        self._inner.on_trial_add(None, TrialHandle(key))
+        decision = self._inner.on_trial_result(None, TrialHandle(key), {"step": step, "rank": rank})
         if decision == TrialScheduler.STOP:
             self._behind.add(key)
             if step < ends:

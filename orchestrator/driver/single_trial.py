@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.driver.live_view import LiveView, Row
+from orchestrator.driver.live_view import LiveView, TrialRow
 from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.signals import graceful_stop
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.store.trial_state import make_writable, state_of
-from orchestrator.sweep.datasets import check_datasets
+from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.trials import Trial
 from orchestrator.worker.run import TrialTask, run
 from orchestrator.worker.stop_signal import StopReason, StopSignal
@@ -103,7 +103,7 @@ def _fit(trial: Trial, directory: Path, monitor: Monitor, console: Console) -> N
         monitor.on_event(run(task, started, monitor.on_event, stop))
 
 
-def _say_summary(row: Row, runs: Path, sweep: str, console: Console) -> None:
+def _say_summary(row: TrialRow, runs: Path, sweep: str, console: Console) -> None:
     if row.phase is TrialPhase.FAILED:
         console.print(f"Failed: {row.reason}", style="red", soft_wrap=True)
         return

@@ -9,7 +9,7 @@ from orchestrator.store.object_store import first_line
 from orchestrator.store.sweep_store import SweepStore
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
-from reports.store import AWAY
+from reports.store import STORE_ERRORS
 from reports.tracking import RunUpdate, SweepTracker
 
 RETRY_SECONDS = 10.0
@@ -30,7 +30,7 @@ def send_trial(
 
     Raises:
         UserError: the sweep's store fails.
-        One of AWAY: the tracking store fails.
+        One of STORE_ERRORS: the tracking store fails.
     """
     finished = phase is TrialPhase.FINISHED
     run = tracker.run_of(trial.key)
@@ -127,6 +127,6 @@ def _in_words(error: Exception) -> str:
     reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
     if isinstance(error, UserError):
         return reason
-    if isinstance(error, AWAY):
+    if isinstance(error, STORE_ERRORS):
         return f"tracking store is away ({reason})"
     return f"tracking fails by our mistake ({reason})"

@@ -25,7 +25,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Which:
+class GeneratorOptions:
     """Options that choose a generator."""
 
     sweep: str | None
@@ -40,7 +40,7 @@ class Which:
             raise UserError("give one of --sweep, --run and --generator (--run also with --sweep)")
 
 
-def choose(locations: Locations, into: Path, which: Which) -> Chosen:
+def choose(locations: Locations, into: Path, which: GeneratorOptions) -> Chosen:
     """Find the chosen generator; that of a run is fetched into the empty directory ``into``.
 
     Raises:

@@ -19,7 +19,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Where:
+class OutputOptions:
     """Options that choose the outputs."""
 
     out: Path | None = None
@@ -39,7 +39,7 @@ class Where:
         return output.with_name(f"{output.stem}{self.suffix}{output.suffix}")
 
 
-def plan_jobs(paths: Sequence[Path], where: Where) -> tuple[list[Job], list[str]]:
+def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], list[str]]:
     """Return jobs for files and all pictures below folders, and a line for each refusal."""
     found: dict[Path, Job] = {}
     refused = []
@@ -62,14 +62,14 @@ def plan_jobs(paths: Sequence[Path], where: Where) -> tuple[list[Job], list[str]
     return list(jobs.values()), refused
 
 
-def _below(folder: Path, where: Where) -> list[Path]:
+def _below(folder: Path, where: OutputOptions) -> list[Path]:
     """Return the names of pictures below a folder, without hidden files and earlier outputs."""
     return sorted(
         file.relative_to(folder) for file in folder.rglob("*") if _is_input(file, folder, where)
     )
 
 
-def _is_input(file: Path, folder: Path, where: Where) -> bool:
+def _is_input(file: Path, folder: Path, where: OutputOptions) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
     output = file.stem.endswith((SUFFIX, where.suffix or SUFFIX))
     if where.out is not None and folder.resolve() in where.out.resolve().parents:
@@ -77,7 +77,7 @@ def _is_input(file: Path, folder: Path, where: Where) -> bool:
     return file.suffix.lower() in SUFFIXES and file.is_file() and not hidden and not output
 
 
-def _refusal(job: Job, other: Job | None, where: Where, *, is_picture: bool) -> str:
+def _refusal(job: Job, other: Job | None, where: OutputOptions, *, is_picture: bool) -> str:
     """Return why a picture is not written to its output, or an empty string."""
     if other is not None:
         return f"{job.output} is written for {other.picture} already"

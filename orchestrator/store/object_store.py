@@ -154,7 +154,7 @@ def first_line(error: BaseException) -> str:
     return textwrap.shorten(answer.rstrip("."), 160, placeholder=" ...")
 
 
-def patiently(
+def with_retries(
     call: Callable[[], Result], where: str, *, sleep: Callable[[float], Any] = time.sleep
 ) -> Result:
     """Repeat a call with growing pauses while storage fails, and return its result.

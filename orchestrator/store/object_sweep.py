@@ -22,7 +22,13 @@ from orchestrator.store.lease import hold_lease, live_lease
 from orchestrator.store.lock import lock
 from orchestrator.store.manifest import read_manifest
 from orchestrator.store.object_checkpoint import fetch_newest
-from orchestrator.store.object_store import Entry, ObjectStore, StorageError, first_line, patiently
+from orchestrator.store.object_store import (
+    Entry,
+    ObjectStore,
+    StorageError,
+    first_line,
+    with_retries,
+)
 from orchestrator.store.paths import MANIFEST, PRUNED, mirror_root, stop_object
 from orchestrator.sweep.messages import listed, nearest
 
@@ -147,19 +153,19 @@ class ObjectSweep:
             StorageError: the store refuses, or has failed for long.
         """
         send = partial(self.storage.upload, self.directory / name, f"{self.path}/{name}")
-        patiently(send, self.shown)
+        with_retries(send, self.shown)
 
     def publish_soon(self, name: str) -> None:
         """Upload the current content of a file of the mirror in the background."""
         content = (self.directory / name).read_bytes()
-        self._soon(partial(self.storage.write, f"{self.path}/{name}", content))
+        self._in_background(partial(self.storage.write, f"{self.path}/{name}", content))
 
-    def _soon(self, call: Callable[[], None]) -> None:
+    def _in_background(self, call: Callable[[], None]) -> None:
         """Call from a new thread, repeatedly while the store fails."""
 
         def run() -> None:
             with suppress(StorageError):
-                patiently(call, self.shown)
+                with_retries(call, self.shown)
 
         threading.Thread(target=run, daemon=True).start()
 
@@ -178,7 +184,7 @@ class ObjectSweep:
     def ask_to_stop_soon(self) -> None:
         """Ask the sweep to stop in the background, repeatedly while the store fails."""
         self._asked = True
-        self._soon(self._ask_to_stop)
+        self._in_background(self._ask_to_stop)
 
     def is_asked_to_stop(self) -> bool:
         """Whether the sweep has a stop request, checked every ``LOOK_SECONDS``."""
@@ -203,7 +209,7 @@ class ObjectSweep:
         keys = list(keys)
         paths = [f"{self.path}/{key}/{PRUNED}" for key in keys]
         paths += [stop_object(self.path, key) for key in keys]
-        patiently(partial(self._remove, paths), self.shown)
+        with_retries(partial(self._remove, paths), self.shown)
         for key in keys:
             (self.directory / key / PRUNED).unlink(missing_ok=True)
 

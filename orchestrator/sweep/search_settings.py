@@ -10,7 +10,7 @@ from gan.config import TrainConfig
 from gan.control import CONTROLS, Control
 
 Value = int | float | str | bool
-BEHIND = 1e9
+INFEASIBLE = 1e9
 """Base of the ranks of trials above a bound, larger than any metric."""
 OF_IMAGES = ("mae", "psnr", "ssim", "ciede2000", "accuracy_2", "accuracy_5", "hue_resultant")
 OF_CONTROL = (
@@ -48,7 +48,7 @@ class Objective(_Section):
     def rank(self, metrics: Mapping[str, float]) -> float | None:
         """Return the value that trials are compared by, better in the direction of ``mode``.
 
-        This is the metric, or for a trial above a bound ``BEHIND`` plus the sum of its excesses,
+        This is the metric; for a trial above a bound ``INFEASIBLE`` plus the sum of its excesses,
         each relative to its bound (negated for max). TPE and ASHA use only the order of trials;
         median stopping uses means over evaluations, in which one above a bound outweighs all
         within. The result is None if a metric (``eval/NAME``) is absent or not finite.
@@ -60,7 +60,7 @@ class Objective(_Section):
         excess = sum(max(0.0, x / b - 1) for x, b in zip(wanted[1:], bounds, strict=True))
         if not excess:
             return wanted[0]
-        return BEHIND + excess if self.mode == "min" else -BEHIND - excess
+        return INFEASIBLE + excess if self.mode == "min" else -INFEASIBLE - excess
 
     def ranks(self, history: Sequence[Mapping[str, Any]]) -> dict[int, float]:
         """Return the ranks of the evaluations in a checkpoint's history, by step."""

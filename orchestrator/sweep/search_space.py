@@ -58,7 +58,7 @@ def _value(config: TrainConfig, name: str) -> Any:
     return getattr(of[control], field) if control in of else None
 
 
-def searched(spec: SweepSpec, fixed: Sequence[Trial], record: Sequence[Trial]) -> list[Trial]:
+def chosen_before(spec: SweepSpec, fixed: Sequence[Trial], record: Sequence[Trial]) -> list[Trial]:
     """List the trials that earlier launches of the search chose, with the current length.
 
     ``fixed`` are the trials that the file names, ``record`` those of the last launch. Trials that

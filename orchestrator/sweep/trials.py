@@ -54,7 +54,7 @@ def expand(spec: SweepSpec) -> list[Trial]:
         trials.append(trial)
     if spec.objective is not None:
         _check_adaptive(spec, spec.objective, trials)
-    return _told_apart(trials + [t for t in _recoloured(trials) if t.key not in origins])
+    return _named_apart(trials + [t for t in _recoloured(trials) if t.key not in origins])
 
 
 def corners(spec: SweepSpec) -> list[Trial]:
@@ -118,7 +118,7 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
     return list(found.values())
 
 
-def _told_apart(trials: list[Trial]) -> list[Trial]:
+def _named_apart(trials: list[Trial]) -> list[Trial]:
     """Add ``eval_targets`` to names that would otherwise be the same."""
     names = Counter(trial.name for trial in trials)
     return [
@@ -213,7 +213,7 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
 
 def _name(config: TrainConfig, varied: Settings) -> str:
     parts = [_targets(config) or "baseline"]
-    # eval_targets is long and rarely the only difference; ``_told_apart`` adds it if it is.
+    # eval_targets is long and rarely the only difference; ``_named_apart`` adds it if it is.
     left_out = (".target", ".min", ".max", "eval_targets")
     parts += [f"{k}={_text(v)}" for k, v in varied.items() if not k.endswith(left_out)]
     return ", ".join(parts)

@@ -21,7 +21,7 @@ from gan.training.progress import Progress
 from gan.training.saver import KEEP_CHECKPOINTS
 from orchestrator.store.lease import read_lease
 from orchestrator.store.object_checkpoint import fetch_newest
-from orchestrator.store.object_store import ObjectStore, StorageError, patiently
+from orchestrator.store.object_store import ObjectStore, StorageError, with_retries
 from orchestrator.store.paths import (
     ATTEMPTS,
     ERROR,
@@ -77,7 +77,7 @@ class UploadedTrial:
             StorageError: the store refuses, or has failed for long.
         """
         self._wipe()
-        patiently(self._look, self._where)
+        with_retries(self._look, self._where)
         found = None if self._stop.is_set() else self._fetch(self._path, self.directory)
         if found is not None:
             self._kept = [found.name]
@@ -126,14 +126,14 @@ class UploadedTrial:
             # List again on each try: another worker may have removed listed objects.
             return fetch_newest(self._store, path, self._store.entries(path), trial)
 
-        return patiently(fetch, self._where)
+        return with_retries(fetch, self._where)
 
     def _run(self) -> None:
         try:
             closing = False
             while not closing:
                 closing = self._closing.wait(POLL_SECONDS)
-                patiently(partial(self._round, closing), self._where, sleep=self._pause)
+                with_retries(partial(self._round, closing), self._where, sleep=self._pause)
         except StorageError as error:
             self._fail(str(error))
         except Exception as error:  # an internal error: without a thread nothing is uploaded

@@ -20,8 +20,8 @@ const figure = (kind, image, caption) =>
 const dialog = document.getElementById("picture");
 let place = null; // { table, row, column } of the cell that the dialog shows
 
-document.querySelectorAll(".wall").forEach((table, wall) => {
-  const { columns, strips, kinds } = data[wall];
+document.querySelectorAll(".images").forEach((table, image_table) => {
+  const { columns, strips, kinds } = data[image_table];
   const cell = (row, column) => table.tBodies[0].rows[row]?.cells[column + 2]?.firstElementChild;
   const rows = table.tBodies[0].rows.length;
   // Current shot of each column. The initial cells are the raw outputs of the shot shown first.
@@ -29,10 +29,10 @@ document.querySelectorAll(".wall").forEach((table, wall) => {
   const first = columns.map((_, column) =>
     Array.from({ length: rows }, (_, row) => cell(row, column).firstElementChild.src));
   const stops = columns.flatMap((column, i) => column.shots.map((_, shot) => [i, shot]));
-  const bar = document.querySelectorAll(".bar")[wall];
+  const bar = document.querySelectorAll(".bar")[image_table];
   const slider = bar.querySelector("[type=range]");
   const output = bar.querySelector("output");
-  const large = document.querySelectorAll(".large")[wall];
+  const large = document.querySelectorAll(".large")[image_table];
   let kind = "colorized";
 
   const shotOf = (column) => columns[column].shots[at[column]];

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan.benchmark.bench import bench, choose_device
+from gan.benchmark.benchmark import bench, choose_device
 from gan.benchmark.speed import Bench, Round, lines
 from gan.config import TrainConfig
 from gan.errors import UserError
@@ -114,7 +114,7 @@ def test_controls_and_colour_maths_show_in_the_share_outside_the_networks(
 def test_measuring_runs_from_the_engines_own_command_line() -> None:
     options = ["--device", "cpu", "--base-channels", "1", "--batch-size", "100"]
     options += ["--rounds", "1", "--seconds", "0.2"]
-    command = [sys.executable, "-W", "error", "-m", "gan.benchmark.bench", *options, "--json"]
+    command = [sys.executable, "-W", "error", "-m", "gan.benchmark.benchmark", *options, "--json"]
     root = Path(__file__).parents[2]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, capture_output=True, text=True, cwd=root, env=one_thread)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan.benchmark.bench import bench, original_nets
+from gan.benchmark.benchmark import bench, original_nets
 from gan.benchmark.speed import Bench
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from gan.evaluation import samples
-from gan.evaluation.samples import Numbers, Row
+from gan.evaluation.samples import Numbers, SampleRow
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ def test_a_grid_gives_back_the_pictures_that_it_was_drawn_from(
 ) -> None:
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (count, columns, size, size, 3), dtype=np.uint8)
-    rows = [Row("colorized", f"hue {n}") for n in range(count)]
+    rows = [SampleRow("colorized", f"hue {n}") for n in range(count)]
     png = samples.draw(pictures, rows)
     found = samples.read(png, size)
     assert (found.pictures == pictures).all()
@@ -31,10 +31,10 @@ def test_a_grid_keeps_what_its_rows_are_and_the_numbers_of_their_pictures() -> N
     hue = Numbers([0.1, 1 / 3], [0.2, 0.7], [0.6, 0.6])
     a = Numbers([-12.5, 3.0], [0.0, 1e-9], [-20.0, -20.0])
     rows = [
-        Row("original"),
-        Row("colorized", "a -20 hue 0.6", {"hue": hue, "a": a}),
-        Row("colorized", "a 0 hue 0.6", {"hue": a}),
-        Row("exact", "a -20 hue 0.6", {"a": hue}),
+        SampleRow("original"),
+        SampleRow("colorized", "a -20 hue 0.6", {"hue": hue, "a": a}),
+        SampleRow("colorized", "a 0 hue 0.6", {"hue": a}),
+        SampleRow("exact", "a -20 hue 0.6", {"a": hue}),
     ]
     found = samples.read(samples.draw(pictures, rows), 32)
     assert found.rows == rows

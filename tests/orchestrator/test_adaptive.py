@@ -12,8 +12,8 @@ from gan.training.trainer import Trainer
 from orchestrator.store.paths import sweep_directory
 from orchestrator.store.prune_marker import PruneMarker, terms, write_marker
 from orchestrator.store.trial_state import states_of
-from orchestrator.sweep.search_settings import BEHIND, Objective, metric_names
-from orchestrator.sweep.search_space import chosen_trial, searched, to_suggest
+from orchestrator.sweep.search_settings import INFEASIBLE, Objective, metric_names
+from orchestrator.sweep.search_space import chosen_before, chosen_trial, to_suggest
 from orchestrator.sweep.spec import SHIPPED, read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from reports.phase import TrialPhase
@@ -120,7 +120,7 @@ def test_a_trial_above_a_bound_is_behind_every_trial_within(mode: str) -> None:
     ]
     ranks = [objective.rank(each) or 0 for each in best_first]
     assert ranks == sorted(ranks, reverse=mode == "max")
-    assert [abs(rank) >= BEHIND for rank in ranks] == [False] * 3 + [True] * 2
+    assert [abs(rank) >= INFEASIBLE for rank in ranks] == [False] * 3 + [True] * 2
 
 
 def test_what_is_not_measured_or_not_finite_has_no_rank() -> None:
@@ -150,7 +150,7 @@ search:
     assert (trial.config.generator_lr, trial.config.batch_size) == (0.000213, 12345)
     low = chosen_trial(spec, chosen | {"generator_lr": 1.234567e-5, "saturation.weight": 1000.4})
     assert low.config.generator_lr == 1.234567e-5, "rounded, it would be outside"
-    assert searched(spec, [], [trial, low]) == [trial, low]
+    assert chosen_before(spec, [], [trial, low]) == [trial, low]
 
 
 def test_a_plain_value_is_the_same_for_all_and_points_may_be_without(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_an_edit_leaves_a_search_the_trials_that_it_could_still_choose(tmp_path:
 
     def found(text: str) -> list[Trial]:
         edited = written(tmp_path, OBJECTIVE + text)
-        return searched(edited, expand(edited), record)
+        return chosen_before(edited, expand(edited), record)
 
     assert found(SEARCH) == record
     assert found(SEARCH.replace("low: 10", "low: 20")) == record[1:]
@@ -191,11 +191,11 @@ def test_an_edit_leaves_a_search_the_trials_that_it_could_still_choose(tmp_path:
     assert found(SEARCH + "points: [{saturation.weight: 10, batch_size: 8}]") == record[1:]
     assert found(ASHA) == []
     spec.settings["steps"] = 200
-    longer = searched(spec, [], record)
+    longer = chosen_before(spec, [], record)
     assert [t.key for t in longer] == [t.key for t in record]
     assert {t.config.steps for t in longer} == {200}
     spec.settings["beta1"] = 0.1
-    assert searched(spec, [], record) == []
+    assert chosen_before(spec, [], record) == []
 
 
 @pytest.mark.parametrize(("chosen", "left"), [(0, 6), (4, 2), (6, 0), (7, 0)])

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from gan.benchmark import bench as measuring
+from gan.benchmark import benchmark as measuring
 from orchestrator.cli import main
-from orchestrator.commands import bench
+from orchestrator.driver import sweep_bench
 
 TINY = {"base_channels": 2, "batch_size": 8, "eval_images": 12, "log_every": 5}
 
@@ -18,7 +18,7 @@ TINY = {"base_channels": 2, "batch_size": 8, "eval_images": 12, "log_every": 5}
 def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two rounds of a moment each, in an empty directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "bench", partial(measuring.bench, rounds=2, seconds=0.05))
+    monkeypatch.setattr(sweep_bench, "bench", partial(measuring.bench, rounds=2, seconds=0.05))
 
 
 def call(*arguments: str) -> Result:
@@ -79,7 +79,7 @@ def test_without_a_sweep_the_original_nets_are_measured(monkeypatch: pytest.Monk
     seeds = measuring.original_nets()
     assert (seeds.image_size, seeds.base_channels, seeds.batch_size) == (32, 64, 128)
     assert list(seeds.controls) == ["saturation"]
-    monkeypatch.setattr(bench, "original_nets", lambda: seeds.model_copy(update=TINY))
+    monkeypatch.setattr(sweep_bench, "original_nets", lambda: seeds.model_copy(update=TINY))
     figures = json.loads(call("--json").stdout)
     assert figures["batch_size"] == 8
     assert figures["ratio"] > 0

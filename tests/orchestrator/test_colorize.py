@@ -13,8 +13,8 @@ from skimage.color import rgb2lab
 from gan.data.images import Pixels
 from gan.inference.colorizer import Colorizer
 from orchestrator.inference.chosen import Chosen
-from orchestrator.inference.colorize import colorize_files
-from orchestrator.inference.jobs import Job, Where, plan_jobs
+from orchestrator.inference.colorize_files import colorize_files
+from orchestrator.inference.jobs import Job, OutputOptions, plan_jobs
 from tests.support.cli import assert_refused, files, run_measured
 from tests.support.cli_flags import call
 from tests.support.saved_generators import (
@@ -122,7 +122,7 @@ def test_a_link_that_is_coloured_in_place_stays_one(here: Path) -> None:
 
 def test_a_folder_can_be_coloured_into_one_that_it_lies_in(here: Path) -> None:
     for out in (Path(), Path("in").parent.resolve()):
-        jobs, refused = plan_jobs([Path("in/below")], Where(out=out))
+        jobs, refused = plan_jobs([Path("in/below")], OutputOptions(out=out))
         assert (refused, [job.output.name for job in jobs]) == ([], ["a.png"])
 
 
@@ -136,10 +136,12 @@ def test_two_pictures_are_not_written_to_one_file(here: Path) -> None:
 
 
 def test_a_picture_named_twice_is_coloured_once(here: Path) -> None:
-    jobs, refused = plan_jobs([Path("in/a.png"), Path("in"), Path("in/../in/b.jpg")], Where())
+    jobs, refused = plan_jobs(
+        [Path("in/a.png"), Path("in"), Path("in/../in/b.jpg")], OutputOptions()
+    )
     assert len(refused) == 3  # without a suffix each would be written over
     jobs, refused = plan_jobs(
-        [Path("in/a.png"), Path("in"), Path("in/../in/b.jpg")], Where(suffix="-x")
+        [Path("in/a.png"), Path("in"), Path("in/../in/b.jpg")], OutputOptions(suffix="-x")
     )
     assert refused == []
     assert jobs == [
@@ -153,7 +155,7 @@ def test_an_output_folder_inside_the_input_and_hidden_files_are_no_input(here: P
     (here / "in" / "out").mkdir()
     shutil.copy(PHOTOGRAPH, "in/out/c.jpg")
     shutil.copy(PHOTOGRAPH, "in/.hidden.jpg")
-    jobs, refused = plan_jobs([Path("in")], Where(out=Path("in/out")))
+    jobs, refused = plan_jobs([Path("in")], OutputOptions(out=Path("in/out")))
     assert refused == []
     assert [str(job.picture) for job in jobs] == ["in/a.png", "in/b.jpg", "in/below/a.png"]
 
@@ -232,7 +234,7 @@ def test_grey_is_said_to_have_no_hue(here: Path) -> None:
 
 def test_what_was_written_before_is_no_input_wherever_it_goes_next(here: Path) -> None:
     assert call("colorize", "in", "--generator", "generator").exit_code == 0
-    jobs, refused = plan_jobs([Path("in")], Where(out=Path("out"), suffix="-again"))
+    jobs, refused = plan_jobs([Path("in")], OutputOptions(out=Path("out"), suffix="-again"))
     assert refused == []
     assert [str(job.picture) for job in jobs] == ["in/a.png", "in/b.jpg", "in/below/a.png"]
 
@@ -276,7 +278,7 @@ def test_a_command_without_a_picture_is_refused(here: Path) -> None:
 
 @pytest.mark.parametrize(("terminal", "count"), [(True, 3), (True, 1), (False, 3)])
 def test_progress_is_shown_for_many_in_a_terminal(here: Path, terminal: bool, count: int) -> None:
-    jobs, _ = plan_jobs([Path("in")], Where(out=Path("out")))
+    jobs, _ = plan_jobs([Path("in")], OutputOptions(out=Path("out")))
     text = io.StringIO()
     console = Console(file=text, force_terminal=terminal, width=200)
     assert colorize_files(Chosen(Path("generator"), "it"), jobs[:count], console) == 0

@@ -75,6 +75,6 @@ def test_files_of_the_product_that_documents_name_exist() -> None:
         if file.name == "CHANGELOG.md":
             continue
         for path in re.findall(
-            r"`((?:gan|orchestrator|reports|tests)/[\w/]+\.py)", file.read_text()
+            r"`((?:gan|orchestrator|reports|tests)/[a-z0-9_/]+\.py)", file.read_text()
         ):
             assert (REPOSITORY / path).exists(), f"{file}: {path}"

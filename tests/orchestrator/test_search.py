@@ -13,7 +13,7 @@ from orchestrator.driver.search import SearchQueue
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.prune_marker import PruneMarker
 from orchestrator.store.trial_state import TrialState
-from orchestrator.sweep.search_settings import BEHIND
+from orchestrator.sweep.search_settings import INFEASIBLE
 from orchestrator.sweep.spec import SweepSpec, read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from reports.phase import TrialPhase
@@ -150,7 +150,7 @@ def test_optuna_is_told_what_is_stored(start: Start, spec: SweepSpec) -> None:
     ]
     assert start(trials, states).told() == [
         ("COMPLETE", 0.3, {"saturation.weight": 20, "batch_size": 8}),
-        ("COMPLETE", pytest.approx(BEHIND + 0.2), {"saturation.weight": 40, "batch_size": 8}),
+        ("COMPLETE", pytest.approx(INFEASIBLE + 0.2), {"saturation.weight": 40, "batch_size": 8}),
         ("PRUNED", 0.5, {"saturation.weight": 30, "batch_size": 16}),
     ]
 

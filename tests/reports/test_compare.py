@@ -6,10 +6,10 @@ from gan.control import Control
 from reports.compare import (
     best_of_targets,
     control_error,
+    differences,
     in_order,
     recoloured_beside,
     shown_trials,
-    told_apart,
 )
 from reports.folds import grids, over_seeds
 from reports.phase import TrialPhase
@@ -109,7 +109,7 @@ def test_seeds_of_the_trial_without_control_keep_its_name() -> None:
 
 def test_trials_of_the_same_targets_are_told_apart_by_what_differs() -> None:
     def told(*runs: TrialRun) -> list[str]:
-        return told_apart(runs)
+        return differences(runs)
 
     alone = steered(0.25, 0.1, weight=7)
     rivals = steered(0.5, 0.1, weight=50), steered(0.5, 0.1, weight=200, seed=3)
@@ -162,7 +162,7 @@ def test_a_place_of_a_grid_is_the_mean_over_its_seeds_or_empty() -> None:
 def test_what_was_trained_longer_or_on_other_targets_has_a_place_of_its_own() -> None:
     late = {"penalty_from_step": 0.5}
     free = steered(0.5, 0.1, weight=0, steps=100)
-    assert told_apart([free, steered(0.5, 0.1, weight=1, steps=100)]) == ["λ 0", "λ 1"]
+    assert differences([free, steered(0.5, 0.1, weight=1, steps=100)]) == ["λ 0", "λ 1"]
     lengths = [steered(0.5, 0.1, weight=w, steps=s, **late) for w in (1, 2) for s in (100, 200)]
     (grid,) = grids(lengths)
     assert (grid.across, grid.down) == ("λ of saturation", "steps")

@@ -15,8 +15,8 @@ from gan.evaluation.metric_names import label_of
 from tests.support.reported_sweep import (
     ANY_TARGETS,
     COLUMNS,
-    HUNG,
     MEASURED,
+    SIDE_BY_SIDE,
     TRIALS,
     Page,
     Told,
@@ -52,7 +52,7 @@ def readme(report: Path) -> str:
 
 def test_the_overview_is_of_the_trial_of_any_target(runs: Path, report: Path) -> None:
     image = np.asarray(Image.open(report / "images" / "overview.png").convert("RGB"))
-    own, free = cut(sample(runs, HUNG[1])), cut(sample(runs, HUNG[0]))
+    own, free = cut(sample(runs, SIDE_BY_SIDE[1])), cut(sample(runs, SIDE_BY_SIDE[0]))
     wanted = [free["grayscale", ""], free["original", ""], free["colorized", ""]]
     wanted += [own["exact", f"saturation {target:g}"] for target in ANY_TARGETS]
     assert image.shape[0] == 100 * len(wanted) - 4

@@ -17,8 +17,8 @@ from reports.store import default_uri
 from tests.support.reported_sweep import (
     ANY,
     ANY_TARGETS,
-    HUNG,
     MEASURED,
+    SIDE_BY_SIDE,
     TRIALS,
     Page,
     cut,
@@ -69,15 +69,15 @@ def test_each_column_is_a_trials_colorization_of_the_same_pictures(
     runs: Path, report: Path
 ) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
-    (body,) = re.findall(r'<table class="wall".*?<tbody>(.*?)</tbody>', text, re.DOTALL)
+    (body,) = re.findall(r'<table class="images".*?<tbody>(.*?)</tbody>', text, re.DOTALL)
     lines = [Page(line).pictures() for line in body.split("</tr>")[:-1]]
-    grids = [cut(sample(runs, trial)) for trial in HUNG]
+    grids = [cut(sample(runs, trial)) for trial in SIDE_BY_SIDE]
     first, second = (grids[0][kind, ""] for kind in ("original", "grayscale"))
     # Of any target the one in the middle comes first.
     middle = {ANY.key(): "saturation 0.75"}
     made = [
         grid["colorized", middle.get(trial.config.key(), "")]
-        for trial, grid in zip(HUNG, grids, strict=True)
+        for trial, grid in zip(SIDE_BY_SIDE, grids, strict=True)
     ]
     assert len(lines) == len(first) == 12
     for i, line in enumerate(lines):
@@ -88,22 +88,22 @@ def test_each_column_is_a_trials_colorization_of_the_same_pictures(
 
 
 def data_of(report: Path) -> dict[str, Any]:
-    """What the script of the page has of its one wall."""
+    """What the script of the page has of its one image_table."""
     text = (report / "index.html").read_text(encoding="utf-8")
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text)
-    (wall,) = json.loads(data)
-    found: dict[str, Any] = wall
+    (image_table,) = json.loads(data)
+    found: dict[str, Any] = image_table
     return found
 
 
 def test_each_target_has_its_outputs_the_rival_and_the_fitted_originals(
     runs: Path, report: Path
 ) -> None:
-    wall = data_of(report)
-    assert list(wall["kinds"]) == ["colorized", "exact", "recoloured", "fitted"]
-    keys = [column["anchor"].rpartition("-")[2] for column in wall["columns"]]
-    assert keys == [trial.config.key() for trial in HUNG]
-    of_any = wall["columns"][[trial.name for trial in HUNG].index("saturation=any")]
+    image_table = data_of(report)
+    assert list(image_table["kinds"]) == ["colorized", "exact", "recoloured", "fitted"]
+    keys = [column["anchor"].rpartition("-")[2] for column in image_table["columns"]]
+    assert keys == [trial.config.key() for trial in SIDE_BY_SIDE]
+    of_any = image_table["columns"][[trial.name for trial in SIDE_BY_SIDE].index("saturation=any")]
     shots = of_any["shots"]
     assert [shot["aims"][0]["target"] for shot in shots] == list(ANY_TARGETS)
     grids = {trial.name: cut(sample(runs, trial)) for trial in MEASURED}
@@ -118,22 +118,24 @@ def test_each_target_has_its_outputs_the_rival_and_the_fitted_originals(
         if target != 0.75:  # which the table's cells have
             wanted["colorized"] = own["colorized", label]
         for kind, pictures in wanted.items():
-            strip = decoded(wall["strips"][shot["strips"][kind]])
+            strip = decoded(image_table["strips"][shot["strips"][kind]])
             assert (strip == np.concatenate(pictures, axis=1)).all(), (label, kind)
-    assert len(set(wall["strips"])) == len(wall["strips"]), "what is the same is kept once"
+    strips = image_table["strips"]
+    assert len(set(strips)) == len(strips), "equal ones are kept once"
 
 
 def test_the_way_there_and_the_recoloured_are_at_hand(runs: Path, report: Path) -> None:
-    wall = data_of(report)
-    (shot,) = wall["columns"][2]["shots"]
+    image_table = data_of(report)
+    (shot,) = image_table["columns"][2]["shots"]
     (recoloured,) = (trial for trial in TRIALS if trial.name == "recoloured, saturation=0.5")
-    beside = decoded(wall["strips"][shot["strips"]["recoloured"]])
+    beside = decoded(image_table["strips"][shot["strips"]["recoloured"]])
     moved = cut(sample(runs, recoloured))["colorized", ""]
     assert (beside == np.concatenate(moved, axis=1)).all()
-    has = ["recoloured" in column["shots"][0]["strips"] for column in wall["columns"]]
+    has = ["recoloured" in column["shots"][0]["strips"] for column in image_table["columns"]]
     assert has == [False, True, True, True, False, False]
     (stage,) = shot["stages"]
-    early = (runs / "sweeps" / HUNG[2].config.key() / "samples" / "step-00000003.png").read_bytes()
+    samples = runs / "sweeps" / SIDE_BY_SIDE[2].config.key() / "samples"
+    early = (samples / "step-00000003.png").read_bytes()
     assert stage["step"] == 3
     strip = np.concatenate(cut(early)["colorized", ""], axis=1)
     assert (decoded(stage["strip"]) == strip).all()
@@ -141,7 +143,7 @@ def test_the_way_there_and_the_recoloured_are_at_hand(runs: Path, report: Path) 
 
 def test_the_numbers_of_a_picture_are_its_own(runs: Path, report: Path) -> None:
     (shot,) = data_of(report)["columns"][2]["shots"]
-    grid = cut(sample(runs, HUNG[2]))
+    grid = cut(sample(runs, SIDE_BY_SIDE[2]))
     originals, made, moved = (grid[kind, ""] for kind in ("original", "colorized", "exact"))
     for i, (number,) in enumerate(shot["numbers"]):
         of = (("achieved", made), ("original", originals), ("exact", moved))

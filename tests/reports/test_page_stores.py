@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.evaluation.samples import Row, draw
+from gan.evaluation.samples import SampleRow, draw
 from reports.page import write_report
 from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
@@ -32,7 +32,7 @@ def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
         trial = steered(saturation=0.5).model_copy(update={"seed": seed})
         sample = checkpoint.sample_file(runs / "sweeps" / "seeds" / trial.key(), 6)
         sample.parent.mkdir(parents=True)
-        rows = [Row("grayscale"), Row("original"), Row("colorized")]
+        rows = [SampleRow("grayscale"), SampleRow("original"), SampleRow("colorized")]
         sample.write_bytes(draw(np.zeros((3, 2, 32, 32, 3), np.uint8), rows))
         metrics = {"eval/mae": 0.1, "eval/images": 144.0, "eval/pictures": 36.0}
         track(runs, "seeds", f"seed={seed}", trial, metrics=metrics)

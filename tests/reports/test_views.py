@@ -7,11 +7,11 @@ from gan.evaluation.metric_names import label_of
 from reports.compare import (
     best_of_targets,
     best_suited,
+    differences,
     evenly,
     in_order,
     recoloured_beside,
     shown_trials,
-    told_apart,
 )
 from reports.folds import grids, over_seeds
 from reports.phase import TrialPhase
@@ -126,7 +126,7 @@ def test_its_targets_are_a_grid_with_another_setting_and_not_mixed_with_fixed_on
 def test_trials_of_any_target_are_told_apart_by_their_ranges() -> None:
     held = run("x", {"saturation": Control(target="any", hold_out=((0.4, 0.6),))})
     short = run("x", {"saturation": Control(target="any", max=0.8)})
-    assert told_apart([held, short]) == [
+    assert differences([held, short]) == [
         "range 0 to 1, saturation held out: 0.4 to 0.6",
         "range 0 to 0.8, saturation held out: none",
     ]

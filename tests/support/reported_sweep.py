@@ -68,7 +68,7 @@ TRIALS = [
     Told("hue=any", controlled(hue="any"), TrialPhase.STARTING, 0),
 ]
 MEASURED = [trial for trial in TRIALS if trial.steps]
-HUNG = [
+SIDE_BY_SIDE = [
     MEASURED[0],
     *(trial for trial in MEASURED if trial.name == "saturation=any"),
     *(trial for trial in MEASURED[1:] if not trial.config.recolour and trial.config != ANY),

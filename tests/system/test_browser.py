@@ -63,7 +63,7 @@ def source(page: Page, selector: str, index: int = 0) -> str:
 
 
 def cell(page: Page, row: int, column: int) -> str:
-    return source(page, f".wall tbody tr:nth-child({row + 1}) button img", column)
+    return source(page, f".images tbody tr:nth-child({row + 1}) button img", column)
 
 
 def test_the_page_opens_without_a_request_and_fits(page: Page, size: tuple[int, int]) -> None:
@@ -77,7 +77,7 @@ def test_the_page_opens_without_a_request_and_fits(page: Page, size: tuple[int, 
 def test_the_first_screen_has_photographs_and_every_target(
     page: Page, size: tuple[int, int]
 ) -> None:
-    seen = page.locator(".wall tbody tr").evaluate_all(
+    seen = page.locator(".images tbody tr").evaluate_all(
         "rows => rows.filter(r => r.getBoundingClientRect().bottom < innerHeight).length"
     )
     assert seen >= (2 if size == WIDE else 3)
@@ -88,14 +88,14 @@ def test_the_first_screen_has_photographs_and_every_target(
     assert box["x"] + box["width"] <= size[0]
 
 
-def test_one_tab_passes_the_wall(page: Page) -> None:
+def test_one_tab_passes_the_pictures(page: Page) -> None:
     page.locator("nav a").last.focus()
     for kind in ("radio", "range", "button"):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.type") == kind
-    assert page.evaluate("document.activeElement.closest('.wall') !== null")
+    assert page.evaluate("document.activeElement.closest('.images') !== null")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.closest('.wall') === null")
+    assert page.evaluate("document.activeElement.closest('.images') === null")
 
 
 def test_the_table_sorts_by_a_column_both_ways(page: Page) -> None:
@@ -138,7 +138,7 @@ def test_nothing_is_amiss_for_those_who_see_little_or_use_a_keyboard(
     assert Axe().run(page, options=rules).response["violations"] == []
     page.get_by_role("radio", name="recoloured baseline").check()
     assert Axe().run(page, options=rules).response["violations"] == []
-    page.locator(".wall button").nth(1).click()
+    page.locator(".images button").nth(1).click()
     assert Axe().run(page, "dialog", options=rules).response["violations"] == []
 
 
@@ -147,7 +147,7 @@ def test_paper_has_pictures_and_commands_and_nothing_to_press(page: Page) -> Non
     page.emulate_media(media="print")
     assert page.locator(".bar").is_hidden()
     assert page.locator("nav").is_hidden()
-    assert page.locator(".wall img").first.is_visible()
+    assert page.locator(".images img").first.is_visible()
     assert page.pdf().startswith(b"%PDF")
 
 
@@ -155,8 +155,8 @@ def test_without_scripts_pictures_and_numbers_are_there(browser: Browser, index:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(index.as_uri())
-    assert page.locator(".wall img").count() == 12 * (2 + 5)
-    assert page.locator(".wall img").last.is_visible()
+    assert page.locator(".images img").count() == 12 * (2 + 5)
+    assert page.locator(".images img").last.is_visible()
     assert page.locator("table.sortable tbody tr").count() == LINES
     context.close()
 
@@ -179,7 +179,7 @@ def test_the_slider_moves_through_every_target_by_the_keyboard(page: Page) -> No
         assert page.locator(".large img").count() == 12
         assert page.locator("[data-column='1'] b").inner_text() == f"{target:g}", "in place"
         name = f"Picture 12, saturation {target:g} (any target)"
-        assert page.locator(".wall button img").nth(11 * 5 + 1).get_attribute("alt") == name
+        assert page.locator(".images button img").nth(11 * 5 + 1).get_attribute("alt") == name
         for row in (0, 11):
             assert source(page, ".large img", row) == cell(page, row, 1)
         seen.append(large(page, 4))
@@ -204,7 +204,7 @@ def test_what_is_shown_is_switched_by_the_keyboard(page: Page) -> None:
     for kind in ("after exact control", "recoloured baseline", "fitted original"):
         page.keyboard.press("ArrowRight")
         assert page.get_by_role("radio", name=kind).is_checked()
-        image = page.locator(".wall button img").nth(1)
+        image = page.locator(".images button img").nth(1)
         assert image.get_attribute("alt") == f"Picture 1, saturation 0.375 (any target), {kind}"
         assert cell(page, 0, 0) == free, "without control there is no target to meet"
         seen.append(large(page, 4))
@@ -215,19 +215,19 @@ def test_what_is_shown_is_switched_by_the_keyboard(page: Page) -> None:
 
 def test_what_was_not_made_shows_nothing_and_says_so(page: Page) -> None:
     page.get_by_role("radio", name="recoloured baseline").check()
-    hue = page.locator(".wall tbody tr").first.locator("button").nth(4)
+    hue = page.locator(".images tbody tr").first.locator("button").nth(4)
     assert hue.get_attribute("aria-label") == (
         "Picture 1, hue 0.6 (failed), recoloured baseline: not there"
     )
     assert hue.locator("img").is_hidden()
-    assert page.locator(".wall .none").count() == 12, "of the others there is one"
+    assert page.locator(".images .none").count() == 12, "of the others there is one"
     page.get_by_role("radio", name="raw output").check()
     assert hue.get_attribute("aria-label") is None
     assert hue.locator("img").is_visible()
 
 
 def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> None:
-    page.locator(".wall tbody tr").nth(4).locator("button").nth(3).click()
+    page.locator(".images tbody tr").nth(4).locator("button").nth(3).click()
     dialog = page.get_by_role("dialog")
     assert dialog.locator("h2").inner_text() == "Picture 5, saturation 0.75"
     captions = dialog.locator("figcaption").all_inner_texts()
@@ -253,7 +253,7 @@ def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> N
 
 
 def test_a_cell_of_any_target_shows_its_picture_at_every_one(page: Page) -> None:
-    page.locator(".wall tbody tr").nth(4).locator("button").nth(1).click()
+    page.locator(".images tbody tr").nth(4).locator("button").nth(1).click()
     captions = page.locator("dialog .targets figcaption").all_inner_texts()
     assert captions == [f"{target:g}" for target in TARGETS]
     for key, target in (("ArrowRight", 0.625), ("ArrowLeft", 0.5)):
@@ -263,7 +263,7 @@ def test_a_cell_of_any_target_shows_its_picture_at_every_one(page: Page) -> None
 
 
 def test_the_dialog_leads_to_the_trial_in_the_table(page: Page) -> None:
-    page.locator(".wall tbody tr").nth(1).locator("button").nth(3).click()
+    page.locator(".images tbody tr").nth(1).locator("button").nth(3).click()
     page.get_by_role("link", name="All numbers of this trial").click()
     assert page.locator("dialog").is_hidden()
     row = page.locator("tr:target")
@@ -271,8 +271,8 @@ def test_the_dialog_leads_to_the_trial_in_the_table(page: Page) -> None:
     expect(row).to_be_in_viewport()
 
 
-def test_the_wall_and_the_dialog_go_by_arrow_keys(page: Page) -> None:
-    page.locator(".wall button").first.focus()
+def test_the_pictures_and_the_dialog_go_by_arrow_keys(page: Page) -> None:
+    page.locator(".images button").first.focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowLeft"):
         page.keyboard.press(key)
     assert page.evaluate("document.activeElement.firstElementChild.alt") == (

@@ -72,7 +72,7 @@ def test_no_file_of_the_repository_is_larger_than_a_megabyte() -> None:
     "module",
     [
         "reports.page",
-        "orchestrator.driver.launch",
+        "orchestrator.driver.launcher",
         "orchestrator.commands.status",
         "orchestrator.cli",
     ],

@@ -11,7 +11,7 @@ import pytest
 
 from gan.data.datasets import Dataset
 from reports.phase import TrialPhase
-from reports.store import AWAY, read_sweep
+from reports.store import STORE_ERRORS, read_sweep
 from reports.tracking import SweepTracker
 from tests.support.servers import TrackingServer
 from tests.support.tracked_trials import (
@@ -147,7 +147,7 @@ def test_what_a_server_missed_is_made_up_for(
     wire.cut = True
     train_on(trial, photos)
     for _ in range(2):
-        with pytest.raises(AWAY):
+        with pytest.raises(STORE_ERRORS):
             sync(remote, trial, TrialPhase.FINISHED, LONGER)
     wire.cut = False
     sync(
@@ -165,7 +165,7 @@ def test_nothing_is_asked_of_a_server_when_there_is_no_news(
     sync(remote, trial)
     wire.cut = True
     sync(remote, trial)
-    with pytest.raises(AWAY):
+    with pytest.raises(STORE_ERRORS):
         sync(remote, trial, TrialPhase.RUNNING)
 
 
@@ -182,7 +182,7 @@ def test_a_lost_answer_doubles_nothing_and_loses_nothing(
     restarted: bool,
 ) -> None:
     wire.lost = [request_]
-    with pytest.raises(AWAY):
+    with pytest.raises(STORE_ERRORS):
         sync(remote, trial)
     assert not wire.lost
     sync(again(remote, sweep, tmp_path) if restarted else remote, trial)

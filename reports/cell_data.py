@@ -20,7 +20,7 @@ KINDS: dict[Kind, str] = {
     "recoloured": "recoloured baseline",
     "fitted": "fitted original",
 }
-"""Kinds of pictures that the cells of a wall can show, with their names for the reader."""
+"""Kinds of pictures that the cells of an image table can show, with their names for the reader."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Shot:
     """Numbers of each picture, one per control."""
     stages: list[Stage]
     strips: dict[Kind, int | None]
-    """Index of each kind of pictures in the wall's strips; None if they are the wall's cells."""
+    """Index of each kind of pictures in the table's strips; None if they are its cells."""
 
     @property
     def sentence(self) -> str:
@@ -100,7 +100,7 @@ def shot_of(
 
     Args:
         view: the trial, or a view of an any-target trial.
-        in_cells: whether its outputs are the cells of the wall, stored one by one.
+        in_cells: whether its outputs are the cells of the image table, stored one by one.
         original: the photographs, (n, H, W, 3).
         runs: all trials and views, to find the recoloured baseline of the same target.
         seen: last sample grid of each trial, by run id.

@@ -13,8 +13,8 @@ from orchestrator.store.manifest import changes, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
 from orchestrator.store.sweep_store import SweepStore, store_of
 from orchestrator.store.trial_state import TrialState, make_writable, states_of
-from orchestrator.sweep.datasets import check_datasets
-from orchestrator.sweep.search_space import searched, to_suggest
+from orchestrator.sweep.dataset_check import check_datasets
+from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial, corners
 from reports.phase import TrialPhase, counted
@@ -40,7 +40,7 @@ def launch(
     """
     store = store_of(locations, spec.name)
     store.open()
-    chosen = searched(spec, trials, read_manifest(store.directory))
+    chosen = chosen_before(spec, trials, read_manifest(store.directory))
     states = states_of(spec, [*trials, *chosen], store.root)
     todo = [trial for trial in [*trials, *chosen] if not states[trial.key].phase.is_done]
     todo += corners(spec) if to_suggest(spec, chosen) else []
@@ -64,7 +64,7 @@ def _launch(
     command: str,
 ) -> bool:
     before = read_manifest(store.directory)
-    chosen = searched(spec, trials, before)
+    chosen = chosen_before(spec, trials, before)
     trials = [*trials, *chosen]
     left = to_suggest(spec, chosen)
     # Read again: another launch may have trained until this one held the sweep.

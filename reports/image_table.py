@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from reports.compare import evenly, told_apart
+from reports.cell_data import KINDS, Kind, Shot, shot_of
+from reports.compare import differences, evenly
 from reports.grids import Grids, Seen, last_of
 from reports.phase import TrialPhase
 from reports.pictures import Strips, data_uri, shown_side
 from reports.runs import TrialRun
-from reports.shots import KINDS, Kind, Shot, shot_of
 from reports.views import at_targets
 
 STAGES = 6
 """Maximum number of earlier sample grids that show a trial's progress."""
 MOST_SHOTS = 48
-"""Approximate maximum of targets on a wall, over all of its any-target trials."""
+"""Approximate maximum of targets on an image table, over all of its any-target trials."""
 
 
 @dataclass(frozen=True)
-class Column:
+class ImageColumn:
     """Colorizations by one trial, in one shot per target."""
 
     run: TrialRun
@@ -49,13 +49,13 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Wall:
+class ImageTable:
     """The same pictures as colorized by several trials."""
 
     grey: list[str]
     """Data URI of each picture."""
     original: list[str]
-    columns: list[Column]
+    columns: list[ImageColumn]
     strips: list[str]
     """Data URIs, each of all pictures of a shot side by side."""
 
@@ -82,8 +82,10 @@ class Wall:
         return sum(len(column.shots) for column in self.columns)
 
 
-def walls(shown: Sequence[TrialRun], runs: Sequence[TrialRun], grids: Grids) -> list[Wall]:
-    """Make a wall for each set of held-out images.
+def image_tables(
+    shown: Sequence[TrialRun], runs: Sequence[TrialRun], grids: Grids
+) -> list[ImageTable]:
+    """Make an image table for each set of held-out images.
 
     Args:
         shown: trials to show, in order.
@@ -96,12 +98,12 @@ def walls(shown: Sequence[TrialRun], runs: Sequence[TrialRun], grids: Grids) -> 
     for run in shown:
         if run.run_id in seen and _with_pictures(run, seen):
             groups.setdefault(run.pictures_key, []).append(run)
-    return [_wall(these, runs, seen, grids) for these in groups.values()]
+    return [_image_table(these, runs, seen, grids) for these in groups.values()]
 
 
-def _wall(
+def _image_table(
     shown: list[TrialRun], runs: Sequence[TrialRun], seen: dict[str, Seen], grids: Grids
-) -> Wall:
+) -> ImageTable:
     first = seen[shown[0].run_id]
     grey, original = (first.find(kind, shown[0]) for kind in ("grayscale", "original"))
     assert grey is not None, "a sample grid begins with them"
@@ -115,12 +117,12 @@ def _wall(
     strips = Strips(side)
     columns = []
     of_several = len({run.sweep for run in runs}) > 1
-    for run, apart, views in zip(shown, told_apart(shown), of_columns, strict=True):
+    for run, apart, views in zip(shown, differences(shown), of_columns, strict=True):
         at = len(views) // 2
         made = seen[run.run_id].find("colorized", views[at])
         assert made is not None, "a view has pictures"
         columns.append(
-            Column(
+            ImageColumn(
                 run=run,
                 step=seen[run.run_id].step,
                 cells=[data_uri(picture, side) for picture in made],
@@ -140,7 +142,7 @@ def _wall(
                 note=_note(run, of_several, apart),
             )
         )
-    return Wall(
+    return ImageTable(
         grey=[data_uri(picture, side) for picture in grey],
         original=[data_uri(picture, side) for picture in original],
         columns=columns,

@@ -4,7 +4,7 @@ The pictures are random: what they show does not change the speed. They lie deco
 CIFAR's do; pictures that are decoded while training (``gan.data.streaming``) may take longer.
 
 Runs by itself where only the engine's own libraries are:
-``python -m gan.benchmark.bench --device cuda``.
+``python -m gan.benchmark.benchmark --device cuda``.
 """
 
 import argparse
@@ -214,7 +214,7 @@ def choose_device(name: str) -> torch.device:
 
 def main() -> None:
     """Measure the original project's networks from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m gan.benchmark.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m gan.benchmark.benchmark", description=__doc__)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--batch-size", type=int, default=original_nets().batch_size)
     parser.add_argument("--base-channels", type=int, default=original_nets().base_channels)

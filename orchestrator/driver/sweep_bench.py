@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gan.benchmark.bench import bench, original_nets
+from gan.benchmark.benchmark import bench, original_nets
 from gan.benchmark.speed import Bench
 from gan.config import TrainConfig
 from orchestrator.driver.estimate import at_once, kind_of, slots_here
