@@ -29,7 +29,7 @@ def lines_of(image_table: ImageTable, grids: Grids, *, several: bool) -> list[Li
     any-target trial at evenly chosen targets, after exact control if available; else all trials.
 
     Args:
-        image table: image table with the trials.
+        image_table: table with the trials.
         grids: sample grids of these trials.
         several: whether the report covers several sweeps.
     """

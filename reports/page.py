@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from gan.errors import UserError
 from gan.evaluation import samples
-from reports import columns, compare, folds, verdict, words
+from reports import columns, compare, folds, tables, verdict, words
 from reports.grids import last_of, newest
 from reports.image_table import ImageColumn, ImageTable, image_tables
 from reports.overview import MOST_TARGETS, lines_of, overview
@@ -86,7 +86,7 @@ def write_report(
 def _render(read: Read) -> dict[str, bytes]:
     """Return the contents of every file of the report, by name."""
     table = rows(read.views, read.best)
-    tables = image_tables(read.shown, [*read.runs, *read.views], read.grids)
+    pictured = image_tables(read.shown, [*read.runs, *read.views], read.grids)
     plots = plots_of(read, table)
     sections = _sections(read)
     several = len(read.sweeps) > 1
@@ -94,11 +94,11 @@ def _render(read: Read) -> dict[str, bytes]:
         "overview.png" if i == 0 else f"overview-{i + 1}.png": overview(
             lines_of(image_table, read.grids, several=several)
         )
-        for i, image_table in enumerate(tables)
+        for i, image_table in enumerate(pictured)
     }
     pictures = {f"{plot.name}.png": plot.png for group in plots.values() for plot in group}
     pictures |= {section.file: section.picture for section in sections}
-    context = _context(read, table, tables)
+    context = _context(read, table, pictured)
     context |= {"plots": plots, "sections": sections, "overviews": list(overviews)}
     texts = {
         "index.html": _fill("index.html.j2", context),
@@ -111,7 +111,7 @@ def _render(read: Read) -> dict[str, bytes]:
     }
 
 
-def _context(read: Read, table: Sequence[Row], tables: Sequence[ImageTable]) -> dict[str, Any]:
+def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -> dict[str, Any]:
     """Return the values that the templates use."""
     commands = {row.anchor: row.command for row in table}
 
@@ -121,7 +121,7 @@ def _context(read: Read, table: Sequence[Row], tables: Sequence[ImageTable]) -> 
     return {
         "read": read,
         "rows": table,
-        "image_tables": tables,
+        "image_tables": pictured,
         "tables": tables,
         "columns": columns,
         "sentences": verdict.sentences(table),
@@ -137,7 +137,7 @@ def _context(read: Read, table: Sequence[Row], tables: Sequence[ImageTable]) -> 
         "folded": folds.over_seeds(read.views),
         "grids": folds.grids(read.views),
         "made": words.made(read),
-        "data": json.dumps([_data(image_table, read.best) for image_table in tables]).replace(
+        "data": json.dumps([_data(image_table, read.best) for image_table in pictured]).replace(
             "<", "\\u003c"
         ),
         "anchor": place,

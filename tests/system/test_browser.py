@@ -82,7 +82,7 @@ def test_the_first_screen_has_photographs_and_every_target(
     )
     assert seen >= (2 if size == WIDE else 3)
     heads = page.locator("[data-column]").all_inner_texts()
-    assert [head.split()[0] for head in heads] == ["as", "0.5", "0.25", "0.75", "0.6"]
+    assert [head.split()[0] for head in heads] == ["no", "0.5", "0.25", "0.75", "0.6"]
     box = page.locator("[data-column]").last.bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= size[0]
@@ -217,7 +217,7 @@ def test_what_was_not_made_shows_nothing_and_says_so(page: Page) -> None:
     page.get_by_role("radio", name="recoloured baseline").check()
     hue = page.locator(".images tbody tr").first.locator("button").nth(4)
     assert hue.get_attribute("aria-label") == (
-        "Picture 1, hue 0.6 (failed), recoloured baseline: not there"
+        "Picture 1, hue 0.6 (failed), recoloured baseline: not available"
     )
     assert hue.locator("img").is_hidden()
     assert page.locator(".images .none").count() == 12, "of the others there is one"
