@@ -1,6 +1,7 @@
 """Launch of a sweep, which trains every trial from its newest sound checkpoint."""
 
 import shlex
+from dataclasses import replace
 from functools import partial
 
 from rich.console import Console
@@ -67,8 +68,10 @@ def _launch(
     chosen = chosen_before(spec, trials, before)
     trials = [*trials, *chosen]
     left = to_suggest(spec, chosen)
-    # Read again: another launch may have trained until this one held the sweep.
-    states = states_of(spec, trials, store.root)
+    # Read again: another launch may have trained until this one held the sweep. A trial without a
+    # lock, as in a mirror, is dead now.
+    found = states_of(spec, trials, store.root)
+    states = {key: replace(s, is_locked=bool(s.is_locked)) for key, s in found.items()}
     # Requests made so far were for earlier launches.
     store.forget_stop()
     store.forget(key for key, state in states.items() if not state.phase.is_done)

@@ -243,7 +243,7 @@ def test_a_trials_directory_stands_for_its_newest_checkpoint(tmp_path: Path) -> 
 
 
 def test_an_onnx_file_is_refused_with_what_to_take() -> None:
-    with pytest.raises(UserError, match=r"x.onnx: is for other programs; take generator.safetenso"):
+    with pytest.raises(UserError, match=r"x.onnx: is for other programs; use generator.safetenso"):
         Colorizer.load("x.onnx")
 
 

@@ -84,7 +84,7 @@ def test_what_is_not_the_weights_is_a_reason_and_is_not_run(
     reason = fid_unavailable()
     assert reason is not None
     assert "\n" not in reason
-    assert f"{weights} does not hold the Inception's weights" in reason
+    assert f"{weights} does not hold the Inception weights" in reason
     assert fid(pictures(), pictures(seed=1), CPU) is None
     assert not (tmp_path / "ran").exists()
 

@@ -177,7 +177,7 @@ def test_a_store_that_goes_away_stops_nothing_and_is_told_later(
     assert away.returncode == 0, away.stderr
     assert "tracking store is away" in away.stdout
     assert "Finished at step 60 of 60" in away.stdout
-    assert "run the same command again" in away.stdout
+    assert "the tracking store lacks the latest results; run this again" in away.stdout
     assert call(*command).exit_code == 0
     run = only_run(store_of(workplace), "train")
     assert (run.info.status, run.data.tags["colorsweep.step"]) == ("FINISHED", "60")

@@ -146,7 +146,7 @@ def test_ctrl_c_takes_a_checkpoint_of_the_last_step(story: Story) -> None:
 def test_the_same_command_goes_on_to_exactly_as_many_trials_as_asked(story: Story) -> None:
     assert story.again.returncode == 0, story.again.stderr + story.again.stdout
     known = len(story.trials_when_stopped)
-    assert story.again.stdout.startswith(f"story: {known} trials: ")
+    assert re.match(rf"story: \d of {known} trials finished", story.again.stdout)
     assert f"; {7 - known} more to be chosen by the search" in story.again.stdout
     assert [t.key for t in story.trials[:known]] == [t.key for t in story.trials_when_stopped]
     assert len({trial.key for trial in story.trials}) == len(story.trials) == 7
@@ -225,7 +225,7 @@ def test_status_dry_run_and_report_tell_pruned_from_failed(
         call(*options, "status", "story").stdout
     )
     plan = call(*options, "launch", str(story.spec.path), "--dry-run").stdout
-    assert f"0 new, 0 resumed, {7 - pruned} finished, {pruned} pruned" in plan
+    assert f"{7 - pruned} of 7 trials finished, {pruned} pruned" in plan
     assert "0 more to be chosen by the search, over" in plan
     assert "saturation.weight: 1 to 1000 (log)" in plan
     page = Path(call(*options, "report", "story").stdout.strip()).read_text()
@@ -240,5 +240,5 @@ def test_without_the_scheduler_those_that_it_stopped_are_to_go_on(
     without.write_text(text.partition("scheduler:")[0].replace("trials: 4", "trials: 6"))
     pruned = sum(state.marker is not None for state in story.states.values())
     plan = call("--runs", str(story.runs), "launch", str(without), "--dry-run").stdout
-    assert f"0 new, {pruned} resumed, {7 - pruned} finished" in plan
+    assert f"{7 - pruned} of 7 trials finished, {pruned} waiting" in plan
     assert "2 more to be chosen by the search, over" in plan

@@ -100,7 +100,7 @@ def stored(story: Story, server: Server, monkeypatch: pytest.MonkeyPatch) -> Obj
 
 def test_the_same_command_goes_on_after_the_death_of_launch_and_workers(story: Story) -> None:
     assert story.finished.returncode == 0, story.finished.stderr
-    assert "1 new, 2 to go on with, 0 finished" in story.finished.stdout
+    assert "0 of 3 trials finished, 1 waiting, 2 died" in story.finished.stdout
     assert "restarting" in story.finished.stdout
     assert "3 of 3 trials finished" in story.finished.stdout
     assert story.finished.stderr == ""
@@ -152,14 +152,14 @@ def test_another_machine_tells_how_every_sweep_is_from_storage_alone(story: Stor
     (found,) = json.loads(story.status.stdout)
     assert found["sweep"] == "story"
     trials = found["trials"]
-    assert [trial["state"] for trial in trials] == ["finished"] * 3
+    assert [trial["phase"] for trial in trials] == ["finished"] * 3
     assert [trial["durable_step"] for trial in trials] == [320] * 3
     assert all(trial["restarts"] >= 2 for trial in trials[:2])
 
 
 def test_another_machine_finds_nothing_to_do(story: Story) -> None:
     assert story.elsewhere.returncode == 0, story.elsewhere.stderr
-    assert "0 new, 0 to go on with, 3 finished" in story.elsewhere.stdout
+    assert "story: 3 of 3 trials finished" in story.elsewhere.stdout
     assert "Dashboard" not in story.elsewhere.stdout, "Ray was started for nothing"
 
 
