@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.driver.sweep_bench import SweepBench
 
 
-@click.command()
+@click.command(short_help="Measure the speed here; estimate a sweep's time.")
 @click.argument("sweep", required=False)
 @click.option(
     "--device",

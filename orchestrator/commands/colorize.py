@@ -36,7 +36,12 @@ ARGUMENTS = [
 ]
 
 
-@click.command(cls=OneLineCommand, params=ARGUMENTS, context_settings={"max_content_width": 100})
+@click.command(
+    cls=OneLineCommand,
+    params=ARGUMENTS,
+    short_help="Colour pictures with a trained generator.",
+    context_settings={"max_content_width": 100},
+)
 @click.pass_obj
 def colorize(
     locations: Locations,

@@ -24,7 +24,12 @@ ARGUMENTS = [
 ]
 
 
-@click.command(cls=OneLineCommand, params=ARGUMENTS, context_settings={"max_content_width": 100})
+@click.command(
+    cls=OneLineCommand,
+    params=ARGUMENTS,
+    short_help="Write a generator as ONNX and safetensors.",
+    context_settings={"max_content_width": 100},
+)
 @click.pass_obj
 def export(
     locations: Locations,

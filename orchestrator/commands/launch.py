@@ -12,10 +12,12 @@ from orchestrator.sweep.spec import SweepSpec, find_sweep, read_sweep
 from orchestrator.sweep.trials import Trial, expand
 
 
-@click.command()
+@click.command(short_help="Run a sweep, or go on with it.")
 @click.argument("sweep")
 @click.option("--dry-run", is_flag=True, help="Print trials, time and cost; start nothing.")
-@click.option("--price", type=click.FloatRange(min=0), help="Price of an hour of one trial.")
+@click.option(
+    "--price", type=click.FloatRange(min=0), help="Price of one trial's hour, for --dry-run."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @click.pass_obj
 def launch(

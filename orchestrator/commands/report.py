@@ -9,7 +9,7 @@ import click
 from orchestrator.store.paths import Locations
 
 
-@click.command()
+@click.command(short_help="Compare trials on a page.")
 @click.argument("sweeps", metavar="SWEEP...", nargs=-1, required=True)
 @click.option(
     "--out",

@@ -61,7 +61,7 @@ class SweepStatus:
     trials: list[TrialStatus]
 
 
-@click.command()
+@click.command(short_help="Show trials and sweeps.")
 @click.argument("sweep", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_obj

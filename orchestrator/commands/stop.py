@@ -12,7 +12,7 @@ from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
 
 
-@click.command()
+@click.command(short_help="Ask a running sweep or trial to stop.")
 @click.argument("sweep")
 @click.argument("trial", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the trials that were asked as JSON.")

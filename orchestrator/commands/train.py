@@ -248,6 +248,7 @@ def name_of(config: TrainConfig) -> str:
 @click.command(
     cls=_Command,
     params=[option for options in SECTIONS.values() for option in options],
+    short_help="Train one trial without Ray.",
     context_settings={"max_content_width": 110},
 )
 @click.pass_obj
