@@ -48,6 +48,16 @@ def default_uri(runs: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute()}/mlflow.db"
 
 
+def require_answer(uri: str, runs: Path) -> None:
+    """Fail before anything is written if a tracking server is absent.
+
+    Raises:
+        UserError: nothing answers at the URI. The store below ``runs`` is made later.
+    """
+    if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
+        connect(uri)
+
+
 def connect(uri: str, *, to_read: bool = False) -> Client:
     """Open a tracking store.
 

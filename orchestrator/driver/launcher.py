@@ -19,7 +19,7 @@ from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial, corners
 from reports.phase import TrialPhase, counted
-from reports.store import Launched, connect, without_password
+from reports.store import Launched, require_answer, without_password
 from reports.tracking import SweepTracker
 
 
@@ -48,8 +48,7 @@ def launch(
     # The 489 shipped photographs are known to be good, and loading them takes seconds.
     unsure = [t for t in todo if t.config.dataset != "photos" or t.config.batch_size > 489]
     check_datasets(unsure, console)
-    if not uri.startswith(f"sqlite:///{locations.runs.absolute()}/"):
-        connect(uri)  # fail before anything is written if the server is absent
+    require_answer(uri, locations.runs)
     make_writable(store.directory)
     with store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
         tracker = SweepTracker(uri, spec.name, locations.runs)

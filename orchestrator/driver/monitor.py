@@ -35,7 +35,7 @@ class Monitor:
         """Show the state left by earlier launches; send it to tracking if the trial is done."""
         row = self.view.rows[key]
         row.phase, row.step, row.total_steps = state.phase, state.step, state.total_steps
-        row.epoch, row.metrics = state.epoch, state.metrics
+        row.epoch, row.metrics, row.reason = state.epoch, state.metrics, state.reason
         if state.phase.is_done:
             self._send(key, state.phase, state.reason)
 

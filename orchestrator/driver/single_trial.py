@@ -19,7 +19,7 @@ from orchestrator.sweep.trials import Trial
 from orchestrator.worker.run import TrialTask, run
 from orchestrator.worker.stop_signal import StopReason, StopSignal
 from reports.phase import TrialPhase
-from reports.store import connect, read_sweep, without_password
+from reports.store import read_sweep, require_answer, without_password
 from reports.tracking import SweepTracker
 
 
@@ -37,8 +37,7 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     state = state_of(trial, directory)
     if state.phase is not TrialPhase.FINISHED:
         check_datasets([trial], console)
-    if not uri.startswith(f"sqlite:///{runs.absolute()}/"):
-        connect(uri)  # fail before anything is written if the server is absent
+    require_answer(uri, runs)
     make_writable(store.directory)
     tracker = SweepTracker(uri, sweep, runs)
     console.print(f"Trial      {directory}", soft_wrap=True)

@@ -4,7 +4,7 @@ A Ray worker keeps one such process, which has imported all modules and loaded t
 training is killed (out of memory, driver fault), the next one starts in a second instead of a
 quarter of a minute, in a clean state. Training never waits for the launch to read its progress.
 
-Both sides exchange pickled objects through a pipe. In: a ``TrialTask``, or ``STOP``. Out: a
+Both sides exchange pickled objects through a pipe. In: a ``TrialTask``, or ``STOP_REQUEST``. Out: a
 ``TrialEvent`` about once a second and at the end, of phase *died* if the training was killed.
 """
 
@@ -30,7 +30,7 @@ IMPORTED = (
     *("PIL.PngImagePlugin", "PIL.JpegImagePlugin"),
 )
 """Modules that a training needs, including some that it would import late."""
-STOP = "stop"
+STOP_REQUEST = "stop"
 LOOK_SECONDS = 1.0
 
 
@@ -71,7 +71,7 @@ class TrainingProcess:
             stopping = False
             while True:
                 if not stopping and (stopping := should_stop()):
-                    self._pipe.send(STOP)
+                    self._pipe.send(STOP_REQUEST)
                 if self._pipe.poll(LOOK_SECONDS):
                     event: TrialEvent = self._pipe.recv()
                     if event.phase is TrialPhase.DIED:

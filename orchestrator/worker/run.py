@@ -114,7 +114,8 @@ def run(
                 log.write(event)
                 emit(event)
 
-            ended = TrialEvent(task.key, *_fit(task, config, trial, report, stop))
+            phase, reason = _fit(task, config, trial, report, stop)
+            ended = TrialEvent(task.key, phase, reason=reason)
             log.write(ended)
             return ended
     except UserError as error:
@@ -135,8 +136,8 @@ def _fit(
     trial: "LocalTrial | UploadedTrial",
     report: Callable[[Progress], None],
     stop: StopSignal,
-) -> tuple[TrialPhase, Progress | None, str]:
-    """Train; return the phase, progress and reason of the last event."""
+) -> tuple[TrialPhase, str]:
+    """Train; return the phase and reason of the last event."""
     if not stop.is_set():
         import torch
 
@@ -152,10 +153,10 @@ def _fit(
             if trainer.fit(
                 trial.directory, baseline=baseline, on_progress=report, should_stop=stop.is_set
             ):
-                return TrialPhase.FINISHED, None, ""
+                return TrialPhase.FINISHED, ""
         except UserError as error:
-            return TrialPhase.FAILED, None, str(error)
+            return TrialPhase.FAILED, str(error)
         except Exception as error:  # an internal error, with its traceback in the directory
-            return TrialPhase.FAILED, None, keep_traceback(trial.directory, error)
+            return TrialPhase.FAILED, keep_traceback(trial.directory, error)
     pruned = stop.reason is StopReason.PRUNED
-    return TrialPhase.PRUNED if pruned else TrialPhase.STOPPED, None, stop.detail
+    return TrialPhase.PRUNED if pruned else TrialPhase.STOPPED, stop.detail
