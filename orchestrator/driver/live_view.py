@@ -45,7 +45,7 @@ class TrialRow:
     def left(self) -> str:
         """Return the time left, or the target that the final evaluation is measuring, as text."""
         if self.phase is TrialPhase.RUNNING and self.measuring:
-            return f"measures {self.measuring}"
+            return f"eval {self.measuring.replace(' of ', '/')}"
         return "" if self.seconds_left is None else duration(self.seconds_left)
 
     def losses(self) -> tuple[str, str]:
@@ -136,7 +136,7 @@ class LiveView:
             title_style="dim",
         )
         table.add_column("Trial", overflow="fold", min_width=8)
-        table.add_column("Phase")
+        table.add_column("Phase", no_wrap=True)
         for heading in ("Step", "Epoch", "Img/s", "Loss G", "D", "Achieved", "Left"):
             table.add_column(heading, justify="right", no_wrap=True)
         rows = list(self.rows.values())

@@ -26,5 +26,5 @@ def shown(width: int, speed: float = 0.0, measuring: str = "") -> str:
 
 def test_a_trial_past_its_last_step_says_what_it_measures() -> None:
     for width in (80, 120):
-        assert "measures 3 of 9" in shown(width, measuring="3 of 9")
-    assert "measures" not in shown(80, speed=20.0)
+        assert "eval 3/9" in shown(width, measuring="3 of 9")
+    assert "eval" not in shown(80, speed=20.0)
