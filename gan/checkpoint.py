@@ -122,7 +122,7 @@ def persist(write: Callable[[], object], target: Path) -> None:
             if pause is None or error.errno in REFUSED:
                 raise TrainingError(
                     f"{target}: cannot be written ({error.strerror}); the checkpoint before is "
-                    "kept; launch again once it can be"
+                    "kept; launch again once storage can be used"
                 ) from None
             log.warning("%s: cannot be written (%s); retrying in %g s", target, error, pause)
             time.sleep(pause)

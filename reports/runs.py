@@ -133,7 +133,7 @@ def of_tags(
         name=name,
         index=int(fields["index"]),
         status=status,
-        phase=TrialPhase(fields["phase"]),
+        phase=_phase_of(fields, status),
         reason=fields.get("reason", ""),
         config=TrainConfig.model_validate_json(fields["config"]),
         step=int(fields["step"]),
@@ -148,6 +148,15 @@ def of_tags(
         restarts=int(fields["restarts"]),
         goodput=float(fields["goodput"]) if fields["goodput"] else None,
     )
+
+
+def _phase_of(fields: Mapping[str, str], status: str) -> TrialPhase:
+    """Return the phase; runs from before it was a tag have only MLflow's status."""
+    if "phase" in fields:
+        return TrialPhase(fields["phase"])
+    killed = TrialPhase.PRUNED if fields.get("reason") else TrialPhase.STOPPED
+    known = (TrialPhase.FINISHED, TrialPhase.FAILED, TrialPhase.RUNNING)
+    return {phase.run_status: phase for phase in known}.get(status, killed)
 
 
 def params_of(config: TrainConfig) -> dict[str, str]:

@@ -260,6 +260,8 @@ def _load_npz(path: Path, size: int) -> Dataset:
         raise UserError(f"dataset_path: {path} cannot be read ({error.strerror})") from None
     except KeyError as error:
         raise UserError(f"dataset_path: {path} {wanted} ({error.args[0]})") from None
+    except MemoryError:  # not the archive's fault
+        raise
     except Exception:  # a damaged archive can raise anything its decoders do
         raise UserError(f"dataset_path: {path} {wanted}") from None
     for name, part in zip(("train", "test"), parts, strict=True):

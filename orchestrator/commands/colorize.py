@@ -12,8 +12,7 @@ from gan.errors import UserError
 from orchestrator.commands.generator_options import OPTIONS, given_targets
 from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.inference.chosen import GeneratorOptions, choose
-from orchestrator.inference.jobs import SUFFIX
-from orchestrator.store.paths import Locations
+from orchestrator.store.paths import COLORIZED, Locations
 
 ARGUMENTS = [
     click.Argument(["paths"], nargs=-1, required=True, type=click.Path(path_type=Path)),
@@ -26,7 +25,7 @@ ARGUMENTS = [
     ),
     click.Option(
         ["--suffix"],
-        help=f"Suffix of output names.  [default: {SUFFIX}; none with --out]",
+        help=f"Suffix of output names.  [default: {COLORIZED}; none with --out]",
     ),
     click.Option(["--overwrite"], is_flag=True, help="Replace existing files, but none of PATHS."),
     click.Option(["--in-place"], is_flag=True, help="Write over the pictures themselves."),
@@ -75,7 +74,7 @@ def colorize(
     if in_place and (out is not None or suffix is not None):
         raise UserError("--in-place goes with neither --out nor --suffix")
     if suffix is None:
-        suffix = SUFFIX if out is None and not in_place else ""
+        suffix = COLORIZED if out is None and not in_place else ""
     if Path(suffix).name != suffix:
         raise UserError(f"--suffix: {suffix!r} cannot be part of a file name")
     # Set before torch is imported below. By default its threads wait in a busy loop: with one of

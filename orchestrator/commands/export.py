@@ -45,9 +45,8 @@ def export(
 
     The ONNX file holds the network: L*/50 - 1 in, and for each picture the targets that are its
     inputs; (a*, b*)/110 out, any batch, height and width (multiples of a stride that is in its
-    metadata, with the config). ONNX Runtime has to make the
-    same of it as PyTorch, within 1e-4, or nothing is written. The other two are what --generator
-    and the Python API take.
+    metadata, with the config). Nothing is written unless ONNX Runtime agrees with PyTorch within
+    1e-4. --generator and the Python API take the other two files.
 
     Exits with 2 on bad input.
     """

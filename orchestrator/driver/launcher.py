@@ -93,8 +93,7 @@ def _launch(
             tracking.put(run.key, partial(SweepTracker.leave_out, key=run.key))
         elif run.phase.is_active and not states[run.key].phase.is_done:
             # This launch holds the sweep, so the process that reported an active phase is dead.
-            phase = states[run.key].phase
-            monitor.correct(run.key, TrialPhase.DIED if phase.is_active else phase)
+            monitor.correct(run.key, states[run.key])
     try:
         if left or not all(state.phase.is_done for state in states.values()):
             if (reason := features_unavailable()) is not None:

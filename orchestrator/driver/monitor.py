@@ -49,9 +49,9 @@ class Monitor:
         if news and event.phase is not TrialPhase.RESTARTING:
             self._send(event.key, event.phase, event.reason)
 
-    def correct(self, key: str, phase: TrialPhase) -> None:
-        """Send the true phase of a trial whose run shows another."""
-        self._send(key, phase, "")
+    def correct(self, key: str, state: TrialState) -> None:
+        """Send the phase of a trial whose run shows an active one, though nothing trains it."""
+        self._send(key, TrialPhase.DIED if state.phase.is_active else state.phase, state.reason)
 
     def _send(self, key: str, phase: TrialPhase, reason: str) -> None:
         trial, index = self._trials[key]

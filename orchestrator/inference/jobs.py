@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.inference.image_files import SUFFIXES
-
-SUFFIX = "-colorized"
-"""Suffix of outputs next to a picture; a picture with it is not an input."""
+from orchestrator.store.paths import COLORIZED
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def _below(folder: Path, where: OutputOptions) -> list[Path]:
 
 def _is_input(file: Path, folder: Path, where: OutputOptions) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    output = file.stem.endswith((SUFFIX, where.suffix or SUFFIX))
+    output = file.stem.endswith((COLORIZED, where.suffix or COLORIZED))
     if where.out is not None and folder.resolve() in where.out.resolve().parents:
         output |= where.out.resolve() in file.resolve().parents
     return file.suffix.lower() in SUFFIXES and file.is_file() and not hidden and not output

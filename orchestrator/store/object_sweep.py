@@ -29,13 +29,23 @@ from orchestrator.store.object_store import (
     first_line,
     with_retries,
 )
-from orchestrator.store.paths import MANIFEST, PRUNED, mirror_root, stop_object
+from orchestrator.store.paths import (
+    ATTEMPTS,
+    ERROR,
+    MANIFEST,
+    PRUNED,
+    mirror_root,
+    stop_object,
+)
 from orchestrator.sweep.messages import listed, nearest
 
 LOOK_SECONDS = 5.0
 THREADS = 16
 TRIES = 3
-SMALL = re.compile(r"(attempts/[0-9][^/]*\.json|samples/step-\d+\.png|error\.txt|pruned\.json)")
+SMALL = re.compile(
+    rf"({ATTEMPTS}/[0-9][^/]*\.json|samples/step-\d+\.png"
+    rf"|{re.escape(ERROR)}|{re.escape(PRUNED)})"
+)
 
 
 class ObjectSweep:

@@ -31,6 +31,8 @@ STOP = "stop"
 PRUNED = "pruned.json"
 ERROR = "error.txt"
 ATTEMPTS = "attempts"
+COLORIZED = "-colorized"
+"""Suffix of outputs next to their pictures; a picture with it is no input."""
 
 
 @dataclass(frozen=True)

@@ -66,21 +66,31 @@ class TrainingProcess:
         Raises:
             Died: the training's process, or the one that it was forked from, was killed.
         """
+        self._send(task)
+        stopping = False
+        while True:
+            if not stopping and (stopping := should_stop()):
+                self._send(STOP_REQUEST)
+            event = self._next_event()
+            if event is None or event.key != task.key:  # or left over from an earlier trial
+                continue
+            if event.phase is TrialPhase.DIED:
+                raise Died(event.reason)
+            if not event.phase.is_active:
+                return event
+            emit(event)
+
+    def _send(self, message: object) -> None:
+        with suppress(OSError):  # the process is dead; its last events are still read
+            self._pipe.send(message)
+
+    def _next_event(self) -> TrialEvent | None:
+        """Wait for an event, at most ``LOOK_SECONDS``."""
         try:
-            self._pipe.send(task)
-            stopping = False
-            while True:
-                if not stopping and (stopping := should_stop()):
-                    self._pipe.send(STOP_REQUEST)
-                if self._pipe.poll(LOOK_SECONDS):
-                    event: TrialEvent = self._pipe.recv()
-                    if event.phase is TrialPhase.DIED:
-                        raise Died(event.reason)
-                    if not event.phase.is_active:
-                        return event
-                    emit(event)
+            event: TrialEvent | None = self._pipe.recv() if self._pipe.poll(LOOK_SECONDS) else None
         except (EOFError, OSError):
             raise Died("with the process that it was forked from") from None
+        return event
 
     @property
     def is_alive(self) -> bool:
@@ -106,7 +116,8 @@ def main() -> None:
     # A fork has none of its parent's threads, and would wait for them for ever.
     torch.set_num_threads(1)
     training: _Training | None = None
-    with suppress(EOFError, OSError):  # the worker is dead
+    # The worker's end; any other error is an internal one, and is printed.
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             ready = wait([pipe] if training is None else [pipe, training.events])
             if training is not None and training.events in ready:

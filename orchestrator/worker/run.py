@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,8 @@ class LocalTrial:
 
     def _watch(self) -> None:
         while not self._closing.wait(LOOK_SECONDS):
-            self._look()
+            with suppress(OSError):  # a disk that fails for a while must not end this thread
+                self._look()
 
     def _look(self) -> None:
         if (marker := read_marker(self.directory)) is not None:

@@ -72,6 +72,16 @@ def test_a_killed_training_is_told_and_the_next_goes_on(
     assert second.step > second.from_step
 
 
+def test_an_error_of_the_worker_is_not_taken_for_a_death(
+    process: TrainingProcess, small_npz: Path, tmp_path: Path
+) -> None:
+    def fail(event: TrialEvent) -> None:
+        raise ConnectionError("the worker's own")
+
+    with pytest.raises(ConnectionError, match="the worker's own"):
+        process.train(task_of(small(small_npz, steps=10**6), tmp_path), fail, never)
+
+
 def test_a_mistake_is_told_like_any_other_end(
     process: TrainingProcess, small_npz: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """A sweep that was launched in this process, looked at, edited and launched again."""
 
 import json
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,11 @@ from orchestrator.store.lock import lock
 from orchestrator.store.manifest import read_manifest, write_manifest
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
+from orchestrator.worker import run as run_module
+from orchestrator.worker.run import LocalTrial
+from orchestrator.worker.stop_signal import StopSignal
 from tests.support.cli_flags import call
+from tests.support.s3 import wait_for
 from tests.support.tasks import run_here, task_of
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -188,3 +193,23 @@ def test_a_trial_that_leaves_the_file_is_kept_and_leaves_the_report(sweep: Path)
     Path("tiny.yaml").write_text(text)
     assert "new: [baseline, seed=2]" in call("launch", "tiny.yaml").stdout
     assert kept in reported(), "it is back, and was not trained again"
+
+
+def test_a_disk_that_fails_for_a_while_does_not_hide_a_later_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def failing(trial: Path) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(run_module, "LOOK_SECONDS", 0.01)
+    stop, trial = StopSignal(), tmp_path / "key"
+    trial.mkdir()
+    with LocalTrial(trial, stop):
+        monkeypatch.setattr(run_module, "read_marker", failing)
+        assert failed.wait(30)
+        (trial / "stop").touch()
+        wait_for(stop.is_set)

@@ -8,6 +8,7 @@ from gan.data.datasets import Dataset
 from gan.errors import UserError
 from gan.model.networks import load_generator
 from reports.phase import TrialPhase
+from reports.runs import of_tags, tags_of
 from reports.store import (
     Launched,
     connect,
@@ -19,6 +20,7 @@ from reports.store import (
     sweeps,
 )
 from reports.tracking import SweepTracker, log_report
+from tests.support import trial_runs
 from tests.support.tracked_trials import (
     CONFIG,
     LONGER,
@@ -117,6 +119,25 @@ def test_a_runs_status_follows_the_trials(
         seen.append((read.phase, read.reason, run.info.status))
         assert read.status == run.info.status
     assert seen == steps
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "phase"),
+    [
+        ("RUNNING", "", TrialPhase.RUNNING),
+        ("FINISHED", "", TrialPhase.FINISHED),
+        ("FAILED", "no room", TrialPhase.FAILED),
+        ("KILLED", "", TrialPhase.STOPPED),
+        ("KILLED", "behind at step 20", TrialPhase.PRUNED),
+    ],
+)
+def test_a_run_from_before_phases_were_tags_is_read(
+    status: str, reason: str, phase: TrialPhase
+) -> None:
+    tags = tags_of(trial_runs.run())
+    del tags["colorsweep.phase"]
+    tags["colorsweep.reason"] = reason
+    assert of_tags(tags, "id", "a trial", status, {}, "").phase is phase
 
 
 def test_params_say_what_makes_the_trial_and_not_how_long_it_is(
