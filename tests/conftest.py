@@ -21,14 +21,10 @@ from gan.evaluation.held_out import HeldOut
 from gan.evaluation.reference import Natural
 from gan.training import session
 from gan.training.trainer import Trainer
-from orchestrator.store.object_store import ObjectStore
-from orchestrator.worker import upload
-from reports.store import default_uri
-from reports.tracking import SweepTracker
-from tests.support.s3 import Server
 from tests.support.streamed_images import noise
-from tests.support.tracked_trials import CONFIG
 from tests.support.trainings import Start, small
+
+pytest_plugins = ["tests.support.stores"]
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
 torch.set_num_threads(1)
@@ -149,41 +145,6 @@ def web_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
     server.server_close()
 
 
-@pytest.fixture(scope="session")
-def finished(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a trial of 6 steps."""
-    directory = tmp_path_factory.mktemp("finished") / CONFIG.key()
-    assert Trainer(CONFIG, photos, torch.device("cpu")).fit(directory)
-    return directory
-
-
-@pytest.fixture
-def trial(finished: Path, tmp_path: Path) -> Path:
-    """A copy of it, to change."""
-    return Path(shutil.copytree(finished, tmp_path / finished.name))
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of S3, in a process of its own."""
-    server = Server(tmp_path_factory.mktemp("server") / "log")
-    yield server
-    server.end()
-
-
-@pytest.fixture
-def uri(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty store there, with scratch directories of the test's own."""
-    for name, value in server.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(upload, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(upload, "LOOK_SECONDS", 0.5)
-    yield server.new_bucket()
-    server.resume()
-    server.allow()
-
-
 @pytest.fixture
 def sweep(request: pytest.FixtureRequest) -> str:
     """A sweep of the test's own."""
@@ -201,23 +162,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # is put back, should a flag have set it
     return here
-
-
-@pytest.fixture
-def store(uri: str) -> ObjectStore:
-    return ObjectStore(uri)
-
-
-@pytest.fixture(scope="module")
-def tracking_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A SQLite store, and the directory of its artifacts. A new one takes seconds to make."""
-    runs = tmp_path_factory.mktemp("runs")
-    return default_uri(runs), runs
-
-
-@pytest.fixture
-def tracker(tracking_store: tuple[str, Path], sweep: str) -> SweepTracker:
-    return SweepTracker(tracking_store[0], sweep, tracking_store[1])
 
 
 @pytest.fixture

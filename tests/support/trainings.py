@@ -4,11 +4,9 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from mlflow import MlflowClient
-from mlflow.entities import Run
 from torch import Tensor
 
 from gan import checkpoint
@@ -16,6 +14,10 @@ from gan.config import TrainConfig
 from gan.data.datasets import load
 from gan.training.session import Session
 from gan.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 Start = Callable[..., Trainer]
 
@@ -81,7 +83,7 @@ def everything(of: Trainer) -> dict[str, bytes]:
     return {**state, "trial.json": json.dumps(trial, sort_keys=True).encode()}
 
 
-def assert_sent_once(client: MlflowClient, run: Run, of: Trainer) -> None:
+def assert_sent_once(client: "MlflowClient", run: "Run", of: Trainer) -> None:
     """Assert that a run of a store has the history's points, each once."""
     wanted = {
         (name, step): value for step, metrics in points(of) for name, value in metrics.items()
