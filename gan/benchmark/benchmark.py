@@ -40,7 +40,7 @@ from gan.training.step import EAGER_STEPS, GanStep, uses_bfloat16
 
 ROUNDS = 5
 FEW = 50
-"""Held-out images for timing the final evaluation, whose time grows with their number."""
+"""Held-out images for timing the final evaluation on a CPU, where its time grows with them."""
 SECONDS = 3.0
 """Duration of each of a round's three parts, unless a single step takes longer."""
 
@@ -124,7 +124,7 @@ def bench(
         batch_size=config.batch_size,
         rounds=tuple(measured),
         evaluation_ms=evaluation_ms,
-        target_ms=target_ms * config.eval_images / min(FEW, config.eval_images),
+        target_ms=target_ms * config.eval_images / _few(config, device),
         log_ms=log_ms,
         checkpoint_ms=checkpoint_ms,
         evaluate_every=config.evaluate_every,
@@ -141,9 +141,14 @@ def _random_pictures(config: TrainConfig) -> Tensor:
     return torch.randint(256, (count, size, size, 3), dtype=torch.uint8, generator=random)
 
 
+def _few(config: TrainConfig, device: torch.device) -> int:
+    return config.eval_images if device.type == "cuda" else min(FEW, config.eval_images)
+
+
 def _measure_a_target(training: Training) -> None:
     """Measure a few held-out images at one target, as the final evaluation does."""
-    few = HeldOut.of(training.held_out.rgb[:FEW], training.held_out.photograph[:FEW])
+    count = _few(training.config, training.device)
+    few = HeldOut.of(training.held_out.rgb[:count], training.held_out.photograph[:count])
     config = training.config.at((training.config.measured_targets() or [{}])[0])
     evaluate(training.gan.generator, few, config, Natural(lambda: few.rgb))
 

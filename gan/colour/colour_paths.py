@@ -78,6 +78,11 @@ class Path:
 
         return error
 
+    def repeated(self, times: int) -> "Path":
+        """Return the path of the whole sequence of pictures, repeated ``times`` times."""
+        parts = (self.up, self.luminance, self.ab, self.push, self.turn)
+        return Path(self.statistic, *(x.repeat(times, 1, 1, 1) for x in parts))
+
     def sparse(self, pixels: int) -> "Path":
         """Return the path of every n-th pixel of every n-th row, about ``pixels`` per picture."""
         push = strided(self.push, pixels) if self.statistic.moves == "scale" else self.push

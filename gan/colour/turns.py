@@ -77,6 +77,11 @@ class Crossing:
         value = statistic.measure(turn.shown(self.tint, angle))
         return self.sign * statistic.difference(value, target)
 
+    def repeated(self, times: int) -> "Crossing":
+        """Return the crossings of the whole sequence of pictures, repeated ``times`` times."""
+        parts = (self.tint, self.low, self.high, self.sign)
+        return Crossing(*(x.repeat(times) for x in parts))
+
 
 def crossing(statistic: Statistic, turn: Turn, target: Tensor) -> Crossing:
     """Find the crossing of target hues (N,) with the least tint, and then with the least angle."""

@@ -21,6 +21,7 @@ from gan.control import ControlName
 from gan.errors import UserError
 from gan.model import conditioning
 from gan.model.conditioning import with_planes
+from gan.model.mean_of_2x2 import MeanOf2x2
 
 
 def _down(
@@ -56,7 +57,7 @@ def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequ
     if resize:
         # Averaging 2x2 afterwards equals a 4x4 convolution of a nearest-neighbour enlargement:
         # no checkerboard (Odena et al. 2016), at a quarter of the multiplications.
-        enlarge.append(nn.AvgPool2d(2, stride=1))
+        enlarge.append(MeanOf2x2())
     return nn.Sequential(
         *enlarge,
         nn.BatchNorm2d(c_out) if norm else nn.Identity(),

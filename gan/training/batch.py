@@ -33,6 +33,16 @@ class Batch:
     fitted_ab: Tensor
     """(N, 2, H, W): the photographs' colours moved to the targets; ``ab`` if nothing is fitted."""
 
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """Return a copy with every tensor changed."""
+        targets = {name: change(tensor) for name, tensor in self.targets.items()}
+        l, ab, rgb, fitted_ab = map(change, (self.l, self.ab, self.rgb, self.fitted_ab))  # noqa: E741
+        return Batch(l, ab, rgb, targets, fitted_ab)
+
+    def tensors(self) -> list[Tensor]:
+        """List all tensors in a fixed order."""
+        return [self.l, self.ab, self.rgb, *self.targets.values(), self.fitted_ab]
+
 
 @dataclass(frozen=True, eq=False)
 class Draws:
@@ -64,6 +74,10 @@ class Draws:
         """Return a copy with every tensor changed, such as moved to a device."""
         targets = {name: change(tensor) for name, tensor in self.targets.items()}
         return Draws(targets, change(self.directions), change(self.pixels))
+
+    def sent(self, device: torch.device) -> "Draws":
+        """Return a copy on a device, without waiting for it."""
+        return self.mapped(lambda tensor: tensor.to(device, non_blocking=True))
 
     def tensors(self) -> list[Tensor]:
         """List all tensors in a fixed order."""

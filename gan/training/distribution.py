@@ -59,9 +59,21 @@ def distribution_distance(
         if side <= 1:
             points = [c.permute(0, 2, 3, 1).reshape(-1, 3)[pixels] for c in clouds]
         else:
-            points = [avg_pool2d(c, side).permute(0, 2, 3, 1).reshape(-1, 3) for c in clouds]
+            points = [window_means(c, side).permute(0, 2, 3, 1).reshape(-1, 3) for c in clouds]
         distances.append(sliced_wasserstein(points[0], points[1], vectors))
     return torch.stack(distances).mean()
+
+
+def window_means(x: Tensor, side: int) -> Tensor:
+    """Return the means of adjacent windows: (N, C, H, W) -> (N, C, H // side, W // side)."""
+    # On a GPU, one thread of the pooling would sum a whole window.
+    return _means_of_reshaped(x, side) if x.is_cuda else avg_pool2d(x, side)
+
+
+def _means_of_reshaped(x: Tensor, side: int) -> Tensor:
+    down, right = (pixels // side for pixels in x.shape[2:])
+    whole = x[:, :, : down * side, : right * side]
+    return whole.reshape(*x.shape[:2], down, side, right, side).mean(dim=(3, 5))
 
 
 def draw_directions(scales: int, random: torch.Generator) -> Tensor:

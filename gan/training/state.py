@@ -60,7 +60,9 @@ class Training:
         """Update the discriminator, then the generator, on the step's batch."""
         # Dropout uses the global random generator; seeded for each step, it needs no saved state.
         torch.manual_seed(mix(self.config.seed, Stream.DROPOUT, self.step))
-        self.gan(self.batches.at(self.step), self.step, self.lr_factor())
+        with self.gan.ahead():
+            rgb = self.batches.at(self.step)
+        self.gan(rgb, self.step, self.lr_factor())
         self.step += 1
 
     def lr_factor(self) -> float:

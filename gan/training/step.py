@@ -1,6 +1,7 @@
 """One update of both networks, queued on the device without waiting for it."""
 
 from collections import Counter
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from gan.model.networks import build
 from gan.training.adam import Adam
 from gan.training.batch import Batch, Draws, prepare
 from gan.training.losses import Network, Term, Update, losses, real_ab, terms
+from gan.training.recorded_preparation import RecordedPreparation
 
 EAGER_STEPS = 3
 """Warm-up updates of a set of terms before its CUDA graph is recorded: during these, cuDNN, the
@@ -21,7 +23,8 @@ class GanStep:
     """Both networks with their optimizers; a call updates them on a batch.
 
     On a GPU, an update is recorded as a CUDA graph and replayed: launching its kernels one by one
-    would take the CPU longer than the GPU needs to run them.
+    would take the CPU longer than the GPU needs to run them. The next batch is prepared on a
+    stream of its own while the networks learn from this one.
     """
 
     def __init__(self, config: TrainConfig, total_steps: int, device: torch.device) -> None:
@@ -52,19 +55,27 @@ class GanStep:
         """Step at which each term first exploded or was not finite; -1 if never."""
         self._limits = torch.tensor([term.limit for term in self.terms], device=device)
         self._step = torch.zeros((), dtype=torch.long, device=device)
+        self._ahead: torch.cuda.Stream | None = None
+        if device.type == "cuda":
+            self._ahead = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self._ahead.wait_stream(torch.cuda.current_stream(device))
         self.forget_graphs()
 
     def forget_graphs(self) -> None:
         """Discard the recorded CUDA graphs, because tensors that they use were replaced."""
         self._eager: Counter[tuple[Term, ...]] = Counter()
         self._graphs: dict[tuple[Term, ...], torch.cuda.CUDAGraph] = {}
-        self._inputs: tuple[Tensor, Draws] | None = None
+        self._preparation: RecordedPreparation | None = None
+
+    def ahead(self) -> AbstractContextManager[object]:
+        """Select the stream on which the pictures of an update have to be made."""
+        return torch.cuda.stream(self._ahead)  # does nothing if there is none
 
     def __call__(self, rgb: Tensor, step: int, lr_factor: float) -> None:
         """Update the discriminator if due, then the generator.
 
         Args:
-            rgb: (B, 3, H, W) in [0, 1], on the device.
+            rgb: (B, 3, H, W) in [0, 1], on the device, made within ``ahead``.
             step: number of the update, from 0.
             lr_factor: factor of both learning rates.
         """
@@ -73,13 +84,19 @@ class GanStep:
         self._step.fill_(step)
         self.optimizers["generator"].set_rate(self.config.generator_lr * lr_factor)
         self.optimizers["discriminator"].set_rate(self.config.discriminator_lr * lr_factor)
-        if self.device.type != "cuda":
-            self._update(rgb, draws, active)
+        if self._ahead is None:
+            self._update(self._prepared(rgb, draws), draws, active)
         elif self._eager[active] < EAGER_STEPS:
             self._eager[active] += 1
-            self._on_side_stream(rgb, draws.mapped(self._sent), active)
+            # PyTorch requires that an update runs on another stream before it is recorded.
+            main = torch.cuda.current_stream(self.device)
+            self._ahead.wait_stream(main)
+            with self.ahead():
+                sent = draws.sent(self.device)
+                self._update(self._prepared(rgb, sent), sent, active)
+            main.wait_stream(self._ahead)
         else:
-            self._replay(rgb, draws, step, active)
+            self._replay(self._ahead, rgb, draws, step, active)
 
     def active_terms(self, step: int) -> tuple[Term, ...]:
         """Return the terms that act in update ``step``."""
@@ -101,36 +118,37 @@ class GanStep:
             for term in self.terms
         )
 
-    def _sent(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.device, non_blocking=True)
+    def _prepared(self, rgb: Tensor, draws: Draws) -> Batch:
+        return prepare(*rgb_to_l_ab(rgb), rgb, draws, self.config)
 
-    def _replay(self, rgb: Tensor, draws: Draws, step: int, active: tuple[Term, ...]) -> None:
-        """Replay the CUDA graph of these terms on the inputs, after recording it on first use."""
-        if self._inputs is None:
-            self._inputs = rgb.clone(), draws.mapped(lambda tensor: self._sent(tensor).clone())
-        held_rgb, held_draws = self._inputs
-        held_rgb.copy_(rgb)
-        for held, drawn in zip(held_draws.tensors(), draws.tensors(), strict=True):
-            held.copy_(drawn, non_blocking=True)
+    def _replay(
+        self,
+        ahead: torch.cuda.Stream,
+        rgb: Tensor,
+        draws: Draws,
+        step: int,
+        active: tuple[Term, ...],
+    ) -> None:
+        """Replay the CUDA graphs of these terms and of their batch, recorded on first use."""
+        main = torch.cuda.current_stream(self.device)
+        with self.ahead():
+            if self._preparation is None:
+                self._preparation = RecordedPreparation(self._prepared, rgb, draws)
+            self._preparation.replay(rgb, draws)
+        main.wait_stream(ahead)
+        batch, draws = self._preparation.taken()
+        # From here on the next batch can be prepared.
+        ahead.wait_stream(main)
         if active not in self._graphs:
             # First free the memory of graphs that no later step replays.
             self._graphs = {k: g for k, g in self._graphs.items() if not self._is_over(k, step)}
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
-                self._update(held_rgb, held_draws, active)
+                self._update(batch, draws, active)
             self._graphs[active] = graph
         self._graphs[active].replay()
 
-    def _on_side_stream(self, rgb: Tensor, draws: Draws, active: tuple[Term, ...]) -> None:
-        # PyTorch requires warm-up on a side stream before recording.
-        stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(stream):
-            self._update(rgb, draws, active)
-        torch.cuda.current_stream(self.device).wait_stream(stream)
-
-    def _update(self, rgb: Tensor, draws: Draws, active: tuple[Term, ...]) -> None:
-        batch = prepare(*rgb_to_l_ab(rgb), rgb, draws, self.config)
+    def _update(self, batch: Batch, draws: Draws, active: tuple[Term, ...]) -> None:
         made = {name: value.detach() for name, value in self._learn(batch, draws, active).items()}
         zero = torch.zeros((), device=self.device)
         values = torch.stack([made.get(term.name, zero) for term in self.terms])

@@ -11,13 +11,16 @@ from torch import Tensor, nn
 
 from gan import checkpoint
 from gan.benchmark.plain_loop import PlainLoop
+from gan.colour import exact_control
 from gan.colour.conversion import rgb_to_l_ab
 from gan.config import TrainConfig
 from gan.data.datasets import load
 from gan.evaluation.evaluate import evaluate
 from gan.evaluation.held_out import HeldOut
 from gan.evaluation.reference import Natural
+from gan.model.mean_of_2x2 import MeanOf2x2
 from gan.training import step as stepping
+from gan.training.distribution import window_means
 from gan.training.step import EAGER_STEPS
 from gan.training.trainer import Trainer
 from tests.support.trainings import save
@@ -108,8 +111,10 @@ def test_recorded_steps_read_the_draws_of_each_step_bit_for_bit(
 ) -> None:
     fields = {**EVERYTHING, "precision": precision}
     recorded = train(start(**fields), 24)
-    # With and without the discriminator's turn, each without and with the penalty.
-    assert len(recorded.training.gan._graphs) == 4
+    # With and without the discriminator's turn, each without and with the penalty; recordings
+    # without it, which no later step needs, are gone.
+    assert len(recorded.training.gan._eager) == 4
+    assert len(recorded.training.gan._graphs) == 2
     monkeypatch.setattr(stepping, "EAGER_STEPS", NEVER)
     one_by_one = train(start(**fields), 24)
     assert not one_by_one.training.gan._graphs
@@ -173,7 +178,8 @@ def test_dropout_is_drawn_anew_by_each_replay(start: Start) -> None:
     # The pictures of every step are the same ones, and nothing is learnt.
     trainer = train(start(), EAGER_STEPS + 1)
     assert trainer.training.gan._graphs
-    rgb = trainer.training.batches.at(0)
+    with trainer.training.gan.ahead():
+        rgb = trainer.training.batches.at(0)
     losses = []
     for seed in (1, 2, 1):
         torch.manual_seed(seed)
@@ -186,7 +192,8 @@ def test_dropout_is_drawn_anew_by_each_replay(start: Start) -> None:
 
 def test_the_learning_rate_reaches_the_recording(start: Start) -> None:
     trainer = train(start(batch_norm=False), EAGER_STEPS + 2)
-    rgb = trainer.training.batches.at(0)
+    with trainer.training.gan.ahead():
+        rgb = trainer.training.batches.at(0)
 
     def moved(factor: float) -> float:
         before = trainer.training.gan.generator.head.weight.detach().clone()
@@ -244,8 +251,13 @@ def test_eager_steps_do_not_wait_for_the_gpu_either(
 
 
 @pytest.mark.parametrize("of_all", [False, True])
-def test_an_evaluation_is_that_of_the_cpu(start: Start, of_all: bool) -> None:
-    # One target where colours are moved to it: of two the search may hang on a rounding.
+def test_an_evaluation_is_that_of_the_cpu(
+    start: Start, monkeypatch: pytest.MonkeyPatch, of_all: bool
+) -> None:
+    # With the same search on both: where a picture has its target at two places, a bisection that
+    # tries one place at a time may find the other. And with one target: of two, the search may
+    # hang on a rounding.
+    monkeypatch.setattr(exact_control, "_tried", lambda halvings, device: 2 ** (halvings // 2) - 1)
     trainer = train(start(**({"controls": {"saturation": {"target": 0.5}}} if of_all else {})), 10)
     config, on_gpu = trainer.training.config, trainer.training.held_out
     on_cpu = HeldOut.of(on_gpu.rgb.cpu(), on_gpu.photograph)
@@ -278,3 +290,22 @@ def test_50_recorded_steps_have_the_losses_of_the_plain_loop(start: Start) -> No
         rgb = trainer.training.batches.at(number)
         wanted = plain.update(*(x.contiguous() for x in (*rgb_to_l_ab(rgb), rgb)))
         assert step_losses(trainer) == pytest.approx(wanted, rel=3e-3)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [MeanOf2x2(), lambda maps: window_means(maps, 8), lambda maps: window_means(maps, 32)],
+    ids=["2x2", "8x8", "whole"],
+)
+def test_means_of_pixels_and_their_gradients_are_those_of_the_cpu(
+    function: Callable[[Tensor], Tensor],
+) -> None:
+    maps = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    made = []
+    for device in (CPU, CUDA):
+        given = maps.to(device, copy=True).requires_grad_(True)
+        means = function(given)
+        means.square().sum().backward()  # type: ignore[no-untyped-call]
+        assert given.grad is not None
+        made.append((means.detach().cpu(), given.grad.cpu()))
+    torch.testing.assert_close(made[1], made[0])

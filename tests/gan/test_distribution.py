@@ -7,11 +7,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import kstest, wasserstein_distance
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from gan.config import TrainConfig
 from gan.training.batch import Draws
 from gan.training.distribution import (
     PIXELS,
+    _means_of_reshaped,
     distribution_distance,
     draw_directions,
     draw_pixels,
@@ -197,3 +199,9 @@ def test_nothing_is_drawn_for_a_distance_of_weight_0() -> None:
     drawn = Draws.of(TrainConfig(steps=1, distribution_weight=0), 0)
     assert [len(tensor) for tensor in drawn.tensors()] == [0, 0]
     assert math.prod(Draws.of(TrainConfig(steps=1), 0).directions.shape) == 3 * 3 * 12
+
+
+@pytest.mark.parametrize(("height", "width", "side"), [(32, 32, 32), (32, 32, 8), (10, 15, 4)])
+def test_the_window_means_of_a_gpu_are_those_of_pooling(height: int, width: int, side: int) -> None:
+    x = uniform(2, 3, height, width)
+    torch.testing.assert_close(_means_of_reshaped(x, side), avg_pool2d(x, side))

@@ -8,6 +8,7 @@ from scipy.optimize import brentq
 from skimage.color import lab2rgb, rgb2hsv, rgb2lab
 from torch import Tensor
 
+from gan.colour import exact_control
 from gan.colour.conversion import AB_SCALE, l_ab_to_rgb, rgb_to_l_ab
 from gan.colour.exact_control import exact, fit
 from gan.colour.statistic import Targets, of_each
@@ -61,10 +62,19 @@ ATTAINED = [
 ]
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["CPU", "GPU"])
 @pytest.mark.parametrize(("name", "share"), ATTAINED)
 def test_every_target_is_met_or_the_nearest_value_that_lightness_permits(
-    pictures: tuple[Tensor, Tensor], name: ControlName, share: float
+    pictures: tuple[Tensor, Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+    name: ControlName,
+    share: float,
+    at_once: bool,
 ) -> None:
+    if at_once:  # many places, as on a GPU
+        monkeypatch.setattr(
+            exact_control, "_tried", lambda halvings, device: 2 ** (halvings // 2) - 1
+        )
     l, ab = pictures  # noqa: E741
     low, high = TARGETS[name]
     targets = to(l, **{name: low + share * (high - low)})

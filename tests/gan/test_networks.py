@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from gan.config import TrainConfig
 from gan.errors import UserError
+from gan.model.mean_of_2x2 import _SumsOfNeighbours
 from gan.model.networks import Discriminator, UNetGenerator, build
 from tests.support import factories
 
@@ -218,3 +220,15 @@ def test_sides_that_the_strides_do_not_divide_are_refused(
     assert generator(torch.zeros(2, 1, good, 2 * good)).shape == (2, 2, good, 2 * good)
     with pytest.raises(UserError, match=f"multiples of {image_size // 2}"):
         generator(torch.zeros(2, 1, good, bad))
+
+
+def test_the_means_of_neighbours_of_a_gpu_and_their_gradients_are_those_of_pooling() -> None:
+    maps = torch.randn(2, 3, 9, 7, dtype=torch.double).to(memory_format=torch.channels_last)
+    gradient = torch.randn(2, 3, 8, 6, dtype=torch.double)
+    made = []
+    for function in (_SumsOfNeighbours.apply, partial(avg_pool2d, kernel_size=2, stride=1)):
+        given = maps.clone().requires_grad_(True)
+        means = function(given)
+        assert means.is_contiguous(memory_format=torch.channels_last)
+        made.append((means.detach(), torch.autograd.grad(means, given, gradient)[0]))
+    torch.testing.assert_close(made[0], made[1])

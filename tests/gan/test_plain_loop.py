@@ -261,7 +261,7 @@ def test_an_update_makes_no_gpu_wait(small_npz: Path, controls: dict[str, Any]) 
     rgb, draws = batches.at(1), Draws.of(config, 1)
     gan(batches.at(0), 0, 1.0)
     with Waits() as waits:
-        gan._update(rgb, draws, gan.active_terms(1))
+        gan._update(gan._prepared(rgb, draws), draws, gan.active_terms(1))
         assert waits.seen == []
         assert torch.tensor([1.0]).item() == 1
     assert waits.seen == ["lift_fresh", "_local_scalar_dense"]

@@ -1,6 +1,7 @@
 """Fixtures of trials in stores: a plugin, so that tests of the engine run without it.
 
-Where only what ``gan`` needs is installed: ``pytest -p no:tests.support.stores tests/gan/test_cuda*.py``.
+Where only what ``gan`` needs is installed, the tests on a GPU run by
+``pytest -p no:tests.support.stores tests/gan/test_cuda*.py``.
 """
 
 import shutil
