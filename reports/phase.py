@@ -17,7 +17,7 @@ class TrialPhase(StrEnum):
     STOPPED = "stopped"
     """On request; launched again, it goes on."""
     DIED = "died"
-    """Without a word, and nothing has taken it up."""
+    """Without a word, and nothing has taken it up; or more often than a launch retries."""
     FAILED = "failed"
     PRUNED = "pruned"
     """Stopped for good by a scheduler."""
@@ -38,6 +38,11 @@ class TrialPhase(StrEnum):
     def is_active(self) -> bool:
         """Whether a process trains it, or is about to."""
         return self in (TrialPhase.STARTING, TrialPhase.RUNNING, TrialPhase.RESTARTING)
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it ended by an error or a death."""
+        return self in (TrialPhase.FAILED, TrialPhase.DIED)
 
     @property
     def is_done(self) -> bool:

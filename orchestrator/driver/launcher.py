@@ -121,7 +121,7 @@ def _say_plan(spec: SweepSpec, states: dict[str, TrialState], left: int, console
 def _say_summary(spec: SweepSpec, view: LiveView, count: int, console: Console) -> bool:
     rows = list(view.rows.values())
     for row in rows:
-        if row.phase is TrialPhase.FAILED:
+        if row.phase.is_failure and row.reason:
             console.print(f"{row.name}: {row.reason}", style="red", soft_wrap=True)
     to_be_chosen = [TrialPhase.WAITING] * (count - len(rows))
     phases = [*(row.phase for row in rows), *to_be_chosen]

@@ -254,7 +254,7 @@ class _Callback(Callback):
         self._tell(trial, TrialPhase.RESTARTING)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._tell(trial, TrialPhase.FAILED, f"its process died {MAX_WORKER_DEATHS + 1} times")
+        self._tell(trial, TrialPhase.DIED, f"its process died {MAX_WORKER_DEATHS + 1} times")
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -134,7 +134,7 @@ class SearchQueue(TrialQueue):
         trial = self._running[trial_id]
         super().on_trial_complete(trial_id)
         phase = TrialPhase.FAILED if error or not result else result["event"].phase
-        if phase.is_done or phase is TrialPhase.FAILED:
+        if phase.is_done or phase.is_failure:
             self._tell(trial, phase, self._asked.pop(trial_id, None))
 
     def _tell(self, trial: Trial, phase: TrialPhase, name: str | None = None) -> None:
@@ -142,7 +142,7 @@ class SearchQueue(TrialQueue):
         if trial.key not in self._choices:
             return
         ranks = in_order(self._ranks[trial.key])
-        failed = phase is TrialPhase.FAILED or not ranks
+        failed = phase.is_failure or not ranks
         last: Any = None if failed else ranks[-1]
         if name is None:
             self._optuna.add_evaluated_point(

@@ -55,7 +55,7 @@ def run_trial(config: dict[str, Any]) -> None:
                 time.sleep(deaths - 1)
                 continue
             reason = f"its process died {deaths} times ({death})"
-            ended = TrialEvent(task.key, TrialPhase.FAILED, reason=reason)
+            ended = TrialEvent(task.key, TrialPhase.DIED, reason=reason)
         if ended.phase is TrialPhase.STOPPED and _node_is_going():
             raise NodeIsGoing  # Tune resumes the trial on another node
         emit(ended)
