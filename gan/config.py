@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from gan.control import (
     PENALTY_WEIGHT,
-    TARGETS,
+    TARGET_RANGES,
     Control,
     ControlName,
     Frozen,
@@ -63,7 +63,7 @@ class TrainConfig(Frozen):
     lr_decay_steps: float | None = Field(default=None, gt=0)
     """Both rates shrink exponentially, by ``lr_decay_rate`` over so many steps; never if unset."""
     lr_plateau_steps: int | None = Field(default=None, ge=1)
-    """Both rates shrink at once, by ``lr_decay_rate``, when the generator's loss (the terms that
+    """Both rates are multiplied by ``lr_decay_rate`` when the generator's loss (the terms that
     act from the start) has not fallen for so many steps; never if unset."""
     lr_decay_rate: float = Field(default=0.1, gt=0, le=1)
     """Factor of the learning rates for each ``lr_decay_steps`` and each plateau."""
@@ -93,7 +93,8 @@ class TrainConfig(Frozen):
     penalty_weight: float = Field(default=PENALTY_WEIGHT, ge=0)
     """Weight (lambda) of the penalty of every control that names no weight of its own."""
     penalty_from_step: float = Field(default=0.6, ge=0, lt=1)
-    """Share of the length from which the penalty acts: late it sharpens, early it tints."""
+    """Share of the length from which the penalty acts. A late start improves accuracy; an early
+    one tints."""
     penalty_on: Literal["generator", "discriminator", "both"] = "generator"
     """Statistic that is penalised: measured of the generated picture; or read from it by the
     discriminator, which learns that from real pictures (AC-GAN); or both."""
@@ -118,7 +119,7 @@ class TrainConfig(Frozen):
     leaky_slope: float = Field(default=0.2, ge=0, lt=1)
     """Slope of LeakyReLU below 0, in the encoder and the discriminator; 0 is ReLU."""
     augment: bool = True
-    """Flip every other training image, at random, left to right."""
+    """Flip each training image left to right with a probability of 0.5."""
     controls: dict[ControlName, Control] = Field(default={})
     """The colour statistics to steer, by name; several may act at once."""
     eval_targets: tuple[dict[ControlName, float], ...] = ()
@@ -165,7 +166,7 @@ class TrainConfig(Frozen):
     @classmethod
     def _in_range(cls, controls: dict[ControlName, Control]) -> dict[ControlName, Control]:
         for name, control in controls.items():
-            bounds = TARGETS[name]
+            bounds = TARGET_RANGES[name]
             if not control.is_any:
                 require_inside(f"{name}.target", control.wanted, bounds)
                 continue

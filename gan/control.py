@@ -31,7 +31,7 @@ CONTROLS = {
     "colourfulness": Range(0, 280, "M"),
 }
 """Controls by name; each is a module of ``gan.colour.statistics`` and a line here."""
-TARGETS = {name: (range_.low, range_.high) for name, range_ in CONTROLS.items()}
+TARGET_RANGES = {name: (range_.low, range_.high) for name, range_ in CONTROLS.items()}
 CIRCULAR = {name for name, range_ in CONTROLS.items() if range_.circular}
 
 
@@ -61,13 +61,13 @@ _RANGE = {"min", "max", "hold_out"}
 class Control(Frozen):
     """A colour statistic to steer, with the penalty ``weight * |value - target|``.
 
-    The difference is a share of the width of the statistic's range (``TARGETS``), so that a weight
-    means about the same for every statistic.
+    The difference is a share of the width of the statistic's range (``TARGET_RANGES``), so that a
+    weight means about the same for every statistic.
     """
 
     target: float | Literal["any"]
-    """Target (sigma) for an image, in the statistic's unit and within the bounds of ``TARGETS``.
-    ``any`` makes it an input of the generator: one training serves all targets."""
+    """Target (sigma) for an image, in the statistic's unit and range (``TARGET_RANGES``). ``any``
+    makes it an input of the generator: one training serves all targets."""
     weight: float = Field(default=PENALTY_WEIGHT, ge=0)
     """Weight (lambda) of the penalty; by default the config's ``penalty_weight``. 1 (the original
     project's) has almost no effect against the L1 weight of 100."""
@@ -112,7 +112,7 @@ class Control(Frozen):
 
     def normalised(self, name: ControlName) -> Self:
         """Return the same control in the canonical form from which a trial's key is computed."""
-        low, high = TARGETS[name]
+        low, high = TARGET_RANGES[name]
         return self.model_copy(
             update={
                 "min": None if self.min == low else self.min,
@@ -123,7 +123,7 @@ class Control(Frozen):
 
     def bounds(self, name: ControlName) -> tuple[float, float]:
         """Return the least and the greatest target drawn in training."""
-        low, high = TARGETS[name]
+        low, high = TARGET_RANGES[name]
         return low if self.min is None else self.min, high if self.max is None else self.max
 
     def drawn(self, name: ControlName) -> list[tuple[float, float]]:
@@ -157,7 +157,7 @@ def require_targets_of(
         if targets.keys() != set(controls):
             raise ValueError(f"{what}: each must name {' and '.join(controls)}, and no others")
         for name, value in targets.items():
-            require_inside(f"{what}: {name}", value, TARGETS[name])
+            require_inside(f"{what}: {name}", value, TARGET_RANGES[name])
     if len({frozenset(targets.items()) for targets in given}) < len(given):
         raise ValueError(f"{what}: the same targets are given twice")
 
@@ -186,7 +186,7 @@ def spread_over(
 def spread_targets(name: ControlName, control: Control, count: int) -> list[float]:
     """Spread ``count`` values over a control's range; add the middle of each interval held out."""
     low, high = control.bounds(name)
-    around = name in CIRCULAR and (low, high) == TARGETS[name]  # 0 and 1 are the same
+    around = name in CIRCULAR and (low, high) == TARGET_RANGES[name]  # 0 and 1 are the same
     step = (high - low) / (count if around else max(1, count - 1))
     values = [low + step * i for i in range(count)]
     held = [(start + end) / 2 for start, end in control.hold_out]

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.projections.polar import PolarAxes
 
-from gan.control import TARGETS, ControlName
+from gan.control import TARGET_RANGES, ControlName
 from reports.drawing import INK, RULES, Drawing, Plot
 from reports.marks import Part, PlotLine, count, draw_lines, lines_of, outcome, parts, point
 from reports.rows import Row
@@ -60,7 +60,7 @@ def _alt(control: ControlName, table: Sequence[Row]) -> str:
 def _square(
     control: ControlName, table: Sequence[Row], sweeps: Sequence[str], lines: Sequence[PlotLine]
 ) -> Plot:
-    low, high = TARGETS[control]
+    low, high = TARGET_RANGES[control]
     margin = 0.04 * (high - low)
     drawing = Drawing.sized(4.4, 4.5)
     axes = drawing.figure.subplots()

@@ -20,7 +20,7 @@ class TrialPhase(StrEnum):
     """Without a word, and nothing has taken it up; or more often than a launch retries."""
     FAILED = "failed"
     PRUNED = "pruned"
-    """Stopped for good by a scheduler."""
+    """Stopped by a scheduler; a launch leaves it alone while it is asked for the same."""
     FINISHED = "finished"
 
     @property

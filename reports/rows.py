@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
-from gan.control import CONTROLS, TARGETS, Control, ControlName
+from gan.control import CONTROLS, TARGET_RANGES, Control, ControlName
 from gan.evaluation.metric_names import EXACT_PREFIX, label_of
 from reports.command import train_command
 from reports.phase import TrialPhase
@@ -241,7 +241,7 @@ def _mean_crosstalk(run: TrialRun, way: Way) -> float | None:
 
 def span(name: ControlName) -> float:
     """Return the width of a control's range of targets, in its own unit."""
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     return high - low
 
 

@@ -146,7 +146,7 @@ def _few(config: TrainConfig, device: torch.device) -> int:
 
 
 def _measure_a_target(training: Training) -> None:
-    """Measure a few held-out images at one target, as the final evaluation does."""
+    """Measure ``_few`` held-out images at one target, as the final evaluation does."""
     count = _few(training.config, training.device)
     few = HeldOut.of(training.held_out.rgb[:count], training.held_out.photograph[:count])
     config = training.config.at((training.config.measured_targets() or [{}])[0])
@@ -160,7 +160,8 @@ def _colours_alone(
     gan = _ColoursOnly(config, config.total_steps(1), device)
     steps = itertools.count()
     if device.type == "cuda":
-        rgb = batches.at(0)
+        with gan.ahead():
+            rgb = batches.at(0)
         return lambda: gan(rgb, next(steps), 1.0)
     return lambda: gan(batches.at(number := next(steps)), number, 1.0)
 

@@ -16,7 +16,8 @@ class Round:
     colours: float
     """Batch, colour maths and controls with their gradients, without the networks.
 
-    On a GPU also without the batch, which the CPU prepares while the GPU works."""
+    On a GPU also without the batch, which the CPU draws while the GPU works; in a training, colours
+    are then prepared beside the networks, and cost less than here."""
     plain: float
     """Plain loop (``PlainLoop``)."""
 
@@ -134,7 +135,8 @@ def lines(bench: Bench) -> list[str]:
     b = bench
     fast, plain = [r.fast for r in b.rounds], [r.plain for r in b.rounds]
     outside = {name: f"{share:.1%}" for name, share in b.outside.items()}
-    kind = "resident" if b.device.startswith("CPU") else "allocated"
+    on_cpu = b.device.startswith("CPU")
+    kind, beside = ("resident", "") if on_cpu else ("allocated", "; in part beside the networks")
     return [
         f"{b.image_size} px, {b.base_channels} base channels, batch {b.batch_size}, on {b.device}",
         f"{'':22}{'images/s':>10}{'ms/step':>11}   over {len(b.rounds)} rounds",
@@ -145,7 +147,7 @@ def lines(bench: Bench) -> list[str]:
         f"{'ratio':22}{b.ratio:10.2f}{'':11}   {min(b.ratios):.2f} to {max(b.ratios):.2f}",
         f"{'memory':22}{b.memory_mb:10.0f} MB {kind}, peak",
         f"{'outside the networks':22}{b.outside_share:10.1%} of the time:",
-        f"{outside['colours']:>12}  batches, colour maths, controls",
+        f"{outside['colours']:>12}  batches, colour maths, controls{beside}",
         f"{outside['evaluation']:>12}  evaluation: {b.evaluation_ms:.0f} ms every"
         f" {b.evaluate_every} steps",
         f"{'':12}  the last one: {b.target_ms / 1000:.1f} s for each target",

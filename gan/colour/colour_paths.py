@@ -43,7 +43,7 @@ NEARLY = 0.003
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class ColourPath:
     """Colours of N pictures as a function of each picture's progress along the path."""
 
     statistic: Statistic
@@ -78,19 +78,19 @@ class Path:
 
         return error
 
-    def repeated(self, times: int) -> "Path":
+    def repeated(self, times: int) -> "ColourPath":
         """Return the path of the whole sequence of pictures, repeated ``times`` times."""
         parts = (self.up, self.luminance, self.ab, self.push, self.turn)
-        return Path(self.statistic, *(x.repeat(times, 1, 1, 1) for x in parts))
+        return ColourPath(self.statistic, *(x.repeat(times, 1, 1, 1) for x in parts))
 
-    def sparse(self, pixels: int) -> "Path":
+    def sparse(self, pixels: int) -> "ColourPath":
         """Return the path of every n-th pixel of every n-th row, about ``pixels`` per picture."""
         push = strided(self.push, pixels) if self.statistic.moves == "scale" else self.push
         luminance, ab, turn = (strided(x, pixels) for x in (self.luminance, self.ab, self.turn))
-        return Path(self.statistic, self.up, luminance, ab, push, turn)
+        return ColourPath(self.statistic, self.up, luminance, ab, push, turn)
 
 
-def path(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Path:  # noqa: E741
+def path(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> ColourPath:  # noqa: E741
     """Return the path to a statistic's maximum or minimum, whichever lies beyond the target.
 
     Args:
@@ -114,7 +114,7 @@ def path_to(
     ab: Tensor,
     up: Tensor,
     push: Tensor | None = None,
-) -> Path:
+) -> ColourPath:
     """Return the path to a statistic's maximum where ``up``, else to its minimum.
 
     Pixels move independently: the path of a part of a picture is a part of the picture's path.
@@ -132,7 +132,7 @@ def path_to(
     else:
         push = (up * 2.0 - 1) * _direction(statistic.name, ab.device)
         end = torch.add(ab, push, alpha=SHIFT)
-    return Path(statistic, up, luminance(l), ab, push, _turn(statistic, l, end, up))
+    return ColourPath(statistic, up, luminance(l), ab, push, _turn(statistic, l, end, up))
 
 
 def rotated(ab: Tensor, angle: Tensor) -> Tensor:

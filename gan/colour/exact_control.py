@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gan.colour.colour_paths import END, Path, leads_up, path, path_to
+from gan.colour.colour_paths import END, ColourPath, leads_up, path, path_to
 from gan.colour.conversion import luminance, rgb_to_l_ab, tinted
 from gan.colour.statistic import Statistic
 from gan.colour.statistics import STATISTICS
@@ -166,18 +166,19 @@ def _moved(
     return whole.at(_place(whole, target, precision))
 
 
-def _place(whole: Path, target: Tensor, precision: Precision) -> Tensor:
+def _place(whole: ColourPath, target: Tensor, precision: Precision) -> Tensor:
     """Return the places (N,) on a path at which the targets are met."""
-    sample, times = whole.sparse(precision.pixels), _tried(precision.halvings, target.device)
+    sample = whole.sparse(precision.pixels)
+    at_once = _places_at_once(precision.halvings, target.device)
     few, all_ = sample.short_of(target), whole.short_of(target)
-    tried = sample.repeated(times).short_of(target.repeat(times))
+    many = sample.repeated(at_once).short_of(target.repeat(at_once))
     ends = (torch.zeros_like(target), torch.full_like(target, END))
     place, missed = ends[0], torch.zeros_like(target)
     for n in range(precision.passes):
         if n:
             # The sampling error there; a slope would mislead on a plateau, so the search repeats.
             missed = all_(place) - few(place)
-        place = _bisected(tried, times, *ends, precision.halvings, missed)
+        place = _searched(many, at_once, *ends, precision.halvings, missed)
     slope = _slope(few, place, *ends)
     return _corrected(all_, place, slope, *ends, STRIDE, precision.steps)
 
@@ -202,11 +203,11 @@ def _angle(
     error = partial(near.error, statistic, target)
     ends = (near.low, near.high)
     halvings = precision.halvings - SEARCHED
-    times = _tried(halvings, target.device)
-    tried = partial(
-        near.repeated(times).error, statistic, target.repeat(times), few.repeated(times)
+    at_once = _places_at_once(halvings, target.device)
+    many = partial(
+        near.repeated(at_once).error, statistic, target.repeat(at_once), few.repeated(at_once)
     )
-    place = _bisected(tried, times, *ends, halvings)
+    place = _searched(many, at_once, *ends, halvings)
     slope = _slope(partial(error, few), place, *ends)
     # The sampled pixels' bracket need not hold for all pixels.
     margin = (near.high - near.low) / 2
@@ -215,18 +216,18 @@ def _angle(
     return near.tint, _corrected(whole_error, place, slope, *ends, math.pi, precision.steps)
 
 
-def _tried(halvings: int, device: torch.device) -> int:
-    """Return at how many places between two others an error is computed at a time.
+def _places_at_once(halvings: int, device: torch.device) -> int:
+    """Return the number of places at which a search computes the error at once.
 
     A GPU takes about as long for many small pictures as for one: two rounds there do the work of
-    all halvings.
+    all halvings, an even number.
     """
     return 2 ** (halvings // 2) - 1 if device.type == "cuda" else 1
 
 
-def _bisected(
+def _searched(
     error: Errors,
-    tried: int,
+    at_once: int,
     low: Tensor,
     high: Tensor,
     halvings: int,
@@ -235,18 +236,19 @@ def _bisected(
     """Find the places (N,) between two others at which a growing error plus ``missed`` is zero.
 
     Args:
-        error: function of places (tried * N,), those of every picture in turn.
-        tried: places at which each picture's error is computed at a time, 2^n - 1.
+        error: function of places (at_once * N,): one of every picture, then the next of every one.
+        at_once: number of places of each picture at which the error is computed at once, 2^n - 1;
+            1 bisects.
         low: (N,).
         high: (N,).
         halvings: number of halvings of the bracket, a multiple of n.
         missed: (N,), added to the error.
     """
-    parts = tried + 1
+    parts, rounds = at_once + 1, halvings // at_once.bit_length()
     ordinal = torch.arange(parts + 1, device=low.device)[:, None]
-    for _ in range(halvings // tried.bit_length()):
+    for _ in range(rounds):
         places = (low * (parts - ordinal) + high * ordinal) / parts
-        short = error(places[1:-1].flatten()).view(tried, -1) + missed < 0
+        short = error(places[1:-1].flatten()).view(at_once, -1) + missed < 0
         # Up to the first place that is not short: one of two neighbours is, the other is not.
         before = short.long().cumprod(dim=0).sum(dim=0, keepdim=True)
         low, high = places.gather(0, before)[0], places.gather(0, before + 1)[0]

@@ -11,7 +11,7 @@ from kornia.color import linear_rgb_to_rgb
 from torch import Tensor
 
 from gan.colour.conversion import AB_SCALE, LUMINANCE, rgb_to_l_ab
-from gan.control import CIRCULAR, TARGETS, ControlName
+from gan.control import CIRCULAR, TARGET_RANGES, ControlName
 
 Targets = Mapping[ControlName, Tensor]
 """Target of each picture, (N,), by statistic, in the statistic's own unit."""
@@ -37,7 +37,7 @@ class Statistic:
     @property
     def span(self) -> float:
         """Width of the range of targets, which counts as a difference of 1 in the loss."""
-        low, high = TARGETS[self.name]
+        low, high = TARGET_RANGES[self.name]
         return high - low
 
     @property
@@ -66,7 +66,7 @@ class Statistic:
 
         Args:
             l: (N, 1, H, W), scaled lightness in [-1, 1].
-            target: in the range of ``control.TARGETS``.
+            target: in the range of ``control.TARGET_RANGES``.
 
         Returns:
             (N,): the target clamped to the range that sRGB allows at each pixel's L. Every hue

@@ -9,7 +9,7 @@ from gan.colour.conversion import AB_SCALE, L_SCALE, rgb_to_l_ab
 from gan.colour.statistic import Statistic
 from gan.colour.statistics import STATISTICS
 from gan.colour.statistics.hue import hue_resultant
-from gan.control import TARGETS, ControlName
+from gan.control import TARGET_RANGES, ControlName
 from gan.evaluation import metrics
 from gan.evaluation.held_out import HeldOut, at_a_time
 
@@ -65,7 +65,7 @@ def measures(
             result[f"{name}_reachable"] = statistic.average(reachable)
             result |= {f"{name}_{key}": v for key, v in _spread(values, target, statistic)}
             if not statistic.circular:
-                for key, end in zip(("lowest", "highest"), TARGETS[name], strict=True):
+                for key, end in zip(("lowest", "highest"), TARGET_RANGES[name], strict=True):
                     result[f"{name}_{key}"] = statistic.average(images.reachable(name, end))
             for key, wanted in (("error", target), ("reachable_error", reachable)):
                 distance = statistic.distance(values, wanted)

@@ -21,7 +21,7 @@ from gan.colour.conversion import LUMINANCE, lightness, rgb_to_l_ab, tinted
 from gan.colour.exact_control import Move, correction, exact
 from gan.colour.statistic import Statistic, Targets, of_each
 from gan.colour.statistics import STATISTICS
-from gan.control import TARGETS, ControlName, require_inside
+from gan.control import TARGET_RANGES, ControlName, require_inside
 from gan.errors import UserError
 from gan.inference.pixels import (
     Sample,
@@ -130,7 +130,7 @@ class Colorizer:
             UserError: a target is missing.
         """
         for name, value in given.items():
-            require_inside(name, value, TARGETS[name])
+            require_inside(name, value, TARGET_RANGES[name])
         controls = self.config.controls.items()
         own = {name: control.wanted for name, control in controls if not control.is_any}
         if lacking := self.config.any_controls.keys() - given.keys():

@@ -1,4 +1,4 @@
-"""Mean of neighbouring pixels, as fast as a GPU can read them."""
+"""Mean of neighbouring pixels."""
 
 from typing import Any
 
@@ -12,15 +12,18 @@ class MeanOf2x2(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Average maps (N, C, H, W)."""
-        # PyTorch's pooling of channels-last bfloat16 takes 3 times as long on a GPU.
+        # There PyTorch's pooling of channels-last bfloat16 takes 0.7 ms of a 5 ms step (H200).
         if not maps.is_cuda:
             return avg_pool2d(maps, 2, stride=1)
-        means: Tensor = _SumsOfNeighbours.apply(maps)
+        means: Tensor = _PairwiseMean.apply(maps)
         return means
 
 
-class _SumsOfNeighbours(Function):
-    """The same from sums along the height, then along the width."""
+class _PairwiseMean(Function):
+    """Sums along the height, then along the width; each is rounded to the maps' type.
+
+    The gradient is such a mean, too: autograd would fill and add four arrays for it.
+    """
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor) -> Tensor:

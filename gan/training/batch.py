@@ -14,7 +14,7 @@ from gan.colour.exact_control import fit
 from gan.colour.statistic import Targets
 from gan.colour.statistics import STATISTICS
 from gan.config import TrainConfig
-from gan.control import TARGETS, Control, ControlName
+from gan.control import TARGET_RANGES, Control, ControlName
 from gan.data.batches import Stream, mix
 from gan.training.distribution import draw_directions, draw_pixels
 
@@ -75,10 +75,6 @@ class Draws:
         targets = {name: change(tensor) for name, tensor in self.targets.items()}
         return Draws(targets, change(self.directions), change(self.pixels))
 
-    def sent(self, device: torch.device) -> "Draws":
-        """Return a copy on a device, without waiting for it."""
-        return self.mapped(lambda tensor: tensor.to(device, non_blocking=True))
-
     def tensors(self) -> list[Tensor]:
         """List all tensors in a fixed order."""
         return [*self.targets.values(), self.directions, self.pixels]
@@ -125,7 +121,7 @@ def prepare(
             left.append(torch.zeros(own, dtype=torch.bool, device=rgb.device))
             continue
         value, drawn = STATISTICS[name].measure(rgb[:own]), draws.targets[name]
-        if control.drawn(name) != [TARGETS[name]]:
+        if control.drawn(name) != [TARGET_RANGES[name]]:
             inside = [(start <= value) & (value <= end) for start, end in control.drawn(name)]
             left.append(torch.stack(inside).any(dim=0))
             value = torch.where(left[-1], value, drawn[:own])

@@ -12,7 +12,8 @@ class RecordedPreparation:
     """Preparation of a batch, recorded as a CUDA graph on the current stream.
 
     Moving pictures to their targets takes many small kernels, one after the other. On a stream of
-    its own, this leaves room on the GPU for the networks, which learn from the batch before.
+    its own, this leaves room on the GPU for the networks, which learn from the batch before. It
+    must draw nothing on the GPU: PyTorch then leaves the seed alone that their dropout reads.
     """
 
     def __init__(

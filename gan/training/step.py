@@ -1,7 +1,7 @@
 """One update of both networks, queued on the device without waiting for it."""
 
 from collections import Counter
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -23,8 +23,8 @@ class GanStep:
     """Both networks with their optimizers; a call updates them on a batch.
 
     On a GPU, an update is recorded as a CUDA graph and replayed: launching its kernels one by one
-    would take the CPU longer than the GPU needs to run them. The next batch is prepared on a
-    stream of its own while the networks learn from this one.
+    would take the CPU longer than the GPU needs to run them. Another graph prepares the next batch
+    on a stream of its own while the networks learn from this one.
     """
 
     def __init__(self, config: TrainConfig, total_steps: int, device: torch.device) -> None:
@@ -56,20 +56,21 @@ class GanStep:
         self._limits = torch.tensor([term.limit for term in self.terms], device=device)
         self._step = torch.zeros((), dtype=torch.long, device=device)
         self._ahead: torch.cuda.Stream | None = None
+        """Stream that prepares batches, and on which updates warm up."""
         if device.type == "cuda":
             self._ahead = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             self._ahead.wait_stream(torch.cuda.current_stream(device))
         self.forget_graphs()
 
     def forget_graphs(self) -> None:
-        """Discard the recorded CUDA graphs, because tensors that they use were replaced."""
+        """Discard the recorded CUDA graphs; the GPU must have finished with them."""
         self._eager: Counter[tuple[Term, ...]] = Counter()
         self._graphs: dict[tuple[Term, ...], torch.cuda.CUDAGraph] = {}
         self._preparation: RecordedPreparation | None = None
 
     def ahead(self) -> AbstractContextManager[object]:
         """Select the stream on which the pictures of an update have to be made."""
-        return torch.cuda.stream(self._ahead)  # does nothing if there is none
+        return nullcontext() if self._ahead is None else torch.cuda.stream(self._ahead)
 
     def __call__(self, rgb: Tensor, step: int, lr_factor: float) -> None:
         """Update the discriminator if due, then the generator.
@@ -88,11 +89,11 @@ class GanStep:
             self._update(self._prepared(rgb, draws), draws, active)
         elif self._eager[active] < EAGER_STEPS:
             self._eager[active] += 1
-            # PyTorch requires that an update runs on another stream before it is recorded.
+            # PyTorch requires warm-up on a side stream before recording.
             main = torch.cuda.current_stream(self.device)
             self._ahead.wait_stream(main)
             with self.ahead():
-                sent = draws.sent(self.device)
+                sent = draws.mapped(lambda tensor: tensor.to(self.device, non_blocking=True))
                 self._update(self._prepared(rgb, sent), sent, active)
             main.wait_stream(self._ahead)
         else:

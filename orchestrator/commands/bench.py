@@ -35,8 +35,8 @@ def bench(sweep: str | None, device: str, as_json: bool) -> None:
 
     Trains the original project's CIFAR nets, or those of SWEEP, on random pictures, in turns with
     a plain PyTorch loop (float32, NCHW, a DataLoader that converts each image to Lab on the CPU).
-    Takes a minute or two for each kind of nets. Decoding pictures from disk may add time that is
-    not measured here.
+    Takes a minute or two for each network configuration. Decoding pictures from disk may add time
+    that is not measured here.
     """
     # torch takes seconds to import.
     from gan.benchmark.benchmark import choose_device

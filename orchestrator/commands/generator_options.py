@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gan.control import TARGETS, ControlName
+from gan.control import TARGET_RANGES, ControlName
 from gan.errors import UserError
 
 OPTIONS = [
@@ -33,7 +33,7 @@ OPTIONS = [
             type=click.FloatRange(*bounds),
             help="Target, in the unit of the statistic.",
         )
-        for name, bounds in TARGETS.items()
+        for name, bounds in TARGET_RANGES.items()
     ),
 ]
 
@@ -44,7 +44,7 @@ def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float
     Raises:
         UserError: a target is not a number.
     """
-    given = {name: value for name in TARGETS if (value := values[name]) is not None}
+    given = {name: value for name in TARGET_RANGES if (value := values[name]) is not None}
     for name, value in given.items():
         if math.isnan(value):  # click's range check accepts it
             raise UserError(f"--{name}: nan is not a target")

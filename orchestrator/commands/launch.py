@@ -12,7 +12,7 @@ from orchestrator.sweep.spec import SweepSpec, find_sweep, read_sweep
 from orchestrator.sweep.trials import Trial, expand
 
 
-@click.command(short_help="Run a sweep, or go on with it.")
+@click.command(short_help="Run or resume a sweep.")
 @click.argument("sweep")
 @click.option("--dry-run", is_flag=True, help="Print trials, time and cost; start nothing.")
 @click.option(
@@ -23,7 +23,7 @@ from orchestrator.sweep.trials import Trial, expand
 def launch(
     locations: Locations, sweep: str, dry_run: bool, price: float | None, as_json: bool
 ) -> None:
-    """Run, or go on with, the sweep in the file SWEEP (or the shipped one of that name).
+    """Run or resume the sweep in the file SWEEP (or the shipped one of that name).
 
     Finished trials are skipped, begun ones go on from their newest checkpoint, the rest start.
     The same command therefore goes on after Ctrl-C, a crash or a preemption, and trains only

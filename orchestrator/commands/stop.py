@@ -18,10 +18,9 @@ from orchestrator.sweep.trials import Trial
 @click.option("--json", "as_json", is_flag=True, help="Print the trials that were asked as JSON.")
 @click.pass_obj
 def stop(locations: Locations, sweep: str, trial: str | None, as_json: bool) -> None:
-    """Ask SWEEP, or one TRIAL of it (name or key), for a checkpoint and an end.
+    """Ask SWEEP, or one TRIAL of it (name or key), to checkpoint and stop.
 
-    The launch that runs it obeys within about a second, or with --storage some five; launch it
-    again to go on.
+    This takes about a second, about five with --storage. Launch the sweep again to resume it.
     """
     asked = [found.name for found in ask_to_stop(locations, sweep, trial)]
     if as_json:

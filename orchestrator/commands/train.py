@@ -13,7 +13,7 @@ import click
 from pydantic import ValidationError
 
 from gan.config import TrainConfig
-from gan.control import TARGETS, Control
+from gan.control import TARGET_RANGES, Control
 from gan.errors import UserError
 from gan.presets import PRESETS
 from orchestrator.commands.flag_values import held_out, listed, smoothing, target, whole
@@ -100,7 +100,7 @@ def _field_help(name: str) -> str:
 
 def _control_options() -> list[click.Option]:
     options = []
-    for name, (low, high) in TARGETS.items():
+    for name, (low, high) in TARGET_RANGES.items():
         options += [
             _option(
                 f"desired_{name}",
@@ -155,9 +155,9 @@ SECTIONS = {
             if name != "lr"
         ),
         _option(
-            "color_space", click.Choice(["LAB"], case_sensitive=False), "The only one supported."
+            "color_space", click.Choice(["LAB"], case_sensitive=False), "Only LAB is supported."
         ),
-        _option("kernel_size", click.Choice(["4"]), "The only one supported."),
+        _option("kernel_size", click.Choice(["4"]), "Only 4 is supported."),
         *(_option(name, click.STRING, f"No longer used; {text}.") for name, text in UNUSED.items()),
     ],
 }
@@ -187,7 +187,7 @@ def config_of(given: Mapping[str, Any]) -> tuple[TrainConfig, list[str]]:
     if "steps" not in fields:
         fields.setdefault("epochs", EPOCHS)
     controls: dict[str, dict[str, Any]] = {}
-    for name in TARGETS:
+    for name in TARGET_RANGES:
         weight = given.get(f"{name}_weight")
         if f"desired_{name}" in given:
             controls[name] = dict(given[f"desired_{name}"])

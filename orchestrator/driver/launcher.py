@@ -13,7 +13,7 @@ from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.manifest import changes, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
 from orchestrator.store.sweep_store import SweepStore, store_of
-from orchestrator.store.trial_state import TrialState, make_writable, states_of
+from orchestrator.store.trial_state import TrialState, require_writable, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import SweepSpec
@@ -49,7 +49,7 @@ def launch(
     unsure = [t for t in todo if t.config.dataset != "photos" or t.config.batch_size > 489]
     check_datasets(unsure, console)
     require_answer(uri, locations.runs)
-    make_writable(store.directory)
+    require_writable(store.directory)
     with store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
         tracker = SweepTracker(uri, spec.name, locations.runs)
         return _launch(spec, trials, store, tracker, console, command)

@@ -18,7 +18,7 @@ from gan.config import TrainConfig
 from gan.errors import UserError
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.paths import PRUNED
-from orchestrator.store.prune_marker import PruneMarker, terms, write_marker
+from orchestrator.store.prune_marker import PruneMarker, pruning_terms, write_marker
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial
@@ -110,7 +110,7 @@ class Pruner(FIFOScheduler):
             value=metrics[f"eval/{metric}"],
             rank=rank,
             scheduler=scheduler.name,
-            terms=terms(self._spec, TrainConfig.model_validate(task["config"])),
+            terms=pruning_terms(self._spec, TrainConfig.model_validate(task["config"])),
         )
         # If the disk is full or the store refuses, this trial and all others go on.
         with suppress(OSError, UserError):

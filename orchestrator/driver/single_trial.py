@@ -13,7 +13,7 @@ from orchestrator.driver.signals import graceful_stop
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.local_sweep import LocalSweep
-from orchestrator.store.trial_state import make_writable, state_of
+from orchestrator.store.trial_state import require_writable, state_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.trials import Trial
 from orchestrator.worker.run import TrialTask, run
@@ -38,7 +38,7 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     if state.phase is not TrialPhase.FINISHED:
         check_datasets([trial], console)
     require_answer(uri, runs)
-    make_writable(store.directory)
+    require_writable(store.directory)
     tracker = SweepTracker(uri, sweep, runs)
     console.print(f"Trial      {directory}", soft_wrap=True)
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.progress import Progress
 
-from gan.control import TARGETS, ControlName
+from gan.control import TARGET_RANGES, ControlName
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer, Outcome, outcomes
 from orchestrator.inference.chosen import Chosen
@@ -70,7 +70,7 @@ def _shown(name: ControlName, outcome: Outcome, whose: str) -> str:
     text = f"{name} {outcome.wanted:g} {whose}, "
     if outcome.achieved is None:
         return f"{text}none achieved: it is grey"
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     digits = 3 if high - low < 10 else 1
     text += f"{shown(name, outcome.achieved, digits)} achieved"
     if abs(outcome.reachable - outcome.wanted) >= 0.5 * 10**-digits:

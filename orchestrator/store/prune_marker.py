@@ -1,4 +1,4 @@
-"""Prune marker: a file in a trial's directory by which a scheduler stops the trial for good.
+"""Prune marker: a file in a trial's directory by which a scheduler stops the trial.
 
 The process that trains the trial sees the marker, takes a checkpoint and ends. The marker counts as
 long as the sweep's ``terms`` stay the same.
@@ -38,7 +38,7 @@ _MARKER = TypeAdapter(PruneMarker)
 
 
 def write_marker(trial: Path, marker: PruneMarker) -> None:
-    """Write a marker, which stops the trial for good.
+    """Write a marker, which stops the trial.
 
     Raises:
         OSError: the directory cannot be written to.
@@ -62,7 +62,7 @@ def parse_marker(content: bytes) -> PruneMarker | None:
         return None
 
 
-def terms(spec: SweepSpec, config: TrainConfig) -> dict[str, Any]:
+def pruning_terms(spec: SweepSpec, config: TrainConfig) -> dict[str, Any]:
     """Return the settings that a decision on a trial depends on, to be stored in its marker."""
     settings = (spec.scheduler, spec.objective)
     scheduler, objective = (None if s is None else s.model_dump(mode="json") for s in settings)

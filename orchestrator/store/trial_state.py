@@ -13,7 +13,7 @@ from gan.errors import UserError
 from orchestrator.store.attempts import Attempt, attempts
 from orchestrator.store.lock import is_locked
 from orchestrator.store.paths import ERROR, trial_directory
-from orchestrator.store.prune_marker import PruneMarker, read_marker, terms
+from orchestrator.store.prune_marker import PruneMarker, pruning_terms, read_marker
 from orchestrator.sweep.search_settings import Objective
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial
@@ -98,7 +98,7 @@ def states_of(spec: SweepSpec, trials: Sequence[Trial], runs: Path) -> dict[str,
     states = {}
     for trial in trials:
         state = state_of(trial, trial_directory(runs, spec.name, trial.key))
-        if state.marker is not None and state.marker.terms != terms(spec, trial.config):
+        if state.marker is not None and state.marker.terms != pruning_terms(spec, trial.config):
             state = replace(state, marker=None)
         states[trial.key] = state
     return states
@@ -112,7 +112,7 @@ def keep_traceback(directory: Path, error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({file})"
 
 
-def make_writable(directory: Path) -> None:
+def require_writable(directory: Path) -> None:
     """Create a directory and check that it can be written to.
 
     Raises:

@@ -15,7 +15,7 @@ from orchestrator.store.events import TrialEvent
 from orchestrator.store.lock import lock
 from orchestrator.store.paths import STOP, baseline_directory
 from orchestrator.store.prune_marker import read_marker
-from orchestrator.store.trial_state import keep_traceback, make_writable
+from orchestrator.store.trial_state import keep_traceback, require_writable
 from orchestrator.worker.stop_signal import StopReason, StopSignal
 from reports.phase import TrialPhase
 
@@ -107,7 +107,7 @@ def run(
     config = TrainConfig.model_validate(task.config)
     try:
         trial = _trial(task, stop)
-        make_writable(trial.directory)
+        require_writable(trial.directory)
         with lock(trial.directory, "this trial is trained", patience=PATIENCE), trial:
             log = AttemptLog(trial.directory, started)
 

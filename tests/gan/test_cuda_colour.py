@@ -6,18 +6,15 @@ import torch
 from gan.colour.conversion import l_ab_to_rgb, rgb_to_l_ab
 from gan.colour.exact_control import fit
 from gan.colour.statistics import STATISTICS
-from gan.control import TARGETS, ControlName
+from gan.control import TARGET_RANGES, ControlName
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
+    pytest.mark.usefixtures("exact_convolutions"),
+]
 
 CUDA = torch.device("cuda")
 CONVOLUTIONS = torch.backends.cudnn.conv  # type: ignore[attr-defined]
-
-
-@pytest.fixture(autouse=True)
-def exact_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Float32 in full: TF32, which PyTorch lets convolutions use, has 10 bits."""
-    monkeypatch.setattr(CONVOLUTIONS, "fp32_precision", "ieee")
 
 
 def test_colours_are_those_of_the_cpu_also_where_convolutions_use_tf32(
@@ -37,7 +34,7 @@ def test_colours_are_those_of_the_cpu_also_where_convolutions_use_tf32(
 def test_a_recorded_graph_fits_pictures_as_the_cpu_does(name: ControlName) -> None:
     random = torch.Generator().manual_seed(0)
     rgb = torch.rand(4, 3, 8, 8, generator=random).repeat_interleave(4, 2).repeat_interleave(4, 3)
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     target = low + (high - low) * torch.tensor([0.45, 0.5, 0.55, 0.6])
     wanted = fit(*rgb_to_l_ab(rgb), {name: target})
     l, ab = rgb_to_l_ab(rgb.to(CUDA))  # noqa: E741

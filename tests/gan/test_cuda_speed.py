@@ -38,11 +38,9 @@ def test_a_step_of_the_original_recipe_takes_at_most_5_ms(original: Bench) -> No
     assert original.fast_ms <= 5
 
 
-def test_the_default_recipe_takes_at_most_two_fifths_longer(
-    default: Bench, original: Bench
-) -> None:
+def test_the_default_recipe_takes_at_most_half_longer(default: Bench, original: Bench) -> None:
     # 1.29 and 1.33 times as long when last measured, on an H200.
-    assert default.fast_ms <= 1.4 * original.fast_ms
+    assert default.fast_ms <= 1.5 * original.fast_ms
 
 
 def test_both_are_faster_than_the_plain_loop(default: Bench, original: Bench) -> None:

@@ -8,17 +8,16 @@ from scipy.optimize import brentq
 from skimage.color import lab2rgb, rgb2hsv, rgb2lab
 from torch import Tensor
 
-from gan.colour import exact_control
 from gan.colour.conversion import AB_SCALE, l_ab_to_rgb, rgb_to_l_ab
-from gan.colour.exact_control import exact, fit
+from gan.colour.exact_control import _searched, exact, fit
 from gan.colour.statistic import Targets, of_each
 from gan.colour.statistics import STATISTICS
 from gan.colour.statistics.hue import hue_resultant
 from gan.config import TrainConfig
-from gan.control import CONTROLS, TARGETS, ControlName
+from gan.control import CONTROLS, TARGET_RANGES, ControlName
 from gan.data.batches import held_out, training_batch
 from gan.data.datasets import Dataset
-from tests.support.reachable import errors
+from tests.support.reachable import errors, search_as_on_a_gpu
 
 NAMES: tuple[ControlName, ...] = tuple(CONTROLS)
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -62,21 +61,32 @@ ATTAINED = [
 ]
 
 
-@pytest.mark.parametrize("at_once", [False, True], ids=["CPU", "GPU"])
+@pytest.mark.parametrize("at_once", [1, 3, 31])
+def test_a_search_ends_at_each_pictures_own_root(at_once: int) -> None:
+    low, high = torch.tensor([0.0, -1.0, 2.0]), torch.tensor([2.0, 1.0, 3.0])
+    wanted = torch.tensor([0.3, 0.7, 2.001])
+    missed = torch.tensor([0.2, 0.0, -0.4])
+
+    def error(places: Tensor) -> Tensor:
+        return places**3 - (wanted**3 + missed).repeat(at_once)
+
+    found = _searched(error, at_once, low, high, 10, missed)
+    assert bool(((found - wanted).abs() <= (high - low) / 2**11 + 1e-6).all())
+
+
+@pytest.mark.parametrize("many_at_once", [False, True], ids=["one", "many"])
 @pytest.mark.parametrize(("name", "share"), ATTAINED)
 def test_every_target_is_met_or_the_nearest_value_that_lightness_permits(
     pictures: tuple[Tensor, Tensor],
     monkeypatch: pytest.MonkeyPatch,
     name: ControlName,
     share: float,
-    at_once: bool,
+    many_at_once: bool,
 ) -> None:
-    if at_once:  # many places, as on a GPU
-        monkeypatch.setattr(
-            exact_control, "_tried", lambda halvings, device: 2 ** (halvings // 2) - 1
-        )
+    if many_at_once:
+        search_as_on_a_gpu(monkeypatch)
     l, ab = pictures  # noqa: E741
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     targets = to(l, **{name: low + share * (high - low)})
     error = errors(name, l, exact(l, ab, targets), targets[name])
     assert error.mean() <= 0.005
@@ -100,7 +110,7 @@ def test_lightness_is_kept_whatever_is_asked_for(
     pictures: tuple[Tensor, Tensor], name: ControlName
 ) -> None:
     l, ab = (x[:6] for x in pictures)  # noqa: E741
-    for target in TARGETS[name]:
+    for target in TARGET_RANGES[name]:
         moved = exact(l, ab, to(l, **{name: target}))
         shown = l_ab_to_rgb(l, moved)
         assert moved.isfinite().all()
@@ -217,7 +227,7 @@ def test_turning_the_hue_keeps_the_chroma_and_turns_all_pixels_alike(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_grey_picture_is_given_colours(name: ControlName) -> None:
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     l, ab = plain(50, 0, 0)  # noqa: E741
     targets = to(l, **{name: low + 0.6 * (high - low)})
     if name == "colourfulness":  # one colour has no deviation
@@ -242,7 +252,7 @@ def test_hues_that_cancel_are_tinted_first(target: float) -> None:
 @pytest.mark.parametrize("lightness", [0.0, 100.0])
 def test_black_and_white_stay(name: ControlName, lightness: float) -> None:
     l, ab = plain(lightness, 10, -20)  # noqa: E741
-    for target in TARGETS[name]:
+    for target in TARGET_RANGES[name]:
         shown = l_ab_to_rgb(l, exact(l, ab, to(l, **{name: target})))
         assert (shown - lightness / 100).abs().max() < 1e-3
 
@@ -279,7 +289,7 @@ def test_each_picture_has_a_target_of_its_own(
     pictures: tuple[Tensor, Tensor], name: ControlName, move: Any
 ) -> None:
     l, ab = (x[:5] for x in pictures)  # noqa: E741
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     targets = torch.linspace(low, high, 5)
     together = move(l, ab, {name: targets})
     alone = [move(l[i : i + 1], ab[i : i + 1], {name: targets[i : i + 1]}) for i in range(5)]

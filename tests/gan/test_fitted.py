@@ -10,7 +10,7 @@ from gan.colour.exact_control import exact, fit
 from gan.colour.statistic import of_each
 from gan.colour.statistics import STATISTICS
 from gan.config import TrainConfig
-from gan.control import CONTROLS, TARGETS, ControlName
+from gan.control import CONTROLS, TARGET_RANGES, ControlName
 from gan.data.batches import training_batch
 from gan.data.datasets import Dataset
 from tests.support.reachable import errors
@@ -30,7 +30,7 @@ def test_a_training_picture_is_fitted_to_a_target_within_its_reach(
 ) -> None:
     l, ab = training  # noqa: E741
     statistic = STATISTICS[name]
-    low, high = (statistic.reachable(l, end) for end in TARGETS[name])
+    low, high = (statistic.reachable(l, end) for end in TARGET_RANGES[name])
     if name == "colourfulness":
         high = 0.6 * high
     share = torch.rand(len(l), generator=torch.Generator().manual_seed(0))
@@ -41,7 +41,7 @@ def test_a_training_picture_is_fitted_to_a_target_within_its_reach(
 @pytest.mark.parametrize("name", NAMES)
 def test_fitted_is_nearly_exact(training: tuple[Tensor, Tensor], name: ControlName) -> None:
     l, ab = training  # noqa: E741
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     target = {name: low + (high - low) * torch.linspace(0.3, 0.6, len(l))}
     difference = (fit(l, ab, target) - exact(l, ab, target)).abs().mean(dim=(1, 2, 3))
     assert difference.median() < 2e-3

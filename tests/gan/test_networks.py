@@ -9,7 +9,7 @@ from torch.nn.functional import avg_pool2d
 
 from gan.config import TrainConfig
 from gan.errors import UserError
-from gan.model.mean_of_2x2 import _SumsOfNeighbours
+from gan.model.mean_of_2x2 import _PairwiseMean
 from gan.model.networks import Discriminator, UNetGenerator, build
 from tests.support import factories
 
@@ -226,7 +226,7 @@ def test_the_means_of_neighbours_of_a_gpu_and_their_gradients_are_those_of_pooli
     maps = torch.randn(2, 3, 9, 7, dtype=torch.double).to(memory_format=torch.channels_last)
     gradient = torch.randn(2, 3, 8, 6, dtype=torch.double)
     made = []
-    for function in (_SumsOfNeighbours.apply, partial(avg_pool2d, kernel_size=2, stride=1)):
+    for function in (_PairwiseMean.apply, partial(avg_pool2d, kernel_size=2, stride=1)):
         given = maps.clone().requires_grad_(True)
         means = function(given)
         assert means.is_contiguous(memory_format=torch.channels_last)

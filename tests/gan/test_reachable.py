@@ -11,7 +11,7 @@ from skimage.color import rgb2hsv, rgb2lab
 
 from gan.colour.conversion import l_ab_to_rgb
 from gan.colour.statistics import STATISTICS
-from gan.control import CONTROLS, TARGETS, ControlName
+from gan.control import CONTROLS, TARGET_RANGES, ControlName
 
 Array = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def reachable(name: ControlName, lightness: float, target: float) -> float:
 @pytest.mark.parametrize("name", AVERAGED)
 def test_reachable_is_what_a_search_of_all_colours_finds(name: ControlName, lightness: int) -> None:
     l, _, _ = all_of_srgb()  # noqa: E741
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     # The search finds colours within 0.25 of this L*, and few at the very corners of the gamut.
     there = of_all_of_srgb(name)[np.abs(l - lightness) <= 0.25]
     tolerance = 0.06 * (high - low)
@@ -91,7 +91,7 @@ def test_facts_about_what_is_reachable() -> None:
 
 def test_a_target_within_reach_is_reached() -> None:
     for name in NAMES:
-        low, high = TARGETS[name]
+        low, high = TARGET_RANGES[name]
         target = low + 0.45 * (high - low)
         assert reachable(name, 50, target) == pytest.approx(target)
 
@@ -114,7 +114,7 @@ def test_any_hue_is_reachable(lightness: float, target: float) -> None:
 def test_no_colouring_exceeds_what_is_reachable(name: ControlName) -> None:
     random = torch.Generator().manual_seed(0)
     statistic = STATISTICS[name]
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     # One picture for each L*, each of one colour per try; the most extreme of 400 tries.
     l = torch.linspace(-1, 1, 81).view(-1, 1, 1, 1).expand(-1, 1, 20, 20)  # noqa: E741
     ab = torch.rand(81, 2, 20, 20, generator=random) * 2 - 1

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gan.config import TrainConfig
-from gan.control import TARGETS, Control, spread_targets
+from gan.control import TARGET_RANGES, Control, spread_targets
 from tests.support import factories
 
 ANY: dict[str, Any] = {"saturation": {"target": "any"}}
@@ -52,11 +52,11 @@ def test_a_range_alone_means_any_target() -> None:
     assert config(**saturation(hold_out=[[0.4, 0.6]])).controls["saturation"].is_any
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", TARGET_RANGES)
 def test_any_target_is_of_the_whole_range_unless_it_is_narrowed(name: Any) -> None:
     control = config(controls={name: {"target": "any"}}).controls[name]
-    assert control.bounds(name) == TARGETS[name]
-    assert control.drawn(name) == [TARGETS[name]]
+    assert control.bounds(name) == TARGET_RANGES[name]
+    assert control.drawn(name) == [TARGET_RANGES[name]]
 
 
 def test_a_control_has_the_weight_of_the_config_unless_it_names_its_own() -> None:
@@ -148,11 +148,11 @@ def test_two_any_targets_are_measured_on_a_grid_of_three_by_three() -> None:
 
 @pytest.mark.parametrize("count", [3, 4, 6, 10])
 def test_many_any_targets_are_measured_at_about_nine_from_end_to_end(count: int) -> None:
-    controls = {name: {"target": "any"} for name in list(TARGETS)[:count]}
+    controls = {name: {"target": "any"} for name in list(TARGET_RANGES)[:count]}
     measured = config(controls=controls).measured_targets()
     assert 8 <= len(measured) <= 9
     assert len({tuple(each.items()) for each in measured}) == len(measured)
-    for name, (low, high) in list(TARGETS.items())[:count]:
+    for name, (low, high) in list(TARGET_RANGES.items())[:count]:
         of_name = {each[name] for each in measured}
         assert min(of_name) == low
         assert len(of_name) > 1

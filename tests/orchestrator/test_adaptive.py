@@ -10,7 +10,7 @@ from gan.data.datasets import Dataset
 from gan.errors import UserError
 from gan.training.trainer import Trainer
 from orchestrator.store.paths import sweep_directory
-from orchestrator.store.prune_marker import PruneMarker, terms, write_marker
+from orchestrator.store.prune_marker import PruneMarker, pruning_terms, write_marker
 from orchestrator.store.trial_state import states_of
 from orchestrator.sweep.search_settings import INFEASIBLE, Objective, metric_names
 from orchestrator.sweep.search_space import chosen_before, chosen_trial, to_suggest
@@ -224,7 +224,7 @@ def test_a_mark_counts_while_the_file_asks_for_the_same(
     spec = written(tmp_path, OBJECTIVE + SEARCH + ASHA)
     trial = point(spec, 10)
     directory = sweep_directory(tmp_path, "mine") / trial.key
-    mark = PruneMarker(20, "saturation_error", 0.5, 0.5, "asha", terms(spec, trial.config))
+    mark = PruneMarker(20, "saturation_error", 0.5, 0.5, "asha", pruning_terms(spec, trial.config))
     write_marker(directory, mark)
     assert mark.reason == "stopped by the scheduler (asha) at step 20"
     text = spec.path.read_text().replace(*edit)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gan.config import TrainConfig
-from gan.control import TARGETS, Control
+from gan.control import TARGET_RANGES, Control
 from gan.evaluation.samples import COLUMNS
 from orchestrator.cli import main
 from orchestrator.commands.train import FIELDS, flag, name_of, train
@@ -109,9 +109,9 @@ def test_steps_take_the_place_of_the_seeds_epochs() -> None:
     assert (config("--steps 1e3").epochs, config("--steps 1e3").steps) == (None, 1000)
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", TARGET_RANGES)
 def test_every_control_has_a_target_and_a_weight(name: str) -> None:
-    high = TARGETS[name][1]
+    high = TARGET_RANGES[name][1]
     found = config(f"--desired-{name} {high} --{name}-weight 7").controls
     assert found == {name: Control(target=high, weight=7)}
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gan.config import TrainConfig
-from gan.control import TARGETS
+from gan.control import TARGET_RANGES
 from gan.presets import PRESETS
 from orchestrator.commands.train import config_of, train
 from reports.command import train_command
@@ -64,7 +64,7 @@ def test_the_command_can_say_every_setting() -> None:
         "evaluate_every": 3,
         "eval_images": 2,
         "precision": "float32",
-        "controls": {name: {"target": high} for name, (_, high) in TARGETS.items()},
+        "controls": {name: {"target": high} for name, (_, high) in TARGET_RANGES.items()},
     }
     config = TrainConfig.model_validate(PRESETS["parent"] | {"augment": False} | other)
     assert understood(train_command(config, "a sweep")) == config

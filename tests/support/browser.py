@@ -25,7 +25,7 @@ def steered_to(name: ControlName, target: float | Literal["any"]) -> TrainConfig
 
 
 ANY = steered_to("saturation", "any")
-TARGETS = [i / 8 for i in range(9)]
+TARGET_RANGES = [i / 8 for i in range(9)]
 """Those at which it is measured."""
 LINES = 1 + 3 * 2 + 2 + 9 * 2 + 9
 """Of the table: without control; steered, raw and exact; recoloured; of any target, both."""

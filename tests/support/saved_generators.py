@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.control import TARGETS, ControlName
+from gan.control import TARGET_RANGES, ControlName
 from gan.data.datasets import PHOTOS
 from gan.inference.colorizer import Colorizer
 from gan.model.networks import UNetGenerator, build
@@ -54,7 +54,7 @@ def _vivid(text: str) -> UNetGenerator:
 
 
 def _drawn(name: ControlName, random: torch.Generator) -> Tensor:
-    low, high = TARGETS[name]
+    low, high = TARGET_RANGES[name]
     return low + torch.rand(4, generator=random) * (high - low)
 
 

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from gan.data.datasets import Dataset
-from tests.support.browser import LINES, TARGETS, report_of, steered_to
+from tests.support.browser import LINES, TARGET_RANGES, report_of, steered_to
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
@@ -170,7 +170,7 @@ def test_the_slider_moves_through_every_target_by_the_keyboard(page: Page) -> No
     slider = page.get_by_role("slider")
     slider.focus()
     seen = []
-    for target in TARGETS:
+    for target in TARGET_RANGES:
         page.keyboard.press("ArrowRight")
         said = page.locator(".bar output").inner_text()
         assert said.startswith(f"saturation: wanted {target:g}, achieved 0.")
@@ -255,7 +255,7 @@ def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> N
 def test_a_cell_of_any_target_shows_its_picture_at_every_one(page: Page) -> None:
     page.locator(".images tbody tr").nth(4).locator("button").nth(1).click()
     captions = page.locator("dialog .targets figcaption").all_inner_texts()
-    assert captions == [f"{target:g}" for target in TARGETS]
+    assert captions == [f"{target:g}" for target in TARGET_RANGES]
     for key, target in (("ArrowRight", 0.625), ("ArrowLeft", 0.5)):
         page.keyboard.press(key)
         heading = page.locator("dialog h2").inner_text()
