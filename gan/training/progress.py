@@ -11,7 +11,7 @@ class Progress:
     total_steps: int
     epoch: float
     images_per_second: float
-    """Rate over about the last second."""
+    """Rate of the steps of about the last second, without evaluations."""
     metrics: dict[str, float]
     """Newest value of every metric in the history."""
     durable_step: int

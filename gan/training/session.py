@@ -55,7 +55,7 @@ class Session:
             Stopped: a stop was asked for before the last target.
             TrainingError: a loss or weight is not finite, or storage refuses the grid.
         """
-        training = self._training
+        training, began = self._training, time.monotonic()
         training.require_health()
 
         def tell(done: int, count: int) -> None:
@@ -67,6 +67,7 @@ class Session:
         file = checkpoint.sample_file(self._trial, training.step)
         sample = training.evaluate(tell)
         checkpoint.persist(lambda: checkpoint.write_file(file, sample), file)
+        self._shown += time.monotonic() - began  # the rate is that of steps
 
     def save(self) -> None:
         """Write a checkpoint, and wait for it.

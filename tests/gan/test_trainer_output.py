@@ -15,6 +15,7 @@ from gan.evaluation.reference import shown
 from gan.model.networks import load_generator
 from gan.training import session
 from gan.training.progress import Progress
+from gan.training.state import Training
 from tests.support.trainings import Start, points, series, weights
 
 ROOT = Path(__file__).parents[2]
@@ -194,3 +195,21 @@ def test_progress_tells_where_the_trial_is(
     assert "loss/l1" not in seen[4].metrics
     assert seen[-1].metrics["loss/l1"] == series(of, "loss/l1")[12]
     assert seen[-1].metrics["eval/mae"] == series(of, "eval/mae")[12]
+
+
+def test_the_rate_is_that_of_the_steps_without_the_evaluation(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Training.evaluate
+
+    def slowly(self: Training, *args: Any) -> bytes:
+        time.sleep(2)
+        return own(self, *args)
+
+    monkeypatch.setattr(Training, "evaluate", slowly)
+    seen: list[Progress] = []
+    of = start(steps=10, evaluate_every=5)
+    assert of.fit(tmp_path, on_progress=seen.append)
+    after = [p.images_per_second for p in seen if p.step in (5, 10) and not p.measuring]
+    assert after
+    assert min(after) > 5 * of.training.config.batch_size / 2
