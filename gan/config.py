@@ -13,13 +13,13 @@ from gan.control import (
     TARGET_RANGES,
     Control,
     ControlName,
-    Frozen,
     as_given,
     require_inside,
     require_targets_of,
     spread_over,
 )
 from gan.presets import OLD_PRESETS, PRESETS
+from gan.strict import Frozen
 
 DatasetName = Literal[
     "photos", "folder", "npz", "cifar10", "cifar100", "stl10", "celeba", "places365", "lsun"

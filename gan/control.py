@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from gan.strict import Frozen
 
 
 class Range(NamedTuple):
@@ -45,14 +47,6 @@ ControlName = Annotated[str, AfterValidator(_known)]
 
 PENALTY_WEIGHT = 100.0
 """Weight (lambda) of a control that sets none."""
-
-
-class Frozen(BaseModel):
-    """Immutable model that rejects unknown fields."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
 
 _RANGE = {"min", "max", "hold_out"}

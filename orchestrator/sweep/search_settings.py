@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from gan.config import TrainConfig
 from gan.control import CONTROLS, Control
+from gan.strict import Frozen
 
 Value = int | float | str | bool
 INFEASIBLE = 1e9
@@ -25,17 +26,13 @@ NOT_SEARCHED = (
 """Fields that do not change a trial, or make its metrics incomparable with those of others."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Objective(_Section):
+class Objective(Frozen):
     """Metric by which trials are compared, with bounds on others."""
 
     metric: str
     """Name of an evaluation metric, without ``eval/``."""
     mode: Literal["min", "max"] = "min"
-    subject_to: dict[str, float] = {}
+    subject_to: dict[str, float] = Field(default={})
     """Upper bounds of metrics; a trial above one ranks behind every trial within."""
 
     @model_validator(mode="after")
@@ -68,7 +65,7 @@ class Objective(_Section):
         return {step: rank for step, rank in found.items() if rank is not None}
 
 
-class Dimension(_Section):
+class Dimension(Frozen):
     """Values that a field may take in a search: a range, or a list of choices."""
 
     low: int | float | None = None
@@ -100,7 +97,7 @@ class Dimension(_Section):
         return f"{self.low:g} to {self.high:g}{' (log)' if self.log else ''}"
 
 
-class Search(_Section):
+class Search(Frozen):
     """Search, which chooses trials by the results of others."""
 
     trials: int = Field(ge=1)
@@ -125,7 +122,7 @@ def _count(name: str, dimension: Dimension) -> float:
     return ends[1] - ends[0] + 1 if number_type(name) is int else math.inf
 
 
-class Scheduler(_Section):
+class Scheduler(Frozen):
     """Scheduler, which stops trials that fall behind."""
 
     name: Literal["asha", "median"]

@@ -37,11 +37,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from gan.config import TrainConfig
 from gan.control import CONTROLS, Control
 from gan.errors import UserError
+from gan.strict import Frozen
+from orchestrator.sweep import core_yaml
 from orchestrator.sweep.messages import explain, listed, nearest, unknown
 from orchestrator.sweep.search_settings import (
     NOT_SEARCHED,
@@ -63,10 +65,8 @@ Settings = dict[str, Any]
 """Values by dotted name: ``batch_size``, ``saturation.target``, ``saturation.weight``."""
 
 
-class Resources(BaseModel):
+class Resources(Frozen):
     """Resources of one trial."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cpus_per_trial: int = Field(default=1, ge=1)
     gpus_per_trial: float | None = Field(default=None, ge=0)
@@ -121,12 +121,14 @@ def read_sweep(path: Path) -> SweepSpec:
             choices.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
+        content = core_yaml.load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text") from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:  # month 13; {{a: 1}: 2}
+    except RecursionError:
+        raise UserError(f"{path}: not valid YAML: nested too deeply") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # {{a: 1}: 2}
         raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
     top = _mapping(path, "the file", {} if content is None else content)
     for key in top:
@@ -153,20 +155,6 @@ def read_sweep(path: Path) -> SweepSpec:
     )
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML loader that refuses duplicate keys, of which YAML would keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key.value} is given twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def _settings(path: Path, where: str, section: Any) -> Settings:
     """Check a mapping's keys and expand controls to dotted names."""
     flat: Settings = {}
@@ -182,9 +170,7 @@ def _axes(path: Path, axes: Mapping[Any, list[Any]]) -> dict[str, list[Any]]:
     flat: dict[str, list[Any]] = {}
     for key, values in axes.items():
         for value in values:
-            if isinstance(value, dict | list) or (
-                isinstance(value, bool) and str(key).partition(".")[0] in CONTROLS
-            ):
+            if isinstance(value, dict | list):
                 raise UserError(f"{path}: axes.{key}: must list plain values, not {value!r}")
         (name,) = _expanded(path, f"axes.{key}", str(key), 0)
         if name in flat:
@@ -207,9 +193,7 @@ def _expanded(path: Path, where: str, key: str, value: Any) -> Settings:
         parts = {f"{name}.{k}": v for k, v in value.items()}
     else:
         parts = {f"{name}.{field if dot else 'target'}": value}
-    for part, number in parts.items():
-        if isinstance(number, bool):
-            raise UserError(f"{path}: {where}: must be a number, not {number!r}")
+    for part in parts:
         if (given := part.partition(".")[2]) not in fields:
             raise UserError(f"{path}: {where}: {unknown('key', given, fields)}")
     return parts

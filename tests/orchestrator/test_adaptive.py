@@ -31,7 +31,7 @@ def over(field: str, values: str = "{low: 1, high: 2}") -> str:
     ("text", "start", "also"),
     [
         (over("generator_lr", "{low: 1, high: 0.1}"), "search.over.generator_lr.low", "not below"),
-        (over("generator_lr", "{low: 0, high: 1, log: yes}"), "search.over.generator_lr.low", "0"),
+        (over("generator_lr", "{low: 0, high: 1, log: true}"), "search.over.generator_lr.low", "0"),
         (over("generator_lr", "{low: -1, high: 1}"), "search.over: generator_lr: ", "than 0, not"),
         (over("generator_lr", "{lo: 1, high: 2}"), "search.over.generator_lr.lo: ", "'low'?; val"),
         (over("generator_lr", "{low: 1}"), "search.over.generator_lr.", "low and high, or choices"),

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 IN_A_FILE = {
     "YAML syntax": ("settings:\n\tsteps: 5", ["not valid YAML", "line 2"]),
-    "impossible date": ("settings:\n  seed: 2020-13-45", ["not valid YAML"]),
+    "date": ("settings:\n  steps: 2020-12-24", ["settings: steps", "a number", "2020-12-24"]),
     "unknown section": ("axis: {hue: [0]}", ["axis", "did you mean 'axes'?", "settings, axes"]),
     "unknown setting": (
         "settings: {batchsize: 8}",
@@ -34,7 +34,7 @@ IN_A_FILE = {
         f"{TEXT}points: [{{}}, {{saturation: 1.5}}]",
         ["points[1]", "saturation.target", "is not in [0, 1]", "1.5"],
     ),
-    "wrong type": ("settings: {steps: many}", ["settings: steps", "integer", "'many'"]),
+    "wrong type": ("settings: {steps: many}", ["settings: steps", "a number", "'many'"]),
     "no list": ("axes: {hue: 0.5}", ["axes.hue", "a list of values", "0.5"]),
     "infinite": ("settings: {epochs: .inf}", ["settings: epochs", "finite"]),
     "unknown dataset": (

@@ -129,10 +129,8 @@ def test_the_controls_of_the_engine_are_not_a_key_of_their_own(file: Path) -> No
         ("points: [hue]", "points[0]", "names and values"),
         ("resources: 2", "resources", "names and values"),
         ("resources: {cpus_per_trial: 0}", "resources.cpus_per_trial", "greater than or equal"),
-        ("resources: {gpus_per_trial: all}", "resources.gpus_per_trial", "a valid number"),
+        ("resources: {gpus_per_trial: all}", "resources.gpus_per_trial", "a number"),
         ("resources: {gpus_per_trial: 1.5}", "resources.gpus_per_trial", "a whole number"),
-        ("settings: {saturation: yes}", "settings.saturation", "must be a number"),
-        ("axes: {saturation: [0.5, yes]}", "axes.saturation", "plain values"),
         ("settings:\n  seed: 1\n  seed: 2", "not valid YAML", "line 3, column 3: seed is given"),
         ("points: []\npoints: []", "not valid YAML", "line 2, column 1: points is given twice"),
         ("{{seed: 1}: 2}: 3", "not valid YAML", "unhashable"),
@@ -159,7 +157,7 @@ def test_bad_yaml_is_answered_with_its_line(file: Path, text: str, line: str) ->
     assert line in refusal(file, text)
 
 
-@pytest.mark.parametrize("value", ["2020-13-45", "!!int twelve"])
+@pytest.mark.parametrize("value", ["!!timestamp 2020-13-45", "!!int twelve"])
 def test_a_value_that_yaml_itself_cannot_make_is_bad_yaml(file: Path, value: str) -> None:
     assert "not valid YAML" in refusal(file, f"settings:\n  seed: {value}\n")
 

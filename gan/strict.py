@@ -1,0 +1,49 @@
+"""Base of the models of what users write: nothing is converted in silence."""
+
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+
+class Frozen(BaseModel):
+    """Immutable model that rejects unknown fields, and values of another type.
+
+    A number for a field of fractions may be whole, and one for a whole number may end in ``.0``.
+    Otherwise pydantic would take true for 1, "0.5" for 0.5 and 0 for false.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_type(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.field_name is not None:
+            _check(value, _types(cls.model_fields[info.field_name].annotation))
+        return value
+
+
+def _types(annotation: Any) -> set[Any]:
+    """Return the plain types within an annotation."""
+    if get_origin(annotation) is Literal:
+        return {type(choice) for choice in get_args(annotation)}
+    parts = get_args(annotation)
+    return {annotation}.union(*map(_types, parts)) if parts else {annotation}
+
+
+def _check(value: Any, types: set[Any]) -> None:
+    if isinstance(value, list | tuple):
+        for item in value:
+            _check(item, types)
+    elif isinstance(value, bool | int | float | str) and not types & _LIKE[type(value)]:
+        raise ValueError("must be true or false" if bool in types else "must be a number")
+
+
+_LIKE: dict[type, set[type]] = {
+    bool: {bool},
+    int: {int, float, str},
+    float: {int, float, str},
+    str: {str},
+}
+"""Types of fields that a plain value is passed on to; for texts, pydantic refuses a number."""
