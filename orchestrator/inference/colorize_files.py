@@ -55,6 +55,10 @@ def _colorize(
     """
     start = time.perf_counter()
     picture = read_picture(job.picture)
+    if picture.pictures > 1 and job.output.resolve() == job.picture.resolve():
+        raise UserError(
+            f"{job.picture}: holds {picture.pictures} pictures, of which --in-place would keep one"
+        )
     colours = colorizer(picture.samples, wanted, raw=raw)
     write_picture(job.output, PictureFile(colours, picture.format))
     height, width = colours.shape[:2]

@@ -4,6 +4,8 @@ libvips reads them, since Pillow reads 16-bit colour as 8 bits.
 """
 
 import os
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ os.environ.setdefault("VIPS_WARNING", "0")
 
 import pyvips
 from numpy.typing import NDArray
+from PIL import Image
 
 from gan.checkpoint import write_file
 from gan.errors import UserError
@@ -35,6 +38,9 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Suffix of libvips' writer and its options, by format."""
 
+_PILLOWS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+"""Errors of Pillow for a file that libvips can read."""
+
 # Loaders of other formats are not made for untrusted files.
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _name in ("Jpeg", "Png", "Tiff", "Webp"):
@@ -50,6 +56,9 @@ class PictureFile:
     """Array (H, W) or (H, W, C), uint8 or uint16: grey or RGB, with or without alpha."""
     format: str
     """Format of the content, whatever the file's suffix: jpeg, png, tiff or webp."""
+    pictures: int = 1
+    """Pictures in the file: a JPEG may be followed by others, such as a second view, a gain map
+    or a preview; only the first is read."""
 
 
 def read_picture(file: Path) -> PictureFile:
@@ -66,7 +75,11 @@ def read_picture(file: Path) -> PictureFile:
         source = pyvips.Source.new_from_file(str(file))
         image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
         _refuse(file, image)
-        return PictureFile(_decoded(image), image.get("vips-loader").partition("load")[0])
+        kind = image.get("vips-loader").partition("load")[0]
+        pictures = max(image.get("n-pages") if image.get_typeof("n-pages") else 1, _pictures(file))
+        if kind != "jpeg" and pictures > 1:
+            raise UserError(f"{file}: holds {pictures} pictures; valid: one a file")
+        return PictureFile(_decoded(image), kind, pictures)
     except pyvips.Error as error:
         raise UserError(
             f"{file}: cannot be read as JPEG, PNG, TIFF or WebP ({_reason(error)})"
@@ -83,14 +96,21 @@ def _refuse(file: Path, image: Any) -> None:
             f"{file}: {width}x{height} pixels; valid: up to {MOST_PIXELS:,} in all and "
             f"{LONGEST_SIDE:,} a side"
         )
-    if image.get_typeof("n-pages") and (pages := image.get("n-pages")) > 1:
-        raise UserError(f"{file}: holds {pages} pictures; valid: one a file")
     known = CHANNELS.get(kind) == image.bands - image.hasalpha()
     if not known or image.format not in ("uchar", "ushort"):
         raise UserError(
             f"{file}: {image.bands} channels of {image.format} ({kind}); valid: grey, RGB or CMYK, "
             "with or without alpha, of 8 or 16 bits"
         )
+
+
+def _pictures(file: Path) -> int:
+    """Count the pictures in a file by Pillow: libvips does not see those of APNG and MPO."""
+    with warnings.catch_warnings(), suppress(*_PILLOWS):
+        warnings.simplefilter("ignore")  # of sizes, which are checked before
+        with Image.open(file) as image:
+            return int(getattr(image, "n_frames", 1))
+    return 1
 
 
 def _decoded(image: Any) -> NDArray[Any]:

@@ -112,6 +112,18 @@ def test_a_picture_is_written_over_only_in_place(here: Path) -> None:
     np.testing.assert_array_equal(coloured("in/a.png"), Colorizer(vivid(TRIAL))(photograph()))
 
 
+def test_a_file_that_holds_other_pictures_is_not_written_over(here: Path) -> None:
+    file = Path("in/stereo.jpg")
+    views = [Image.fromarray(photograph()), Image.fromarray(photograph()[::-1])]
+    views[0].save(file, "MPO", save_all=True, append_images=views[1:])
+    before = file.read_bytes()
+    result = call("colorize", str(file), "--generator", "generator", "--in-place")
+    assert result.exit_code == 1
+    assert "holds 2 pictures, of which --in-place would keep one" in result.stderr
+    assert file.read_bytes() == before
+    assert call("colorize", str(file), "--generator", "generator", "--out", "out").exit_code == 0
+
+
 def test_a_link_that_is_coloured_in_place_stays_one(here: Path) -> None:
     Path("in/link.png").symlink_to("a.png")
     result = call("colorize", "in/link.png", "--generator", "generator", "--in-place")

@@ -179,7 +179,19 @@ BAD: dict[str, tuple[bytes, str]] = {
     },
     "pages": (several("TIFF"), "holds 2 pictures"),
     "animation": (several("WEBP"), "holds 2 pictures"),
+    "animated PNG": (several("PNG"), "holds 2 pictures"),
 }
+
+
+def test_the_first_picture_of_a_jpeg_with_others_is_read_and_they_are_counted(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "stereo.jpg"
+    file.write_bytes(several("MPO"))
+    alone = saved(tmp_path / "alone.jpg", photograph())
+    found = read_picture(file)
+    assert (found.format, found.pictures, read_picture(alone).pictures) == ("jpeg", 2, 1)
+    np.testing.assert_array_equal(found.samples, read_picture(alone).samples)
 
 
 @pytest.mark.parametrize(("content", "words"), BAD.values(), ids=BAD)
