@@ -1,6 +1,7 @@
 """Dry run of ``launch``: trials, time and cost, without starting anything."""
 
 import json
+import shlex
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -181,13 +182,14 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
         console.print(f"{plan.to_suggest} more to be chosen by the search, over")
     for name, values in plan.space.items():
         console.print(f"  {name}: {values}", soft_wrap=True)
-    for line in [*plan.changes, *_lines_of_time(plan)]:
+    bench = shlex.join(["colorsweep", "bench", str(spec.path)])
+    for line in [*plan.changes, *_lines_of_time(plan, bench)]:
         console.print(line, soft_wrap=True)
 
 
-def _lines_of_time(plan: Plan) -> list[str]:
+def _lines_of_time(plan: Plan, bench: str) -> list[str]:
     if plan.seconds is None or plan.seconds_at_once is None:
-        return [f"time left: unmeasured; colorsweep bench {plan.sweep} tells"]
+        return [f"time left: unmeasured; {bench} estimates it"]
     time = f"time left: {duration(plan.seconds)} of trials, recolouring aside"
     lines = [f"{time}; {duration(plan.seconds_at_once)} with {plan.slots} at once on this machine"]
     if plan.gpu_hours:

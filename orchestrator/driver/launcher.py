@@ -1,6 +1,5 @@
 """Launch of a sweep, which trains every trial from its newest sound checkpoint."""
 
-import shlex
 from dataclasses import replace
 from functools import partial
 
@@ -52,7 +51,8 @@ def launch(
     require_writable(store.directory)
     with store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
         tracker = SweepTracker(uri, spec.name, locations.runs)
-        return _launch(spec, trials, store, tracker, console, command)
+        view, total = _launch(spec, trials, store, tracker, console, command)
+        return _say_summary(spec, view, total, locations, console)
 
 
 def _launch(
@@ -62,7 +62,8 @@ def _launch(
     tracker: SweepTracker,
     console: Console,
     command: str,
-) -> bool:
+) -> tuple[LiveView, int]:
+    """Train; return the view of all trials, and their number with those yet to be chosen."""
     before = read_manifest(store.directory)
     chosen = chosen_before(spec, trials, before)
     trials = [*trials, *chosen]
@@ -109,7 +110,7 @@ def _launch(
             f"{unsent} trial(s) could not be sent to the tracking store; launch again to send them",
             style="yellow",
         )
-    return _say_summary(spec, view, len(trials) + left, console)
+    return view, len(trials) + left
 
 
 def _say_plan(spec: SweepSpec, states: dict[str, TrialState], left: int, console: Console) -> None:
@@ -118,7 +119,9 @@ def _say_plan(spec: SweepSpec, states: dict[str, TrialState], left: int, console
     console.print(f"{spec.name}: {line}", soft_wrap=True)
 
 
-def _say_summary(spec: SweepSpec, view: LiveView, count: int, console: Console) -> bool:
+def _say_summary(
+    spec: SweepSpec, view: LiveView, count: int, locations: Locations, console: Console
+) -> bool:
     rows = list(view.rows.values())
     for row in rows:
         if row.phase.is_failure and row.reason:
@@ -128,8 +131,8 @@ def _say_summary(spec: SweepSpec, view: LiveView, count: int, console: Console) 
     console.print(counted(phases))
     done = all(phase.is_done for phase in phases)
     if done:
-        console.print(f"Next: {shlex.join(['colorsweep', 'report', spec.name])}", soft_wrap=True)
+        console.print(f"Next: {locations.command('report', spec.name)}", soft_wrap=True)
     else:
-        again = shlex.join(["colorsweep", "launch", str(spec.path)])
+        again = locations.command("launch", str(spec.path))
         console.print(f"To go on: {again}", soft_wrap=True)
     return done

@@ -1,6 +1,5 @@
 """Single trial in this process, without Ray, for ``colorsweep train``."""
 
-import shlex
 import time
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from orchestrator.driver.signals import graceful_stop
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.local_sweep import LocalSweep
+from orchestrator.store.paths import Locations
 from orchestrator.store.trial_state import require_writable, state_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.trials import Trial
@@ -122,8 +122,7 @@ def _say_summary(row: TrialRow, runs: Path, sweep: str, console: Console) -> Non
         after = "" if moved is None else f", {moved:.3f} after exact control"
         console.print(f"{name}: {what}; error {error:.3f} an image{after}")
     if row.phase is TrialPhase.FINISHED:
-        options = [] if runs == Path("runs") else ["--runs", str(runs)]
-        command = shlex.join(["colorsweep", *options, "report", sweep])
+        command = Locations(runs, None).command("report", sweep)
         console.print(f"Next: {command}", soft_wrap=True)
         return
     console.print("To go on: run the same command again")

@@ -19,6 +19,7 @@ Below ``--runs``, or for checkpoints below ``--storage``::
 import hashlib
 import os
 import re
+import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,12 @@ class Locations:
     runs: Path
     storage: str | None
     """URI of the object store for trials' checkpoints; None if they are below ``runs``."""
+
+    def command(self, *words: str) -> str:
+        """Return a command line that works on these locations, quoted for a shell."""
+        options = [] if self.runs == Path("runs") else ["--runs", str(self.runs)]
+        options += [] if self.storage is None else ["--storage", shown(self.storage)]
+        return shlex.join(["colorsweep", *options, *words])
 
 
 def sweep_directory(runs: Path, sweep: str) -> Path:

@@ -1,6 +1,7 @@
 """A search with a scheduler through Ray, stopped half way and launched again."""
 
 import re
+import shlex
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -126,7 +127,9 @@ def test_a_search_that_is_stopped_says_how_to_go_on(story: Story) -> None:
         story.stopped.stdout
     )
     assert re.search(r"\d of 7 trials finished", story.stopped.stdout)
-    assert "To go on: colorsweep launch" in story.stopped.stdout
+    (hint,) = re.findall(r"To go on: (.+)", story.stopped.stdout)
+    typed = ["colorsweep", "--runs", str(story.runs), "launch", str(story.spec.path)]
+    assert shlex.split(hint) == typed
     assert len(story.trials_when_stopped) < 7, "stopped half way"
 
 
