@@ -105,13 +105,20 @@ class Control(Frozen):
         return self.target
 
     def normalised(self, name: ControlName) -> Self:
-        """Return the same control in the canonical form from which a trial's key is computed."""
+        """Return the same control in the canonical form from which a trial's key is computed.
+
+        Numbers have 12 digits: 0.1 + 0.2 is 0.3. A hue of 1 is a hue of 0.
+        """
         low, high = TARGET_RANGES[name]
+        least, most = (None if end is None else rounded(end) for end in (self.min, self.max))
+        target = self.target if isinstance(self.target, str) else rounded(self.target)
         return self.model_copy(
             update={
-                "min": None if self.min == low else self.min,
-                "max": None if self.max == high else self.max,
-                "hold_out": tuple(sorted(self.hold_out)),
+                "target": float(low) if name in CIRCULAR and target == high else target,
+                "weight": rounded(self.weight),
+                "min": None if least == low else least,
+                "max": None if most == high else most,
+                "hold_out": tuple(sorted((rounded(a), rounded(b)) for a, b in self.hold_out)),
             }
         )
 
@@ -126,6 +133,11 @@ class Control(Frozen):
         edges = [low, *(edge for pair in sorted(self.hold_out) for edge in pair), high]
         pairs = zip(edges[::2], edges[1::2], strict=True)
         return [(start, end) for start, end in pairs if start < end]
+
+
+def rounded(value: float) -> float:
+    """Round to 12 significant digits, which no control is exact to; -0 becomes 0."""
+    return float(f"{value:.12g}") + 0.0
 
 
 def require_inside(what: str, value: float, bounds: tuple[float, float]) -> None:

@@ -5,10 +5,9 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gan.config import TrainConfig
 from orchestrator.sweep.search_settings import Dimension, number_type
 from orchestrator.sweep.spec import Settings, SweepSpec
-from orchestrator.sweep.trials import Trial, trial_at
+from orchestrator.sweep.trials import Trial, trial_at, value_at
 
 DIGITS = 3
 """Significant digits of a searched number, the same in training and in the name."""
@@ -35,7 +34,7 @@ def choice_of(spec: SweepSpec, trial: Trial) -> Settings | None:
     assert spec.search is not None
     chosen: Settings = {}
     for name, dimension in spec.search.over.items():
-        value = _value(trial.config, name)
+        value = value_at(trial.config, name)
         if not _inside(value, dimension):
             return None
         chosen[name] = int(value) if isinstance(value, float) and value.is_integer() else value
@@ -48,14 +47,6 @@ def _inside(value: Any, dimension: Dimension) -> bool:
         return value in dimension.choices
     low, high = dimension.ends()
     return value is not None and low <= value <= high
-
-
-def _value(config: TrainConfig, name: str) -> Any:
-    control, dot, field = name.partition(".")
-    if not dot:
-        return getattr(config, name)
-    of = {str(key): value for key, value in config.controls.items()}
-    return getattr(of[control], field) if control in of else None
 
 
 def chosen_before(spec: SweepSpec, fixed: Sequence[Trial], record: Sequence[Trial]) -> list[Trial]:

@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -119,14 +118,21 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
 
 
 def _named_apart(trials: list[Trial]) -> list[Trial]:
-    """Add ``eval_targets`` to names that would otherwise be the same."""
-    names = Counter(trial.name for trial in trials)
-    return [
-        replace(trial, name=f"{trial.name}, eval_targets={_text([*trial.config.eval_targets])}")
-        if names[trial.name] > 1 and trial.config.eval_targets
-        else trial
-        for trial in trials
-    ]
+    """Add to names that would otherwise be the same the settings by which their trials differ."""
+    of_name: dict[str, list[dict[str, Any]]] = {}
+    for trial in trials:
+        of_name.setdefault(trial.name, []).append(trial.config.model_dump())
+    apart = []
+    for trial in trials:
+        first, *others = of_name[trial.name]
+        differing = [k for k, v in first.items() if any(other[k] != v for other in others)]
+        settings = trial.config.model_dump(include={*differing}, exclude={"controls"})
+        parts = [
+            trial.name,
+            *(f"{k}={_text(v)}" for k, v in settings.items() if v not in ((), None)),
+        ]
+        apart.append(replace(trial, name=", ".join(parts)))
+    return apart
 
 
 def _targets(config: TrainConfig) -> str:
@@ -149,17 +155,19 @@ def target_text(control: dict[str, Any]) -> str:
     """Return a control's target, or its range of targets, as text."""
     target = control.get("target")
     if isinstance(target, float):
-        return f"{target:g}"
+        return f"{target:.12g}"
     if target not in (None, "any"):
         return str(target)
     ends = [control.get(end) for end in ("min", "max")]
     if ends == [None, None]:
         return "any"
-    return "..".join("" if end is None else f"{end:g}" for end in ends)
+    return "..".join("" if end is None else f"{end:.12g}" for end in ends)
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value).replace('"', "") if isinstance(value, list) else str(value)
+    if isinstance(value, list | tuple):
+        return json.dumps(value).replace('"', "")
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:
@@ -215,5 +223,16 @@ def _name(config: TrainConfig, varied: Settings) -> str:
     parts = [_targets(config) or "baseline"]
     # eval_targets is long and rarely the only difference; ``_named_apart`` adds it if it is.
     left_out = (".target", ".min", ".max", "eval_targets")
-    parts += [f"{k}={_text(v)}" for k, v in varied.items() if not k.endswith(left_out)]
+    shown = {k: v for k, v in varied.items() if not k.endswith(left_out)}
+    values = {k: v if k == "preset" else value_at(config, k) for k, v in shown.items()}
+    parts += [f"{k}={_text(v)}" for k, v in values.items() if v is not None]
     return ", ".join(parts)
+
+
+def value_at(config: TrainConfig, key: str) -> Any:
+    """Return the value of a dotted name in a config; None for a field of an absent control."""
+    name, dot, field = key.partition(".")
+    if not dot:
+        return getattr(config, name)
+    controls = {str(control): value for control, value in config.controls.items()}
+    return getattr(controls[name], field) if name in controls else None

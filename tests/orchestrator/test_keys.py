@@ -45,7 +45,7 @@ def test_the_length_counts_where_a_penalty_acts_from_a_share_of_it(file: Path) -
 def test_whatever_trains_another_generator_changes_the_key(file: Path) -> None:
     text = """
     settings: {steps: 5}
-    axes: {hue: [0, 1], hue.weight: [0, 200], seed: [0, 1], batch_size: [128, 64]}
+    axes: {hue: [0, 0.5], hue.weight: [0, 200], seed: [0, 1], batch_size: [128, 64]}
     points: [{}, {seed: 1}, {saturation: 0}, {augment: false}, {image_size: 64},
       {dataset: folder, dataset_path: a}, {dataset: folder, dataset_path: b}]
     """

@@ -113,7 +113,7 @@ def test_steps_take_the_place_of_the_seeds_epochs() -> None:
 def test_every_control_has_a_target_and_a_weight(name: str) -> None:
     high = TARGET_RANGES[name][1]
     found = config(f"--desired-{name} {high} --{name}-weight 7").controls
-    assert found == {name: Control(target=high, weight=7)}
+    assert found == {name: Control(target=high, weight=7).normalised(name)}
 
 
 OTHER = {

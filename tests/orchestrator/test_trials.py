@@ -277,3 +277,58 @@ def test_held_out_intervals_alone_make_a_target_an_input(file: Path) -> None:
 def test_a_number_in_another_notation_is_named_as_the_number(file: Path) -> None:
     (trial,) = trials(file, "settings: {steps: 5, saturation: {min: 1.0e-1, max: 0.90}}")
     assert trial.name == "saturation=0.1..0.9"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("hue: 0", "hue: -0.0"),
+        ("hue: 0", "hue: 1"),
+        ("saturation: 0.3", "saturation: 0.30000000000000004"),
+        ("seed: 1", "seed: 1.0"),
+        ("saturation: 0.3, saturation.weight: 100", "saturation: 0.3"),
+        ("saturation: {min: 0.1, hold_out: [[0.3, 0.4]]}",
+         "saturation: {min: 0.1, hold_out: [[0.30000000000000004, 0.4]]}"),
+    ],
+)  # fmt: skip
+def test_one_trial_written_in_two_ways_is_named_as_given_twice(
+    file: Path, first: str, second: str
+) -> None:
+    message = refusal(file, f"settings: {{steps: 5}}\npoints: [{{{first}}}, {{{second}}}]")
+    assert message.startswith("points[1]: the same trial as points[0] (")
+
+
+def test_a_hue_of_1_is_a_hue_of_0(file: Path) -> None:
+    (trial,) = trials(file, "settings: {steps: 5, hue: 1}")
+    assert (trial.name, trial.config.controls["hue"].target) == ("hue=0", 0)
+    (until,) = trials(file, "settings: {steps: 5, hue: {min: 0.5, max: 1}}")
+    assert until.config.controls["hue"].bounds("hue") == (0.5, 1)
+
+
+def test_names_give_values_and_not_their_text(file: Path) -> None:
+    text = "settings: {steps: 5}\npoints: [{seed: 1.0, generator_lr: 1.0e-3}, {steps: 1e1}]"
+    assert [t.name for t in trials(file, text)] == [
+        "baseline, seed=1, generator_lr=0.001",
+        "baseline, steps=10",
+    ]
+
+
+def test_no_two_trials_have_one_name(file: Path) -> None:
+    text = """
+    settings: {steps: 5, saturation: any}
+    points:
+      - {saturation: 0.3000001}
+      - {saturation: 0.3000002}
+      - {eval_targets: [{saturation: 0.2}]}
+      - {eval_targets: [{saturation: 0.4}]}
+      - {}
+      - {saturation: {target: any, weight: 3}}
+      - {saturation: {target: any, weight: 3}, eval_targets: [{saturation: 0.2}]}
+    """
+    names = [t.name for t in trials(file, text)]
+    assert len(set(names)) == len(names) == 7
+    assert names[:3] == [
+        "saturation=0.3000001",
+        "saturation=0.3000002",
+        "saturation=any, eval_targets=[{saturation: 0.2}]",
+    ]
