@@ -93,8 +93,7 @@ class TrainConfig(Frozen):
     penalty_weight: float = Field(default=PENALTY_WEIGHT, ge=0)
     """Weight (lambda) of the penalty of every control that names no weight of its own."""
     penalty_from_step: float = Field(default=0.6, ge=0, lt=1)
-    """Share of the length from which the penalty acts. A late start improves accuracy; an early
-    one tints."""
+    """Share of the length from which the penalty acts; an early one gives all pictures one tint."""
     penalty_on: Literal["generator", "discriminator", "both"] = "generator"
     """Statistic that is penalised: measured of the generated picture; or read from it by the
     discriminator, which learns that from real pictures (AC-GAN); or both."""

@@ -1,5 +1,6 @@
 """Base of the models of what users write: nothing is converted in silence."""
 
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
@@ -20,19 +21,21 @@ class Frozen(BaseModel):
     @classmethod
     def _of_its_type(cls, value: Any, info: ValidationInfo) -> Any:
         if info.field_name is not None:
-            _check(value, _types(cls.model_fields[info.field_name].annotation))
+            annotation: Any = cls.model_fields[info.field_name].annotation
+            _check(value, _types(annotation))
         return value
 
 
-def _types(annotation: Any) -> set[Any]:
+@cache
+def _types(annotation: Any) -> frozenset[Any]:
     """Return the plain types within an annotation."""
-    if get_origin(annotation) is Literal:
-        return {type(choice) for choice in get_args(annotation)}
     parts = get_args(annotation)
-    return {annotation}.union(*map(_types, parts)) if parts else {annotation}
+    if get_origin(annotation) is Literal:
+        return frozenset(map(type, parts))
+    return frozenset({annotation}).union(*map(_types, parts))
 
 
-def _check(value: Any, types: set[Any]) -> None:
+def _check(value: Any, types: frozenset[Any]) -> None:
     if isinstance(value, list | tuple):
         for item in value:
             _check(item, types)

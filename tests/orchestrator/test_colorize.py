@@ -15,7 +15,7 @@ from gan.inference.colorizer import Colorizer
 from orchestrator.inference.chosen import Chosen
 from orchestrator.inference.colorize_files import colorize_files
 from orchestrator.inference.jobs import Job, OutputOptions, plan_jobs
-from tests.support.cli import assert_refused, files, run_measured
+from tests.support.cli import files, run_measured
 from tests.support.cli_flags import call
 from tests.support.saved_generators import (
     PHOTOGRAPH,
@@ -28,19 +28,6 @@ from tests.support.saved_generators import (
 )
 
 TRIAL = steered(saturation=0.5)
-
-
-@pytest.fixture
-def here(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current directory with a generator, and a folder of pictures."""
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # as the command would set it
-    save(TRIAL, workplace / "generator")
-    (workplace / "in" / "below").mkdir(parents=True)
-    Image.fromarray(photograph()).save("in/a.png")
-    Image.fromarray(photograph()[..., 0]).save("in/below/a.png")
-    shutil.copy(PHOTOGRAPH, "in/b.jpg")
-    Path("in/notes.txt").write_text("no picture")
-    return workplace
 
 
 def coloured(file: str) -> Pixels:
@@ -249,43 +236,6 @@ def test_what_was_written_before_is_no_input_wherever_it_goes_next(here: Path) -
     jobs, refused = plan_jobs([Path("in")], OutputOptions(out=Path("out"), suffix="-again"))
     assert refused == []
     assert [str(job.picture) for job in jobs] == ["in/a.png", "in/b.jpg", "in/below/a.png"]
-
-
-def test_without_a_picture_no_generator_is_looked_for(here: Path) -> None:
-    (here / "none").mkdir()
-    result = call("colorize", "none", "--generator", "nowhere")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: none: nothing to colour")
-    assert len(result.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ([], ["give one of --sweep, --run and --generator"]),
-        (["--sweep", "x", "--generator", "generator"], ["give one of"]),
-        (["--generator", "generator", "--hue", "1.5"], ["--hue", "0<=x<=1"]),
-        (["--sweep", "x", "--saturation", "1.5"], ["--saturation", "0<=x<=1"]),
-        (["--sweep", "x", "--huw", "0.5"], ["--huw", "--hue"]),
-        (["--sweep", "x", "--hue", "nan"], ["--hue: nan is not a target"]),
-        (["--generator", "in"], ["in: no generator to load (there is no in/config.json)"]),
-        (["--generator", "nowhere"], ["nowhere: no generator to load (there is no such file"]),
-        (["--generator", "generator", "--in-place", "--out", "x"], ["--in-place"]),
-        (["--generator", "generator", "--suffix", "a/b"], ["--suffix", "'a/b'"]),
-        (["--sweep", "x", "--hue", "0.5"], ["no tracking store", "--runs"]),
-        (["--run", "x"], ["no tracking store"]),
-    ],
-)
-def test_bad_options_are_refused_in_one_line(
-    here: Path, options: list[str], words: list[str]
-) -> None:
-    before = files(here)
-    assert_refused(call("colorize", "in", *options), *words)
-    assert files(here) == before
-
-
-def test_a_command_without_a_picture_is_refused(here: Path) -> None:
-    assert_refused(call("colorize", "--generator", "generator"), "PATHS")
 
 
 @pytest.mark.parametrize(("terminal", "count"), [(True, 3), (True, 1), (False, 3)])
