@@ -129,6 +129,7 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "labelled": [(read.label(run), run) for run in read.shown],
         "choice": words.choice(read),
         "settings": words.shared_settings(read.runs),
+        "other_pictures": words.other_pictures(read),
         "counts": words.counts(read),
         "unfinished": [run for run in read.runs if run.phase is not TrialPhase.FINISHED],
         "missing": words.missing(read),

@@ -1,8 +1,9 @@
 """Reading of a report's data from the tracking store."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gan.data.identity import of_other_pictures
 from gan.errors import UserError
 from reports import compare
 from reports.compare import in_order, recoloured_beside
@@ -61,6 +62,8 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
             more = "" if left_out else " (--all shows trials that left its file, if there are any)"
             raise UserError(f"{sweep}: no trial has started yet{more}")
         runs += in_order(found)
+    others = of_other_pictures([(run.config, run.dataset_digest) for run in runs])
+    runs = [replace(run, other_pictures=o) for run, o in zip(runs, others, strict=True)]
     every = [v for sweep in sweeps for v in in_order(views([r for r in runs if r.sweep == sweep]))]
     best = compare.best_of_targets(every)
     shown = compare.shown_trials([run for run in runs if run.measured], best, MOST_SHOWN)

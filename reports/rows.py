@@ -46,6 +46,8 @@ class Row:
     """Key shared by the trials at the same targets that differ only in their seed."""
     pictures_key: str
     """Key shared by the trials measured on the same held-out images."""
+    other_pictures: bool
+    """Whether most trials of the same dataset and path had other pictures than this one."""
     targets: str
     """Targets of all controls, such as "hue 0.6 saturation 0.35"."""
     best: bool
@@ -198,6 +200,7 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
             way=way,
             recipe_key=run.recipe_key,
             pictures_key=run.pictures_key,
+            other_pictures=origin.other_pictures,
             targets=label_of(numbers(run)),
             best=best,
             control=name,

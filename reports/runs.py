@@ -48,6 +48,8 @@ class TrialRun:
     """Share of its time on workers that was spent on steps that counted."""
     artifacts: str = ""
     """URI of the run's artifacts."""
+    other_pictures: bool = False
+    """Whether most of the report's trials of this dataset and path had other pictures."""
     sweep: str = ""
     """Name of the sweep that it was read from."""
     whole: "TrialRun | None" = None

@@ -15,6 +15,7 @@ from typing import Any
 from mlflow.entities import Metric, Param, RunTag
 
 from gan import checkpoint
+from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
 from reports.phase import TrialPhase
@@ -132,6 +133,7 @@ class SweepTracker:
         """Update a trial's run to its newest checkpoint, unless it is up to date.
 
         Raises:
+            UserError: the trial has finished, but without a sound generator of its last step.
             One of STORE_ERRORS: the store failed; repeat the call later to continue.
         """
         before = self._runs.get(update.key) or self._find_or_create(update)
@@ -149,9 +151,12 @@ class SweepTracker:
         )
         finished = update.phase is TrialPhase.FINISHED
         history = []
-        digests = finished and before.status != "FINISHED"
-        if (newest := checkpoint.newest(update.directory, digests=digests)) is not None:
-            trial = checkpoint.read_trial(newest)
+        exported = (checkpoint.GENERATOR, checkpoint.CONFIG) if finished else ()
+        newest = checkpoint.newest(update.directory, checkpoint.TRIAL, *exported)
+        if finished and not _is_of_last_step(newest, update.config):
+            raise UserError(f"{update.directory}: no sound checkpoint of the last step")
+        if newest is not None:
+            trial = newest.trial
             history = [point for point in trial["history"] if point["step"] > before.step]
             wanted = replace(
                 wanted,
@@ -166,7 +171,8 @@ class SweepTracker:
         if wanted == before:
             return
         if newest is not None:
-            self._send_artifacts(before, history, newest, update.directory, finished=finished)
+            generator = {name: newest.files[name] for name in exported}
+            self._send_artifacts(before, history, generator, update.directory)
         *others, last = _chunks(history)
         for chunk in others:
             self.client.log_batch(before.run_id, metrics=chunk)
@@ -211,18 +217,15 @@ class SweepTracker:
         self,
         run: TrialRun,
         points: list[dict[str, Any]],
-        newest: Path,
+        generator: Mapping[str, bytes],
         directory: Path,
-        *,
-        finished: bool,
     ) -> None:
         for step in {point["step"] for point in points}:
             sample = checkpoint.sample_file(directory, step)
             if sample.exists():
                 self.client.log_artifact(run.run_id, str(sample), "samples")
-        if finished:
-            for file in (checkpoint.GENERATOR, checkpoint.CONFIG):
-                self.client.log_artifact(run.run_id, str(newest / file), GENERATOR)
+        if generator:
+            _send_files(self.client, run.run_id, generator, GENERATOR)
 
 
 def log_report(client: Client, sweep: str, report: Mapping[str, bytes]) -> str:
@@ -242,12 +245,20 @@ def log_report(client: Client, sweep: str, report: Mapping[str, bytes]) -> str:
     found = client.search_runs([where], f"tags.`{REPORT}` = 'yes'", max_results=1)
     run = found[0] if found else client.create_run(where, tags={REPORT: "yes"}, run_name="report")
     run_id = str(run.info.run_id)
-    with tempfile.TemporaryDirectory() as directory:
-        for name, content in report.items():
-            checkpoint.write_file(Path(directory) / name, content)
-        client.log_artifacts(run_id, directory, "report")
+    _send_files(client, run_id, report, "report")
     client.set_terminated(run_id)
     return run_id
+
+
+def _send_files(client: Client, run_id: str, files: Mapping[str, bytes], folder: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in files.items():
+            checkpoint.write_file(Path(directory) / name, content)
+        client.log_artifacts(run_id, directory, folder)
+
+
+def _is_of_last_step(found: Checkpoint | None, config: TrainConfig) -> bool:
+    return found is not None and found.trial["step"] >= config.total_steps(found.trial["images"])
 
 
 def _tags(run: TrialRun) -> list[RunTag]:

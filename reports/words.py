@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from gan.control import CONTROLS
+from gan.data.identity import dataset_of
 from gan.extras import features_unavailable
 from reports import compare
 from reports.phase import TrialPhase, counted
@@ -53,6 +54,17 @@ def choice(read: Read) -> str:
     if len(measured) == len(read.shown):
         return ""
     return f"Pictures of {len(read.shown)} of {len(measured)} trials: {compare.CHOICE}."
+
+
+def other_pictures(read: Read) -> str:
+    """Explain the mark of trials of other pictures; empty if there are none."""
+    marked = {dataset_of(run.config): None for run in read.runs if run.other_pictures}
+    if not marked:
+        return ""
+    return (
+        "†: trained and measured on other pictures than most trials of the same dataset "
+        f"({', '.join(marked)}), and not to be compared with them."
+    )
 
 
 def counts(read: Read) -> str:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gan.data.identity import source_of
+from orchestrator.driver.pictures import digest_of_loaded, other_pictures
 from orchestrator.store.manifest import changes, read_manifest
 from orchestrator.store.paths import sweep_directory
 from orchestrator.store.trial_state import TrialState, states_of
@@ -63,7 +65,7 @@ class Plan:
     lost_to_a_preemption: float
     """Seconds of a trial's work that a preemption costs at most; with notice only one step."""
     changes: list[str]
-    """Differences from the last launch, in a few lines."""
+    """Differences from the last launch, and trials of other pictures, in a few lines."""
 
 
 def plan_launch(
@@ -89,6 +91,7 @@ def plan_launch(
     coming = stand_ins(spec, to_suggest(spec, chosen))
     images = check_datasets([*trials, *coming], console)
     states = states_of(spec, trials, runs)
+    digests = {source_of(t.config): digest_of_loaded(t.config) for t in trials}
     speeds: dict[tuple[object, ...], list[float]] = {}
     for trial in trials:
         if speed := _seconds_a_step(states[trial.key]):
@@ -115,7 +118,10 @@ def plan_launch(
         to_suggest=len(coming),
         space={name: str(each) for name, each in spec.search.over.items()} if spec.search else {},
         lost_to_a_preemption=CHECKPOINT_SECONDS,
-        changes=changes(before, trials) if before else [],
+        changes=[
+            *(changes(before, trials) if before else []),
+            *other_pictures(trials, states, digests),
+        ],
     )
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gan.data.identity import of_other_pictures
 from gan.errors import UserError
 from orchestrator.store.attempts import Attempt, goodput, restarts, wasted_steps
 from orchestrator.store.manifest import launched_trials
@@ -47,6 +48,8 @@ class TrialStatus:
     """Share of the trial's training time that checkpoints took."""
     reason: str
     """Reason why the trial failed or was pruned."""
+    other_pictures: bool
+    """Whether most of the sweep's trials of this dataset and path had other pictures."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,12 @@ def status_of(runs: Path, sweep: str) -> SweepStatus:
     pairs = list(zip(trials, states, strict=True))
     trained = [[*state.attempts] for trial, state in pairs if not trial.config.recolour]
     every = (attempt for log in trained for attempt in log)
-    lines = [_line(trial, state) for trial, state in pairs]
+    others = of_other_pictures([(trial.config, state.dataset_digest) for trial, state in pairs])
+    lines = [_line(*pair, other) for pair, other in zip(pairs, others, strict=True)]
     return SweepStatus(sweep, goodput(trained), _checkpoint_share(every), lines)
 
 
-def _line(trial: Trial, state: TrialState) -> TrialStatus:
+def _line(trial: Trial, state: TrialState, other_pictures: bool) -> TrialStatus:
     log = [*state.attempts]
     last = log[-1] if log else None
     return TrialStatus(
@@ -125,6 +129,7 @@ def _line(trial: Trial, state: TrialState) -> TrialStatus:
         goodput=goodput([log]),
         checkpoint_share=_checkpoint_share(log),
         reason=state.reason,
+        other_pictures=other_pictures,
     )
 
 
@@ -156,6 +161,9 @@ def print_status(found: SweepStatus, console: Console) -> None:
     for row in found.trials:
         if row.reason:
             console.print(f"{row.name}: {row.reason}", style=row.phase.style, soft_wrap=True)
+        if row.other_pictures:
+            line = f"{row.name}: trained on other pictures than most trials of its dataset"
+            console.print(line, style="yellow", soft_wrap=True)
     line = f"{found.sweep}: {counted(row.phase for row in found.trials)}"
     console.print(line, soft_wrap=True)
     if found.goodput is not None:

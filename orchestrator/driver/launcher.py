@@ -8,6 +8,7 @@ from rich.console import Console
 from gan.extras import features_unavailable
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.pictures import digests_now, other_pictures
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.manifest import changes, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
@@ -78,6 +79,8 @@ def _launch(
     _say_plan(spec, states, left, console)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)
+    for line in other_pictures(trials, states, digests_now(trials, states, store.directory)):
+        console.print(line, style="yellow", soft_wrap=True)
     tracker.note_launch(Launched(command, len(trials)))
     if before != trials:
         write_manifest(store.directory, trials)
@@ -92,8 +95,8 @@ def _launch(
     for run in tracker.runs():
         if run.key not in states:
             tracking.put(run.key, partial(SweepTracker.leave_out, key=run.key))
-        elif run.phase.is_active and not states[run.key].phase.is_done:
-            # This launch holds the sweep, so the process that reported an active phase is dead.
+        elif run.phase is not states[run.key].phase and not states[run.key].phase.is_done:
+            # A dead process's phase, or that of a finished trial which is damaged or too short now.
             monitor.correct(run.key, states[run.key])
     try:
         if left or not all(state.phase.is_done for state in states.values()):

@@ -1,13 +1,17 @@
 """Monitor of trials, which forwards every event to the live view and the tracking store."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.tracking_sync import TrackingSync, send_trial
 from orchestrator.store.events import TrialEvent
+from orchestrator.store.local_sweep import LOOK_SECONDS, PATIENCE
+from orchestrator.store.object_store import first_line
 from orchestrator.store.sweep_store import SweepStore
-from orchestrator.store.trial_state import TrialState
+from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 
@@ -40,7 +44,12 @@ class Monitor:
             self._send(key, state.phase, state.reason)
 
     def on_event(self, event: TrialEvent) -> None:
-        """Forward an event; the tracking store gets only new phases and checkpoints."""
+        """Forward an event; the tracking store gets only new phases and checkpoints.
+
+        A trial has finished only if the launch sees its generator, too.
+        """
+        if event.phase is TrialPhase.FINISHED and (reason := self._not_finished(event.key)):
+            event = replace(event, phase=TrialPhase.FAILED, reason=reason)
         before = self._durable.get(event.key, 0)
         durable = event.progress.durable_step if event.progress is not None else 0
         news = event.phase is not self.view.rows[event.key].phase or durable > before
@@ -48,6 +57,22 @@ class Monitor:
         self.view.update(event)
         if news and event.phase is not TrialPhase.RESTARTING:
             self._send(event.key, event.phase, event.reason)
+
+    def _not_finished(self, key: str) -> str:
+        """Return why a trial has not finished, though its worker says so; empty if it has."""
+        trial, _ = self._trials[key]
+        directory, until = self._store.directory / key, time.monotonic() + PATIENCE
+        while True:
+            reason = f"{directory}: no sound checkpoint of the last step has arrived; launch again"
+            try:
+                self._store.refresh(key)
+            except OSError as error:
+                reason = f"{self._store.shown}: {first_line(error)}; launch again"
+            if state_of(trial, directory, generator=True).phase is TrialPhase.FINISHED:
+                return ""
+            if time.monotonic() >= until:
+                return reason
+            time.sleep(LOOK_SECONDS)
 
     def correct(self, key: str, state: TrialState) -> None:
         """Send the phase of a trial whose run shows an active one, though nothing trains it."""

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from orchestrator.driver.live_view import LiveView, TrialRow
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.pictures import digests_now, other_pictures
 from orchestrator.driver.signals import graceful_stop
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.events import TrialEvent
@@ -34,11 +35,14 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     """
     store = LocalSweep(runs, sweep)
     directory = store.directory / trial.key
-    state = state_of(trial, directory)
+    state = state_of(trial, directory, generator=True)
     if state.phase is not TrialPhase.FINISHED:
         check_datasets([trial], console)
     require_answer(uri, runs)
     require_writable(store.directory)
+    states = {trial.key: state}
+    for line in other_pictures([trial], states, digests_now([trial], states, store.directory)):
+        console.print(line, style="yellow", soft_wrap=True)
     tracker = SweepTracker(uri, sweep, runs)
     console.print(f"Trial      {directory}", soft_wrap=True)
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)

@@ -4,6 +4,8 @@ Below ``--runs``, or for checkpoints below ``--storage``::
 
     sweeps/NAME/trials.json       manifest of the last launch
     sweeps/NAME/claim.json        lock of a launch; in an object store its lease
+    sweeps/NAME/token             token of the last launch; in an object store part of the lease
+    sweeps/NAME/pictures.json     digests of the user's own datasets as of the last launch
     sweeps/NAME/stop              asks the sweep to stop
     sweeps/NAME/KEY/              a trial: checkpoints/ and samples/ (``gan.checkpoint``) and
         attempts/*.json           its attempt log
@@ -28,6 +30,8 @@ from gan.config import TrainConfig
 
 MANIFEST = "trials.json"
 LOCK = "claim.json"
+TOKEN = "token"
+PICTURES = "pictures.json"
 STOP = "stop"
 PRUNED = "pruned.json"
 ERROR = "error.txt"

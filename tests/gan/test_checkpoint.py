@@ -17,7 +17,18 @@ from gan.errors import UserError
 from gan.model.networks import build, load_generator
 
 ROOT = Path(__file__).parents[2]
-FILES = {"weights.bin": bytes(range(256)) * 40, "trial.json": b'{"step": 0}'}
+FILES = {
+    "generator.safetensors": bytes(range(256)) * 40,
+    "config.json": b"{}",
+    "training.safetensors": bytes(9_000),
+    "trial.json": b'{"step": 0}',
+}
+
+
+def newest(trial: Path, *names: str) -> Path | None:
+    """The directory of the newest checkpoint."""
+    found = checkpoint.newest(trial, *names)
+    return None if found is None else found.path
 
 
 def listing(directory: Path) -> list[str]:
@@ -33,12 +44,12 @@ def run(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
 
 
 def truncate(path: Path) -> None:
-    file = path / "weights.bin"
+    file = path / "generator.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
 
 
 def flip_a_bit(path: Path) -> None:
-    file = path / "weights.bin"
+    file = path / "generator.safetensors"
     content = bytearray(file.read_bytes())
     content[5000] ^= 1
     file.write_bytes(content)
@@ -82,19 +93,19 @@ def test_names_of_steps_sort_like_steps() -> None:
 def test_the_newest_is_that_of_the_highest_step_in_whatever_order_written(tmp_path: Path) -> None:
     for step in (5, 1000, 40):
         checkpoint.write(tmp_path, step, FILES)
-    assert checkpoint.newest(tmp_path) == tmp_path / "checkpoints" / "step-00001000"
+    assert newest(tmp_path) == tmp_path / "checkpoints" / "step-00001000"
 
 
 def test_a_trial_without_checkpoints_has_no_newest(tmp_path: Path) -> None:
-    assert checkpoint.newest(tmp_path) is None
-    assert checkpoint.newest(tmp_path / "nowhere") is None
+    assert newest(tmp_path) is None
+    assert newest(tmp_path / "nowhere") is None
 
 
 def test_a_step_written_again_is_replaced(tmp_path: Path) -> None:
     checkpoint.write(tmp_path, 5, {"old.bin": b"old"})
     path = checkpoint.write(tmp_path, 5, FILES)
-    assert listing(path) == ["manifest.json", *sorted(FILES)]
-    assert checkpoint.newest(tmp_path) == path
+    assert listing(path) == sorted(["manifest.json", *FILES])
+    assert newest(tmp_path) == path
 
 
 @pytest.mark.parametrize(
@@ -108,32 +119,46 @@ def test_a_damaged_newest_checkpoint_is_skipped_with_a_warning_for_the_one_befor
     damaged = checkpoint.write(tmp_path, 2, FILES)
     damage(damaged)
     with caplog.at_level(logging.WARNING):
-        assert checkpoint.newest(tmp_path) == sound
+        assert newest(tmp_path) == sound
     assert [str(damaged) in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_no_sound_checkpoint_is_none_at_all(tmp_path: Path) -> None:
     for step in (1, 2):
         lose_the_manifest(checkpoint.write(tmp_path, step, FILES))
-    assert checkpoint.newest(tmp_path) is None
+    assert newest(tmp_path) is None
 
 
-def test_a_quick_look_compares_sizes_only(tmp_path: Path) -> None:
+def test_what_is_read_is_verified_byte_by_byte_and_the_rest_by_its_size(tmp_path: Path) -> None:
     first = checkpoint.write(tmp_path, 1, FILES)
     altered = checkpoint.write(tmp_path, 2, FILES)
     flip_a_bit(altered)
-    assert checkpoint.newest(tmp_path, digests=False) == altered
+    found = checkpoint.newest(tmp_path, "trial.json")
+    assert found is not None
+    assert (found.path, found.files) == (altered, {"trial.json": FILES["trial.json"]})
+    assert newest(tmp_path, "generator.safetensors") == first
     truncate(altered)
-    assert checkpoint.newest(tmp_path, digests=False) == first
+    assert newest(tmp_path, "trial.json") == first
+
+
+@pytest.mark.parametrize("listed", [[], ["trial.json"], [*FILES][:-1]])
+def test_a_manifest_that_lists_too_few_files_is_no_manifest(
+    tmp_path: Path, listed: list[str]
+) -> None:
+    first = checkpoint.write(tmp_path, 1, FILES)
+    file = checkpoint.write(tmp_path, 2, FILES) / "manifest.json"
+    manifest = json.loads(file.read_bytes())
+    file.write_text(json.dumps({name: manifest[name] for name in listed}))
+    assert newest(tmp_path) == newest(tmp_path, "trial.json") == first
 
 
 @pytest.mark.parametrize("name", ["step-00000002.bak", "step-00000002 (copy)", "step-last"])
 def test_a_directory_that_somebody_put_there_is_no_checkpoint(tmp_path: Path, name: str) -> None:
     path = checkpoint.write(tmp_path, 1, FILES)
     (path.parent / name).mkdir()
-    assert checkpoint.newest(tmp_path) == path
+    assert newest(tmp_path) == path
     checkpoint.prune(tmp_path, keep=1)
-    assert checkpoint.newest(tmp_path) == path
+    assert newest(tmp_path) == path
 
 
 def test_pruning_keeps_the_newest_sound_ones(tmp_path: Path) -> None:
@@ -148,8 +173,8 @@ def test_pruning_removes_what_a_killed_process_left(tmp_path: Path) -> None:
     checkpoint.write(tmp_path, 1, FILES)
     leftover = tmp_path / "checkpoints" / ".step-00000002.1"
     leftover.mkdir()
-    (leftover / "weights.bin").write_bytes(b"half")
-    assert checkpoint.newest(tmp_path) == tmp_path / "checkpoints" / "step-00000001"
+    (leftover / "generator.safetensors").write_bytes(b"half")
+    assert newest(tmp_path) == tmp_path / "checkpoints" / "step-00000001"
     checkpoint.prune(tmp_path, keep=2)
     assert listing(tmp_path / "checkpoints") == ["step-00000001"]
 
@@ -180,7 +205,7 @@ def test_a_checkpoint_that_fails_midway_leaves_the_old_and_nothing_else(
     old = checkpoint.write(tmp_path, 1, FILES)
     before = contents(old)
     assert run(FULL_DISK, str(tmp_path), step).wait() == 7
-    assert checkpoint.newest(tmp_path) == old
+    assert newest(tmp_path) == old
     assert contents(old) == before
     assert listing(tmp_path / "checkpoints") == [old.name]
 
@@ -199,11 +224,11 @@ from gan import checkpoint
 
 trial = Path(sys.argv[1])
 found = checkpoint.newest(trial)
-step = int(found.name.removeprefix("step-")) if found else 0
+step = int(found.path.name.removeprefix("step-")) if found else 0
 while True:
     step += 1
     content = str(step).encode() * 50_000
-    checkpoint.write(trial, step, {name: content for name in ("a.bin", "b.bin", "c.bin")})
+    checkpoint.write(trial, step, {name: content for name in checkpoint.FILES})
     checkpoint.prune(trial, 2)
 """
 
@@ -214,7 +239,7 @@ def test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path
     for _ in range(12):
         process = run(WRITE_ON, str(tmp_path))
         try:
-            while (found := checkpoint.newest(tmp_path, digests=False)) is None or (
+            while (found := newest(tmp_path, "trial.json")) is None or (
                 int(found.name.removeprefix("step-")) <= before
             ):
                 assert process.poll() is None
@@ -223,12 +248,12 @@ def test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path
         finally:
             process.kill()
             process.wait()
-        newest = checkpoint.newest(tmp_path)
-        assert newest is not None
-        step = int(newest.name.removeprefix("step-"))
+        whole = newest(tmp_path)
+        assert whole is not None
+        step = int(whole.name.removeprefix("step-"))
         assert step > before
-        for name in ("a.bin", "b.bin", "c.bin"):
-            assert (newest / name).read_bytes() == str(step).encode() * 50_000
+        for name in checkpoint.FILES:
+            assert (whole / name).read_bytes() == str(step).encode() * 50_000
         before = step
     checkpoint.prune(tmp_path, keep=2)
     assert len(listing(tmp_path / "checkpoints")) <= 2

@@ -169,7 +169,7 @@ def test_the_checkpoints_generator_makes_the_pictures_of_the_grid(
     of.fit(tmp_path)
     newest = checkpoint.newest(tmp_path)
     assert newest is not None
-    loaded = load_generator(newest)
+    loaded = load_generator(newest.path)
     with torch.inference_mode():
         ab = loaded(of.training.held_out.l)
         assert torch.allclose(

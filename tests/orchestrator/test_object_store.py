@@ -98,13 +98,13 @@ def test_the_mirror_skips_it_too(
     mirror.refresh()
     newest = checkpoint.newest(trial)
     assert newest is not None
-    assert newest.name == "step-00000020"
+    assert newest.path.name == "step-00000020"
     send(uri, 60)
     mirror.refresh("0123abcd")
     newest = checkpoint.newest(trial)
     assert newest is not None
-    assert newest.name == "step-00000060"
-    assert {p.name for p in newest.iterdir()} == {
+    assert newest.path.name == "step-00000060"
+    assert {p.name for p in newest.path.iterdir()} == {
         checkpoint.TRIAL,
         checkpoint.CONFIG,
         checkpoint.MANIFEST,

@@ -68,7 +68,7 @@ def test_a_killed_training_is_told_and_the_next_goes_on(
     first, second = attempts(tmp_path)
     assert first.ended is None
     assert second.ended == "stopped"
-    assert second.from_step == checkpoint.read_trial(durable)["step"] > 0
+    assert second.from_step == durable.trial["step"] > 0
     assert second.step > second.from_step
 
 

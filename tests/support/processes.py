@@ -85,5 +85,5 @@ class Launch(Program):
 
 def step_of(trial: Path) -> int:
     """Of the newest checkpoint in a trial's directory."""
-    newest = checkpoint.newest(trial, digests=False)
-    return int(checkpoint.read_trial(newest)["step"]) if newest else 0
+    newest = checkpoint.newest(trial, checkpoint.TRIAL)
+    return int(newest.trial["step"]) if newest else 0

@@ -31,15 +31,26 @@ def trains(process: psutil.Process) -> bool:
     return False
 
 
+def can_unshare() -> bool:
+    """Whether processes may have mounts of their own here."""
+    try:
+        return subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 class Node:
     """What ``ray start --block`` starts."""
 
-    def __init__(self, name: str, log: Path, *options: str) -> None:
+    def __init__(self, name: str, log: Path, *options: str, hidden: Path | None = None) -> None:
+        """Start it; the directory ``hidden`` is empty for it, as on a machine of its own."""
         self.name = name
+        mount = f'mount -t tmpfs none {hidden} && exec "$@"'
+        within = [] if hidden is None else ["unshare", "-m", "sh", "-c", mount, "sh"]
         options += (f"--node-name={name}", "--node-ip-address=127.0.0.1")
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [RAY, "start", "--block", "--disable-usage-stats", *options],
+                [*within, RAY, "start", "--block", "--disable-usage-stats", *options],
                 env=os.environ | ENVIRONMENT,
                 stdout=out,
                 stderr=out,
@@ -93,18 +104,18 @@ class Cluster:
                     return
         raise AssertionError(f"no head can be started: {self._log.read_text()}")
 
-    def add(self, count: int) -> None:
+    def add(self, count: int, hidden: Path | None = None) -> None:
         """Start nodes of one CPU and wait until they have joined.
 
         One after the other: where four started at once beside other tests, none was there in time.
         """
         for name in range(len(self.nodes), len(self.nodes) + count):
-            self.nodes.append(self._added(str(name)))
+            self.nodes.append(self._added(str(name), hidden))
 
-    def _added(self, name: str) -> Node:
+    def _added(self, name: str, hidden: Path | None) -> Node:
         for attempt in range(TRIES):
             options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
-            node = Node(f"{name}.{attempt}", self._log, *options)
+            node = Node(f"{name}.{attempt}", self._log, *options, hidden=hidden)
             while node.alive():
                 if node.name in (self._known() or {}):
                     return node
