@@ -167,15 +167,16 @@ def read(path: Path, *names: str) -> Checkpoint | None:
     """
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
-        entries = {name: manifest[name] for name in {*FILES, *manifest}}
-        here = {name: entry for name, entry in entries.items() if ELSEWHERE not in entry}
+        if not manifest.keys() >= {*FILES}:
+            return None
+        here = {name: entry for name, entry in manifest.items() if ELSEWHERE not in entry}
         if any((path / name).stat().st_size != entry["bytes"] for name, entry in here.items()):
             return None
         files = {name: (path / name).read_bytes() for name in names or FILES if name in here}
         for name, content in files.items():
             if hashlib.sha256(content).hexdigest() != here[name]["sha256"]:
                 return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return Checkpoint(path, files)
 

@@ -69,9 +69,10 @@ def _fetch(
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         manifest = json.loads(store.read(f"{path}/{step}/{checkpoint.MANIFEST}"))
-        entries = {name: manifest[name] for name in {*checkpoint.FILES, *manifest}}
-        wanted = {name: entries[name] for name in (entries if names is None else names)}
-        for name, entry in entries.items():
+        if not manifest.keys() >= {*checkpoint.FILES}:
+            return False
+        wanted = {name: manifest[name] for name in (manifest if names is None else names)}
+        for name, entry in manifest.items():
             if found[f"{step}/{name}"].size != entry["bytes"]:
                 return False
         for name, entry in wanted.items():
@@ -80,7 +81,7 @@ def _fetch(
                 if hashlib.file_digest(file, "sha256").hexdigest() != entry["sha256"]:
                     return False
         elsewhere = {checkpoint.ELSEWHERE: True}
-        there = {n: entry if n in wanted else entry | elsewhere for n, entry in entries.items()}
+        there = {n: entry if n in wanted else entry | elsewhere for n, entry in manifest.items()}
         (temporary / checkpoint.MANIFEST).write_text(json.dumps(there))
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)

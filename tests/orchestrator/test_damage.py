@@ -27,7 +27,7 @@ from tests.support.cli_flags import call
 from tests.support.tasks import run_here, task_of
 from tests.support.tracked_trials import artifacts, only_run, store_of
 
-TRIES = 120
+TRIES = 250
 USED = {"trial.json", "generator.safetensors", "config.json"}
 """Files without which a trial is not finished; those to train on from are not needed any more."""
 
