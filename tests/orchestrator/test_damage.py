@@ -42,7 +42,9 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(
+    small_npz: Path, quick_evaluations: None, tmp_path_factory: pytest.TempPathFactory
+) -> Story:
     place = tmp_path_factory.mktemp("story")
     file = place / "tiny.yaml"
     file.write_text(

@@ -18,7 +18,7 @@ from tests.support.cli import TINY
 from tests.support.cli_flags import call
 from tests.support.tasks import run_here, task_of
 
-pytestmark = pytest.mark.usefixtures("workplace")
+pytestmark = pytest.mark.usefixtures("quick_evaluations", "workplace")
 
 
 def replace_pictures(npz: Path) -> None:
@@ -30,6 +30,7 @@ def replace_pictures(npz: Path) -> None:
 
 @pytest.fixture
 def npz(small_npz: Path, workplace: Path) -> Path:
+    datasets._load.cache_clear()  # the name is the same in each test
     return Path(shutil.copy(small_npz, workplace / "mine.npz"))
 
 
