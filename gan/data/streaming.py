@@ -81,11 +81,13 @@ class Files:
     directory: str
     names: Strings
     """Paths relative to the directory."""
+    may_change: bool = False
+    """Whether they are the user's own: others may take their places, under the same names."""
 
     @classmethod
-    def of(cls, directory: str, names: Iterable[str]) -> "Files":
+    def of(cls, directory: str, names: Iterable[str], *, may_change: bool = False) -> "Files":
         """List files by names relative to a directory."""
-        return cls(directory, Strings.of(map(os.fsencode, names)))
+        return cls(directory, Strings.of(map(os.fsencode, names)), may_change)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -99,12 +101,20 @@ class Files:
         return os.path.join(self.directory, os.fsdecode(self.names[index]))  # noqa: PTH118
 
     def identity(self) -> bytes:
-        """Return the joined names, which are relative to the directory."""
-        return self.names.identity()
+        """Return the joined names, relative to the directory, and the sizes if they may change."""
+        sizes = array("q", map(self._size, range(len(self) if self.may_change else 0)))
+        return self.names.identity() + sizes.tobytes()
+
+    def _size(self, index: int) -> int:
+        try:
+            return os.stat(self.name(index)).st_size  # noqa: PTH116
+        except OSError:
+            return -1
 
     def subset(self, rows: Iterable[int]) -> "Files":
         """Choose files by index."""
-        return Files(self.directory, Strings.of(self.names[row] for row in rows))
+        chosen = Strings.of(self.names[row] for row in rows)
+        return Files(self.directory, chosen, self.may_change)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def test_a_folder_with_train_and_test_is_streamed_like_that(
     assert all(torch.equal(a, b) for a, b in zip(*held, strict=True))
 
 
-def test_the_digest_of_streamed_pictures_is_that_of_their_names(
+def test_the_digest_of_streamed_pictures_is_that_of_their_names_and_sizes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digests = []
@@ -121,6 +121,8 @@ def test_the_digest_of_streamed_pictures_is_that_of_their_names(
             noise(40, 48, seed=n).save(tmp_path / where / f"{name}.png")
         digests.append(streamed(of_folder(tmp_path / where), monkeypatch).digest)
     assert digests[0] == digests[1] != digests[2]
+    noise(40, 52, seed=1).save(tmp_path / "b" / "b.png")  # another picture of the same name
+    assert streamed(of_folder(tmp_path / "b"), monkeypatch).digest != digests[1]
 
 
 def test_pictures_keep_the_order_of_their_sorted_paths(tmp_path: Path) -> None:
