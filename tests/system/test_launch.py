@@ -75,8 +75,9 @@ class Story:
 
 
 def _files(runs: Path) -> dict[str, float]:
-    """When each file was written last; a claim says who had it last."""
-    files = (p for p in (runs / "sweeps").rglob("*") if p.is_file() and p.name != "claim.json")
+    """When each file was written last, those aside that each launch writes for itself."""
+    aside = ("claim.json", "token")
+    files = (p for p in (runs / "sweeps").rglob("*") if p.is_file() and p.name not in aside)
     return {str(path): path.stat().st_mtime for path in files}
 
 
