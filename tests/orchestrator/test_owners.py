@@ -1,13 +1,13 @@
 """Two directories that share a tracking store, each with a sweep of one name."""
 
 import csv
+import fcntl
 import shutil
 import socket
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Barrier
 
 import numpy as np
 import pytest
@@ -254,14 +254,13 @@ def test_all_machines_on_one_object_store_are_one_owner(uri: str, tmp_path: Path
     assert first.place == uri, "no one machine's"
 
 
-def test_first_launches_at_once_make_one_owner(tmp_path: Path) -> None:
-    for n in range(20):
-        begin = Barrier(8)
-
-        def own(runs: Path = tmp_path / str(n), begin: Barrier = begin) -> str:
-            begin.wait()
-            return owner_in(runs).id
-
-        with ThreadPoolExecutor(8) as pool:
-            found = {made.result() for made in [pool.submit(own) for _ in range(8)]}
-        assert found == {(tmp_path / str(n) / "owner").read_text()}
+def test_of_two_first_launches_the_later_takes_the_id_of_the_earlier(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool, (tmp_path / "owner").open("w") as earlier:
+        fcntl.flock(earlier, fcntl.LOCK_EX)
+        later = pool.submit(owner_in, tmp_path)
+        with pytest.raises(TimeoutError):
+            later.result(0.5)
+        earlier.write("of the earlier")
+        earlier.flush()
+        fcntl.flock(earlier, fcntl.LOCK_UN)
+        assert later.result().id == "of the earlier"
