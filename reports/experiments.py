@@ -59,7 +59,8 @@ def find(client: Client, sweep: str) -> Experiment | None:
 def warn_of_another(client: Client, experiment: Experiment) -> None:
     """Warn who launches from here that an experiment is another owner's."""
     if client.owner is not None and _is_anothers(client, experiment):
-        log.warning("%s: this is the sweep of %s", experiment.name, _holder(experiment))
+        line = "%s: this is the sweep of %s, not one from here"
+        log.warning(line, experiment.name, _holder(experiment))
 
 
 def require_own(client: Client, sweep: str) -> Experiment:

@@ -97,8 +97,14 @@ def owner_in(runs: Path) -> Owner:
 
 
 def known_owner(runs: Path) -> Owner | None:
-    """Return the owner of the sweeps below ``runs``; None if nothing was launched there."""
+    """Return the owner of the sweeps below ``runs``; None if nothing was launched there.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
         return Owner((runs / FILE).read_text(), str(runs.absolute()))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise UserError(f"--runs: cannot read {runs / FILE} ({error.strerror})") from None

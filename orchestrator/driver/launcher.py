@@ -88,8 +88,7 @@ def _launch(
     console.print(f"Trials     {store.shown}", soft_wrap=True)
     console.print(f"Tracking   {without_password(tracker.client.tracking_uri)}", soft_wrap=True)
     if tracker.experiment != spec.name:
-        line = f"{tracker.experiment!r}; {spec.name!r} there is another owner's"
-        console.print(f"Experiment {line}", soft_wrap=True)
+        console.print(f"Experiment {tracker.experiment}", soft_wrap=True)
     view = LiveView(console)
     tracking = TrackingSync(tracker, view.say)
     monitor = Monitor(trials, store, view, tracking)
