@@ -12,9 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from gan.errors import UserError
 from gan.evaluation import samples
 from reports import columns, compare, folds, tables, verdict, words
+from reports.experiments import require_own
 from reports.grids import last_of, newest
 from reports.image_table import ImageColumn, ImageTable, image_tables
 from reports.overview import MOST_TARGETS, lines_of, overview
+from reports.owner import Owner
 from reports.phase import TrialPhase
 from reports.plots import plots_of, slug
 from reports.read import Read, read_report
@@ -50,7 +52,13 @@ class Section:
 
 
 def write_report(
-    uri: str, sweeps: Sequence[str], out: Path, *, left_out: bool = False, log: bool = False
+    uri: str,
+    sweeps: Sequence[str],
+    out: Path,
+    owner: Owner | None = None,
+    *,
+    left_out: bool = False,
+    log: bool = False,
 ) -> Path:
     """Write ``index.html``, ``README.md``, ``rows.csv``, ``rows.json`` and pictures.
 
@@ -58,6 +66,7 @@ def write_report(
         uri: URI of the tracking store, the only source.
         sweeps: names of the sweeps to compare.
         out: directory to write to; created if it does not exist.
+        owner: owner whose sweeps are read, where the store has several of one name.
         left_out: whether to include trials that the sweep's file no longer has.
         log: whether to store the report in the tracking store, too.
 
@@ -65,9 +74,13 @@ def write_report(
         Path of the page.
 
     Raises:
-        UserError: there is no such sweep, it has no trials, or ``out`` cannot be written.
+        UserError: there is no such sweep, it has no trials, ``out`` cannot be written, or the
+            report is to be stored with another owner's sweep.
     """
-    with opened(uri) as client:
+    with opened(uri, owner) as client:
+        if log:
+            for sweep in sweeps:
+                require_own(client, sweep)
         read = read_report(client, sweeps, left_out=left_out)
     files = _render(read)
     try:
@@ -77,7 +90,7 @@ def write_report(
     except OSError as error:
         raise UserError(f"--out: cannot write to {out} ({error.strerror})") from None
     if log:
-        with opened(uri) as client:
+        with opened(uri, owner) as client:
             for sweep in sweeps:
                 log_report(client, sweep, files)
     return out / "index.html"

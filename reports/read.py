@@ -7,9 +7,10 @@ from gan.data.identity import of_other_pictures
 from gan.errors import UserError
 from reports import compare
 from reports.compare import in_order, recoloured_beside
+from reports.experiments import Client
 from reports.image_table import STAGES
 from reports.runs import TrialRun
-from reports.store import Client, Launched, curve, last_launch, read_sweep, samples
+from reports.store import Launched, curve, last_launch, read_sweep, samples
 from reports.views import at_targets, metric_of, middle, views
 
 MOST_SHOWN = 24

@@ -10,28 +10,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# MLflow reads these on import. With few retries, an absent server is noticed within seconds.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
-from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
-from mlflow.entities import Experiment, Run
+from mlflow.artifacts import download_artifacts, list_artifacts
+from mlflow.entities import Experiment, FileInfo, Run
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from gan import checkpoint
 from gan.errors import UserError
+from reports.experiments import Client, find, located, warn_of_another
+from reports.owner import Owner
 from reports.runs import EVALUATED, LEFT_OUT, PREFIX, TrialRun, of_tags
 
 STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """Errors raised by a tracking store that is absent or temporarily fails."""
 
-Client = MlflowClient
 COMMAND = f"{PREFIX}command"
 """Tag of an experiment: the command that last launched its sweep."""
 TRIALS = f"{PREFIX}trials"
@@ -58,11 +51,12 @@ def require_answer(uri: str, runs: Path) -> None:
         connect(uri)
 
 
-def connect(uri: str, *, to_read: bool = False) -> Client:
+def connect(uri: str, owner: Owner | None = None, *, to_read: bool = False) -> Client:
     """Open a tracking store.
 
     Args:
         uri: URI of an MLflow server or database.
+        owner: owner whose sweeps are read first, and may be written to.
         to_read: whether it must exist already; otherwise a missing SQLite file is created.
 
     Raises:
@@ -74,7 +68,7 @@ def connect(uri: str, *, to_read: bool = False) -> Client:
             raise FileNotFoundError("no sweep was launched there")
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-        client = MlflowClient(uri)
+        client = Client(uri, owner)
         client.search_experiments(max_results=1)
     except (*STORE_ERRORS, ImportError, ValueError) as error:  # missing driver, bad URI
         given = "MLFLOW_TRACKING_URI" if os.environ.get("MLFLOW_TRACKING_URI") else "--runs"
@@ -87,13 +81,13 @@ def connect(uri: str, *, to_read: bool = False) -> Client:
 
 
 @contextmanager
-def opened(uri: str) -> Iterator[Client]:
+def opened(uri: str, owner: Owner | None = None) -> Iterator[Client]:
     """Open a tracking store for reading, as a context manager.
 
     Raises:
         UserError: the store does not exist, or fails within the context.
     """
-    client = connect(uri, to_read=True)
+    client = connect(uri, owner, to_read=True)
     try:
         yield client
     except STORE_ERRORS as error:
@@ -113,9 +107,10 @@ def read_sweep(client: Client, sweep: str, *, left_out: bool = False) -> list[Tr
     Raises:
         UserError: there is no such sweep; the message lists the existing ones.
     """
-    experiment = client.get_experiment_by_name(sweep)
+    experiment = find(client, sweep)
     if experiment is None:
         raise UserError(f"{sweep}: no such sweep; there are: {', '.join(sweeps(client)) or 'none'}")
+    warn_of_another(client, experiment)
     found = [replace(run, sweep=sweep) for run in search(client, experiment.experiment_id)]
     found.sort(key=lambda run: run.index)
     gone = [run for run in found if run.index == LEFT_OUT]
@@ -136,20 +131,13 @@ def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
         run: run of the trial.
         most: maximum number of grids.
     """
-    paths = sorted(item.path for item in client.list_artifacts(run.run_id, "samples"))
+    paths = sorted(item.path for item in _artifacts(client, run, "samples"))
     count = min(most, len(paths))
     # Split the grids into ``count`` equal parts and take the last of each.
     chosen = [paths[(i + 1) * len(paths) // count - 1] for i in range(count)]
     with tempfile.TemporaryDirectory() as directory:
         return {
-            # By URI: the client's own download looks up the run and takes 15 times as long.
-            checkpoint.step_of(path): Path(
-                download_artifacts(
-                    artifact_uri=f"{run.artifacts}/{path}",
-                    dst_path=directory,
-                    tracking_uri=client.tracking_uri,
-                )
-            ).read_bytes()
+            checkpoint.step_of(path): _download(client, run, path, directory).read_bytes()
             for path in chosen
         }
 
@@ -170,7 +158,7 @@ class Launched:
 
 def last_launch(client: Client, sweep: str) -> Launched:
     """Return the last launch of a sweep, as far as it is on record."""
-    experiment = client.get_experiment_by_name(sweep)
+    experiment = find(client, sweep)
     tags = experiment.tags if experiment else {}
     return Launched(tags.get(COMMAND, ""), int(tags.get(TRIALS, 0)))
 
@@ -182,7 +170,7 @@ def find_run(client: Client, run_id: str) -> TrialRun | None:
         if f"{PREFIX}key" not in found.data.tags:
             return None
         sweep = client.get_experiment(found.info.experiment_id).name
-        return replace(_trial_run(found), sweep=sweep)
+        return replace(_trial_run(client, found), sweep=sweep)
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
@@ -198,9 +186,23 @@ def fetch_generator(client: Client, run: TrialRun, directory: Path) -> Path | No
     Raises:
         One of STORE_ERRORS: the store failed.
     """
-    if not client.list_artifacts(run.run_id, GENERATOR):
+    if not _artifacts(client, run, GENERATOR):
         return None
-    return Path(client.download_artifacts(run.run_id, GENERATOR, str(directory)))
+    return _download(client, run, GENERATOR, str(directory))
+
+
+# Both by URI: a run's recorded one may be out of date (``located``), and the client's own download
+# looks up the run and takes 15 times as long.
+def _artifacts(client: Client, run: TrialRun, path: str) -> list[FileInfo]:
+    where = f"{run.artifacts}/{path}"
+    return list_artifacts(artifact_uri=where, tracking_uri=client.tracking_uri)
+
+
+def _download(client: Client, run: TrialRun, path: str, directory: str) -> Path:
+    where = f"{run.artifacts}/{path}"
+    return Path(
+        download_artifacts(artifact_uri=where, dst_path=directory, tracking_uri=client.tracking_uri)
+    )
 
 
 def search(client: Client, experiment_id: str, key: str = "") -> list[TrialRun]:
@@ -214,7 +216,7 @@ def search(client: Client, experiment_id: str, key: str = "") -> list[TrialRun]:
     token = None
     while True:
         page = client.search_runs([experiment_id], which, max_results=1000, page_token=token)
-        for run in map(_trial_run, page):
+        for run in (_trial_run(client, found) for found in page):
             if run.key not in found or run.step > found[run.key].step:
                 found[run.key] = run
         if not (token := page.token):
@@ -226,11 +228,10 @@ def without_password(uri: str) -> str:
     return re.sub(r"//([^:/@]*):[^@/]*@", r"//\1:***@", uri)
 
 
-def _trial_run(run: Run) -> TrialRun:
+def _trial_run(client: Client, run: Run) -> TrialRun:
     info, metrics = run.info, _metrics(run)
-    return of_tags(
-        run.data.tags, info.run_id, info.run_name, info.status, metrics, info.artifact_uri or ""
-    )
+    artifacts = located(client.tracking_uri, info.artifact_uri or "")
+    return of_tags(run.data.tags, info.run_id, info.run_name, info.status, metrics, artifacts)
 
 
 def _metrics(run: Run) -> dict[str, float]:

@@ -18,6 +18,7 @@ from gan import checkpoint
 from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
+from reports.experiments import Claim, Client, claim_experiment, require_own
 from reports.phase import TrialPhase
 from reports.runs import LEFT_OUT, PREFIX, TrialRun, params_of, tags_of
 from reports.store import (
@@ -25,7 +26,6 @@ from reports.store import (
     GENERATOR,
     STORE_ERRORS,
     TRIALS,
-    Client,
     Launched,
     connect,
     first_line,
@@ -63,28 +63,26 @@ class RunUpdate:
 class SweepTracker:
     """Writer of one sweep's runs."""
 
-    def __init__(self, uri: str, sweep: str, runs: Path) -> None:
+    def __init__(self, uri: str, sweep: str, runs: Path, claim: Claim | None = None) -> None:
         """Find or create the sweep's experiment, and read its runs.
 
         Args:
             uri: URI of the tracking store.
             sweep: name of the sweep.
-            runs: directory for artifacts, unless a tracking server stores them.
+            runs: directory of the sweep's trials.
+            claim: claim to the experiment; default: that of ``runs``.
 
         Raises:
-            UserError: the store does not answer, or the experiment was deleted.
+            UserError: the store does not answer, the experiment was deleted, or it is of another
+                owner.
         """
-        self.client = connect(uri)
-        local = runs.absolute() / "mlartifacts" / sweep if uri.startswith("sqlite:") else None
+        claim = claim or Claim.of_directory(runs, sweep)
+        self.client = connect(uri, claim.owner)
         try:
-            experiment = self.client.get_experiment_by_name(sweep)
-            if experiment is not None and experiment.lifecycle_stage == "deleted":
-                raise OSError("it was deleted; restore or remove it in MLflow")
-            if experiment is None:
-                location = None if local is None else local.as_uri()
-                self.experiment_id = self.client.create_experiment(sweep, location)
-            else:
-                self.experiment_id = experiment.experiment_id
+            experiment = claim_experiment(self.client, sweep, claim)
+            self.experiment = str(experiment.name)
+            """Name of the experiment; for a shipped sweep it may differ from the sweep's."""
+            self.experiment_id = experiment.experiment_id
             self._runs = {run.key: run for run in search(self.client, self.experiment_id)}
         except STORE_ERRORS as error:
             raise UserError(
@@ -238,10 +236,11 @@ def log_report(client: Client, sweep: str, report: Mapping[str, bytes]) -> str:
 
     Returns:
         Id of the run.
+
+    Raises:
+        UserError: the sweep is another owner's.
     """
-    experiment = client.get_experiment_by_name(sweep)
-    assert experiment is not None, "a report was read from it"
-    where = experiment.experiment_id
+    where = require_own(client, sweep).experiment_id
     found = client.search_runs([where], f"tags.`{REPORT}` = 'yes'", max_results=1)
     run = found[0] if found else client.create_run(where, tags={REPORT: "yes"}, run_name="report")
     run_id = str(run.info.run_id)

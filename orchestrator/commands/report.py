@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from orchestrator.store.paths import Locations
+from orchestrator.store.sweep_store import known_owner
 
 
 @click.command(short_help="Compare trials on a page.")
@@ -40,7 +41,8 @@ def report(
 
     names = list(dict.fromkeys(sweeps))
     out = out or locations.runs / "reports" / "+".join(names)
-    page = write_report(default_uri(locations.runs), names, out, left_out=left_out, log=log)
+    uri, owner = default_uri(locations.runs), known_owner(locations)
+    page = write_report(uri, names, out, owner, left_out=left_out, log=log)
     click.echo(page)
     if log:
         line = f"kept in the tracking store: run 'report' of {', '.join(names)}"

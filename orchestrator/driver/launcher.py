@@ -16,8 +16,9 @@ from orchestrator.store.sweep_store import SweepStore, store_of
 from orchestrator.store.trial_state import TrialState, require_writable, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.spec import SweepSpec, is_shipped
 from orchestrator.sweep.trials import Trial, corners
+from reports.experiments import Claim
 from reports.phase import TrialPhase, counted
 from reports.store import Launched, require_answer, without_password
 from reports.tracking import SweepTracker
@@ -51,7 +52,9 @@ def launch(
     require_answer(uri, locations.runs)
     require_writable(store.directory)
     with store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
-        tracker = SweepTracker(uri, spec.name, locations.runs)
+        rename = f"rename {spec.path}, which names it, or launch a copy of another name"
+        claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
+        tracker = SweepTracker(uri, spec.name, locations.runs, claim)
         view, total = _launch(spec, trials, store, tracker, console, command)
         return _say_summary(spec, view, total, locations, console)
 
@@ -87,6 +90,8 @@ def _launch(
         store.publish(MANIFEST)
     console.print(f"Trials     {store.shown}", soft_wrap=True)
     console.print(f"Tracking   {without_password(tracker.client.tracking_uri)}", soft_wrap=True)
+    if tracker.experiment != spec.name:
+        console.print(f"Experiment {tracker.experiment}", soft_wrap=True)
     view = LiveView(console)
     tracking = TrackingSync(tracker, view.say)
     monitor = Monitor(trials, store, view, tracking)

@@ -19,8 +19,9 @@ from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.trials import Trial
 from orchestrator.worker.run import TrialTask, run
 from orchestrator.worker.stop_signal import StopReason, StopSignal
+from reports.experiments import Claim
 from reports.phase import TrialPhase
-from reports.store import read_sweep, require_answer, without_password
+from reports.store import require_answer, without_password
 from reports.tracking import SweepTracker
 
 
@@ -43,11 +44,12 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     states = {trial.key: state}
     for line in other_pictures([trial], states, digests_now([trial], states, store.directory)):
         console.print(line, style="yellow", soft_wrap=True)
-    tracker = SweepTracker(uri, sweep, runs)
+    rename = "train yours under another --name"
+    tracker = SweepTracker(uri, sweep, runs, Claim(store.owner(), store.directory, rename))
     console.print(f"Trial      {directory}", soft_wrap=True)
     console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
     view = LiveView(console)
-    index = _index(tracker, sweep, trial)
+    index = _index(tracker, trial)
     tracking = TrackingSync(tracker, view.say)
     monitor = Monitor([], store, view, tracking)
     monitor.add(trial, index)
@@ -71,11 +73,11 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     return row.phase is TrialPhase.FINISHED
 
 
-def _index(tracker: SweepTracker, sweep: str, trial: Trial) -> int:
+def _index(tracker: SweepTracker, trial: Trial) -> int:
     """Return the trial's position among those of its name: its own, or the next free one."""
     if (run := tracker.run_of(trial.key)) is not None:
         return run.index
-    return max((run.index for run in read_sweep(tracker.client, sweep)), default=-1) + 1
+    return max((run.index for run in tracker.runs()), default=-1) + 1
 
 
 def _fit(trial: Trial, directory: Path, monitor: Monitor, console: Console) -> None:

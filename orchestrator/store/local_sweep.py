@@ -10,6 +10,7 @@ from pathlib import Path
 from gan.errors import UserError
 from orchestrator.store.lock import is_locked, lock
 from orchestrator.store.paths import PRUNED, STOP, TOKEN, sweep_directory
+from reports.owner import Owner, owner_in
 
 LOOK_SECONDS = 0.5
 PATIENCE = 15.0
@@ -49,6 +50,14 @@ class LocalSweep:
     def is_held(self) -> bool:
         """Whether a launch holds the sweep."""
         return bool(is_locked(self.directory))
+
+    def owner(self) -> Owner:
+        """Return the owner of the sweeps below ``runs``.
+
+        Raises:
+            UserError: the directory cannot be written to.
+        """
+        return owner_in(self.root)
 
     def publish(self, name: str) -> None:
         """Do nothing: all nodes share the directory."""

@@ -14,6 +14,7 @@ Below ``--runs``, or for checkpoints below ``--storage``::
         pruned.json               prune marker
         error.txt                 traceback of an internal error
     remote/STORE/sweeps/NAME/     mirror of a sweep in an object store
+    owner                         id of the owner of the sweeps (``reports.owner``)
     mlflow.db, mlartifacts/       tracking store, unless MLFLOW_TRACKING_URI names another
     reports/NAME/                 reports
 """

@@ -113,6 +113,12 @@ def find_sweep(name: str) -> Path:
     raise UserError(f"{name}: no such sweep file{nearest(name, known)}; there are: {listed(known)}")
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether a sweep file is a shipped one, or an unchanged copy of it under the same name."""
+    shipped = SHIPPED / path.name
+    return shipped.is_file() and shipped.read_bytes() == path.read_bytes()
+
+
 def read_sweep(path: Path) -> SweepSpec:
     """Read a sweep file; the sweep has the file's name without its suffix.
 
