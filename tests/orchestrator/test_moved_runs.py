@@ -39,7 +39,7 @@ class Story:
     def generator(self, runs: Path) -> bytes:
         newest = checkpoint.newest(runs / "sweeps" / "train" / self.key)
         assert newest is not None
-        return (newest / checkpoint.GENERATOR).read_bytes()
+        return newest.files[checkpoint.GENERATOR]
 
 
 @pytest.fixture(scope="module")

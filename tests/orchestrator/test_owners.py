@@ -62,7 +62,7 @@ class Place:
         """The mean saturation of the trial's colorizations, from its own directory."""
         newest = checkpoint.newest(self.path / "runs" / "sweeps" / self.sweep / self.trial().key)
         assert newest is not None
-        metrics = checkpoint.newest_metrics(checkpoint.read_trial(newest)["history"])
+        metrics = checkpoint.newest_metrics(newest.trial["history"])
         return metrics["eval/saturation"]
 
     def reported(self) -> float:
