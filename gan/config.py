@@ -26,7 +26,7 @@ DatasetName = Literal[
 ]
 
 # Raised when a change of the engine makes the same settings train another generator.
-KEY_SCHEMA = 4
+KEY_SCHEMA = 5
 
 LEAST_BATCH = 8
 """Pictures whose colours make a distribution: a batch for ``distribution_weight`` has as many."""

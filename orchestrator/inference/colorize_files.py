@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gan.control import TARGET_RANGES, ControlName
+from gan.data.picture_file import PictureFile
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer, Outcome, outcomes
 from orchestrator.inference.chosen import Chosen
-from orchestrator.inference.image_files import PictureFile, read_picture, write_picture
+from orchestrator.inference.image_files import read_picture, write_picture
 from orchestrator.inference.jobs import Job
 from reports.rows import shown
 
