@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gan.byte_names import as_path
 from gan.config import TrainConfig
 from gan.data import archives
 from gan.data.images import (
@@ -75,7 +76,7 @@ def load(config: TrainConfig, root: Path | None = None) -> Dataset:
             or has fewer training images than a batch.
     """
     if config.dataset_path is not None:
-        path = (root or Path.cwd()) / Path(config.dataset_path).expanduser()
+        path = (root or Path.cwd()) / Path(as_path(config.dataset_path)).expanduser()
     else:
         path = PHOTOS if config.dataset == "photos" else Path.home() / ".cache" / "colorsweep"
     dataset = _load(config.dataset, path, config.image_size)
