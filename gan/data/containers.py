@@ -1,5 +1,6 @@
 """Files of many pictures, read on demand: STL-10's planes and LSUN's database."""
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gan.data.picture_file import Pixels, decode_picture
+from gan.data.picture_file import Pixels, UnusablePicture, decode_picture
 from gan.data.streaming import Strings
 from gan.errors import UserError
 
@@ -43,6 +44,8 @@ class Planes:
                 planes = np.frombuffer(opened.read(size), dtype=np.uint8)
         except OSError as error:
             raise UserError(f"{self.name(index)}: cannot be read ({error.strerror})") from None
+        if len(planes) < size:
+            raise UnusablePicture(f"{self.name(index)}: is cut off")
         return planes.reshape(3, self.SIDE, self.SIDE).transpose(2, 1, 0).copy()
 
     def name(self, index: int) -> str:
@@ -120,4 +123,4 @@ def _environment(directory: Path) -> "lmdb.Environment":
     # A process may open a database only once.
     import lmdb
 
-    return lmdb.open(str(directory), readonly=True, lock=False, readahead=False)
+    return lmdb.open(os.fsencode(directory), readonly=True, lock=False, readahead=False)
