@@ -17,6 +17,7 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from gan import checkpoint
+from gan.byte_names import require_utf8
 from gan.errors import UserError
 from reports.experiments import Client, find, located, warn_of_another
 from reports.owner import Owner
@@ -37,8 +38,15 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
 def default_uri(runs: Path) -> str:
-    """Return ``MLFLOW_TRACKING_URI``, or else the URI of a SQLite file in ``runs``."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute()}/mlflow.db"
+    """Return ``MLFLOW_TRACKING_URI``, or else the URI of a SQLite file in ``runs``.
+
+    Raises:
+        UserError: the name of ``runs`` is not UTF-8.
+    """
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return uri
+    require_utf8("--runs", runs.absolute())
+    return f"sqlite:///{runs.absolute()}/mlflow.db"
 
 
 def require_answer(uri: str, runs: Path) -> None:

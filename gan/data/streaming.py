@@ -6,15 +6,15 @@ from array import array
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from gan.data.images import Pixels, UnusablePicture, as_rgb, at_level, decode, level_sides
+from gan.data.images import as_rgb, at_level, for_training, level_sides
+from gan.data.picture_file import Pixels, UnusablePicture, read_picture
 from gan.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -29,11 +29,12 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def open(self, index: int) -> Image.Image:
-        """Open a picture; any thread may call this.
+    def read(self, index: int) -> Pixels:
+        """Decode a picture: (H, W, 3) uint8, sRGB. Any thread may call this.
 
         Raises:
-            OSError: with an errno if the system failed, without one if the content is bad.
+            UnusablePicture: the content is bad.
+            UserError: the system failed.
         """
         ...
 
@@ -92,9 +93,9 @@ class Files:
     def __len__(self) -> int:
         return len(self.names)
 
-    def open(self, index: int) -> Image.Image:
-        """Open a file; Pillow reads only its header."""
-        return Image.open(self.name(index))
+    def read(self, index: int) -> Pixels:
+        """Decode a file."""
+        return read_picture(Path(self.name(index))).rgb()
 
     def name(self, index: int) -> str:
         """Return the path of a file."""
@@ -180,7 +181,7 @@ class StreamedImages:
             if n in self.bad:
                 continue
             try:
-                return decode(partial(self.source.open, n), self.source.name(n), self.image_size)
+                return for_training(self.source.read(n), self.source.name(n), self.image_size)
             except UnusablePicture as error:
                 if len(self.bad) < SHOWN:
                     log.warning("using the next picture instead: %s", error)

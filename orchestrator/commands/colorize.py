@@ -60,7 +60,7 @@ def colorize(
 
     In folders, hidden files and names that end in -colorized are left alone.
 
-    Reads JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
+    Takes JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
     written in its own format and depth, upright, in sRGB, with its alpha, without metadata, and
     with its lightness unchanged. The given targets replace the trial's own; an any-target trial
     takes them as inputs, and exact control then moves the colours to them. None of PATHS is

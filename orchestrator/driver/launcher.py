@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
+from gan.byte_names import require_utf8
 from gan.extras import features_unavailable
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
@@ -40,6 +42,8 @@ def launch(
     Raises:
         UserError: data, output, tracking store or resources are unusable; nothing has been started.
     """
+    require_utf8("--runs", locations.runs.absolute())
+    require_utf8("current directory", Path.cwd())
     store = store_of(locations, spec.name)
     store.open()
     chosen = chosen_before(spec, trials, read_manifest(store.directory))

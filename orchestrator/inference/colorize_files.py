@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gan.control import TARGET_RANGES, ControlName
+from gan.data.picture_file import PictureFile
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer, Outcome, outcomes
+from gan.plain_text import printable
 from orchestrator.inference.chosen import Chosen
-from orchestrator.inference.image_files import PictureFile, read_picture, write_picture
+from orchestrator.inference.image_files import read_picture, write_picture
 from orchestrator.inference.jobs import Job
 from reports.rows import shown
 
@@ -28,7 +30,7 @@ def colorize_files(
     """
     colorizer = Colorizer.load(chosen.path)
     colorizer.targets(chosen.wanted)
-    console.print(f"generator: {chosen.shown}")
+    console.print(printable(f"generator: {chosen.shown}"))
     failed = 0
     hidden = len(jobs) < 2 or not console.is_terminal
     # If stderr is a terminal too, errors are printed above the progress bar.
@@ -67,7 +69,8 @@ def _colorize(
         for name, outcome in outcomes(colours, colorizer.targets(wanted)).items()
     ]
     seconds = f"{time.perf_counter() - start:.1f} s"
-    return "  ".join([f"{job.picture} -> {job.output}", f"{width}x{height}", *found, seconds])
+    names = printable(f"{job.picture} -> {job.output}")
+    return "  ".join([names, f"{width}x{height}", *found, seconds])
 
 
 def _shown(name: ControlName, outcome: Outcome, whose: str) -> str:

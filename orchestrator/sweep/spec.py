@@ -39,6 +39,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from gan.byte_names import require_utf8
 from gan.config import TrainConfig
 from gan.control import CONTROLS, Control
 from gan.errors import UserError
@@ -136,6 +137,7 @@ def read_sweep(path: Path) -> SweepSpec:
         raise UserError(f"{path}: not valid YAML: nested too deeply") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:  # {{a: 1}: 2}
         raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
+    require_utf8("name of the sweep", path.stem)
     top = _mapping(path, "the file", {} if content is None else content)
     for key in top:
         if key not in SECTIONS:

@@ -16,6 +16,7 @@ from gan.data import datasets
 from gan.data.batches import Batches, held_out, training_batch
 from gan.data.datasets import load
 from gan.data.images import ImageSet
+from gan.data.picture_file import SUFFIXES, picture_names
 from gan.data.streaming import Files, StreamedImages, Strings
 from gan.errors import UserError
 from tests.support.streamed_images import config, noise, of_folder, streamed
@@ -130,8 +131,8 @@ def test_pictures_keep_the_order_of_their_sorted_paths(tmp_path: Path) -> None:
     for name in ("a/x.png", "a-b.png", "a.png", "B.PNG", "a/b/c.png", "a b.png", "ä.jpg", "n.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = list(datasets._picture_names(str(tmp_path), ""))
-    wanted = sorted(p for p in tmp_path.rglob("*") if p.suffix.lower() in datasets.SUFFIXES)
+    found = list(picture_names(str(tmp_path)))
+    wanted = sorted(p for p in tmp_path.rglob("*") if p.suffix.lower() in SUFFIXES)
     assert [tmp_path / name for name in found] == wanted
     assert len(found) == 7
 
