@@ -56,6 +56,24 @@ def find(client: Client, sweep: str) -> Experiment | None:
     return _own(client, sweep) or client.get_experiment_by_name(sweep)
 
 
+def require(client: Client, sweep: str) -> Experiment:
+    """Return the experiment of a sweep.
+
+    Raises:
+        UserError: there is none; the message lists the existing ones.
+    """
+    if (experiment := find(client, sweep)) is not None:
+        return experiment
+    known = ", ".join(sweeps(client)) or "none"
+    raise UserError(f"{sweep}: no such sweep; there are: {known}")
+
+
+def sweeps(client: Client) -> list[str]:
+    """Return the names of all experiments in a tracking store, sorted."""
+    experiments: list[Experiment] = client.search_experiments()
+    return sorted(e.name for e in experiments if e.name != "Default")
+
+
 def warn_of_another(client: Client, experiment: Experiment) -> None:
     """Warn who launches from here that an experiment is another owner's."""
     if client.owner is not None and _is_anothers(client, experiment):
@@ -69,9 +87,7 @@ def require_own(client: Client, sweep: str) -> Experiment:
     Raises:
         UserError: there is none, or it is another owner's.
     """
-    experiment = find(client, sweep)
-    if experiment is None:
-        raise UserError(f"{sweep}: no such sweep")
+    experiment = require(client, sweep)
     if _is_anothers(client, experiment):
         raise UserError(
             f"{sweep}: in the tracking store it is the sweep of {_holder(experiment)}; "

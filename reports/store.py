@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow.artifacts import download_artifacts, list_artifacts
-from mlflow.entities import Experiment, FileInfo, Run
+from mlflow.entities import FileInfo, Run
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gan import checkpoint
 from gan.byte_names import require_utf8
 from gan.errors import UserError
-from reports.experiments import Client, find, located, warn_of_another
+from reports.experiments import Client, find, located, require, warn_of_another
 from reports.owner import Owner
 from reports.runs import EVALUATED, LEFT_OUT, PREFIX, TrialRun, of_tags
 
@@ -115,20 +115,12 @@ def read_sweep(client: Client, sweep: str, *, left_out: bool = False) -> list[Tr
     Raises:
         UserError: there is no such sweep; the message lists the existing ones.
     """
-    experiment = find(client, sweep)
-    if experiment is None:
-        raise UserError(f"{sweep}: no such sweep; there are: {', '.join(sweeps(client)) or 'none'}")
+    experiment = require(client, sweep)
     warn_of_another(client, experiment)
     found = [replace(run, sweep=sweep) for run in search(client, experiment.experiment_id)]
     found.sort(key=lambda run: run.index)
     gone = [run for run in found if run.index == LEFT_OUT]
     return [run for run in found if run.index != LEFT_OUT] + (gone if left_out else [])
-
-
-def sweeps(client: Client) -> list[str]:
-    """Return the names of all sweeps in a tracking store, sorted."""
-    experiments: list[Experiment] = client.search_experiments()
-    return sorted(e.name for e in experiments if e.name != "Default")
 
 
 def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
