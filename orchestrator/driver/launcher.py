@@ -11,6 +11,7 @@ from gan.extras import features_unavailable
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.pictures import digests_now, other_pictures
+from orchestrator.driver.ray_cluster import joins_cluster
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.manifest import changes, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
@@ -111,10 +112,11 @@ def _launch(
         if left or not all(state.phase.is_done for state in states.values()):
             if (reason := features_unavailable()) is not None:
                 console.print(f"KID        not measured: {reason}", soft_wrap=True)
+            joins = joins_cluster()
             # Ray takes seconds to import; a launch with nothing to do skips it.
             from orchestrator.driver.ray_tune import train
 
-            train(spec, trials, states, left, store, monitor, console)
+            train(spec, trials, states, left, store, monitor, console, joins=joins)
     finally:
         unsent = tracking.close()
     if unsent:

@@ -74,6 +74,16 @@ class Monitor:
                 return reason
             time.sleep(LOOK_SECONDS)
 
+    @property
+    def is_training(self) -> bool:
+        """Whether a worker has told of a training that has not ended."""
+        return any(row.phase is TrialPhase.RUNNING for row in [*self.view.rows.values()])
+
+    def end_as(self, key: str, state: TrialState) -> None:
+        """Show a trial whose process is gone without a word."""
+        phase = TrialPhase.DIED if state.phase.is_active else state.phase
+        self.on_event(TrialEvent(key, phase, reason=state.reason))
+
     def correct(self, key: str, state: TrialState) -> None:
         """Send the phase of a trial whose run shows an active one, though nothing trains it."""
         self._send(key, TrialPhase.DIED if state.phase.is_active else state.phase, state.reason)

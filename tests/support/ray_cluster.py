@@ -17,8 +17,9 @@ from ray.exceptions import RaySystemError, RpcError
 
 from tests.support.servers import free_port
 
-ENVIRONMENT = {"RAY_AUTH_MODE": "disabled"}
-"""Else Ray would keep a token in the home directory."""
+ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
+"""Else Ray would keep a token in the home directory; the second undoes what a launch within pytest
+may have set."""
 TRIES = 5
 """Ray gives a node up that has not started in 30 s, which happens on a busy machine."""
 RAY = Path(sys.executable).with_name("ray")
@@ -42,7 +43,9 @@ def can_unshare() -> bool:
 class Node:
     """What ``ray start --block`` starts."""
 
-    def __init__(self, name: str, log: Path, *options: str, hidden: Path | None = None) -> None:
+    def __init__(
+        self, name: str, log: Path, *options: str, hidden: Path | None = None, **environment: str
+    ) -> None:
         """Start it; the directory ``hidden`` is empty for it, as on a machine of its own."""
         self.name = name
         mount = f'mount -t tmpfs none {hidden} && exec "$@"'
@@ -51,7 +54,7 @@ class Node:
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 [*within, RAY, "start", "--block", "--disable-usage-stats", *options],
-                env=os.environ | ENVIRONMENT,
+                env=os.environ | ENVIRONMENT | environment,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
@@ -104,18 +107,18 @@ class Cluster:
                     return
         raise AssertionError(f"no head can be started: {self._log.read_text()}")
 
-    def add(self, count: int, hidden: Path | None = None) -> None:
+    def add(self, count: int, hidden: Path | None = None, **environment: str) -> None:
         """Start nodes of one CPU and wait until they have joined.
 
         One after the other: where four started at once beside other tests, none was there in time.
         """
         for name in range(len(self.nodes), len(self.nodes) + count):
-            self.nodes.append(self._added(str(name), hidden))
+            self.nodes.append(self._added(str(name), hidden, environment))
 
-    def _added(self, name: str, hidden: Path | None) -> Node:
+    def _added(self, name: str, hidden: Path | None, environment: dict[str, str]) -> Node:
         for attempt in range(TRIES):
             options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
-            node = Node(f"{name}.{attempt}", self._log, *options, hidden=hidden)
+            node = Node(f"{name}.{attempt}", self._log, *options, hidden=hidden, **environment)
             while node.alive():
                 if node.name in (self._known() or {}):
                     return node
