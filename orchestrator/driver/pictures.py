@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gan import checkpoint
+from gan.byte_names import as_path
 from gan.config import TrainConfig
 from gan.data.identity import Source, dataset_of, source_of
 from gan.errors import UserError
@@ -84,7 +85,7 @@ def _digest(config: TrainConfig) -> str | None:
 
 def _stamp(config: TrainConfig) -> str:
     """Hash path, size and times of every file of the user's own dataset, without opening any."""
-    path = Path.cwd() / Path(config.dataset_path or "").expanduser()
+    path = Path.cwd() / Path(as_path(config.dataset_path or "")).expanduser()
     sha = hashlib.sha256(repr((config.dataset, config.image_size)).encode())
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         try:
