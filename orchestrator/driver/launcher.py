@@ -6,6 +6,7 @@ from functools import partial
 from rich.console import Console
 
 from gan.extras import features_unavailable
+from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.tracking_sync import TrackingSync
@@ -18,7 +19,7 @@ from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial, corners
 from reports.phase import TrialPhase, counted
-from reports.store import Launched, require_answer, without_password
+from reports.store import Launched, require_answer
 from reports.tracking import SweepTracker
 
 
@@ -83,7 +84,7 @@ def _launch(
         write_manifest(store.directory, trials)
         store.publish(MANIFEST)
     console.print(f"Trials     {store.shown}", soft_wrap=True)
-    console.print(f"Tracking   {without_password(tracker.client.tracking_uri)}", soft_wrap=True)
+    console.print(f"Tracking   {masked(tracker.client.tracking_uri)}", soft_wrap=True)
     view = LiveView(console)
     tracking = TrackingSync(tracker, view.say)
     monitor = Monitor(trials, store, view, tracking)

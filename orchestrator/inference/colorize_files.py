@@ -10,6 +10,7 @@ from rich.progress import Progress
 from gan.control import TARGET_RANGES, ControlName
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer, Outcome, outcomes
+from gan.plain_text import plain
 from orchestrator.inference.chosen import Chosen
 from orchestrator.inference.image_files import PictureFile, read_picture, write_picture
 from orchestrator.inference.jobs import Job
@@ -41,7 +42,7 @@ def colorize_files(
                 console.print(_colorize(colorizer, job, chosen.wanted, raw=raw))
             except UserError as error:
                 failed += 1
-                print(f"Error: {error}", file=sys.stderr)
+                print(f"Error: {plain(str(error))}", file=sys.stderr)
     return failed
 
 
