@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from gan.errors import UserError
 from gan.evaluation import samples
+from gan.plain_text import printable
 from reports import columns, compare, folds, tables, verdict, words
 from reports.experiments import require_own
 from reports.grids import last_of, newest
@@ -41,7 +43,7 @@ ROWS: dict[samples.Kind, str] = {
 class Section:
     """A section of the Markdown: a trial at a target."""
 
-    heading: str
+    heading: Markup
     run: TrialRun
     file: str
     picture: bytes
@@ -127,10 +129,12 @@ def _render(read: Read) -> dict[str, bytes]:
 def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -> dict[str, Any]:
     """Return the values that the templates use."""
     commands = {row.anchor: row.command for row in table}
+    made = words.made(read)
 
     def place(run: TrialRun) -> str:
         return anchor(run.sweep, run.key)
 
+    again = [commands[place(run)] for run in read.runs] if len(read.runs) <= 50 else []
     return {
         "read": read,
         "rows": table,
@@ -150,26 +154,37 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "rule": compare.BEST,
         "folded": folds.over_seeds(read.views),
         "grids": folds.grids(read.views),
-        "made": words.made(read),
-        "data": json.dumps([_data(image_table, read.best) for image_table in pictured]).replace(
-            "<", "\\u003c"
-        ),
+        "made": made,
+        "data": json.dumps(
+            [_data(image_table, read.best) for image_table in pictured], allow_nan=False
+        ).replace("<", "\\u003c"),
         "anchor": place,
         "command": lambda run: commands[place(run)],
+        "fenced": words.fenced([*made["commands"], *again]),
         "several": len(read.sweeps) > 1,
     }
 
 
 def _fill(template: str, context: Mapping[str, Any]) -> str:
+    """Fill a template; all values but ``Markup`` are escaped, for HTML or for Markdown."""
+    escape = words.plain_in_markdown if template.endswith("md.j2") else printable
+
+    def finalize(value: object) -> object:
+        if isinstance(value, Markup):
+            return value
+        text = escape(str(value))
+        return Markup(text) if template.endswith("md.j2") else text
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(["html.j2"]),
+        autoescape=True,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["plain"] = words.plain_in_markdown
+    environment.filters["printable"] = printable
     return environment.get_template(template).render(context)
 
 

@@ -1,5 +1,6 @@
 """Reading of a report's data from the tracking store."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ LOSSES = (
     ("loss/adversarial", "adversarial term"),
     ("loss/discriminator", "discriminator's loss"),
 )
+log = logging.getLogger(__name__)
 Points = list[tuple[int, float]]
 """Pairs (step, value)."""
 
@@ -44,6 +46,8 @@ class Read:
     """Curves by run id and metric; for an any-target trial, at its middle target."""
     launches: dict[str, Launched]
     """Last launch of each sweep."""
+    unusable: list[str]
+    """A line for each run that cannot be read and is left out."""
 
     def label(self, run: TrialRun) -> str:
         """Return a trial's name, preceded by its sweep if the report covers several."""
@@ -57,8 +61,14 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
         UserError: there is no such sweep, or it has no trials.
     """
     runs: list[TrialRun] = []
+    unusable: list[str] = []
+
+    def tell(line: str) -> None:
+        log.warning(line)
+        unusable.append(line)
+
     for sweep in sweeps:
-        found = read_sweep(client, sweep, left_out=left_out)
+        found = read_sweep(client, sweep, left_out=left_out, tell=tell)
         if not found:
             more = "" if left_out else " (--all shows trials that left its file, if there are any)"
             raise UserError(f"{sweep}: no trial has started yet{more}")
@@ -82,7 +92,7 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
         for run in shown
     }
     launches = {sweep: last_launch(client, sweep) for sweep in sweeps}
-    return Read(sweeps, runs, every, shown, best, grids, curves, launches)
+    return Read(sweeps, runs, every, shown, best, grids, curves, launches, unusable)
 
 
 def _metrics(run: TrialRun) -> list[str]:

@@ -4,8 +4,7 @@ import logging
 import os
 import re
 import tempfile
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +18,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from gan import checkpoint
 from gan.byte_names import require_utf8
 from gan.errors import UserError
+from gan.plain_text import AMBIGUOUS, first_line, is_ambiguous, masked, plain
 from reports.experiments import Client, find, located, require, warn_of_another
 from reports.owner import Owner
-from reports.runs import EVALUATED, LEFT_OUT, PREFIX, TrialRun, of_tags
+from reports.runs import (
+    EVALUATED,
+    LEFT_OUT,
+    MOST,
+    PREFIX,
+    TrialRun,
+    UnusableRun,
+    is_measured,
+    of_tags,
+)
 
 STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """Errors raised by a tracking store that is absent or temporarily fails."""
@@ -30,8 +39,14 @@ COMMAND = f"{PREFIX}command"
 """Tag of an experiment: the command that last launched its sweep."""
 TRIALS = f"{PREFIX}trials"
 """Tag of an experiment: the number of trials in that launch."""
+REPORT = f"{PREFIX}report"
+"""Tag of the run that stores a sweep's report."""
 GENERATOR = "generator"
 """Artifact of a finished trial: its weights and config."""
+
+log = logging.getLogger(__name__)
+Tell = Callable[[str], None]
+"""Function that is given a line about a run that is left out; by default it is logged."""
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -72,6 +87,8 @@ def connect(uri: str, owner: Owner | None = None, *, to_read: bool = False) -> C
     """
     file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
     try:
+        if uri.startswith("http") and is_ambiguous(uri):
+            raise ValueError(AMBIGUOUS)
         if file is not None and to_read and not file.exists():
             raise FileNotFoundError("no sweep was launched there")
         if file is not None:
@@ -79,11 +96,11 @@ def connect(uri: str, owner: Owner | None = None, *, to_read: bool = False) -> C
         client = Client(uri, owner)
         client.search_experiments(max_results=1)
     except (*STORE_ERRORS, ImportError, ValueError) as error:  # missing driver, bad URI
+        reason = AMBIGUOUS if is_ambiguous(uri) else first_line(error)
         given = "MLFLOW_TRACKING_URI" if os.environ.get("MLFLOW_TRACKING_URI") else "--runs"
         raise UserError(
-            f"{given}: no tracking store at {without_password(uri)} "
-            f"({first_line(error)}); valid: http(s)://HOST:PORT of an MLflow server, "
-            "sqlite:///FILE, or --runs DIR of a launched sweep"
+            f"{given}: no tracking store at {masked(uri)} ({reason}); valid: http(s)://HOST:PORT "
+            "of an MLflow server, sqlite:///FILE, or --runs DIR of a launched sweep"
         ) from None
     return client
 
@@ -100,24 +117,28 @@ def opened(uri: str, owner: Owner | None = None) -> Iterator[Client]:
         yield client
     except STORE_ERRORS as error:
         raise UserError(
-            f"MLFLOW_TRACKING_URI: {without_password(uri)} cannot be read ({first_line(error)})"
+            f"MLFLOW_TRACKING_URI: {masked(uri)} cannot be read ({first_line(error)})"
         ) from None
 
 
-def read_sweep(client: Client, sweep: str, *, left_out: bool = False) -> list[TrialRun]:
+def read_sweep(
+    client: Client, sweep: str, *, left_out: bool = False, tell: Tell = log.warning
+) -> list[TrialRun]:
     """Read the trials of a sweep, in its order.
 
     Args:
         client: client of the store.
         sweep: name of the sweep.
         left_out: whether to append the trials that the sweep's file no longer has.
+        tell: called with a line for each run that cannot be read.
 
     Raises:
         UserError: there is no such sweep; the message lists the existing ones.
     """
     experiment = require(client, sweep)
     warn_of_another(client, experiment)
-    found = [replace(run, sweep=sweep) for run in search(client, experiment.experiment_id)]
+    every = search(client, experiment.experiment_id, tell=tell)
+    found = [replace(run, sweep=sweep) for run in every]
     found.sort(key=lambda run: run.index)
     gone = [run for run in found if run.index == LEFT_OUT]
     return [run for run in found if run.index != LEFT_OUT] + (gone if left_out else [])
@@ -131,7 +152,8 @@ def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
         run: run of the trial.
         most: maximum number of grids.
     """
-    paths = sorted(item.path for item in _artifacts(client, run, "samples"))
+    listed = (item.path for item in _artifacts(client, run, "samples"))
+    paths = sorted(path for path in listed if re.fullmatch(r"samples/step-\d+\.png", path))
     count = min(most, len(paths))
     # Split the grids into ``count`` equal parts and take the last of each.
     chosen = [paths[(i + 1) * len(paths) // count - 1] for i in range(count)]
@@ -143,8 +165,9 @@ def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
 
 
 def curve(client: Client, run: TrialRun, metric: str) -> list[tuple[int, float]]:
-    """Return all points (step, value) of a trial's metric, by step."""
-    return sorted((m.step, m.value) for m in client.get_metric_history(run.run_id, metric))
+    """Return all measured points (step, value) of a trial's metric, by step."""
+    points = client.get_metric_history(run.run_id, metric)
+    return sorted((m.step, m.value) for m in points if is_measured(m.value))
 
 
 @dataclass(frozen=True)
@@ -160,17 +183,27 @@ def last_launch(client: Client, sweep: str) -> Launched:
     """Return the last launch of a sweep, as far as it is on record."""
     experiment = find(client, sweep)
     tags = experiment.tags if experiment else {}
-    return Launched(tags.get(COMMAND, ""), int(tags.get(TRIALS, 0)))
+    trials = tags.get(TRIALS, "")
+    return Launched(
+        plain(tags.get(COMMAND, "")),
+        int(trials) if trials.isdecimal() and len(trials) < len(f"{MOST:.0f}") else 0,
+    )
 
 
 def find_run(client: Client, run_id: str) -> TrialRun | None:
-    """Read the run with an id; None if the store lacks it, or it is not a trial's."""
+    """Read the run with an id; None if the store lacks it, or it is not a trial's.
+
+    Raises:
+        UserError: the run is a trial's but cannot be read.
+    """
     try:
         found = client.get_run(run_id)
-        if f"{PREFIX}key" not in found.data.tags:
+        if not _is_of_trial(found):
             return None
         sweep = client.get_experiment(found.info.experiment_id).name
         return replace(_trial_run(client, found), sweep=sweep)
+    except UnusableRun as error:
+        raise UserError(f"{run_id}: cannot be read: {error}") from None
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
@@ -205,33 +238,44 @@ def _download(client: Client, run: TrialRun, path: str, directory: str) -> Path:
     )
 
 
-def search(client: Client, experiment_id: str, key: str = "") -> list[TrialRun]:
+def search(
+    client: Client, experiment_id: str, key: str = "", tell: Tell = log.warning
+) -> list[TrialRun]:
     """Read the runs of a sweep's trials, or of the one trial with ``key``.
 
     MLflow's client duplicates a run if it repeats a request whose answer was lost; of duplicates,
-    return the one with more steps.
+    return the one with more steps. Runs that cannot be read are left out; ``tell`` is called with a
+    line for each.
     """
-    which = f"tags.`{PREFIX}key` {'=' if key else '!='} '{key}'"
+    which = f"tags.`{PREFIX}key` = '{key}'" if key else ""
     found: dict[str, TrialRun] = {}
     token = None
     while True:
         page = client.search_runs([experiment_id], which, max_results=1000, page_token=token)
-        for run in (_trial_run(client, found) for found in page):
+        for each in filter(_is_of_trial, page):
+            try:
+                run = _trial_run(client, each)
+            except UnusableRun as error:
+                name, run_id = plain(each.info.run_name or "without a name"), each.info.run_id
+                where = f"{name} (run {run_id})"
+                tell(f"left out {where}: {error}; mend or delete the run in MLflow")
+                continue
             if run.key not in found or run.step > found[run.key].step:
                 found[run.key] = run
         if not (token := page.token):
             return list(found.values())
 
 
-def without_password(uri: str) -> str:
-    """Mask the password in a URI."""
-    return re.sub(r"//([^:/@]*):[^@/]*@", r"//\1:***@", uri)
+def _is_of_trial(run: Run) -> bool:
+    """Whether a run has tags of a trial, if only some."""
+    return any(tag.startswith(PREFIX) for tag in run.data.tags) and REPORT not in run.data.tags
 
 
 def _trial_run(client: Client, run: Run) -> TrialRun:
+    """Build the trial of a run; raise UnusableRun if it cannot be read."""
     info, metrics = run.info, _metrics(run)
     artifacts = located(client.tracking_uri, info.artifact_uri or "")
-    return of_tags(run.data.tags, info.run_id, info.run_name, info.status, metrics, artifacts)
+    return of_tags(run.data.tags, info.run_id, info.run_name or "", info.status, metrics, artifacts)
 
 
 def _metrics(run: Run) -> dict[str, float]:
@@ -247,11 +291,3 @@ def _metrics(run: Run) -> dict[str, float]:
         for metric in newest
         if not metric.key.startswith(EVALUATED) or metric.step == last
     }
-
-
-def first_line(error: BaseException) -> str:
-    """Return an error's first line, in at most 120 characters."""
-    if "Max retries exceeded" in str(error):
-        return "nothing answers there"
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return textwrap.shorten(line, 120, placeholder=" ...")

@@ -18,22 +18,21 @@ from gan import checkpoint
 from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
+from gan.plain_text import first_line
 from reports.experiments import Claim, Client, claim_experiment, require_own
 from reports.phase import TrialPhase
-from reports.runs import LEFT_OUT, PREFIX, TrialRun, params_of, tags_of
+from reports.runs import LEFT_OUT, TrialRun, params_of, tags_of
 from reports.store import (
     COMMAND,
     GENERATOR,
+    REPORT,
     STORE_ERRORS,
     TRIALS,
     Launched,
     connect,
-    first_line,
     search,
 )
 
-REPORT = f"{PREFIX}report"
-"""Tag of the run that stores a sweep's report."""
 METRICS_PER_CALL = 800
 """Safe size: beyond 1,000 with params and tags, MLflow splits a call and sends tags first."""
 

@@ -1,7 +1,6 @@
 """Dry run of ``launch``: trials, time and cost, without starting anything."""
 
 import json
-import shlex
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan.data.identity import source_of
+from gan.plain_text import command_line
 from orchestrator.driver.pictures import digest_of_loaded, other_pictures
 from orchestrator.store.manifest import changes, read_manifest
 from orchestrator.store.paths import sweep_directory
@@ -188,7 +188,7 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
         console.print(f"{plan.to_suggest} more to be chosen by the search, over")
     for name, values in plan.space.items():
         console.print(f"  {name}: {values}", soft_wrap=True)
-    bench = shlex.join(["colorsweep", "bench", str(spec.path)])
+    bench = command_line(["colorsweep", "bench", str(spec.path)])
     for line in [*plan.changes, *_lines_of_time(plan, bench)]:
         console.print(line, soft_wrap=True)
 

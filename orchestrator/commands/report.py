@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from orchestrator.commands.terminal import fail, say
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import known_owner
 
@@ -43,10 +44,10 @@ def report(
     out = out or locations.runs / "reports" / "+".join(names)
     uri, owner = default_uri(locations.runs), known_owner(locations)
     page = write_report(uri, names, out, owner, left_out=left_out, log=log)
-    click.echo(page)
+    say(page)
     if log:
         line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
-        click.echo(line, err=True)  # stdout has only the page's path, for scripts
+        say(line, err=True)  # stdout has only the page's path, for scripts
     if opened and not webbrowser.open(page.resolve().as_uri()):
-        click.echo("Error: --open: no browser could show it", err=True)
+        fail("--open: no browser could show it")
         sys.exit(1)

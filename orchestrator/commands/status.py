@@ -14,6 +14,8 @@ from rich.text import Text
 
 from gan.data.identity import of_other_pictures
 from gan.errors import UserError
+from gan.plain_text import masked
+from orchestrator.commands.terminal import Screen, fail, say
 from orchestrator.store.attempts import Attempt, goodput, restarts, wasted_steps
 from orchestrator.store.manifest import launched_trials
 from orchestrator.store.paths import Locations, trial_directory
@@ -75,7 +77,7 @@ def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
     after everything has died. Goodput is the share of the time on workers that went into steps
     that counted.
     """
-    console = Console(highlight=False, markup=False)  # names may contain [brackets]
+    console = Screen()
     if sweep is not None:
         found = status_of(opened_root(locations, sweep, launched=True), sweep)
         if as_json:
@@ -88,13 +90,14 @@ def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
         try:
             every.append(status_of(opened_root(locations, name, launched=True), name))
         except UserError as error:  # from another version, or gone
-            click.echo(f"Error: {error}", err=True)
+            fail(error)
     if as_json:
         click.echo(json.dumps([asdict(found) for found in every], indent=1))
     elif every:
         print_overview(every, console)
     else:
-        click.echo(f"nothing has been launched yet in {locations.storage or locations.runs}")
+        where = locations.runs if locations.storage is None else masked(locations.storage)
+        say(f"nothing has been launched yet in {where}")
 
 
 def status_of(runs: Path, sweep: str) -> SweepStatus:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from gan.byte_names import require_utf8
 from gan.extras import features_unavailable
+from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.pictures import digests_now, other_pictures
@@ -23,7 +24,7 @@ from orchestrator.sweep.spec import SweepSpec, is_shipped
 from orchestrator.sweep.trials import Trial, corners
 from reports.experiments import Claim
 from reports.phase import TrialPhase, counted
-from reports.store import Launched, require_answer, without_password
+from reports.store import Launched, require_answer
 from reports.tracking import SweepTracker
 
 
@@ -94,7 +95,7 @@ def _launch(
         write_manifest(store.directory, trials)
         store.publish(MANIFEST)
     console.print(f"Trials     {store.shown}", soft_wrap=True)
-    console.print(f"Tracking   {without_password(tracker.client.tracking_uri)}", soft_wrap=True)
+    console.print(f"Tracking   {masked(tracker.client.tracking_uri)}", soft_wrap=True)
     if tracker.experiment != spec.name:
         console.print(f"Experiment {tracker.experiment}", soft_wrap=True)
     view = LiveView(console)

@@ -153,7 +153,7 @@ class LiveView:
                 f"{row.epoch:.1f}",
                 f"{row.images_per_second:.0f}" if row.images_per_second else "",
                 *row.losses(),
-                row.achieved(),
+                Text(row.achieved()),  # of several lines
                 row.left(),
             )
         return table

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView, TrialRow
 from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.pictures import digests_now, other_pictures
@@ -21,7 +22,7 @@ from orchestrator.worker.run import TrialTask, run
 from orchestrator.worker.stop_signal import StopReason, StopSignal
 from reports.experiments import Claim
 from reports.phase import TrialPhase
-from reports.store import require_answer, without_password
+from reports.store import require_answer
 from reports.tracking import SweepTracker
 
 
@@ -47,7 +48,7 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     rename = "train yours under another --name"
     tracker = SweepTracker(uri, sweep, runs, Claim(store.owner(), store.directory, rename))
     console.print(f"Trial      {directory}", soft_wrap=True)
-    console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
+    console.print(f"Tracking   {masked(uri)}", soft_wrap=True)
     view = LiveView(console)
     index = _index(tracker, trial)
     tracking = TrackingSync(tracker, view.say)

@@ -11,7 +11,7 @@ from gan.control import TARGET_RANGES, ControlName
 from gan.data.picture_file import PictureFile
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer, Outcome, outcomes
-from gan.plain_text import printable
+from gan.plain_text import plain
 from orchestrator.inference.chosen import Chosen
 from orchestrator.inference.image_files import read_picture, write_picture
 from orchestrator.inference.jobs import Job
@@ -30,7 +30,7 @@ def colorize_files(
     """
     colorizer = Colorizer.load(chosen.path)
     colorizer.targets(chosen.wanted)
-    console.print(printable(f"generator: {chosen.shown}"))
+    console.print(f"generator: {chosen.shown}")
     failed = 0
     hidden = len(jobs) < 2 or not console.is_terminal
     # If stderr is a terminal too, errors are printed above the progress bar.
@@ -43,7 +43,7 @@ def colorize_files(
                 console.print(_colorize(colorizer, job, chosen.wanted, raw=raw))
             except UserError as error:
                 failed += 1
-                print(f"Error: {error}", file=sys.stderr)
+                print(f"Error: {plain(str(error))}", file=sys.stderr)
     return failed
 
 
@@ -69,7 +69,7 @@ def _colorize(
         for name, outcome in outcomes(colours, colorizer.targets(wanted)).items()
     ]
     seconds = f"{time.perf_counter() - start:.1f} s"
-    names = printable(f"{job.picture} -> {job.output}")
+    names = f"{job.picture} -> {job.output}"
     return "  ".join([names, f"{width}x{height}", *found, seconds])
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gan import checkpoint
+from gan.plain_text import plain
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.paths import ATTEMPTS
 from orchestrator.store.sealed import sealed, unsealed
@@ -88,9 +89,10 @@ def attempts(trial: Path) -> list[Attempt]:
         try:
             attempt = Attempt(**unsealed(file.read_bytes()))
             ended = None if attempt.ended is None else TrialPhase(attempt.ended)
+            reason = plain(attempt.reason)
         except (OSError, ValueError, TypeError):
             continue
-        found.append(replace(attempt, ended=ended))
+        found.append(replace(attempt, ended=ended, reason=reason))
     return found
 
 

@@ -22,12 +22,12 @@ Below ``--runs``, or for checkpoints below ``--storage``::
 import hashlib
 import os
 import re
-import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from gan.config import TrainConfig
+from gan.plain_text import command_line, masked
 
 MANIFEST = "trials.json"
 LOCK = "claim.json"
@@ -52,8 +52,8 @@ class Locations:
     def command(self, *words: str) -> str:
         """Return a command line that works on these locations, quoted for a shell."""
         options = [] if self.runs == Path("runs") else ["--runs", str(self.runs)]
-        options += [] if self.storage is None else ["--storage", shown(self.storage)]
-        return shlex.join(["colorsweep", *options, *words])
+        options += [] if self.storage is None else ["--storage", masked(self.storage)]
+        return command_line(["colorsweep", *options, *words])
 
 
 def sweep_directory(runs: Path, sweep: str) -> Path:
@@ -93,10 +93,5 @@ def stop_object(sweep: str, key: str = "") -> str:
 
 def slug(uri: str) -> str:
     """Return a directory name for a URI."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", shown(uri).partition("?")[0].partition("://")[2])
+    name = re.sub(r"[^A-Za-z0-9]+", "-", masked(uri).partition("?")[0].partition("://")[2])
     return f"{name.strip('-')}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}"
-
-
-def shown(uri: str) -> str:
-    """Return a URI for messages, without secrets."""
-    return re.sub(r"//[^/@]*@", "//***@", uri)

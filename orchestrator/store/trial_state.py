@@ -10,6 +10,7 @@ from typing import Any
 
 from gan import checkpoint
 from gan.errors import UserError
+from gan.plain_text import masked
 from orchestrator.store.attempts import Attempt, attempts
 from orchestrator.store.lock import is_locked
 from orchestrator.store.paths import ERROR, trial_directory
@@ -118,7 +119,7 @@ def keep_traceback(directory: Path, error: Exception) -> str:
     """Save the traceback of an internal error in the trial's directory; return one line."""
     file = directory / ERROR
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(traceback.format_exception(error)))
+    file.write_text(masked("".join(traceback.format_exception(error))))
     return f"{type(error).__name__}: {error} ({file})"
 
 

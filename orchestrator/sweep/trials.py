@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from gan.config import TrainConfig
 from gan.control import CONTROLS
 from gan.errors import UserError
+from gan.plain_text import printable
 from orchestrator.sweep.messages import explain, key_of, unknown
 from orchestrator.sweep.search_settings import Objective, metric_names
 from orchestrator.sweep.spec import Settings, SweepSpec
@@ -167,7 +168,7 @@ def target_text(control: dict[str, Any]) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return json.dumps(value).replace('"', "")
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else printable(str(value))
 
 
 def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:

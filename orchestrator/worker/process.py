@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 
+from gan.plain_text import masked
 from orchestrator.store.events import TrialEvent
 from orchestrator.worker.run import TrialTask, run
 from orchestrator.worker.stop_signal import StopReason, StopSignal
@@ -206,7 +207,7 @@ def _train(task: TrialTask, started: float, events: Connection, theirs: list[Con
     try:
         emit(run(task, started, emit, stop))
     except Exception as error:  # an internal error: a retry would not help
-        traceback.print_exc()
+        print(masked(traceback.format_exc()), file=sys.stderr)
         reason = f"{type(error).__name__}: {error}"
         emit(TrialEvent(task.key, TrialPhase.FAILED, reason=reason))
     os._exit(0)  # at once: nothing is left to save

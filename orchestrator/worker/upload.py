@@ -10,6 +10,7 @@ import os
 import shutil
 import threading
 import time
+import traceback
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 from gan import checkpoint
 from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
+from gan.plain_text import masked
 from gan.training.progress import Progress
 from gan.training.saver import KEEP_CHECKPOINTS
 from orchestrator.store.lease import read_lease
@@ -138,7 +140,7 @@ class UploadedTrial:
         except StorageError as error:
             self._fail(str(error))
         except Exception as error:  # an internal error: without a thread nothing is uploaded
-            log.exception("uploads")
+            log.error("uploads: %s", masked(traceback.format_exc()))
             self._fail(f"{type(error).__name__}: {error}")
 
     def _fail(self, reason: str) -> None:
