@@ -6,7 +6,7 @@ import torch
 
 from gan import checkpoint
 from gan.errors import TrainingError
-from gan.model.networks import load_generator
+from gan.model.stored_generator import load_generator
 from tests.support.trainings import Start, points, save
 
 ROOT = Path(__file__).parents[2]

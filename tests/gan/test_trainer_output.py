@@ -12,7 +12,7 @@ from gan import checkpoint
 from gan.evaluation import samples
 from gan.evaluation.evaluate import generated
 from gan.evaluation.reference import shown
-from gan.model.networks import load_generator
+from gan.model.stored_generator import load_generator
 from gan.training import session
 from gan.training.progress import Progress
 from gan.training.state import Training

@@ -6,7 +6,7 @@ import torch
 
 from gan.data.datasets import Dataset
 from gan.errors import UserError
-from gan.model.networks import load_generator
+from gan.model.stored_generator import load_generator
 from reports.experiments import sweeps
 from reports.phase import TrialPhase
 from reports.runs import of_tags, tags_of
