@@ -23,6 +23,8 @@ class Monitor:
         self._trials: dict[str, tuple[Trial, int]] = {}
         """Trials by key, with their positions in the sweep."""
         self._durable: dict[str, int] = {}
+        self._left: set[str] = set()
+        """Keys of trials whose processes are gone; a Tune left behind may still tell of them."""
         for trial in trials:
             self.add(trial)
 
@@ -41,6 +43,8 @@ class Monitor:
 
     def on_event(self, event: TrialEvent) -> None:
         """Forward an event; the tracking store gets only new phases and checkpoints."""
+        if event.key in self._left:
+            return
         before = self._durable.get(event.key, 0)
         durable = event.progress.durable_step if event.progress is not None else 0
         news = event.phase is not self.view.rows[event.key].phase or durable > before
@@ -58,6 +62,7 @@ class Monitor:
         """Show a trial whose process is gone without a word."""
         phase = TrialPhase.DIED if state.phase.is_active else state.phase
         self.on_event(TrialEvent(key, phase, reason=state.reason))
+        self._left.add(key)
 
     def correct(self, key: str, state: TrialState) -> None:
         """Send the phase of a trial whose run shows an active one, though nothing trains it."""
