@@ -27,6 +27,8 @@ class Monitor:
         self._trials: dict[str, tuple[Trial, int]] = {}
         """Trials by key, with their positions in the sweep."""
         self._durable: dict[str, int] = {}
+        self._left: set[str] = set()
+        """Keys of trials whose processes are gone; a Tune left behind may still tell of them."""
         for trial in trials:
             self.add(trial)
 
@@ -48,6 +50,8 @@ class Monitor:
 
         A trial has finished only if the launch sees its generator, too.
         """
+        if event.key in self._left:
+            return
         if event.phase is TrialPhase.FINISHED and (reason := self._not_finished(event.key)):
             event = replace(event, phase=TrialPhase.FAILED, reason=reason)
         before = self._durable.get(event.key, 0)
@@ -83,6 +87,7 @@ class Monitor:
         """Show a trial whose process is gone without a word."""
         phase = TrialPhase.DIED if state.phase.is_active else state.phase
         self.on_event(TrialEvent(key, phase, reason=state.reason))
+        self._left.add(key)
 
     def correct(self, key: str, state: TrialState) -> None:
         """Send the phase of a trial whose run shows an active one, though nothing trains it."""
