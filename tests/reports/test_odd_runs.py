@@ -10,11 +10,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
+from gan import checkpoint
 from gan.errors import UserError
+from gan.evaluation.samples import SampleRow, draw
 from reports import generators
 from reports.page import write_report
 from reports.phase import TrialPhase
@@ -22,7 +25,7 @@ from reports.runs import TrialRun, tags_of
 from reports.store import default_uri, find_run, opened
 from reports.tracking import RunUpdate, SweepTracker
 from tests.support.reported_sweep import Page
-from tests.support.saved_generators import steered, track
+from tests.support.saved_generators import config, steered, track
 
 SOUND, ODD = steered(saturation=0.5), steered(saturation=0.75)
 METRICS = {
@@ -176,6 +179,36 @@ def test_a_metric_that_cannot_have_been_measured_is_absent(
         assert cells[name][column] == ("" if shown is None else str(shown))
     for text in (texts["index.html"], texts["README.md"]):
         assert not re.search(r"\b(nan|inf|infinity)\b|e\+?308|0{9}", text, re.IGNORECASE)
+
+
+def test_a_trial_of_which_only_some_metrics_are_numbers_is_reported(
+    tracking_store: tuple[str, Path], tmp_path: Path
+) -> None:
+    _, runs = tracking_store
+    # Raw is not a number, exact is; with pictures, which the page shows with their values.
+    sample = checkpoint.sample_file(runs / "sweeps" / "partly" / SOUND.key(), 6)
+    sample.parent.mkdir(parents=True)
+    rows = [SampleRow(kind) for kind in ("grayscale", "original", "colorized", "exact")]
+    sample.write_bytes(draw(np.zeros((4, 2, 32, 32, 3), np.uint8), rows))
+    exact = {"eval/exact/saturation": 0.456, "eval/exact/mae": 0.1}
+    metrics = {**METRICS, **exact, "eval/saturation": math.nan}
+    track(runs, "partly", "saturation=0.5", SOUND, metrics=metrics)
+    # No MAE at any target, but errors, of raw and exact outputs.
+    control = {"saturation": {"target": "any"}}
+    any_target = config(controls=control, eval_targets=[{"saturation": t} for t in (0.2, 0.8)])
+    metrics = {"eval/mae": math.nan, "eval/saturation_error": 0.2, "eval/exact/mae": math.nan}
+    for target in ("0.2", "0.8"):
+        metrics |= {f"eval/saturation {target}/mae": math.nan}
+        metrics |= {f"eval/saturation {target}/saturation_error": 0.1}
+    track(runs, "partly", "saturation=any", any_target, metrics=metrics)
+    texts = files_of(runs, "partly", tmp_path / "out")
+    for text in (texts["index.html"], texts["README.md"]):
+        assert "2 of 2 trials finished" in text
+    assert "0.456" in texts["index.html"]
+    assert {row["trial"]: row["mae"] for row in strictly(texts["rows.json"])} == {
+        "saturation=0.5": 0.1,
+        "saturation=any": None,
+    }
 
 
 def test_a_file_among_the_sample_grids_that_is_none_stops_no_report(
