@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, text
 
 from gan.errors import UserError
-from reports.owner import ID, PLACE, SWEEP, Owner, owner_in
+from reports.owner import ID, PLACE, SWEEP, Owner
 from reports.runs import PREFIX
 
 ARTIFACTS = "mlartifacts"
@@ -40,15 +40,10 @@ class Claim:
     owner: Owner
     trials: Path
     """Directory of the sweep's trials on this machine."""
-    rename: str = "launch yours under another name"
+    rename: str
     """What the user can do if the name is another owner's."""
     is_shipped: bool = False
     """Whether the sweep is a shipped one, whose name the user did not choose."""
-
-    @classmethod
-    def of_directory(cls, runs: Path, sweep: str) -> "Claim":
-        """Return the claim of a sweep whose trials are below ``runs``."""
-        return cls(owner_in(runs), runs / "sweeps" / sweep)
 
 
 def find(client: Client, sweep: str) -> Experiment | None:

@@ -62,20 +62,18 @@ class RunUpdate:
 class SweepTracker:
     """Writer of one sweep's runs."""
 
-    def __init__(self, uri: str, sweep: str, runs: Path, claim: Claim | None = None) -> None:
+    def __init__(self, uri: str, sweep: str, claim: Claim) -> None:
         """Find or create the sweep's experiment, and read its runs.
 
         Args:
             uri: URI of the tracking store.
             sweep: name of the sweep.
-            runs: directory of the sweep's trials.
-            claim: claim to the experiment; default: that of ``runs``.
+            claim: claim to the experiment.
 
         Raises:
             UserError: the store does not answer, the experiment was deleted, or it is of another
                 owner.
         """
-        claim = claim or Claim.of_directory(runs, sweep)
         self.client = connect(uri, claim.owner)
         try:
             experiment = claim_experiment(self.client, sweep, claim)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from gan.config import TrainConfig
 
-Source = tuple[str, str | None, int]
+DatasetSource = tuple[str, str | None, int]
 """Dataset, path and image size as a config names them."""
 
 
-def source_of(config: TrainConfig) -> Source:
+def source_of(config: TrainConfig) -> DatasetSource:
     """Return what decides, with the current directory, which pictures a config leads to."""
     return config.dataset, config.dataset_path, config.image_size
 
@@ -30,7 +30,7 @@ def of_other_pictures(trials: Sequence[tuple[TrainConfig, str]]) -> list[bool]:
         trials: config and dataset digest of each trial; without a digest nothing is told of it.
             Of equally many trials the first are taken for the rule.
     """
-    counts: dict[Source, Counter[str]] = {}
+    counts: dict[DatasetSource, Counter[str]] = {}
     for config, digest in trials:
         if digest:
             counts.setdefault(source_of(config), Counter())[digest] += 1

@@ -44,7 +44,7 @@ HEAD = 1024
 OTHERS = "sRGB, or a JPEG, PNG, TIFF, WebP or AVIF"
 ORIENTATION = 0x0112
 """EXIF tag."""
-_PILLOWS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """Errors of Pillow for a file that libvips can read, or tells more about."""
 
 Pixels = NDArray[np.uint8]
@@ -118,7 +118,10 @@ def read_sides(file: str) -> tuple[int, int]:
     try:
         with open(file, "rb") as opened:  # noqa: PTH123
             # 0.1 ms instead of libvips' 0.3.
-            with suppress(*_PILLOWS), Image.open(opened, formats=("JPEG", *BY_PILLOW)) as image:
+            with (
+                suppress(*PILLOW_ERRORS),
+                Image.open(opened, formats=("JPEG", *BY_PILLOW)) as image,
+            ):
                 return image.size
             opened.seek(0)
             if complaint := complaint_about(opened):

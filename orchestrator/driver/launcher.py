@@ -60,7 +60,7 @@ def launch(
     with store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
         rename = f"rename {spec.path}, which names it, or launch a copy of another name"
         claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
-        tracker = SweepTracker(uri, spec.name, locations.runs, claim)
+        tracker = SweepTracker(uri, spec.name, claim)
         view, total = _launch(spec, trials, store, tracker, console, command)
         return _say_summary(spec, view, total, locations, console)
 

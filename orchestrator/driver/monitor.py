@@ -9,7 +9,7 @@ from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.tracking_sync import TrackingSync, send_trial
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.local_sweep import LOOK_SECONDS, PATIENCE
-from orchestrator.store.object_store import first_line
+from orchestrator.store.object_store import answer_of
 from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.trials import Trial
@@ -71,7 +71,7 @@ class Monitor:
             try:
                 self._store.refresh(key)
             except OSError as error:
-                reason = f"{self._store.shown}: {first_line(error)}; launch again"
+                reason = f"{self._store.shown}: {answer_of(error)}; launch again"
             if state_of(trial, directory, generator=True).phase is TrialPhase.FINISHED:
                 return ""
             if time.monotonic() >= until:

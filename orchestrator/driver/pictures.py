@@ -8,7 +8,7 @@ from pathlib import Path
 from gan import checkpoint
 from gan.byte_names import as_path
 from gan.config import TrainConfig
-from gan.data.identity import Source, dataset_of, source_of
+from gan.data.identity import DatasetSource, dataset_of, source_of
 from gan.errors import UserError
 from orchestrator.store.manifest import names_of
 from orchestrator.store.paths import PICTURES
@@ -21,10 +21,10 @@ OWN = ("folder", "npz")
 
 
 def other_pictures(
-    trials: Sequence[Trial], states: Mapping[str, TrialState], now: Mapping[Source, str]
+    trials: Sequence[Trial], states: Mapping[str, TrialState], now: Mapping[DatasetSource, str]
 ) -> list[str]:
     """Name the trials of other pictures than their datasets have ``now``, a line per dataset."""
-    others: dict[Source, list[Trial]] = {}
+    others: dict[DatasetSource, list[Trial]] = {}
     for trial in trials:
         digest, source = states[trial.key].dataset_digest, source_of(trial.config)
         if digest and now.get(source, digest) != digest:
@@ -39,14 +39,14 @@ def other_pictures(
 
 def digests_now(
     trials: Sequence[Trial], states: Mapping[str, TrialState], sweep: Path
-) -> dict[Source, str]:
+) -> dict[DatasetSource, str]:
     """Return the digests of the datasets of a launch, by what configs call them.
 
     Those of trials that are to be trained are loaded already. The others, the user's own, are
     loaded only if a file has changed since the last launch: ``PICTURES`` in the sweep's directory
     remembers their digests. Published ones are left out unless loaded, as are missing ones.
     """
-    of_source: dict[Source, list[Trial]] = {}
+    of_source: dict[DatasetSource, list[Trial]] = {}
     for trial in trials:
         of_source.setdefault(source_of(trial.config), []).append(trial)
     remembered, found, seen = _read(sweep / PICTURES), {}, {}

@@ -10,7 +10,7 @@ from ray.job_config import JobConfig
 from rich.console import Console
 
 from gan.errors import UserError
-from orchestrator.store.object_store import first_line
+from gan.plain_text import first_line
 
 
 class _JobConfig(JobConfig):

@@ -32,7 +32,7 @@ def watched(
     def run() -> None:
         try:
             tuned.set_result(fit())
-        except BaseException as error:
+        except BaseException as error:  # raised again by ``result`` in the main thread
             tuned.set_exception(error)
 
     threading.Thread(target=run, name="Tune", daemon=True).start()

@@ -46,7 +46,7 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     for line in other_pictures([trial], states, digests_now([trial], states, store.directory)):
         console.print(line, style="yellow", soft_wrap=True)
     rename = "train yours under another --name"
-    tracker = SweepTracker(uri, sweep, runs, Claim(store.owner(), store.directory, rename))
+    tracker = SweepTracker(uri, sweep, Claim(store.owner(), store.directory, rename))
     console.print(f"Trial      {directory}", soft_wrap=True)
     console.print(f"Tracking   {masked(uri)}", soft_wrap=True)
     view = LiveView(console)

@@ -69,8 +69,7 @@ def _colorize(
         for name, outcome in outcomes(colours, colorizer.targets(wanted)).items()
     ]
     seconds = f"{time.perf_counter() - start:.1f} s"
-    names = f"{job.picture} -> {job.output}"
-    return "  ".join([names, f"{width}x{height}", *found, seconds])
+    return "  ".join([f"{job.picture} -> {job.output}", f"{width}x{height}", *found, seconds])
 
 
 def _shown(name: ControlName, outcome: Outcome, whose: str) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from gan.checkpoint import write_file
 from gan.data import picture_file
-from gan.data.picture_file import PictureFile, first_reason
+from gan.data.picture_file import PILLOW_ERRORS, PictureFile, first_reason
 from gan.errors import UserError
 
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -24,9 +24,6 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     "webp": (".webp", {"Q": 95, "effort": 0, "smart_subsample": True}),
 }
 """Suffix of libvips' writer and its options, by format."""
-
-_PILLOWS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-"""Errors of Pillow for a file that libvips can read."""
 
 
 def read_picture(file: Path) -> PictureFile:
@@ -54,7 +51,7 @@ def read_picture(file: Path) -> PictureFile:
 
 def _pictures(file: Path) -> int:
     """Count the pictures in a file by Pillow: libvips does not see those of APNG and MPO."""
-    with suppress(*_PILLOWS), Image.open(file) as image:
+    with suppress(*PILLOW_ERRORS), Image.open(file) as image:
         return int(getattr(image, "n_frames", 1))
     return 1
 

@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gan.errors import UserError
-from orchestrator.store.object_store import ObjectStore, first_line
+from orchestrator.store.object_store import ObjectStore, answer_of
 from orchestrator.store.paths import LOCK
 
 BEAT_SECONDS = 10.0
@@ -127,7 +127,7 @@ def hold_lease(
     try:
         lease = _take(storage, sweep, what, say)
     except OSError as error:
-        raise UserError(f"--storage: {storage.uri}: {first_line(error)}") from None
+        raise UserError(f"--storage: {storage.uri}: {answer_of(error)}") from None
     ending = threading.Event()
     beating = threading.Thread(target=_beat, args=(storage, sweep, lease, ending), daemon=True)
     beating.start()

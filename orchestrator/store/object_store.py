@@ -71,7 +71,7 @@ class ObjectStore:
         try:
             self._files, self._root = fs.FileSystem.from_uri(uri + options)
         except (OSError, ValueError) as error:
-            raise UserError(f"--storage: {masked(uri)}: {first_line(error)}") from None
+            raise UserError(f"--storage: {masked(uri)}: {answer_of(error)}") from None
         self._root = self._root.rstrip("/")
         if not self._root:
             raise UserError(f"--storage: {masked(uri)}: names no bucket")
@@ -151,7 +151,7 @@ def is_refusal(error: OSError) -> bool:
     return isinstance(error, PermissionError) or bool(REFUSALS.search(str(error)))
 
 
-def first_line(error: BaseException) -> str:
+def answer_of(error: BaseException) -> str:
     """Return the answer of a store in one line."""
     answer = plain_text.first_line(error, 1000)
     answer = re.sub(r"^.*?AWS Error |\s*\(Request ID: .*|; Details: .*", "", answer)
@@ -176,9 +176,9 @@ def with_retries(
         except OSError as error:
             if is_refusal(error) or time.monotonic() + pause > until:
                 raise StorageError(
-                    f"{where}: {first_line(error)}; the checkpoint before is kept; launch again "
+                    f"{where}: {answer_of(error)}; the checkpoint before is kept; launch again "
                     "once storage can be used"
                 ) from None
-            log.warning("%s: %s; again in %g s", where, first_line(error), pause)
+            log.warning("%s: %s; again in %g s", where, answer_of(error), pause)
         sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

@@ -26,7 +26,7 @@ from orchestrator.store.object_store import (
     Entry,
     ObjectStore,
     StorageError,
-    first_line,
+    answer_of,
     with_retries,
 )
 from orchestrator.store.paths import (
@@ -104,7 +104,7 @@ class ObjectSweep:
         try:
             yield
         except OSError as error:
-            raise UserError(f"--storage: {self.storage.uri}: {first_line(error)}") from None
+            raise UserError(f"--storage: {self.storage.uri}: {answer_of(error)}") from None
 
     def launched_sweeps(self) -> list[str]:
         """List the names of the sweeps in the store.

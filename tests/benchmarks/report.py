@@ -15,8 +15,9 @@ from gan.data.datasets import load
 from gan.training.trainer import Trainer
 from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
-from reports.tracking import RunUpdate, SweepTracker
+from reports.tracking import RunUpdate
 from tests.support.cli import run_measured
+from tests.support.trackers import tracker_of
 from tests.support.trial_copies import copy_as
 
 BASELINE = TrainConfig(
@@ -42,7 +43,7 @@ def main() -> None:
 
 def _store(runs: Path, sweep: str, targets: int, weights: int) -> None:
     """Keep a baseline, its recoloured trial for each target, and steered ones for each weight."""
-    tracker = SweepTracker(default_uri(runs), sweep, runs)
+    tracker = tracker_of(default_uri(runs), sweep, runs)
     tracker.note_launch(Launched(f"colorsweep launch {sweep}", 1 + targets * (weights + 1)))
     aims: list[dict[ControlName, Control]] = [
         {"saturation": Control(target=(i + 0.5) / targets, weight=100 * (w + 1))}

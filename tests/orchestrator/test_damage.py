@@ -21,11 +21,12 @@ from orchestrator.store.trial_state import state_of, states_of
 from orchestrator.sweep.spec import SweepSpec, read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from reports.phase import TrialPhase
-from reports.tracking import RunUpdate, SweepTracker
+from reports.tracking import RunUpdate
 from tests.support.cli import TINY
 from tests.support.cli_flags import call
 from tests.support.tasks import run_here, task_of
 from tests.support.tracked_trials import artifacts, only_run, store_of
+from tests.support.trackers import tracker_of
 
 TRIES = 250
 USED = {"trial.json", "generator.safetensors", "config.json"}
@@ -157,7 +158,7 @@ def test_a_run_is_finished_only_with_the_generator_of_the_last_step(copied: Stor
     """The report would show it as finished, and ``colorize`` would use it."""
     trial = copied.trials[0]
     directory = copied.runs / "sweeps" / "tiny" / trial.key
-    tracker = SweepTracker(f"sqlite:///{copied.runs}/mlflow.db", "tiny", copied.runs)
+    tracker = tracker_of(f"sqlite:///{copied.runs}/mlflow.db", "tiny", copied.runs)
     flip_in_generator(directory / "checkpoints" / "step-00000006")
     update = RunUpdate(trial.key, trial.name, 0, trial.config, directory, TrialPhase.FINISHED)
     with pytest.raises(UserError, match="no sound checkpoint of the last step"):

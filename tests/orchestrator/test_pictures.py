@@ -10,13 +10,11 @@ import pytest
 
 from gan.data import datasets
 from orchestrator.driver.pictures import digests_now, other_pictures
-from orchestrator.store.manifest import read_manifest, write_manifest
+from orchestrator.store.manifest import read_manifest
 from orchestrator.store.trial_state import states_of
 from orchestrator.sweep.spec import read_sweep
-from orchestrator.sweep.trials import expand
-from tests.support.cli import TINY
 from tests.support.cli_flags import call
-from tests.support.tasks import run_here, task_of
+from tests.support.tiny_sweep import record, train
 
 pytestmark = pytest.mark.usefixtures("quick_evaluations", "workplace")
 
@@ -37,21 +35,10 @@ def npz(small_npz: Path, workplace: Path) -> Path:
 @pytest.fixture
 def sweep(npz: Path, workplace: Path) -> Path:
     """The directory of a launched sweep of two finished trials."""
-    Path("tiny.yaml").write_text(
-        f"settings: {{steps: 3, {TINY}, dataset: npz, dataset_path: mine.npz}}\n"
-        "points: [{seed: 1}, {seed: 2}]\n"
-    )
-    directory = workplace / "runs" / "sweeps" / "tiny"
-    directory.mkdir(parents=True)
-    write_manifest(directory, expand(read_sweep(Path("tiny.yaml"))))
+    directory = record(workplace, 3, Path("mine.npz"))
     train(directory, 0)
     train(directory, 1)
     return directory
-
-
-def train(directory: Path, index: int) -> None:
-    config = read_manifest(directory)[index].config
-    assert run_here(task_of(config, directory / config.key())) == ("finished", "")
 
 
 def told(directory: Path) -> list[str]:

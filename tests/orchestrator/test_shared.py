@@ -17,8 +17,8 @@ from orchestrator.store.events import TrialEvent
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
-from reports.tracking import SweepTracker
 from tests.support.tasks import run_here, task_of
+from tests.support.trackers import tracker_of
 from tests.support.trainings import small
 
 
@@ -73,7 +73,7 @@ def test_a_trial_is_finished_only_when_the_launch_sees_its_checkpoint(
     config = small(small_npz, steps=4)
     trial = Trial("one", config.key(), config)
     view = LiveView(Console(quiet=True))
-    tracking = TrackingSync(SweepTracker(f"sqlite:///{tmp_path}/m.db", "some", tmp_path), view.say)
+    tracking = TrackingSync(tracker_of(f"sqlite:///{tmp_path}/m.db", "some", tmp_path), view.say)
     monitor = Monitor([trial], store, view, tracking)
     row = view.rows[trial.key]
 

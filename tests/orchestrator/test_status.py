@@ -12,37 +12,23 @@ from gan.control import Control, ControlName
 from orchestrator.store.lock import lock
 from orchestrator.store.manifest import read_manifest, write_manifest
 from orchestrator.store.sealed import sealed, unsealed
-from orchestrator.sweep.spec import read_sweep
-from orchestrator.sweep.trials import Trial, expand
+from orchestrator.sweep.trials import Trial
 from orchestrator.worker import run as run_module
 from orchestrator.worker.run import LocalTrial
 from orchestrator.worker.stop_signal import StopSignal
 from tests.support.cli_flags import call
 from tests.support.s3 import wait_for
-from tests.support.tasks import run_here, task_of
+from tests.support.tiny_sweep import record, train
 
 pytestmark = pytest.mark.usefixtures("workplace")
-TINY = "base_channels: 4, batch_size: 8, eval_images: 12, log_every: 2, evaluate_every: 3"
 
 
 @pytest.fixture
 def sweep(workplace: Path, small_npz: Path) -> Path:
     """A sweep of two trials on record, the first of which is trained, and its directory."""
-    Path("tiny.yaml").write_text(
-        f"settings: {{steps: 6, {TINY}, dataset: npz, dataset_path: {small_npz}}}\n"
-        "points: [{seed: 1}, {seed: 2}]\n"
-    )
-    directory = workplace / "runs" / "sweeps" / "tiny"
-    directory.mkdir(parents=True)
-    trials = expand(read_sweep(Path("tiny.yaml")))
-    write_manifest(directory, trials)
+    directory = record(workplace, 6, small_npz)
     train(directory, 0)
     return directory
-
-
-def train(directory: Path, index: int, **fields: int) -> None:
-    config = read_manifest(directory)[index].config.model_copy(update=fields)
-    assert run_here(task_of(config, directory / config.key())) == ("finished", "")
 
 
 def test_status_says_how_each_trial_is_from_the_directory_alone(sweep: Path) -> None:

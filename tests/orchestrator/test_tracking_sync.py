@@ -11,6 +11,7 @@ from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 from reports.tracking import SweepTracker
 from tests.support.tracked_trials import CONFIG, again, only_run
+from tests.support.trackers import tracker_of
 
 
 class Sweep(LocalSweep):
@@ -37,7 +38,7 @@ def sending(
 
 
 def tracker_in(directory: Path) -> SweepTracker:
-    return SweepTracker(f"sqlite:///{directory}/mlflow.db", "some", directory)
+    return tracker_of(f"sqlite:///{directory}/mlflow.db", "some", directory)
 
 
 def test_a_run_that_is_finished_is_not_looked_at_again(trial: Path, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from markdown_it.token import Token
 from reports.page import write_report
 from reports.phase import TrialPhase
 from reports.store import default_uri
-from reports.tracking import RunUpdate, SweepTracker
+from reports.tracking import RunUpdate
 from reports.words import plain_in_markdown
 from tests.support.saved_generators import config, steered, track
+from tests.support.trackers import tracker_of
 
 EVIL = "x\n```\n# broken out\n<script>alert(1)</script><img src=x onerror=alert(1)>\x1b[2J\u202e"
 METRICS = {"eval/mae": 0.1, "eval/saturation": 0.4, "eval/saturation_error": 0.1}
@@ -32,7 +33,7 @@ def written(runs: Path, sweep: str, evil: str, path: str) -> dict[str, str]:
     ]
     for index, trial in enumerate(trials):
         run_id = track(runs, sweep, f"={index} {evil}", trial, metrics=METRICS)
-        tracker = SweepTracker(uri, sweep, runs)
+        tracker = tracker_of(uri, sweep, runs)
         for tag in ("device", "reason", "dataset_digest"):
             tracker.client.set_tag(run_id, f"colorsweep.{tag}", f"={tag} {evil}")
         versions = json.dumps({f"torch {evil}": evil, evil: "2"})

@@ -23,9 +23,10 @@ from reports.page import write_report
 from reports.phase import TrialPhase
 from reports.runs import TrialRun, tags_of
 from reports.store import default_uri, find_run, opened
-from reports.tracking import RunUpdate, SweepTracker
+from reports.tracking import RunUpdate
 from tests.support.reported_sweep import Page
 from tests.support.saved_generators import config, steered, track
+from tests.support.trackers import tracker_of
 
 SOUND, ODD = steered(saturation=0.5), steered(saturation=0.75)
 METRICS = {
@@ -59,7 +60,7 @@ def store(tracking_store: tuple[str, Path]) -> tuple[Path, dict[str, str]]:
     """A sweep of a sound trial and odd runs, and what is to be told of each, by its id."""
     _, runs = tracking_store
     track(runs, "mine", "saturation=0.5", SOUND)
-    tracker = SweepTracker(default_uri(runs), "mine", runs)
+    tracker = tracker_of(default_uri(runs), "mine", runs)
     odd = {}
     for seed, (tag, value) in enumerate(VALUES, start=1):
         name = f"odd-{seed}"
@@ -134,12 +135,12 @@ def test_a_launch_knows_nothing_of_odd_runs_and_tracks_their_trials_anew(
     uri, runs = tracking_store
     run_id = track(runs, "anew", "saturation=0.75", ODD)
     MlflowClient(uri).set_tag(run_id, "colorsweep.step", "many")
-    tracker = SweepTracker(uri, "anew", runs)
+    tracker = tracker_of(uri, "anew", runs)
     assert tracker.runs() == []
     assert_told(caplog.messages, {run_id: f"saturation=0.75 (run {run_id}): its tag "})
     directory = runs / "sweeps" / "anew" / ODD.key()
     tracker.sync(RunUpdate(ODD.key(), "saturation=0.75", 0, ODD, directory, TrialPhase.FINISHED))
-    again = SweepTracker(uri, "anew", runs).run_of(ODD.key())
+    again = tracker_of(uri, "anew", runs).run_of(ODD.key())
     assert again is not None
     assert (again.step, again.metrics["eval/mae"], again.run_id == run_id) == (6, 0.1, False)
 
@@ -148,7 +149,7 @@ def test_the_count_of_a_launch_that_is_no_number_is_not_believed(
     store: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     runs, _ = store
-    tracker = SweepTracker(default_uri(runs), "mine", runs)
+    tracker = tracker_of(default_uri(runs), "mine", runs)
     for value in ("many", "9" * 400):
         tracker.client.set_experiment_tag(tracker.experiment_id, "colorsweep.trials", value)
         assert "1 of 1 trials finished" in files_of(runs, "mine", tmp_path / "out")["index.html"]
@@ -158,7 +159,7 @@ def test_a_metric_that_cannot_have_been_measured_is_absent(
     tracking_store: tuple[str, Path], tmp_path: Path
 ) -> None:
     _, runs = tracking_store
-    tracker = SweepTracker(default_uri(runs), "odd", runs)
+    tracker = tracker_of(default_uri(runs), "odd", runs)
     lacking = {}
     values = (math.nan, math.inf, -math.inf, 1e308)
     for seed, (metric, value) in enumerate(product(METRICS, values)):

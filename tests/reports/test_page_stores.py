@@ -16,9 +16,9 @@ from gan.evaluation.samples import SampleRow, draw
 from reports.page import write_report
 from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
-from reports.tracking import SweepTracker
 from tests.support.reported_sweep import Page
 from tests.support.saved_generators import config, steered, track
+from tests.support.trackers import tracker_of
 
 
 def any_target(*targets: float, **settings: Any) -> TrainConfig:
@@ -83,7 +83,7 @@ def test_a_store_of_an_earlier_version_and_trials_under_way_are_shown_as_they_ar
 
 def test_trials_that_a_search_chose_do_not_hide_one_that_waits(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    SweepTracker(default_uri(runs), "searched", runs).note_launch(Launched("", 3))
+    tracker_of(default_uri(runs), "searched", runs).note_launch(Launched("", 3))
     for index in (0, 1, 3):
         trial = steered(saturation=0.5).model_copy(update={"seed": index})
         # As an earlier version wrote it, which did not count the photographs.
@@ -100,7 +100,7 @@ def test_trials_without_control_are_compared_too(tmp_path: Path) -> None:
     for batch_size, beta1, seed in product((8, 16), (0.0, 0.5), (0, 1)):
         trial = config(batch_size=batch_size, beta1=beta1, seed=seed)
         track(runs, "plain", f"seed={seed}, beta1={beta1:g}, batch_size={batch_size}", trial)
-    tracker = SweepTracker(default_uri(runs), "plain", runs)
+    tracker = tracker_of(default_uri(runs), "plain", runs)
     tracker.note_launch(Launched("", 9))
     tracker.leave_out(config(batch_size=8, beta1=0.0, seed=0).key())
     page = write_report(default_uri(runs), ["plain"], tmp_path / "out", left_out=True)

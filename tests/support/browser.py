@@ -12,7 +12,8 @@ from gan.training.trainer import Trainer
 from reports.page import write_report
 from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
-from reports.tracking import RunUpdate, SweepTracker
+from reports.tracking import RunUpdate
+from tests.support.trackers import tracker_of
 
 BASELINE = TrainConfig(
     base_channels=4, batch_size=8, steps=4, eval_images=12, log_every=2, evaluate_every=2
@@ -36,7 +37,7 @@ def report_of(photos: Dataset, runs: Path, out: Path) -> Path:
     steered = [steered_to("saturation", target) for target in SATURATIONS]
     configs = [BASELINE, *steered, steered_to("hue", 0.6), ANY]
     configs += [BASELINE.recoloured_as(config) for config in (ANY, *steered)]
-    tracker = SweepTracker(default_uri(runs), "browsed", runs)
+    tracker = tracker_of(default_uri(runs), "browsed", runs)
     tracker.note_launch(Launched("colorsweep launch browsed", len(configs)))
     for i, config in enumerate(configs):
         directory = runs / config.key()

@@ -95,7 +95,7 @@ class Victim:
         from orchestrator.worker import upload
         from orchestrator.worker.run import TrialTask, run
         from orchestrator.worker.stop_signal import StopSignal
-        from reports.tracking import SweepTracker
+        from tests.support.trackers import tracker_of
 
         torch.set_num_threads(1)
         session.CHECKPOINT_SHARE = math.inf  # a checkpoint at every evaluation: more to hit
@@ -105,7 +105,7 @@ class Victim:
         trial = Trial("trial", self.config.key(), self.config)
         store = store_of(Locations(self.runs, self.storage), SWEEP)
         store.open()
-        tracker = SweepTracker(f"sqlite:///{self.runs}/mlflow.db", SWEEP, self.runs)
+        tracker = tracker_of(f"sqlite:///{self.runs}/mlflow.db", SWEEP, self.runs)
         with Path(os.devnull).open("w") as nowhere:
             view = LiveView(Console(file=nowhere))
             tracking = TrackingSync(tracker, view.say)

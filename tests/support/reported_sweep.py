@@ -20,7 +20,8 @@ from gan.training.trainer import Trainer
 from reports.page import write_report
 from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
-from reports.tracking import RunUpdate, SweepTracker
+from reports.tracking import RunUpdate
+from tests.support.trackers import tracker_of
 
 BASELINE = TrainConfig(
     base_channels=4, batch_size=8, steps=6, eval_images=12, log_every=2, evaluate_every=3
@@ -124,9 +125,9 @@ def mixed_runs(base: Path) -> Path:
     """
     photos = load(BASELINE)
     runs = base / "mixed runs"
-    tracker = SweepTracker(default_uri(runs), "mixed", runs)
+    tracker = tracker_of(default_uri(runs), "mixed", runs)
     tracker.note_launch(Launched("colorsweep launch mixed.yaml", len(TRIALS) + 2))
-    SweepTracker(default_uri(runs), "empty", runs)
+    tracker_of(default_uri(runs), "empty", runs)
     for index, trial in enumerate(TRIALS):
         directory = runs / "sweeps" / trial.config.key()
         if trial.steps:
@@ -143,7 +144,7 @@ def mixed_runs(base: Path) -> Path:
                 reason=trial.reason,
             )
         )
-    begun = SweepTracker(default_uri(runs), "begun", runs)
+    begun = tracker_of(default_uri(runs), "begun", runs)
     begun.sync(
         RunUpdate(
             key="0123456789",

@@ -19,8 +19,9 @@ from gan.inference.colorizer import Colorizer
 from gan.model.networks import UNetGenerator, build
 from reports.phase import TrialPhase
 from reports.store import default_uri
-from reports.tracking import RunUpdate, SweepTracker
+from reports.tracking import RunUpdate
 from tests.support import factories
+from tests.support.trackers import tracker_of
 
 PHOTOGRAPH = PHOTOS / "test" / "castle-060.jpg"
 
@@ -97,7 +98,7 @@ def track(
     }
     directory = runs / "sweeps" / sweep / config.key()
     checkpoint.write(directory, 6, files)
-    tracker = SweepTracker(default_uri(runs), sweep, runs)
+    tracker = tracker_of(default_uri(runs), sweep, runs)
     tracker.sync(
         RunUpdate(
             key=config.key(),

@@ -19,6 +19,7 @@ from reports.store import default_uri
 from reports.tracking import SweepTracker
 from tests.support.s3 import Server
 from tests.support.tracked_trials import CONFIG
+from tests.support.trackers import tracker_of
 
 
 @pytest.fixture(scope="session")
@@ -70,4 +71,4 @@ def tracking_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]
 
 @pytest.fixture
 def tracker(tracking_store: tuple[str, Path], sweep: str) -> SweepTracker:
-    return SweepTracker(tracking_store[0], sweep, tracking_store[1])
+    return tracker_of(tracking_store[0], sweep, tracking_store[1])

@@ -15,6 +15,7 @@ from gan.data.datasets import Dataset
 from gan.training.trainer import Trainer
 from reports.phase import TrialPhase
 from reports.tracking import RunUpdate, SweepTracker
+from tests.support.trackers import tracker_of
 
 CONFIG = TrainConfig(
     base_channels=4,
@@ -40,7 +41,7 @@ def has_history(trial: Path, history: list[dict[str, Any]]) -> None:
 
 def again(tracker: SweepTracker, sweep: str, runs: Path) -> SweepTracker:
     """A tracker that knows of a sweep only what the store does."""
-    return SweepTracker(tracker.client.tracking_uri, sweep, runs)
+    return tracker_of(tracker.client.tracking_uri, sweep, runs)
 
 
 def sync(

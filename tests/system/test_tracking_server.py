@@ -24,6 +24,7 @@ from tests.support.tracked_trials import (
     sync,
     train_on,
 )
+from tests.support.trackers import tracker_of
 
 
 class Wire(ThreadingHTTPServer):
@@ -107,7 +108,7 @@ def wire(server: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 @pytest.fixture
 def remote(wire: Wire, sweep: str, tmp_path: Path) -> SweepTracker:
-    return SweepTracker(wire.uri, sweep, tmp_path)
+    return tracker_of(wire.uri, sweep, tmp_path)
 
 
 def test_a_server_gets_all_that_a_file_does(
