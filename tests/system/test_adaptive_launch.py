@@ -115,7 +115,7 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     interrupted = {
         key: (each, step_of(directory / key))
         for key, each in latest().items()
-        if each.ended != "finished"
+        if each.ended is None or not each.ended.is_done
     }
     again = Launch(runs, sweep).end()
     return Story(runs, spec, stopped, trials, ended, files, statuses, interrupted, again)
