@@ -100,4 +100,6 @@ def test_means_of_pixels_and_their_gradients_are_those_of_the_cpu(
         means.square().sum().backward()  # type: ignore[no-untyped-call]
         assert given.grad is not None
         made.append((means.detach().cpu(), given.grad.cpu()))
-    torch.testing.assert_close(made[1], made[0])
+    # Sums of four numbers of 8 bits, below 4, are rounded in another order.
+    bounds = {"atol": 2**-6, "rtol": 0.0} if dtype == torch.bfloat16 else {}
+    torch.testing.assert_close(made[1], made[0], **bounds)
