@@ -1,5 +1,6 @@
 """Command line: the group of commands, and one-line messages for user errors."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from orchestrator.commands.status import status
 from orchestrator.commands.stop import stop
 from orchestrator.commands.train import train
 from orchestrator.store.paths import Locations
+from orchestrator.sweep.messages import cut
+
+LONGEST = 3000
+"""Characters of an error message, at most; one that lists all settings has about 1,000."""
 
 
 class _Group(click.Group):
@@ -24,7 +29,8 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"Error: {error}", err=True)
+            # A message may quote a file's or a library's text.
+            click.echo(cut(" ".join(f"Error: {error}".splitlines()), LONGEST), err=True)
             ctx.exit(2)
 
 
@@ -50,6 +56,12 @@ class _Group(click.Group):
 @click.pass_context
 def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     """Train colorization GANs whose output obeys numbers, and compare them."""
+    try:
+        Path.home()  # many libraries ask for it, some of them on import
+    except RuntimeError:
+        raise UserError(
+            f"HOME: is not set, and user {os.getuid()} has no home; set it to a directory"
+        ) from None
     ctx.obj = Locations(runs, storage)
 
 

@@ -36,6 +36,8 @@ COMMAND = f"{PREFIX}command"
 """Tag of an experiment: the command that last launched its sweep."""
 TRIALS = f"{PREFIX}trials"
 """Tag of an experiment: the number of trials in that launch."""
+URI_SYNTAX = "%?"
+"""Characters of a path that a SQLite file's URI would take for something else."""
 GENERATOR = "generator"
 """Artifact of a finished trial: its weights and config."""
 
@@ -44,8 +46,19 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
 def default_uri(runs: Path) -> str:
-    """Return ``MLFLOW_TRACKING_URI``, or else the URI of a SQLite file in ``runs``."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute()}/mlflow.db"
+    """Return ``MLFLOW_TRACKING_URI``, or else the URI of a SQLite file in ``runs``.
+
+    Raises:
+        UserError: the file's path cannot be written as a URI.
+    """
+    if given := os.environ.get("MLFLOW_TRACKING_URI"):
+        return given
+    if set(URI_SYNTAX) & set(str(runs.absolute())):
+        raise UserError(
+            f"--runs: {runs.absolute()}: MLflow cannot keep its store below a directory with % or "
+            "? in its name; use another directory, or set MLFLOW_TRACKING_URI"
+        )
+    return f"sqlite:///{runs.absolute()}/mlflow.db"
 
 
 def require_answer(uri: str, runs: Path) -> None:
@@ -68,12 +81,15 @@ def connect(uri: str, *, to_read: bool = False) -> Client:
     Raises:
         UserError: nothing answers at the URI, or it is not a tracking store.
     """
-    file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    is_file = uri.startswith("sqlite:///") and not set(URI_SYNTAX) & set(uri)
+    file = Path(uri.removeprefix("sqlite:///")) if is_file else None
     try:
         if file is not None and to_read and not file.exists():
             raise FileNotFoundError("no sweep was launched there")
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists():
+                _make(file)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     except (*STORE_ERRORS, ImportError, ValueError) as error:  # missing driver, bad URI
@@ -84,6 +100,26 @@ def connect(uri: str, *, to_read: bool = False) -> Client:
             "sqlite:///FILE, or --runs DIR of a launched sweep"
         ) from None
     return client
+
+
+def _make(file: Path) -> None:
+    """Make an empty store in one move: MLflow's migrations suffer no second process, and no kill.
+
+    MLflow would write the location of its default artifacts into SQL, and stumble over quotes.
+    """
+    # This import takes seconds, and only a new store needs it.
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=file.parent) as directory:
+        made = Path(directory) / file.name
+        artifacts = file.absolute().with_name("mlartifacts").as_uri()
+        store = SqlAlchemyStore(f"sqlite:///{made}", artifacts)  # type: ignore[no-untyped-call]
+        store.engine.dispose()
+        try:
+            os.link(made, file)
+        except OSError:
+            if not file.exists():  # or else another process was first
+                made.replace(file)  # on a file system without hard links
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         return message
     if first["type"] == "value_error" and isinstance(given, dict):
         return f"{key}: {message}"
-    return f"{key}: {message[0].lower()}{message[1:]}, not {given!r}"
+    return f"{key}: {message[0].lower()}{message[1:]}, not {short(given)}"
 
 
 def key_of(loc: tuple[int | str, ...]) -> str:
@@ -34,10 +34,20 @@ def key_of(loc: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in loc if part not in aside)
 
 
+def cut(text: str, most: int) -> str:
+    """Shorten a text to about ``most`` characters by leaving out its middle."""
+    return text if len(text) <= most else f"{text[: 2 * most // 3]} ... {text[-most // 3 :]}"
+
+
+def short(value: object) -> str:
+    """Return a value of a file for a message, in about 120 characters."""
+    return cut(repr(value), 120)
+
+
 def unknown(kind: str, given: str, valid: Iterable[str]) -> str:
     """Describe an unknown name, with the nearest and all valid names."""
     valid = list(valid)
-    return f"unknown {kind} {given!r}{nearest(given, valid)}; valid: {listed(valid)}"
+    return f"unknown {kind} {short(given)}{nearest(given, valid)}; valid: {listed(valid)}"
 
 
 def nearest(given: str, valid: Iterable[str]) -> str:
