@@ -224,7 +224,11 @@ TRAINING = [
     _Of(Column("Trial", text=True), _row(lambda row: row.training), _word),
     _Of(Column("Steps"), _trained(lambda row: row.steps), _word),
     _Of(Column("Epochs"), _trained(lambda row: row.epochs), number(1)),
-    _Of(Column("Time", "of counted steps"), _trained(lambda row: row.seconds), _duration),
+    _Of(
+        Column("Time", "of counted steps, with their evaluations"),
+        _trained(lambda row: row.seconds),
+        _duration,
+    ),
     _Of(Column("Restarts", "after deaths"), _trained(lambda row: row.restarts), _word),
     _Of(
         Column("Goodput", "share of the time on workers that went into steps that counted"),

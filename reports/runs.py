@@ -35,7 +35,9 @@ class TrialRun:
     """0 before the first checkpoint."""
     epoch: float = 0.0
     seconds: float = 0.0
-    """Time spent on steps that counted, with their evaluations and checkpoints."""
+    """Time spent on steps that counted, with their evaluations."""
+    step_seconds: float = 0.0
+    """The same without the evaluations."""
     device: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     """Newest value of each metric."""
@@ -85,6 +87,14 @@ class TrialRun:
         )
 
 
+def own_steps(config: TrainConfig, step: int, total_steps: int | None) -> bool:
+    """Whether a trial trains its steps itself.
+
+    A recoloured trial takes over those of its baseline, and trains only what that has not.
+    """
+    return not config.recolour or 0 < step < (total_steps or 0)
+
+
 def tags_of(run: TrialRun) -> dict[str, str]:
     """Return the tags that describe a trial."""
     fields = {
@@ -97,6 +107,7 @@ def tags_of(run: TrialRun) -> dict[str, str]:
         "total_steps": run.total_steps,
         "epoch": run.epoch,
         "seconds": run.seconds,
+        "step_seconds": run.step_seconds,
         "device": run.device,
         "versions": json.dumps(run.versions),
         "dataset_digest": run.dataset_digest,
@@ -140,6 +151,7 @@ def of_tags(
         total_steps=int(fields["total_steps"]),
         epoch=float(fields["epoch"]),
         seconds=float(fields["seconds"]),
+        step_seconds=float(fields.get("step_seconds", 0)),
         device=fields["device"],
         metrics=metrics,
         artifacts=artifacts,

@@ -18,7 +18,7 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
 from reports.phase import TrialPhase
-from reports.runs import LEFT_OUT, PREFIX, TrialRun, params_of, tags_of
+from reports.runs import LEFT_OUT, PREFIX, TrialRun, own_steps, params_of, tags_of
 from reports.store import (
     COMMAND,
     GENERATOR,
@@ -152,13 +152,15 @@ class SweepTracker:
         digests = finished and before.status != "FINISHED"
         if (newest := checkpoint.newest(update.directory, digests=digests)) is not None:
             trial = checkpoint.read_trial(newest)
+            own = own_steps(update.config, trial["step"], trial["total_steps"])
             history = [point for point in trial["history"] if point["step"] > before.step]
             wanted = replace(
                 wanted,
                 step=max(trial["step"], before.step),
-                total_steps=trial["total_steps"],
-                epoch=trial["epoch"],
-                seconds=trial["seconds"],
+                total_steps=trial["total_steps"] if own else 0,
+                epoch=trial["epoch"] if own else 0.0,
+                seconds=trial["seconds"] if own else 0.0,
+                step_seconds=trial.get("step_seconds", 0.0) if own else 0.0,
                 device=trial["device"],
                 versions=trial["versions"],
                 dataset_digest=trial["dataset_digest"],

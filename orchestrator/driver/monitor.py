@@ -1,6 +1,7 @@
 """Monitor of trials, which forwards every event to the live view and the tracking store."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from orchestrator.driver.live_view import LiveView
@@ -22,6 +23,8 @@ class Monitor:
         self._store, self._tracking = store, tracking
         self._trials: dict[str, tuple[Trial, int]] = {}
         """Trials by key, with their positions in the sweep."""
+        self._before: dict[str, TrialState] = {}
+        """States left by earlier launches."""
         self._durable: dict[str, int] = {}
         for trial in trials:
             self.add(trial)
@@ -33,7 +36,7 @@ class Monitor:
 
     def starts_from(self, key: str, state: TrialState) -> None:
         """Show the state left by earlier launches; send it to tracking if the trial is done."""
-        row = self.view.rows[key]
+        row, self._before[key] = self.view.rows[key], state
         row.phase, row.step, row.total_steps = state.phase, state.step, state.total_steps
         row.epoch, row.metrics, row.reason = state.epoch, state.metrics, state.reason
         if state.phase.is_done:
@@ -41,6 +44,9 @@ class Monitor:
 
     def on_event(self, event: TrialEvent) -> None:
         """Forward an event; the tracking store gets only new phases and checkpoints."""
+        if event.phase is TrialPhase.WAITING and (left := self._before.get(event.key)):
+            # With an object store, a worker does not see the attempts of earlier launches.
+            event = replace(event, phase=left.phase, reason=left.reason)
         before = self._durable.get(event.key, 0)
         durable = event.progress.durable_step if event.progress is not None else 0
         news = event.phase is not self.view.rows[event.key].phase or durable > before
