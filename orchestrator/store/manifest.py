@@ -85,13 +85,15 @@ def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
     if settings:
         lines.append(f"changed: {', '.join(sorted(settings))}")
         again = [t for t in added if t.name in named]
-        lines.append(f"to be trained anew: {_names(again)}; what they were is kept")
+        lines.append(f"to be trained anew: {names_of(again)}; what they were is kept")
         added = [t for t in added if t.name not in named]
         left_out = [t for t in left_out if t.name not in {t.name for t in again}]
     if added:
-        lines.append(f"new: {_names(added)}")
+        lines.append(f"new: {names_of(added)}")
     if left_out:
-        lines.append(f"no longer in the file: {_names(left_out)}; kept, and left out of the report")
+        lines.append(
+            f"no longer in the file: {names_of(left_out)}; kept, and left out of the report"
+        )
     return lines
 
 
@@ -100,7 +102,8 @@ def _differences(before: Trial, now: Trial) -> list[str]:
     return [f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]]
 
 
-def _names(trials: Sequence[Trial]) -> str:
+def names_of(trials: Sequence[Trial]) -> str:
+    """List the names of a few trials, and count the others."""
     shown = ", ".join(f"[{t.name}]" for t in trials[:SHOWN])
     more = len(trials) - SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
