@@ -7,7 +7,8 @@ A trial's directory::
                                   and manifest.json with the size and SHA-256 of each
     samples/step-00000400.png     the sample grid of each evaluation
 
-Each is written under a temporary name, renamed, and verified before use. Loading executes no code.
+Each is written under a temporary name and renamed. It is read by ``read`` and ``newest`` alone,
+which return content that they have verified. Loading executes no code.
 """
 
 import errno
@@ -17,8 +18,9 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,10 @@ CONFIG = "config.json"
 TRAINING = "training.safetensors"
 TRIAL = "trial.json"
 MANIFEST = "manifest.json"
+FILES = (GENERATOR, CONFIG, TRAINING, TRIAL)
+"""Files of a checkpoint, each of which its manifest lists."""
+ELSEWHERE = "elsewhere"
+"""Mark in the manifest of a mirror: the file is only in the object store."""
 
 RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0)
 """Waits before retries when storage fails temporarily."""
@@ -39,6 +45,21 @@ REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, e
 """Storage errors that a retry does not fix: no space, or no permission."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Sound checkpoint, with the verified content of the files that were read."""
+
+    path: Path
+    files: Mapping[str, bytes]
+    """Content by name."""
+
+    @cached_property
+    def trial(self) -> dict[str, Any]:
+        """Content of trial.json: config, step, metric history, time."""
+        content: dict[str, Any] = json.loads(self.files[TRIAL])
+        return content
 
 
 def step_name(step: int) -> str:
@@ -137,37 +158,40 @@ def _steps(trial: Path) -> list[tuple[int, Path]]:
     return sorted(((int(n), p) for n, p in found if n.isdecimal()), reverse=True)
 
 
-def is_sound(path: Path, *, digests: bool) -> bool:
-    """Compare a checkpoint with its manifest: sizes and, if ``digests``, every byte."""
+def read(path: Path, *names: str) -> Checkpoint | None:
+    """Read files of a checkpoint, by default all; return None unless the checkpoint is sound.
+
+    In a sound checkpoint the manifest lists all ``FILES``, every file has the size given there, and
+    each file that is read has its digest. A mirror lacks the files that its manifest marks as
+    ``ELSEWHERE``; they are left out.
+    """
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
-        for name, entry in manifest.items():
-            file = path / name
-            if file.stat().st_size != entry["bytes"]:
-                return False
-            if digests and hashlib.sha256(file.read_bytes()).hexdigest() != entry["sha256"]:
-                return False
+        if not manifest.keys() >= {*FILES}:
+            return None
+        here = {name: entry for name, entry in manifest.items() if ELSEWHERE not in entry}
+        if any((path / name).stat().st_size != entry["bytes"] for name, entry in here.items()):
+            return None
+        files = {name: (path / name).read_bytes() for name in names or FILES if name in here}
+        for name, content in files.items():
+            if hashlib.sha256(content).hexdigest() != here[name]["sha256"]:
+                return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-    return True
+        return None
+    return Checkpoint(path, files)
 
 
-def newest(trial: Path, *, digests: bool = True) -> Path | None:
-    """Return the newest sound checkpoint; incomplete or altered ones are skipped with a warning.
+def newest(trial: Path, *names: str) -> Checkpoint | None:
+    """Read files of a trial's newest sound checkpoint (``read``); a warning tells of skipped ones.
 
-    Args:
-        trial: the trial's directory.
-        digests: verify every byte (before loading), or only names and sizes (for inspection).
+    A file that is not read is judged by its size, so name all that are needed: with no names, every
+    byte of the checkpoint is verified.
     """
-    return next(_sound(trial, digests=digests), None)
-
-
-def _sound(trial: Path, *, digests: bool) -> Iterator[Path]:
     for _, path in _steps(trial):
-        if is_sound(path, digests=digests):
-            yield path
-        else:
-            _tell_damaged(path)
+        if (found := read(path, *names)) is not None:
+            return found
+        _tell_damaged(path)
+    return None
 
 
 @cache
@@ -183,7 +207,8 @@ def prune(trial: Path, keep: int) -> None:
     """
     kept = 0
     for _, path in _steps(trial):
-        if kept >= keep or not is_sound(path, digests=kept == 0):
+        names = () if kept == 0 else (TRIAL,)
+        if kept >= keep or read(path, *names) is None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             kept += 1
@@ -207,12 +232,6 @@ def unpack(content: bytes) -> "dict[str, Tensor]":
 
     tensors: dict[str, Tensor] = safetensors.torch.load(content)
     return tensors
-
-
-def read_trial(checkpoint: Path) -> dict[str, Any]:
-    """Read a checkpoint's trial.json: config, step, metric history, time."""
-    content: dict[str, Any] = json.loads((checkpoint / TRIAL).read_bytes())
-    return content
 
 
 def newest_metrics(history: list[dict[str, Any]]) -> dict[str, float]:

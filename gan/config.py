@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from gan.byte_names import PathText
 from gan.control import (
     PENALTY_WEIGHT,
     TARGET_RANGES,
@@ -26,7 +27,7 @@ DatasetName = Literal[
 ]
 
 # Raised when a change of the engine makes the same settings train another generator.
-KEY_SCHEMA = 4
+KEY_SCHEMA = 5
 
 LEAST_BATCH = 8
 """Pictures whose colours make a distribution: a batch for ``distribution_weight`` has as many."""
@@ -41,9 +42,9 @@ class TrainConfig(Frozen):
     """photos (shipped), folder (any directory of images), npz (uint8 arrays ``train`` and
     ``test`` of shape (N, H, W, 3)), cifar10, cifar100, stl10, celeba or places365 (downloaded
     through torchvision), lsun (the two databases of one category, in ``dataset_path``)."""
-    dataset_path: str | None = None
+    dataset_path: PathText = None
     """Where the dataset is, or is downloaded to (~/.cache/colorsweep): a directory, or the .npz
-    file. Relative to the current directory."""
+    file. Relative to the current directory. A byte that is not UTF-8 is written as ``\\xNN``."""
     image_size: Literal[32, 64, 128, 256] = 32
     """Side of the square training images, in pixels; sets the depth of the networks."""
     base_channels: int = Field(default=64, ge=1, le=512)
@@ -78,8 +79,7 @@ class TrainConfig(Frozen):
     photographs: sliced Wasserstein-1 at several scales, which leaves open where a colour is, and
     so asks for variety where L1 asks for the mean."""
     distribution_scales: tuple[float, ...] = Field(default=(0.0, 0.25, 1.0), min_length=1)
-    """Sides of the windows whose mean colours are compared, in parts of the image size; 0 is a
-    pixel."""
+    """Sides of the windows whose mean colours are compared, relative to the image; 0: a pixel."""
     fit: Literal["none", "l1", "discriminator", "both"] = "both"
     """Losses that see the photograph moved to its targets in place of the photograph as it is:
     L1, the discriminator (and the distribution of colours), or both; also where a control's weight

@@ -1,8 +1,14 @@
 """Errors that the user can fix, each shown as one line without a traceback."""
 
+from gan.plain_text import printable
+
 
 class UserError(Exception):
     """A mistake in the user's input; the message says what was wrong and what is valid."""
+
+    def __str__(self) -> str:
+        """Return the message as one line, whatever is in the names of files."""
+        return printable(super().__str__())
 
 
 class Stopped(Exception):

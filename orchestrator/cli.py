@@ -1,12 +1,15 @@
 """Command line: the group of commands, and one-line messages for user errors."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gan.errors import UserError
+from gan.plain_text import plain
 from orchestrator.commands.bench import bench
 from orchestrator.commands.colorize import colorize
 from orchestrator.commands.export import export
@@ -14,24 +17,36 @@ from orchestrator.commands.launch import launch
 from orchestrator.commands.report import report
 from orchestrator.commands.status import status
 from orchestrator.commands.stop import stop
+from orchestrator.commands.terminal import fail, keep_plain
 from orchestrator.commands.train import train
 from orchestrator.store.paths import Locations
-from orchestrator.sweep.messages import cut
-
-LONGEST = 3000
-"""Characters of an error message, at most; one that lists all settings has about 1,000."""
 
 
 class _Group(click.Group):
     """Command group that reports a ``UserError`` in one line and exits with code 2."""
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _plain_usage_errors():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _plain_usage_errors():
+                return super().invoke(ctx)
         except UserError as error:
-            # A message may quote a file's or a library's text.
-            click.echo(cut(" ".join(f"Error: {error}".splitlines()), LONGEST), err=True)
+            fail(error)
             ctx.exit(2)
+
+
+@contextmanager
+def _plain_usage_errors() -> Iterator[None]:
+    """Make the messages of click, which repeat what was typed, plain."""
+    try:
+        yield
+    except click.ClickException as error:
+        lines = error.message.split("\n")  # of a help text, too
+        error.message = "\n".join(map(plain, lines))  # type: ignore[misc]
+        raise
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,6 +71,7 @@ class _Group(click.Group):
 @click.pass_context
 def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     """Train colorization GANs whose output obeys numbers, and compare them."""
+    keep_plain()
     try:
         Path.home()  # many libraries ask for it, some of them on import
     except RuntimeError:

@@ -71,6 +71,10 @@ def _row(get: Callable[[Row], Value]) -> Callable[[Pair], Value]:
     return lambda pair: get(pair.either)
 
 
+def _marks(row: Row) -> str:
+    return " ★" * row.best + " †" * row.other_pictures
+
+
 def _achieved(row: Row) -> Value:
     achieved = row.achieved
     return None if achieved is None else float(shown(row.control, achieved, 3))
@@ -97,7 +101,7 @@ KID = (
     "kernel inception distance × 1000 from the fitted originals (the photographs, moved to the "
     "same target), with its 95 % interval over photographs; lower is more natural"
 )
-TRIAL = _Of(Column("Trial", text=True), _row(lambda row: row.trial + " ★" * row.best), _word)
+TRIAL = _Of(Column("Trial", text=True), _row(lambda row: row.trial + _marks(row)), _word)
 SWEEP = _Of(Column("Sweep", text=True), _row(lambda row: row.sweep), _word)
 AIM = [
     _Of(Column("Control", text=True), _row(lambda row: row.control), _word),
@@ -221,7 +225,11 @@ def _trained(get: Callable[[Row], Value]) -> Callable[[Pair], Value]:
 
 
 TRAINING = [
-    _Of(Column("Trial", text=True), _row(lambda row: row.training), _word),
+    _Of(
+        Column("Trial", text=True),
+        _row(lambda row: row.training + " †" * row.other_pictures),
+        _word,
+    ),
     _Of(Column("Steps"), _trained(lambda row: row.steps), _word),
     _Of(Column("Epochs"), _trained(lambda row: row.epochs), number(1)),
     _Of(

@@ -1,10 +1,10 @@
 """Command line that trains a trial again."""
 
 import json
-import shlex
 
 from gan.config import TrainConfig
 from gan.control import Control, ControlName
+from gan.plain_text import command_line
 
 
 def train_command(config: TrainConfig, sweep: str) -> str:
@@ -24,7 +24,7 @@ def train_command(config: TrainConfig, sweep: str) -> str:
             words += [f"--{name}-weight", _text(control.weight)]
         for low, high in control.hold_out:
             words += ["--hold-out", f"{name}:{_text(low)}:{_text(high)}"]
-    return shlex.join(words)
+    return command_line(words)
 
 
 def _wanted(name: ControlName, control: Control) -> str:

@@ -18,6 +18,7 @@ from gan.control import ControlName
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer
 from reports.compare import control_error
+from reports.owner import Owner
 from reports.phase import TrialPhase, counted
 from reports.runs import TrialRun
 from reports.store import default_uri, fetch_generator, find_run, opened, read_sweep
@@ -66,13 +67,13 @@ def by_run(uri: str, run_id: str, into: Path) -> Choice:
     return _fetch(uri, [run], into)
 
 
-def by_name(uri: str, sweep: str, trial: str, into: Path) -> Choice:
+def by_name(uri: str, sweep: str, trial: str, into: Path, owner: Owner | None = None) -> Choice:
     """Fetch the generator of a sweep's trial, given the trial's name, key or run id.
 
     Raises:
         UserError: there is no such trial, or it has no generator.
     """
-    with opened(uri) as client:
+    with opened(uri, owner) as client:
         runs = read_sweep(client, sweep, left_out=True)
     for run in runs:
         if trial in (run.name, run.key, run.run_id):
@@ -80,13 +81,15 @@ def by_name(uri: str, sweep: str, trial: str, into: Path) -> Choice:
     raise UserError(f"{sweep}: no trial {trial!r}; there are: {_listed(runs)}")
 
 
-def by_targets(uri: str, sweep: str, wanted: Targets, into: Path) -> Choice:
+def by_targets(
+    uri: str, sweep: str, wanted: Targets, into: Path, owner: Owner | None = None
+) -> Choice:
     """Fetch the generator of the sweep's finished trial that is nearest to the wanted targets.
 
     Raises:
         UserError: no finished trial of the sweep controls the wanted statistics.
     """
-    with opened(uri) as client:
+    with opened(uri, owner) as client:
         runs = read_sweep(client, sweep)
     finished = [run for run in runs if run.phase is TrialPhase.FINISHED]
     if not finished:

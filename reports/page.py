@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from gan.errors import UserError
 from gan.evaluation import samples
+from gan.plain_text import printable
 from reports import columns, compare, folds, tables, verdict, words
+from reports.experiments import require_own
 from reports.grids import last_of, newest
 from reports.image_table import ImageColumn, ImageTable, image_tables
 from reports.overview import MOST_TARGETS, lines_of, overview
+from reports.owner import Owner
 from reports.phase import TrialPhase
 from reports.plots import plots_of, slug
 from reports.read import Read, read_report
@@ -39,7 +43,7 @@ ROWS: dict[samples.Kind, str] = {
 class Section:
     """A section of the Markdown: a trial at a target."""
 
-    heading: str
+    heading: Markup
     run: TrialRun
     file: str
     picture: bytes
@@ -50,7 +54,13 @@ class Section:
 
 
 def write_report(
-    uri: str, sweeps: Sequence[str], out: Path, *, left_out: bool = False, log: bool = False
+    uri: str,
+    sweeps: Sequence[str],
+    out: Path,
+    owner: Owner | None = None,
+    *,
+    left_out: bool = False,
+    log: bool = False,
 ) -> Path:
     """Write ``index.html``, ``README.md``, ``rows.csv``, ``rows.json`` and pictures.
 
@@ -58,6 +68,7 @@ def write_report(
         uri: URI of the tracking store, the only source.
         sweeps: names of the sweeps to compare.
         out: directory to write to; created if it does not exist.
+        owner: owner whose sweeps are read, where the store has several of one name.
         left_out: whether to include trials that the sweep's file no longer has.
         log: whether to store the report in the tracking store, too.
 
@@ -65,9 +76,13 @@ def write_report(
         Path of the page.
 
     Raises:
-        UserError: there is no such sweep, it has no trials, or ``out`` cannot be written.
+        UserError: there is no such sweep, it has no trials, ``out`` cannot be written, or the
+            report is to be stored with another owner's sweep.
     """
-    with opened(uri) as client:
+    with opened(uri, owner) as client:
+        if log:
+            for sweep in sweeps:
+                require_own(client, sweep)
         read = read_report(client, sweeps, left_out=left_out)
     files = _render(read)
     try:
@@ -77,7 +92,7 @@ def write_report(
     except OSError as error:
         raise UserError(f"--out: cannot write to {out} ({error.strerror})") from None
     if log:
-        with opened(uri) as client:
+        with opened(uri, owner) as client:
             for sweep in sweeps:
                 log_report(client, sweep, files)
     return out / "index.html"
@@ -114,10 +129,12 @@ def _render(read: Read) -> dict[str, bytes]:
 def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -> dict[str, Any]:
     """Return the values that the templates use."""
     commands = {row.anchor: row.command for row in table}
+    made = words.made(read)
 
     def place(run: TrialRun) -> str:
         return anchor(run.sweep, run.key)
 
+    again = [commands[place(run)] for run in read.runs] if len(read.runs) <= 50 else []
     return {
         "read": read,
         "rows": table,
@@ -129,6 +146,7 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "labelled": [(read.label(run), run) for run in read.shown],
         "choice": words.choice(read),
         "settings": words.shared_settings(read.runs),
+        "other_pictures": words.other_pictures(read),
         "counts": words.counts(read),
         "unfinished": [run for run in read.runs if run.phase is not TrialPhase.FINISHED],
         "missing": words.missing(read),
@@ -136,26 +154,37 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "rule": compare.BEST,
         "folded": folds.over_seeds(read.views),
         "grids": folds.grids(read.views),
-        "made": words.made(read),
-        "data": json.dumps([_data(image_table, read.best) for image_table in pictured]).replace(
-            "<", "\\u003c"
-        ),
+        "made": made,
+        "data": json.dumps(
+            [_data(image_table, read.best) for image_table in pictured], allow_nan=False
+        ).replace("<", "\\u003c"),
         "anchor": place,
         "command": lambda run: commands[place(run)],
+        "fenced": words.fenced([*made["commands"], *again]),
         "several": len(read.sweeps) > 1,
     }
 
 
 def _fill(template: str, context: Mapping[str, Any]) -> str:
+    """Fill a template; all values but ``Markup`` are escaped, for HTML or for Markdown."""
+    escape = words.plain_in_markdown if template.endswith("md.j2") else printable
+
+    def finalize(value: object) -> object:
+        if isinstance(value, Markup):
+            return value
+        text = escape(str(value))
+        return Markup(text) if template.endswith("md.j2") else text
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(["html.j2"]),
+        autoescape=True,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["plain"] = words.plain_in_markdown
+    environment.filters["printable"] = printable
     return environment.get_template(template).render(context)
 
 

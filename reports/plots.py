@@ -42,6 +42,7 @@ def _trade_offs(read: Read, table: Sequence[Row], free: Sequence[TrialRun]) -> l
             _short(run),
         )
         for run in read.views
+        if not run.config.any_controls  # a trial of which no target was measured
         for way in ways_of(run)
         if (error := control_error(run, way)) is not None
     ]

@@ -1,14 +1,17 @@
 """Reading of a report's data from the tracking store."""
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gan.data.identity import of_other_pictures
 from gan.errors import UserError
 from reports import compare
 from reports.compare import in_order, recoloured_beside
+from reports.experiments import Client
 from reports.image_table import STAGES
 from reports.runs import TrialRun
-from reports.store import Client, Launched, curve, last_launch, read_sweep, samples
+from reports.store import Launched, curve, last_launch, read_sweep, samples
 from reports.views import at_targets, metric_of, middle, views
 
 MOST_SHOWN = 24
@@ -19,6 +22,7 @@ LOSSES = (
     ("loss/adversarial", "adversarial term"),
     ("loss/discriminator", "discriminator's loss"),
 )
+log = logging.getLogger(__name__)
 Points = list[tuple[int, float]]
 """Pairs (step, value)."""
 
@@ -42,6 +46,8 @@ class Read:
     """Curves by run id and metric; for an any-target trial, at its middle target."""
     launches: dict[str, Launched]
     """Last launch of each sweep."""
+    unusable: list[str]
+    """A line for each run that cannot be read and is left out."""
 
     def label(self, run: TrialRun) -> str:
         """Return a trial's name, preceded by its sweep if the report covers several."""
@@ -55,12 +61,20 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
         UserError: there is no such sweep, or it has no trials.
     """
     runs: list[TrialRun] = []
+    unusable: list[str] = []
+
+    def tell(line: str) -> None:
+        log.warning(line)
+        unusable.append(line)
+
     for sweep in sweeps:
-        found = read_sweep(client, sweep, left_out=left_out)
+        found = read_sweep(client, sweep, left_out=left_out, tell=tell)
         if not found:
             more = "" if left_out else " (--all shows trials that left its file, if there are any)"
             raise UserError(f"{sweep}: no trial has started yet{more}")
         runs += in_order(found)
+    others = of_other_pictures([(run.config, run.dataset_digest) for run in runs])
+    runs = [replace(run, other_pictures=o) for run, o in zip(runs, others, strict=True)]
     every = [v for sweep in sweeps for v in in_order(views([r for r in runs if r.sweep == sweep]))]
     best = compare.best_of_targets(every)
     shown = compare.shown_trials([run for run in runs if run.measured], best, MOST_SHOWN)
@@ -78,7 +92,7 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
         for run in shown
     }
     launches = {sweep: last_launch(client, sweep) for sweep in sweeps}
-    return Read(sweeps, runs, every, shown, best, grids, curves, launches)
+    return Read(sweeps, runs, every, shown, best, grids, curves, launches, unusable)
 
 
 def _metrics(run: TrialRun) -> list[str]:

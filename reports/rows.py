@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from gan.control import CONTROLS, TARGET_RANGES, Control, ControlName
 from gan.evaluation.metric_names import EXACT_PREFIX, label_of
+from gan.plain_text import no_formula
 from reports.command import train_command
 from reports.phase import TrialPhase
 from reports.runs import TrialRun, own_steps
@@ -46,6 +48,8 @@ class Row:
     """Key shared by the trials at the same targets that differ only in their seed."""
     pictures_key: str
     """Key shared by the trials measured on the same held-out images."""
+    other_pictures: bool
+    """Whether most trials of the same dataset and path had other pictures than this one."""
     targets: str
     """Targets of all controls, such as "hue 0.6 saturation 0.35"."""
     best: bool
@@ -201,6 +205,7 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
             way=way,
             recipe_key=run.recipe_key,
             pictures_key=run.pictures_key,
+            other_pictures=origin.other_pictures,
             targets=label_of(numbers(run)),
             best=best,
             control=name,
@@ -263,14 +268,25 @@ def shown_setting(value: object) -> str:
 
 
 def to_csv(table: Sequence[Row]) -> str:
-    """Write rows as CSV with a header; an absent value is empty."""
+    """Write rows as CSV with a header; an absent value is empty, and no text is a formula."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, [field.name for field in fields(Row)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in table)
+    writer.writerows(
+        {name: no_formula(v) if isinstance(v, str) else v for name, v in _values(row).items()}
+        for row in table
+    )
     return buffer.getvalue()
 
 
 def to_json(table: Sequence[Row]) -> str:
     """Write rows as a JSON array of objects; an absent value is null."""
-    return json.dumps([asdict(row) for row in table], indent=1) + "\n"
+    return json.dumps([_values(row) for row in table], indent=1, allow_nan=False) + "\n"
+
+
+def _values(row: Row) -> dict[str, Any]:
+    """Return the values of a row by field; None for what is not finite, which JSON lacks."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(row).items()
+    }

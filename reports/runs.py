@@ -2,17 +2,31 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
+
+from pydantic import TypeAdapter
 
 from gan.config import TrainConfig
+from gan.plain_text import plain, printable
 from reports.phase import TrialPhase
 
 PREFIX = "colorsweep."
 EVALUATED = "eval/"
 """Prefix of the names of an evaluation's metrics."""
 LEFT_OUT = -1
+MOST = 1e15
+"""Limit of the counts and times in tags; no training comes near."""
+LARGEST = 3.5e38
+"""Limit of metrics, that of float32. MLflow stores an infinite one as 1.8e308."""
+Value = TypeVar("Value")
+
+
+class UnusableRun(Exception):
+    """A run of which no trial can be made; the message names the tag that is wrong."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,8 @@ class TrialRun:
     """Share of its time on workers that was spent on steps that counted."""
     artifacts: str = ""
     """URI of the run's artifacts."""
+    other_pictures: bool = False
+    """Whether most of the report's trials of this dataset and path had other pictures."""
     sweep: str = ""
     """Name of the sweep that it was read from."""
     whole: "TrialRun | None" = None
@@ -132,41 +148,80 @@ def of_tags(
         run_id: id of the run in the store.
         name: name of the run.
         status: status of the run.
-        metrics: newest value of each metric.
+        metrics: newest value of each metric; what cannot have been measured is left out.
         artifacts: URI of the run's artifacts.
+
+    Raises:
+        UnusableRun: a tag is missing or has no value that it can have.
     """
-    fields = {
-        key.removeprefix(PREFIX): value for key, value in tags.items() if key.startswith(PREFIX)
-    }
+
+    def read(tag: str, parse: Callable[[str], Value]) -> Value:
+        try:
+            text = tags[PREFIX + tag]
+        except KeyError:
+            raise UnusableRun(f"its tag {PREFIX}{tag} is missing") from None
+        try:
+            return parse(text)
+        except ValueError:
+            shown = plain(text if len(text) <= 40 else f"{text[:40]} ...")
+            raise UnusableRun(f"its tag {PREFIX}{tag} cannot be '{shown}'") from None
+
+    phase, steps = f"{PREFIX}phase", f"{PREFIX}step_seconds"  # not in runs of older versions
     return TrialRun(
         run_id=run_id,
-        key=fields["key"],
-        name=name,
-        index=int(fields["index"]),
+        key=read("key", _word),
+        name=printable(name),
+        index=read("index", lambda text: LEFT_OUT if text == str(LEFT_OUT) else _count(text)),
         status=status,
-        phase=_phase_of(fields, status),
-        reason=fields.get("reason", ""),
-        config=TrainConfig.model_validate_json(fields["config"]),
-        step=int(fields["step"]),
-        total_steps=int(fields["total_steps"]),
-        epoch=float(fields["epoch"]),
-        seconds=float(fields["seconds"]),
-        step_seconds=float(fields.get("step_seconds", 0)),
-        device=fields["device"],
-        metrics=metrics,
+        phase=read("phase", TrialPhase) if phase in tags else _phase_of(tags, status),
+        reason=plain(tags.get(f"{PREFIX}reason", "")),
+        config=read("config", TrainConfig.model_validate_json),
+        step=read("step", _count),
+        total_steps=read("total_steps", _count),
+        epoch=read("epoch", _amount),
+        seconds=read("seconds", _amount),
+        step_seconds=read("step_seconds", _amount) if steps in tags else 0.0,
+        device=read("device", printable),
+        metrics={name: value for name, value in metrics.items() if is_measured(value)},
         artifacts=artifacts,
-        versions=json.loads(fields["versions"]),
-        dataset_digest=fields["dataset_digest"],
-        restarts=int(fields["restarts"]),
-        goodput=float(fields["goodput"]) if fields["goodput"] else None,
+        versions=read("versions", _VERSIONS.validate_json),
+        dataset_digest=read("dataset_digest", printable),
+        restarts=read("restarts", _count),
+        goodput=read("goodput", lambda text: _amount(text) if text else None),
     )
 
 
-def _phase_of(fields: Mapping[str, str], status: str) -> TrialPhase:
-    """Return the phase; runs from before it was a tag have only MLflow's status."""
-    if "phase" in fields:
-        return TrialPhase(fields["phase"])
-    killed = TrialPhase.PRUNED if fields.get("reason") else TrialPhase.STOPPED
+_VERSIONS = TypeAdapter(dict[str, str])
+
+
+def _word(text: str) -> str:
+    if not text.isalnum():
+        raise ValueError
+    return text
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= MOST:
+        raise ValueError
+    return value
+
+
+def _amount(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= MOST:  # neither is nan
+        raise ValueError
+    return value
+
+
+def is_measured(value: float) -> bool:
+    """Whether a metric's value is a number that can have been measured: finite, as a float32."""
+    return math.isfinite(value) and abs(value) <= LARGEST
+
+
+def _phase_of(tags: Mapping[str, str], status: str) -> TrialPhase:
+    """Return the phase of a run from before it was a tag, from MLflow's status."""
+    killed = TrialPhase.PRUNED if tags.get(f"{PREFIX}reason") else TrialPhase.STOPPED
     known = (TrialPhase.FINISHED, TrialPhase.FAILED, TrialPhase.RUNNING)
     return {phase.run_status: phase for phase in known}.get(status, killed)
 

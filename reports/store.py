@@ -4,42 +4,50 @@ import logging
 import os
 import re
 import tempfile
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# MLflow reads these on import. With few retries, an absent server is noticed within seconds.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
-from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
-from mlflow.entities import Experiment, Run
+from mlflow.artifacts import download_artifacts, list_artifacts
+from mlflow.entities import FileInfo, Run
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from gan import checkpoint
+from gan.byte_names import require_utf8
 from gan.errors import UserError
-from reports.runs import EVALUATED, LEFT_OUT, PREFIX, TrialRun, of_tags
+from gan.plain_text import AMBIGUOUS, first_line, is_ambiguous, masked, plain
+from reports.experiments import Client, find, located, require, warn_of_another
+from reports.new_store import is_plain_uri, make_store
+from reports.owner import Owner
+from reports.runs import (
+    EVALUATED,
+    LEFT_OUT,
+    MOST,
+    PREFIX,
+    TrialRun,
+    UnusableRun,
+    is_measured,
+    of_tags,
+)
 
 STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """Errors raised by a tracking store that is absent or temporarily fails."""
 
-Client = MlflowClient
 COMMAND = f"{PREFIX}command"
 """Tag of an experiment: the command that last launched its sweep."""
 TRIALS = f"{PREFIX}trials"
 """Tag of an experiment: the number of trials in that launch."""
-URI_SYNTAX = "%?"
-"""Characters of a path that a SQLite file's URI would take for something else."""
+REPORT = f"{PREFIX}report"
+"""Tag of the run that stores a sweep's report."""
 GENERATOR = "generator"
 """Artifact of a finished trial: its weights and config."""
+
+log = logging.getLogger(__name__)
+Tell = Callable[[str], None]
+"""Function that is given a line about a run that is left out; by default it is logged."""
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -49,14 +57,14 @@ def default_uri(runs: Path) -> str:
     """Return ``MLFLOW_TRACKING_URI``, or else the URI of a SQLite file in ``runs``.
 
     Raises:
-        UserError: the file's path cannot be written as a URI.
+        UserError: the name of ``runs`` cannot be written as a URI.
     """
-    if given := os.environ.get("MLFLOW_TRACKING_URI"):
-        return given
-    if set(URI_SYNTAX) & set(str(runs.absolute())):
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return uri
+    require_utf8("--runs", runs.absolute())
+    if not is_plain_uri(str(runs.absolute())):
         raise UserError(
-            f"--runs: {runs.absolute()}: MLflow cannot keep its store below a directory with % or "
-            "? in its name; use another directory, or set MLFLOW_TRACKING_URI"
+            f"--runs: {runs.absolute()}: has a % or ?, which MLflow would not read; use another"
         )
     return f"sqlite:///{runs.absolute()}/mlflow.db"
 
@@ -71,97 +79,75 @@ def require_answer(uri: str, runs: Path) -> None:
         connect(uri)
 
 
-def connect(uri: str, *, to_read: bool = False) -> Client:
+def connect(uri: str, owner: Owner | None = None, *, to_read: bool = False) -> Client:
     """Open a tracking store.
 
     Args:
         uri: URI of an MLflow server or database.
+        owner: owner whose sweeps are read first, and may be written to.
         to_read: whether it must exist already; otherwise a missing SQLite file is created.
 
     Raises:
         UserError: nothing answers at the URI, or it is not a tracking store.
     """
-    is_file = uri.startswith("sqlite:///") and not set(URI_SYNTAX) & set(uri)
+    is_file = uri.startswith("sqlite:///") and is_plain_uri(uri)
     file = Path(uri.removeprefix("sqlite:///")) if is_file else None
     try:
+        if uri.startswith("http") and is_ambiguous(uri):
+            raise ValueError(AMBIGUOUS)
         if file is not None and to_read and not file.exists():
             raise FileNotFoundError("no sweep was launched there")
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if not file.exists():
-                _make(file)
-        client = MlflowClient(uri)
+        if file is not None and not file.exists():
+            make_store(file)
+        client = Client(uri, owner)
         client.search_experiments(max_results=1)
     except (*STORE_ERRORS, ImportError, ValueError) as error:  # missing driver, bad URI
+        reason = AMBIGUOUS if is_ambiguous(uri) else first_line(error)
         given = "MLFLOW_TRACKING_URI" if os.environ.get("MLFLOW_TRACKING_URI") else "--runs"
         raise UserError(
-            f"{given}: no tracking store at {without_password(uri)} "
-            f"({first_line(error)}); valid: http(s)://HOST:PORT of an MLflow server, "
-            "sqlite:///FILE, or --runs DIR of a launched sweep"
+            f"{given}: no tracking store at {masked(uri)} ({reason}); valid: http(s)://HOST:PORT "
+            "of an MLflow server, sqlite:///FILE, or --runs DIR of a launched sweep"
         ) from None
     return client
 
 
-def _make(file: Path) -> None:
-    """Make an empty store in one move: MLflow's migrations suffer no second process, and no kill.
-
-    MLflow would write the location of its default artifacts into SQL, and stumble over quotes.
-    """
-    # This import takes seconds, and only a new store needs it.
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=file.parent) as directory:
-        made = Path(directory) / file.name
-        artifacts = file.absolute().with_name("mlartifacts").as_uri()
-        store = SqlAlchemyStore(f"sqlite:///{made}", artifacts)  # type: ignore[no-untyped-call]
-        store.engine.dispose()
-        try:
-            os.link(made, file)
-        except OSError:
-            if not file.exists():  # or else another process was first
-                made.replace(file)  # on a file system without hard links
-
-
 @contextmanager
-def opened(uri: str) -> Iterator[Client]:
+def opened(uri: str, owner: Owner | None = None) -> Iterator[Client]:
     """Open a tracking store for reading, as a context manager.
 
     Raises:
         UserError: the store does not exist, or fails within the context.
     """
-    client = connect(uri, to_read=True)
+    client = connect(uri, owner, to_read=True)
     try:
         yield client
     except STORE_ERRORS as error:
         raise UserError(
-            f"MLFLOW_TRACKING_URI: {without_password(uri)} cannot be read ({first_line(error)})"
+            f"MLFLOW_TRACKING_URI: {masked(uri)} cannot be read ({first_line(error)})"
         ) from None
 
 
-def read_sweep(client: Client, sweep: str, *, left_out: bool = False) -> list[TrialRun]:
+def read_sweep(
+    client: Client, sweep: str, *, left_out: bool = False, tell: Tell = log.warning
+) -> list[TrialRun]:
     """Read the trials of a sweep, in its order.
 
     Args:
         client: client of the store.
         sweep: name of the sweep.
         left_out: whether to append the trials that the sweep's file no longer has.
+        tell: called with a line for each run that cannot be read.
 
     Raises:
         UserError: there is no such sweep; the message lists the existing ones.
     """
-    experiment = client.get_experiment_by_name(sweep)
-    if experiment is None:
-        raise UserError(f"{sweep}: no such sweep; there are: {', '.join(sweeps(client)) or 'none'}")
-    found = [replace(run, sweep=sweep) for run in search(client, experiment.experiment_id)]
+    experiment = require(client, sweep)
+    warn_of_another(client, experiment)
+    every = search(client, experiment.experiment_id, tell=tell)
+    found = [replace(run, sweep=sweep) for run in every]
     found.sort(key=lambda run: run.index)
     gone = [run for run in found if run.index == LEFT_OUT]
     return [run for run in found if run.index != LEFT_OUT] + (gone if left_out else [])
-
-
-def sweeps(client: Client) -> list[str]:
-    """Return the names of all sweeps in a tracking store, sorted."""
-    experiments: list[Experiment] = client.search_experiments()
-    return sorted(e.name for e in experiments if e.name != "Default")
 
 
 def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
@@ -172,27 +158,22 @@ def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
         run: run of the trial.
         most: maximum number of grids.
     """
-    paths = sorted(item.path for item in client.list_artifacts(run.run_id, "samples"))
+    listed = (item.path for item in _artifacts(client, run, "samples"))
+    paths = sorted(path for path in listed if re.fullmatch(r"samples/step-\d+\.png", path))
     count = min(most, len(paths))
     # Split the grids into ``count`` equal parts and take the last of each.
     chosen = [paths[(i + 1) * len(paths) // count - 1] for i in range(count)]
     with tempfile.TemporaryDirectory() as directory:
         return {
-            # By URI: the client's own download looks up the run and takes 15 times as long.
-            checkpoint.step_of(path): Path(
-                download_artifacts(
-                    artifact_uri=f"{run.artifacts}/{path}",
-                    dst_path=directory,
-                    tracking_uri=client.tracking_uri,
-                )
-            ).read_bytes()
+            checkpoint.step_of(path): _download(client, run, path, directory).read_bytes()
             for path in chosen
         }
 
 
 def curve(client: Client, run: TrialRun, metric: str) -> list[tuple[int, float]]:
-    """Return all points (step, value) of a trial's metric, by step."""
-    return sorted((m.step, m.value) for m in client.get_metric_history(run.run_id, metric))
+    """Return all measured points (step, value) of a trial's metric, by step."""
+    points = client.get_metric_history(run.run_id, metric)
+    return sorted((m.step, m.value) for m in points if is_measured(m.value))
 
 
 @dataclass(frozen=True)
@@ -206,19 +187,29 @@ class Launched:
 
 def last_launch(client: Client, sweep: str) -> Launched:
     """Return the last launch of a sweep, as far as it is on record."""
-    experiment = client.get_experiment_by_name(sweep)
+    experiment = find(client, sweep)
     tags = experiment.tags if experiment else {}
-    return Launched(tags.get(COMMAND, ""), int(tags.get(TRIALS, 0)))
+    trials = tags.get(TRIALS, "")
+    return Launched(
+        plain(tags.get(COMMAND, "")),
+        int(trials) if trials.isdecimal() and len(trials) < len(f"{MOST:.0f}") else 0,
+    )
 
 
 def find_run(client: Client, run_id: str) -> TrialRun | None:
-    """Read the run with an id; None if the store lacks it, or it is not a trial's."""
+    """Read the run with an id; None if the store lacks it, or it is not a trial's.
+
+    Raises:
+        UserError: the run is a trial's but cannot be read.
+    """
     try:
         found = client.get_run(run_id)
-        if f"{PREFIX}key" not in found.data.tags:
+        if not _is_of_trial(found):
             return None
         sweep = client.get_experiment(found.info.experiment_id).name
-        return replace(_trial_run(found), sweep=sweep)
+        return replace(_trial_run(client, found), sweep=sweep)
+    except UnusableRun as error:
+        raise UserError(f"{run_id}: cannot be read: {error}") from None
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
@@ -234,39 +225,63 @@ def fetch_generator(client: Client, run: TrialRun, directory: Path) -> Path | No
     Raises:
         One of STORE_ERRORS: the store failed.
     """
-    if not client.list_artifacts(run.run_id, GENERATOR):
+    if not _artifacts(client, run, GENERATOR):
         return None
-    return Path(client.download_artifacts(run.run_id, GENERATOR, str(directory)))
+    return _download(client, run, GENERATOR, str(directory))
 
 
-def search(client: Client, experiment_id: str, key: str = "") -> list[TrialRun]:
+# Both by URI: a run's recorded one may be out of date (``located``), and the client's own download
+# looks up the run and takes 15 times as long.
+def _artifacts(client: Client, run: TrialRun, path: str) -> list[FileInfo]:
+    where = f"{run.artifacts}/{path}"
+    return list_artifacts(artifact_uri=where, tracking_uri=client.tracking_uri)
+
+
+def _download(client: Client, run: TrialRun, path: str, directory: str) -> Path:
+    where = f"{run.artifacts}/{path}"
+    return Path(
+        download_artifacts(artifact_uri=where, dst_path=directory, tracking_uri=client.tracking_uri)
+    )
+
+
+def search(
+    client: Client, experiment_id: str, key: str = "", tell: Tell = log.warning
+) -> list[TrialRun]:
     """Read the runs of a sweep's trials, or of the one trial with ``key``.
 
     MLflow's client duplicates a run if it repeats a request whose answer was lost; of duplicates,
-    return the one with more steps.
+    return the one with more steps. Runs that cannot be read are left out; ``tell`` is called with a
+    line for each.
     """
-    which = f"tags.`{PREFIX}key` {'=' if key else '!='} '{key}'"
+    which = f"tags.`{PREFIX}key` = '{key}'" if key else ""
     found: dict[str, TrialRun] = {}
     token = None
     while True:
         page = client.search_runs([experiment_id], which, max_results=1000, page_token=token)
-        for run in map(_trial_run, page):
+        for each in filter(_is_of_trial, page):
+            try:
+                run = _trial_run(client, each)
+            except UnusableRun as error:
+                name, run_id = plain(each.info.run_name or "without a name"), each.info.run_id
+                where = f"{name} (run {run_id})"
+                tell(f"left out {where}: {error}; mend or delete the run in MLflow")
+                continue
             if run.key not in found or run.step > found[run.key].step:
                 found[run.key] = run
         if not (token := page.token):
             return list(found.values())
 
 
-def without_password(uri: str) -> str:
-    """Mask the password in a URI."""
-    return re.sub(r"//([^:/@]*):[^@/]*@", r"//\1:***@", uri)
+def _is_of_trial(run: Run) -> bool:
+    """Whether a run has tags of a trial, if only some."""
+    return any(tag.startswith(PREFIX) for tag in run.data.tags) and REPORT not in run.data.tags
 
 
-def _trial_run(run: Run) -> TrialRun:
+def _trial_run(client: Client, run: Run) -> TrialRun:
+    """Build the trial of a run; raise UnusableRun if it cannot be read."""
     info, metrics = run.info, _metrics(run)
-    return of_tags(
-        run.data.tags, info.run_id, info.run_name, info.status, metrics, info.artifact_uri or ""
-    )
+    artifacts = located(client.tracking_uri, info.artifact_uri or "")
+    return of_tags(run.data.tags, info.run_id, info.run_name or "", info.status, metrics, artifacts)
 
 
 def _metrics(run: Run) -> dict[str, float]:
@@ -282,11 +297,3 @@ def _metrics(run: Run) -> dict[str, float]:
         for metric in newest
         if not metric.key.startswith(EVALUATED) or metric.step == last
     }
-
-
-def first_line(error: BaseException) -> str:
-    """Return an error's first line, in at most 120 characters."""
-    if "Max retries exceeded" in str(error):
-        return "nothing answers there"
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return textwrap.shorten(line, 120, placeholder=" ...")

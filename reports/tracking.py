@@ -15,24 +15,24 @@ from typing import Any
 from mlflow.entities import Metric, Param, RunTag
 
 from gan import checkpoint
+from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
+from gan.plain_text import first_line
+from reports.experiments import Claim, Client, claim_experiment, require_own
 from reports.phase import TrialPhase
-from reports.runs import LEFT_OUT, PREFIX, TrialRun, own_steps, params_of, tags_of
+from reports.runs import LEFT_OUT, TrialRun, own_steps, params_of, tags_of
 from reports.store import (
     COMMAND,
     GENERATOR,
+    REPORT,
     STORE_ERRORS,
     TRIALS,
-    Client,
     Launched,
     connect,
-    first_line,
     search,
 )
 
-REPORT = f"{PREFIX}report"
-"""Tag of the run that stores a sweep's report."""
 METRICS_PER_CALL = 800
 """Safe size: beyond 1,000 with params and tags, MLflow splits a call and sends tags first."""
 
@@ -62,28 +62,26 @@ class RunUpdate:
 class SweepTracker:
     """Writer of one sweep's runs."""
 
-    def __init__(self, uri: str, sweep: str, runs: Path) -> None:
+    def __init__(self, uri: str, sweep: str, runs: Path, claim: Claim | None = None) -> None:
         """Find or create the sweep's experiment, and read its runs.
 
         Args:
             uri: URI of the tracking store.
             sweep: name of the sweep.
-            runs: directory for artifacts, unless a tracking server stores them.
+            runs: directory of the sweep's trials.
+            claim: claim to the experiment; default: that of ``runs``.
 
         Raises:
-            UserError: the store does not answer, or the experiment was deleted.
+            UserError: the store does not answer, the experiment was deleted, or it is of another
+                owner.
         """
-        self.client = connect(uri)
-        local = runs.absolute() / "mlartifacts" / sweep if uri.startswith("sqlite:") else None
+        claim = claim or Claim.of_directory(runs, sweep)
+        self.client = connect(uri, claim.owner)
         try:
-            experiment = self.client.get_experiment_by_name(sweep)
-            if experiment is not None and experiment.lifecycle_stage == "deleted":
-                raise OSError("it was deleted; restore or remove it in MLflow")
-            if experiment is None:
-                location = None if local is None else local.as_uri()
-                self.experiment_id = self.client.create_experiment(sweep, location)
-            else:
-                self.experiment_id = experiment.experiment_id
+            experiment = claim_experiment(self.client, sweep, claim)
+            self.experiment = str(experiment.name)
+            """Name of the experiment; for a shipped sweep it may differ from the sweep's."""
+            self.experiment_id = experiment.experiment_id
             self._runs = {run.key: run for run in search(self.client, self.experiment_id)}
         except STORE_ERRORS as error:
             raise UserError(
@@ -132,6 +130,7 @@ class SweepTracker:
         """Update a trial's run to its newest checkpoint, unless it is up to date.
 
         Raises:
+            UserError: the trial has finished, but without a sound generator of its last step.
             One of STORE_ERRORS: the store failed; repeat the call later to continue.
         """
         before = self._runs.get(update.key) or self._find_or_create(update)
@@ -149,9 +148,12 @@ class SweepTracker:
         )
         finished = update.phase is TrialPhase.FINISHED
         history = []
-        digests = finished and before.status != "FINISHED"
-        if (newest := checkpoint.newest(update.directory, digests=digests)) is not None:
-            trial = checkpoint.read_trial(newest)
+        exported = (checkpoint.GENERATOR, checkpoint.CONFIG) if finished else ()
+        newest = checkpoint.newest(update.directory, checkpoint.TRIAL, *exported)
+        if finished and not _is_of_last_step(newest, update.config):
+            raise UserError(f"{update.directory}: no sound checkpoint of the last step")
+        if newest is not None:
+            trial = newest.trial
             own = own_steps(update.config, trial["step"], trial["total_steps"])
             history = [point for point in trial["history"] if point["step"] > before.step]
             wanted = replace(
@@ -168,7 +170,8 @@ class SweepTracker:
         if wanted == before:
             return
         if newest is not None:
-            self._send_artifacts(before, history, newest, update.directory, finished=finished)
+            generator = {name: newest.files[name] for name in exported}
+            self._send_artifacts(before, history, generator, update.directory)
         *others, last = _chunks(history)
         for chunk in others:
             self.client.log_batch(before.run_id, metrics=chunk)
@@ -213,18 +216,15 @@ class SweepTracker:
         self,
         run: TrialRun,
         points: list[dict[str, Any]],
-        newest: Path,
+        generator: Mapping[str, bytes],
         directory: Path,
-        *,
-        finished: bool,
     ) -> None:
         for step in {point["step"] for point in points}:
             sample = checkpoint.sample_file(directory, step)
             if sample.exists():
                 self.client.log_artifact(run.run_id, str(sample), "samples")
-        if finished:
-            for file in (checkpoint.GENERATOR, checkpoint.CONFIG):
-                self.client.log_artifact(run.run_id, str(newest / file), GENERATOR)
+        if generator:
+            _send_files(self.client, run.run_id, generator, GENERATOR)
 
 
 def log_report(client: Client, sweep: str, report: Mapping[str, bytes]) -> str:
@@ -237,19 +237,28 @@ def log_report(client: Client, sweep: str, report: Mapping[str, bytes]) -> str:
 
     Returns:
         Id of the run.
+
+    Raises:
+        UserError: the sweep is another owner's.
     """
-    experiment = client.get_experiment_by_name(sweep)
-    assert experiment is not None, "a report was read from it"
-    where = experiment.experiment_id
+    where = require_own(client, sweep).experiment_id
     found = client.search_runs([where], f"tags.`{REPORT}` = 'yes'", max_results=1)
     run = found[0] if found else client.create_run(where, tags={REPORT: "yes"}, run_name="report")
     run_id = str(run.info.run_id)
-    with tempfile.TemporaryDirectory() as directory:
-        for name, content in report.items():
-            checkpoint.write_file(Path(directory) / name, content)
-        client.log_artifacts(run_id, directory, "report")
+    _send_files(client, run_id, report, "report")
     client.set_terminated(run_id)
     return run_id
+
+
+def _send_files(client: Client, run_id: str, files: Mapping[str, bytes], folder: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in files.items():
+            checkpoint.write_file(Path(directory) / name, content)
+        client.log_artifacts(run_id, directory, folder)
+
+
+def _is_of_last_step(found: Checkpoint | None, config: TrainConfig) -> bool:
+    return found is not None and found.trial["step"] >= config.total_steps(found.trial["images"])
 
 
 def _tags(run: TrialRun) -> list[RunTag]:

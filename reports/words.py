@@ -5,8 +5,12 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from markupsafe import Markup
+
 from gan.control import CONTROLS
+from gan.data.identity import dataset_of
 from gan.extras import features_unavailable
+from gan.plain_text import printable
 from reports import compare
 from reports.phase import TrialPhase, counted
 from reports.read import Read
@@ -15,8 +19,8 @@ from reports.runs import LEFT_OUT, TrialRun
 from reports.views import short
 
 
-def heading(run: TrialRun, apart: str) -> str:
-    """Return a heading with a trial's targets, in the style of the original project's results.
+def heading(run: TrialRun, apart: str) -> Markup:
+    """Return a heading in Markdown with a trial's targets, like the original project's results.
 
     Args:
         run: run of a trial, or a view.
@@ -32,7 +36,7 @@ def heading(run: TrialRun, apart: str) -> str:
     any_target = "any target" if run.whole else ""
     after = "recoloured after training" if run.config.recolour else ""
     parts = (targets or "Without control", any_target, after, plain_in_markdown(apart))
-    return ", ".join(part for part in parts if part)
+    return Markup(", ".join(part for part in parts if part))
 
 
 def naturalness(table: Sequence[Row]) -> str:
@@ -53,6 +57,17 @@ def choice(read: Read) -> str:
     if len(measured) == len(read.shown):
         return ""
     return f"Pictures of {len(read.shown)} of {len(measured)} trials: {compare.CHOICE}."
+
+
+def other_pictures(read: Read) -> str:
+    """Explain the mark of trials of other pictures; empty if there are none."""
+    marked = {dataset_of(run.config): None for run in read.runs if run.other_pictures}
+    if not marked:
+        return ""
+    return (
+        "†: trained and measured on other pictures than most trials of the same dataset "
+        f"({', '.join(marked)}), and not to be compared with them."
+    )
 
 
 def counts(read: Read) -> str:
@@ -91,9 +106,23 @@ def _unique(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
+_MARKUP = re.compile(
+    r"[\\`*_\[\]<>|#$&~]"
+    r"|:(?=//)|(?<=\bwww)\."  # what GitHub links
+    r"|^\s?[-+](?=[-\s])|(?:(?<=^\d)|(?<=^\d\d))[.)](?=\s)"  # what makes lists of lines
+)
+
+
 def plain_in_markdown(text: str) -> str:
-    """Escape text so that Markdown finds no markup in it."""
-    return re.sub(r"([\\`*_\[\]<>|#$&~])", r"\\\1", " ".join(text.split()))
+    """Escape text, as a part of one line, so that Markdown finds no markup in it."""
+    return _MARKUP.sub(lambda m: f"{m[0][:-1]}\\{m[0][-1]}", printable(re.sub(r"\s+", " ", text)))
+
+
+def fenced(commands: Iterable[str]) -> Markup:
+    """Return commands as a code block, which nothing in them can end."""
+    text = "\n".join(map(printable, commands))
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return Markup(f"{fence}\n{text}\n{fence}")
 
 
 def shared_settings(runs: Sequence[TrialRun]) -> str:

@@ -1,4 +1,5 @@
 import math
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ from tests.support.streamed_images import noise
 from tests.support.trainings import Start, small
 
 pytest_plugins = ["tests.support.stores"]
+
+# Launches within pytest would set it too late: other tests have imported Ray, which reads it then.
+os.environ["RAY_AUTH_MODE"] = "disabled"
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
 torch.set_num_threads(1)

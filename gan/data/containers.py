@@ -1,15 +1,14 @@
 """Files of many pictures, read on demand: STL-10's planes and LSUN's database."""
 
-import errno
-import io
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
+from gan.data.picture_file import Pixels, UnusablePicture, decode_picture
 from gan.data.streaming import Strings
 from gan.errors import UserError
 
@@ -35,14 +34,19 @@ class Planes:
     def __len__(self) -> int:
         return sum(self.counts)
 
-    def open(self, index: int) -> Image.Image:
+    def read(self, index: int) -> Pixels:
         """Read a picture, without a memory map, in which every picture read would stay resident."""
         file, n = self._place(index)
         size = 3 * self.SIDE**2
-        with file.open("rb") as opened:
-            opened.seek(n * size)
-            planes = np.frombuffer(opened.read(size), dtype=np.uint8)
-        return Image.fromarray(planes.reshape(3, self.SIDE, self.SIDE).transpose(2, 1, 0).copy())
+        try:
+            with file.open("rb") as opened:
+                opened.seek(n * size)
+                planes = np.frombuffer(opened.read(size), dtype=np.uint8)
+        except OSError as error:
+            raise UserError(f"{self.name(index)}: cannot be read ({error.strerror})") from None
+        if len(planes) < size:
+            raise UnusablePicture(f"{self.name(index)}: is cut off")
+        return planes.reshape(3, self.SIDE, self.SIDE).transpose(2, 1, 0).copy()
 
     def name(self, index: int) -> str:
         """Name a picture by its file and its number in the file."""
@@ -94,16 +98,16 @@ class Records:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def open(self, index: int) -> Image.Image:
-        """Open a picture."""
+    def read(self, index: int) -> Pixels:
+        """Decode a picture."""
         import lmdb
 
         try:
             with _environment(self.directory).begin() as reading:
                 encoded = reading.get(self.keys[index]) or b""
         except lmdb.Error as error:
-            raise OSError(errno.EIO, str(error)) from None
-        return Image.open(io.BytesIO(encoded))
+            raise UserError(f"{self.name(index)}: cannot be read ({error})") from None
+        return decode_picture(encoded, self.name(index)).rgb()
 
     def name(self, index: int) -> str:
         """Name a picture by its database and its key."""
@@ -119,4 +123,4 @@ def _environment(directory: Path) -> "lmdb.Environment":
     # A process may open a database only once.
     import lmdb
 
-    return lmdb.open(str(directory), readonly=True, lock=False, readahead=False)
+    return lmdb.open(os.fsencode(directory), readonly=True, lock=False, readahead=False)

@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
+from gan.byte_names import as_path
 from gan.config import TrainConfig
 from gan.data import archives
 from gan.data.images import (
     Groups,
     ImageSet,
-    Pixels,
     decoded_sides,
     image_set,
     image_set_of_squares,
@@ -27,11 +26,11 @@ from gan.data.images import (
     read_photograph,
     require_size,
 )
+from gan.data.picture_file import SUFFIXES, Pixels, picture_names, read_sides
 from gan.data.streaming import SHOWN, Files, StreamedImages
 from gan.errors import UserError
 
 PHOTOS = Path(__file__).parent.parent / "photos"
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 STREAM_BYTES = 512 * 2**20
 """Size of a folder's pictures, at all scales, above which it is streamed: with torch's own 400 MiB,
 memory use stays below 1 GiB. The number is fixed, so that no trial depends on its machine."""
@@ -57,7 +56,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all pixels and groups; for streamed pictures, of their names alone."""
+        """SHA-256 of all pixels and groups; for streamed ones, of names (and sizes)."""
         sha = hashlib.sha256()  # 50,000 pictures of 32 pixels: 0.1 s
         for part in (self.train, self.test):
             for content in part.identity():
@@ -77,7 +76,7 @@ def load(config: TrainConfig, root: Path | None = None) -> Dataset:
             or has fewer training images than a batch.
     """
     if config.dataset_path is not None:
-        path = (root or Path.cwd()) / Path(config.dataset_path).expanduser()
+        path = (root or Path.cwd()) / Path(as_path(config.dataset_path)).expanduser()
     else:
         path = PHOTOS if config.dataset == "photos" else Path.home() / ".cache" / "colorsweep"
     dataset = _load(config.dataset, path, config.image_size)
@@ -173,7 +172,7 @@ class _Scan:
 
 def _scan(directory: Path, size: int) -> _Scan:
     """Read the headers of all pictures below a directory."""
-    names = list(_picture_names(str(directory), ""))
+    names = list(picture_names(str(directory)))
     if not names:
         kinds = ", ".join(sorted(SUFFIXES))
         raise UserError(f"dataset_path: no images ({kinds}) in {directory}")
@@ -194,33 +193,16 @@ def _scan(directory: Path, size: int) -> _Scan:
     good = [name for name, result in zip(names, results, strict=True) if isinstance(result, int)]
     pixels = np.array([result for result in results if isinstance(result, int)])
     one_window = bool((pixels == size * size).all())
-    return _Scan(Files.of(str(directory), good), pixels, one_window, bad)
-
-
-def _picture_names(directory: str, below: str) -> Iterator[str]:
-    """Yield the files with a picture's suffix, relative to the first directory.
-
-    The order is that of sorted ``Path`` objects; links to directories are not followed.
-    """
-    with os.scandir(directory) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _picture_names(entry.path, f"{below}{entry.name}/")
-        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122
-            yield below + entry.name
+    return _Scan(Files.of(str(directory), good, may_change=True), pixels, one_window, bad)
 
 
 def _measure(file: str, size: int) -> int | str:
     """Count a picture's pixels at all scales from its header, or return why it is unusable."""
     try:
-        with Image.open(file) as image:
-            sides = image.size
+        sides = read_sides(file)
         require_size(sides, file, size)
     except UserError as error:
         return str(error)
-    except Exception as error:  # a damaged file can raise anything its decoder does
-        return f"{file}: cannot be read as an image ({error})"
     return pyramid_pixels(decoded_sides(sides, size), size)
 
 

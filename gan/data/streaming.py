@@ -6,15 +6,15 @@ from array import array
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from gan.data.images import Pixels, UnusablePicture, as_rgb, at_level, decode, level_sides
+from gan.data.images import as_rgb, at_level, for_training, level_sides
+from gan.data.picture_file import Pixels, UnusablePicture, read_picture
 from gan.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -29,11 +29,12 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def open(self, index: int) -> Image.Image:
-        """Open a picture; any thread may call this.
+    def read(self, index: int) -> Pixels:
+        """Decode a picture: (H, W, 3) uint8, sRGB. Any thread may call this.
 
         Raises:
-            OSError: with an errno if the system failed, without one if the content is bad.
+            UnusablePicture: the content is bad.
+            UserError: the system failed.
         """
         ...
 
@@ -81,30 +82,40 @@ class Files:
     directory: str
     names: Strings
     """Paths relative to the directory."""
+    may_change: bool = False
+    """Whether they are the user's own: others may take their places, under the same names."""
 
     @classmethod
-    def of(cls, directory: str, names: Iterable[str]) -> "Files":
+    def of(cls, directory: str, names: Iterable[str], *, may_change: bool = False) -> "Files":
         """List files by names relative to a directory."""
-        return cls(directory, Strings.of(map(os.fsencode, names)))
+        return cls(directory, Strings.of(map(os.fsencode, names)), may_change)
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def open(self, index: int) -> Image.Image:
-        """Open a file; Pillow reads only its header."""
-        return Image.open(self.name(index))
+    def read(self, index: int) -> Pixels:
+        """Decode a file."""
+        return read_picture(Path(self.name(index))).rgb()
 
     def name(self, index: int) -> str:
         """Return the path of a file."""
         return os.path.join(self.directory, os.fsdecode(self.names[index]))  # noqa: PTH118
 
     def identity(self) -> bytes:
-        """Return the joined names, which are relative to the directory."""
-        return self.names.identity()
+        """Return the joined names, relative to the directory, and the sizes if they may change."""
+        sizes = array("q", map(self._size, range(len(self) if self.may_change else 0)))
+        return self.names.identity() + sizes.tobytes()
+
+    def _size(self, index: int) -> int:
+        try:
+            return os.stat(self.name(index)).st_size  # noqa: PTH116
+        except OSError:
+            return -1
 
     def subset(self, rows: Iterable[int]) -> "Files":
         """Choose files by index."""
-        return Files(self.directory, Strings.of(self.names[row] for row in rows))
+        chosen = Strings.of(self.names[row] for row in rows)
+        return Files(self.directory, chosen, self.may_change)
 
 
 @dataclass(frozen=True)
@@ -170,7 +181,7 @@ class StreamedImages:
             if n in self.bad:
                 continue
             try:
-                return decode(partial(self.source.open, n), self.source.name(n), self.image_size)
+                return for_training(self.source.read(n), self.source.name(n), self.image_size)
             except UnusablePicture as error:
                 if len(self.bad) < SHOWN:
                     log.warning("using the next picture instead: %s", error)

@@ -33,7 +33,8 @@ from gan.inference.pixels import (
     unit,
     visible,
 )
-from gan.model.networks import UNetGenerator, load_generator
+from gan.model.networks import UNetGenerator
+from gan.model.stored_generator import load_generator
 
 SCALE = 2
 """Short side that the generator sees, in multiples of its image size; training uses 1 to 6. Mean

@@ -5,16 +5,12 @@ Layers are those of Nazeri, Ng, Ebrahimi, "Image Colorization with Generative Ad
 down to 2x2, the discriminator to 4x4. Depth depends on image size, width on ``base_channels``.
 """
 
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from gan import checkpoint
 from gan.colour.statistic import Targets
 from gan.config import TrainConfig
 from gan.control import ControlName
@@ -69,10 +65,6 @@ def _up(config: TrainConfig, c_in: int, c_out: int, *, dropout: bool) -> nn.Sequ
 def _widths(base: int, levels: int, *, thin_start: bool) -> list[int]:
     """Return channels of ``levels`` layers: 1, 2, 4, 8, 8, ... times base; 1, 1, 2, ... if thin."""
     return [base * min(8, 2 ** max(0, i - thin_start)) for i in range(levels)]
-
-
-BEFORE = {"upsampling": "transposed", "distribution_weight": 0.0}
-"""Settings of generators trained before these could be chosen."""
 
 
 class _Given(nn.Module):
@@ -254,33 +246,3 @@ def build(config: TrainConfig) -> tuple[UNetGenerator, Discriminator]:
     for network in networks:
         initialize(network, config, random)
     return networks
-
-
-def load_generator(path: Path) -> UNetGenerator:
-    """Load a trained generator, ready to colour, with its ``config``.
-
-    Args:
-        path: a checkpoint, a trial's directory (its newest), a downloaded ``generator`` artifact,
-            an export, or a .safetensors file with its config.json in the same directory.
-
-    Raises:
-        UserError: ``path`` holds no generator.
-    """
-    if path.suffix == ".onnx":
-        raise UserError(f"{path}: is for other programs; use {checkpoint.GENERATOR} next to it")
-    if not path.exists():
-        raise UserError(f"{path}: no generator to load (there is no such file or directory)")
-    if path.is_dir() and not (path / checkpoint.GENERATOR).exists():
-        path = checkpoint.newest(path) or path
-    weights = path / checkpoint.GENERATOR if path.is_dir() else path
-    try:
-        text = weights.with_name(checkpoint.CONFIG).read_bytes()
-        with torch.device("meta"):  # draws no weights, as they are loaded below
-            network = UNetGenerator(TrainConfig.model_validate(BEFORE | json.loads(text)))
-        network.load_state_dict(checkpoint.unpack(weights.read_bytes()), assign=True)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no generator to load (there is no {error.filename})") from None
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: no generator to load ({reason})") from None
-    return network.eval()

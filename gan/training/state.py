@@ -4,16 +4,17 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gan import checkpoint
+from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
 from gan.data.batches import Batches, Stream, fixed_crops, held_out, mix
 from gan.data.datasets import Dataset
+from gan.data.identity import dataset_of
 from gan.errors import TrainingError
 from gan.evaluation.evaluate import evaluate
 from gan.evaluation.held_out import HeldOut
@@ -199,32 +200,40 @@ class Training:
                 raise TrainingError(f"{name} was not finite at step {self.step}")
         return tensors
 
-    def restore(self, path: Path) -> None:
-        """Restore a checkpoint's state, bit for bit.
+    def restore(self, found: Checkpoint) -> None:
+        """Restore the state of a checkpoint of which all files were read, bit for bit.
 
         Raises:
-            TrainingError: the checkpoint is of other networks, or of another number of images.
+            TrainingError: the checkpoint is of other networks, or of other pictures.
         """
-        trial = checkpoint.read_trial(path)
-        if trial["images"] != len(self.images):
-            raise TrainingError(
-                f"dataset: {len(self.images)} training images, but {trial['images']} when this "
-                "trial began; use another dataset_path for the changed dataset"
-            )
-        tensors = checkpoint.unpack((path / checkpoint.TRAINING).read_bytes())
+        trial = found.trial
+        if trial["dataset_digest"] != self.dataset_digest:
+            raise TrainingError(self._other_pictures(found))
+        tensors = checkpoint.unpack(found.files[checkpoint.TRAINING])
         state = {part: _below(part, tensors) for part in {name.split(".")[0] for name in tensors}}
-        state["generator"] = checkpoint.unpack((path / checkpoint.GENERATOR).read_bytes())
+        state["generator"] = checkpoint.unpack(found.files[checkpoint.GENERATOR])
         try:
             self.gan.restore(state)
         except (RuntimeError, KeyError, IndexError, ValueError) as error:
             reason = str(error).splitlines()[-1].strip()
-            raise TrainingError(f"{path}: a checkpoint of other networks ({reason})") from None
+            where = found.path
+            raise TrainingError(f"{where}: a checkpoint of other networks ({reason})") from None
         self.step = trial["step"]
         self.logged_step = trial["logged_step"]
         self.seconds = trial["seconds"]
         self.step_seconds = trial.get("step_seconds", self.seconds)  # not in older checkpoints
         self.history = trial["history"]
         self.plateaus = Plateaus(**trial["plateaus"])
+
+    def _other_pictures(self, found: Checkpoint) -> str:
+        before, now = found.trial["images"], len(self.images)
+        counts = f"; {before} training images then, {now} now" if before != now else ""
+        return (
+            f"{dataset_of(self.config)}: not the pictures of step {found.trial['step']} of this "
+            f"training (digest {found.trial['dataset_digest'][:8]} then, "
+            f"{self.dataset_digest[:8]} now{counts}); restore them, or train under another name "
+            f"of the sweep, or remove {found.path.parents[1]} to train anew"
+        )
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -47,8 +47,7 @@ class Trainer:
             TrainingError: a loss is not finite; the last checkpoint is kept.
         """
         training, config = self.training, self.training.config
-        if (found := checkpoint.newest(trial)) is not None:
-            training.restore(found)
+        self._resume(trial)
         with Session(training, trial, on_progress, should_stop) as session:
             try:
                 if baseline is not None:
@@ -66,20 +65,20 @@ class Trainer:
                 return False
         return training.step >= training.total_steps
 
+    def _resume(self, trial: Path) -> None:
+        """Continue from the newest sound checkpoint in a trial's directory if it is further."""
+        found = checkpoint.newest(trial)
+        if found is not None and found.trial["step"] > self.training.step:
+            self.training.restore(found)
+
     def _take_over(self, baseline: Path, session: Session) -> None:
         """Continue from the baseline's newest checkpoint if it is further; keep the own history."""
         training = self.training
-
-        def further(*, digests: bool) -> Path | None:
-            found = checkpoint.newest(baseline, digests=digests)
-            ahead = found is not None and checkpoint.read_trial(found)["step"] > training.step
-            return found if ahead else None
-
-        # Digests need every byte, so they are checked only if there is something to take over.
-        if further(digests=False) is None or (found := further(digests=True)) is None:
-            return
+        found = checkpoint.newest(baseline, checkpoint.TRIAL)
+        if found is None or found.trial["step"] <= training.step:
+            return  # without reading every byte
         history = training.history
-        training.restore(found)
+        self._resume(baseline)
         training.history = history
         if training.step >= training.total_steps:
             session.evaluate()

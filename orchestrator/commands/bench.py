@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from gan.plain_text import printable
+from orchestrator.commands.terminal import Screen
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.spec import find_sweep, read_sweep
 from orchestrator.sweep.trials import expand, stand_ins
@@ -43,12 +46,11 @@ def bench(sweep: str | None, device: str, as_json: bool) -> None:
     from orchestrator.driver import sweep_bench as driver
 
     chosen = choose_device(device)
-    console = Console(highlight=False, markup=False)  # names may contain [brackets]
-    errors = Console(stderr=True, highlight=False, markup=False)
+    console, errors = Screen(), Screen(stderr=True)
     spinner = errors.status("")
 
     def say(line: str) -> None:
-        spinner.update(f"measuring: {line}")
+        spinner.update(Text(printable(f"measuring: {line}")))
 
     if sweep is None:
         with spinner:

@@ -11,6 +11,7 @@ import click
 from gan.errors import UserError
 from orchestrator.commands.generator_options import OPTIONS, given_targets
 from orchestrator.commands.one_line import OneLineCommand
+from orchestrator.commands.terminal import Screen, fail
 from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.store.paths import COLORIZED, Locations
 
@@ -60,7 +61,7 @@ def colorize(
 
     In folders, hidden files and names that end in -colorized are left alone.
 
-    Reads JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
+    Takes JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
     written in its own format and depth, upright, in sRGB, with its alpha, without metadata, and
     with its lightness unchanged. The given targets replace the trial's own; an any-target trial
     takes them as inputs, and exact control then moves the colours to them. None of PATHS is
@@ -80,20 +81,17 @@ def colorize(
     # Set before torch is imported below. By default its threads wait in a busy loop: with one of
     # two cores busy, 12 megapixels took 4 to 14 s instead of 2 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from rich.console import Console
-
     from orchestrator.inference.colorize_files import colorize_files
     from orchestrator.inference.jobs import OutputOptions, plan_jobs
 
     which = GeneratorOptions(sweep, run, generator, given_targets(targets))
     jobs, refused = plan_jobs(paths, OutputOptions(out, suffix, overwrite, in_place))
     for line in refused:
-        click.echo(f"Error: {line}", err=True)
+        fail(line)
     failed = 0
     if jobs:
         with tempfile.TemporaryDirectory() as directory:
             chosen = choose(locations, Path(directory), which)
-            console = Console(highlight=False, markup=False, soft_wrap=True)
-            failed = colorize_files(chosen, jobs, console, raw=raw)
+            failed = colorize_files(chosen, jobs, Screen(soft_wrap=True), raw=raw)
     if failed or refused:
         sys.exit(1)

@@ -1,7 +1,6 @@
 """Dry run of ``launch``: trials, time and cost, without starting anything."""
 
 import json
-import shlex
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gan.data.identity import source_of
+from gan.plain_text import command_line
+from orchestrator.driver.pictures import digest_of_loaded, other_pictures
 from orchestrator.store.manifest import changes, names_of, read_manifest
 from orchestrator.store.paths import sweep_directory
 from orchestrator.store.trial_state import TrialState, states_of
@@ -67,7 +69,7 @@ class Plan:
     baselines: list[str]
     """Remarks on the baselines, in a few lines."""
     changes: list[str]
-    """Differences from the last launch, in a few lines."""
+    """Differences from the last launch, and trials of other pictures, in a few lines."""
 
 
 def plan_launch(
@@ -93,6 +95,7 @@ def plan_launch(
     coming = stand_ins(spec, to_suggest(spec, chosen))
     images = check_datasets([*trials, *coming], console)
     states = states_of(spec, trials, runs)
+    digests = {source_of(t.config): digest_of_loaded(t.config) for t in trials}
     speeds: dict[tuple[object, ...], list[float]] = {}
     for trial in trials:
         if speed := _seconds_a_step(states[trial.key]):
@@ -120,7 +123,10 @@ def plan_launch(
         space={name: str(each) for name, each in spec.search.over.items()} if spec.search else {},
         lost_to_a_preemption=CHECKPOINT_SECONDS,
         baselines=_baselines(spec, fixed),
-        changes=changes(before, trials) if before else [],
+        changes=[
+            *(changes(before, trials) if before else []),
+            *other_pictures(trials, states, digests),
+        ],
     )
 
 
@@ -200,7 +206,7 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
         console.print(f"{plan.to_suggest} more to be chosen by the search, over")
     for name, values in plan.space.items():
         console.print(f"  {name}: {values}", soft_wrap=True)
-    bench = shlex.join(["colorsweep", "bench", str(spec.path)])
+    bench = command_line(["colorsweep", "bench", str(spec.path)])
     for line in [*plan.baselines, *plan.changes, *_lines_of_time(plan, bench)]:
         console.print(line, soft_wrap=True)
 

@@ -9,6 +9,7 @@ import click
 from gan.errors import UserError
 from orchestrator.commands.generator_options import OPTIONS, given_targets
 from orchestrator.commands.one_line import OneLineCommand
+from orchestrator.commands.terminal import say
 from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.store.paths import Locations
 
@@ -58,7 +59,7 @@ def export(
         from orchestrator.inference.onnx_export import ONNX, export_generator
 
         network, difference = export_generator(chosen.path, out, overwrite=overwrite)
-    click.echo(f"generator: {chosen.shown}")
-    click.echo(f"{out / ONNX}: within {difference:.1g} of PyTorch's ab in [-1, 1]")
+    say(f"generator: {chosen.shown}")
+    say(f"{out / ONNX}: within {difference:.1g} of PyTorch's ab in [-1, 1]")
     if network.config.recolour:
-        click.echo("The file holds the network alone; recolouring comes after it.")
+        say("The file holds the network alone; recolouring comes after it.")

@@ -1,12 +1,12 @@
 """Command ``launch``: starts or resumes a sweep; ``--dry-run`` only shows the plan."""
 
-import shlex
 import sys
 
 import click
-from rich.console import Console
 
 from gan.errors import UserError
+from gan.plain_text import command_line, masked
+from orchestrator.commands.terminal import Screen
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.spec import SweepSpec, find_sweep, read_sweep
 from orchestrator.sweep.trials import Trial, expand
@@ -45,9 +45,9 @@ def launch(
     from orchestrator.driver import launcher as driver
     from reports.store import default_uri
 
-    command = shlex.join(["colorsweep", *sys.argv[1:]])
+    command = command_line(["colorsweep", *map(masked, sys.argv[1:])])
     uri = default_uri(locations.runs)
-    if not driver.launch(spec, trials, locations, uri, _console(), command):
+    if not driver.launch(spec, trials, locations, uri, Screen(), command):
         sys.exit(1)
 
 
@@ -58,12 +58,8 @@ def _dry_run(
     from orchestrator.store.sweep_store import opened_root
 
     root = opened_root(locations, spec.name, launched=False)
-    plan = plan_launch(spec, trials, root, price, _console(stderr=as_json))
+    plan = plan_launch(spec, trials, root, price, Screen(stderr=as_json))
     if as_json:
         click.echo(plan_json(plan))
     else:
-        print_plan(plan, spec, _console())
-
-
-def _console(*, stderr: bool = False) -> Console:
-    return Console(stderr=stderr, highlight=False, markup=False)  # names may contain [brackets]
+        print_plan(plan, spec, Screen())

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from orchestrator.commands.terminal import fail, say
 from orchestrator.store.paths import Locations
+from orchestrator.store.sweep_store import known_owner
 
 
 @click.command(short_help="Compare trials on a page.")
@@ -40,11 +42,12 @@ def report(
 
     names = list(dict.fromkeys(sweeps))
     out = out or locations.runs / "reports" / "+".join(names)
-    page = write_report(default_uri(locations.runs), names, out, left_out=left_out, log=log)
-    click.echo(page)
+    uri, owner = default_uri(locations.runs), known_owner(locations)
+    page = write_report(uri, names, out, owner, left_out=left_out, log=log)
+    say(page)
     if log:
         line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
-        click.echo(line, err=True)  # stdout has only the page's path, for scripts
+        say(line, err=True)  # stdout has only the page's path, for scripts
     if opened and not webbrowser.open(page.resolve().as_uri()):
-        click.echo("Error: --open: no browser could show it", err=True)
+        fail("--open: no browser could show it")
         sys.exit(1)

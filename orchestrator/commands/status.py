@@ -12,7 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gan.data.identity import of_other_pictures
 from gan.errors import UserError
+from gan.plain_text import masked
+from orchestrator.commands.terminal import Screen, fail, say
 from orchestrator.store.attempts import Attempt, goodput, restarts, wasted_steps
 from orchestrator.store.manifest import launched_trials
 from orchestrator.store.paths import Locations, trial_directory
@@ -49,6 +52,8 @@ class TrialStatus:
     """Share of the trial's training time that checkpoints took."""
     reason: str
     """Reason why the trial failed or was pruned."""
+    other_pictures: bool
+    """Whether most of the sweep's trials of this dataset and path had other pictures."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
     after everything has died. Goodput is the share of the time on workers that went into steps
     that counted.
     """
-    console = Console(highlight=False, markup=False)  # names may contain [brackets]
+    console = Screen()
     if sweep is not None:
         found = status_of(opened_root(locations, sweep, launched=True), sweep)
         if as_json:
@@ -87,13 +92,14 @@ def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
         try:
             every.append(status_of(opened_root(locations, name, launched=True), name))
         except UserError as error:  # from another version, or gone
-            click.echo(f"Error: {error}", err=True)
+            fail(error)
     if as_json:
         click.echo(json.dumps([asdict(found) for found in every], indent=1))
     elif every:
         print_overview(every, console)
     else:
-        click.echo(f"nothing has been launched yet in {locations.storage or locations.runs}")
+        where = locations.runs if locations.storage is None else masked(locations.storage)
+        say(f"nothing has been launched yet in {where}")
 
 
 def status_of(runs: Path, sweep: str) -> SweepStatus:
@@ -107,11 +113,12 @@ def status_of(runs: Path, sweep: str) -> SweepStatus:
     pairs = list(zip(trials, states, strict=True))
     trained = [[*state.attempts] for trial, state in pairs if not trial.config.recolour]
     every = (attempt for log in trained for attempt in log)
-    lines = [_line(trial, state) for trial, state in pairs]
+    others = of_other_pictures([(trial.config, state.dataset_digest) for trial, state in pairs])
+    lines = [_line(*pair, other) for pair, other in zip(pairs, others, strict=True)]
     return SweepStatus(sweep, goodput(trained), _checkpoint_share(every), lines)
 
 
-def _line(trial: Trial, state: TrialState) -> TrialStatus:
+def _line(trial: Trial, state: TrialState, other_pictures: bool) -> TrialStatus:
     log = [*state.attempts]
     last = log[-1] if log else None
     step = max(state.step, last.step if last else 0)
@@ -130,6 +137,7 @@ def _line(trial: Trial, state: TrialState) -> TrialStatus:
         goodput=goodput([log]),
         checkpoint_share=_checkpoint_share(log),
         reason=state.reason,
+        other_pictures=other_pictures,
     )
 
 
@@ -161,6 +169,9 @@ def print_status(found: SweepStatus, console: Console) -> None:
     for row in found.trials:
         if row.reason:
             console.print(f"{row.name}: {row.reason}", style=row.phase.style, soft_wrap=True)
+        if row.other_pictures:
+            line = f"{row.name}: trained on other pictures than most trials of its dataset"
+            console.print(line, style="yellow", soft_wrap=True)
     line = f"{found.sweep}: {counted(row.phase for row in found.trials)}"
     console.print(line, soft_wrap=True)
     if found.goodput is not None:

@@ -5,6 +5,7 @@ import json
 import click
 
 from gan.errors import UserError
+from orchestrator.commands.terminal import say
 from orchestrator.store.manifest import launched_trials
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import store_of
@@ -26,7 +27,8 @@ def stop(locations: Locations, sweep: str, trial: str | None, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps({"sweep": sweep, "asked": asked}))
     else:
-        click.echo("\n".join(f"asked to stop: {name}" for name in asked))
+        for name in asked:
+            say(f"asked to stop: {name}")
 
 
 def ask_to_stop(locations: Locations, sweep: str, wanted: str | None) -> list[Trial]:

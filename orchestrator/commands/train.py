@@ -18,6 +18,7 @@ from gan.errors import UserError
 from gan.presets import PRESETS
 from orchestrator.commands.flag_values import held_out, listed, smoothing, target, whole
 from orchestrator.commands.one_line import OneLineCommand
+from orchestrator.commands.terminal import Screen, say
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.spec import require_name
 
@@ -274,17 +275,14 @@ def train(
     require_name(name, "--name")
     config, notes = config_of({key: value for key, value in given.items() if value is not None})
     for line in notes:
-        click.echo(line, err=True)
+        say(line, err=True)
     if gpu_ids is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu_ids  # before torch is imported below
-    from rich.console import Console
-
     from orchestrator.driver import single_trial as training
     from orchestrator.sweep.trials import Trial
     from reports.store import default_uri
 
     runs = checkpoints_path or locations.runs
-    console = Console(highlight=False, markup=False)  # names may contain [brackets]
     trial = Trial(name_of(config), config.key(), config)
-    if not training.train(name, trial, runs, default_uri(runs), console):
+    if not training.train(name, trial, runs, default_uri(runs), Screen()):
         sys.exit(1)

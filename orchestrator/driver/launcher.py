@@ -3,12 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
+from gan.byte_names import require_utf8
 from gan.extras import features_unavailable
+from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.pictures import digests_now, other_pictures
+from orchestrator.driver.ray_cluster import joins_cluster
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.manifest import changes, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
@@ -16,10 +21,11 @@ from orchestrator.store.sweep_store import SweepStore, store_of
 from orchestrator.store.trial_state import require_writable, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.spec import SweepSpec, is_shipped
 from orchestrator.sweep.trials import Trial, corners
+from reports.experiments import Claim
 from reports.phase import TrialPhase, counted
-from reports.store import Launched, require_answer, without_password
+from reports.store import Launched, require_answer
 from reports.tracking import SweepTracker
 
 
@@ -39,6 +45,8 @@ def launch(
     Raises:
         UserError: data, output, tracking store or resources are unusable; nothing has been started.
     """
+    require_utf8("--runs", locations.runs.absolute())
+    require_utf8("current directory", Path.cwd())
     store = store_of(locations, spec.name)
     store.open()
     chosen = chosen_before(spec, trials, read_manifest(store.directory))
@@ -51,7 +59,9 @@ def launch(
     require_answer(uri, locations.runs)
     require_writable(store.directory)
     with store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
-        tracker = SweepTracker(uri, spec.name, locations.runs)
+        rename = f"rename {spec.path}, which names it, or launch a copy of another name"
+        claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
+        tracker = SweepTracker(uri, spec.name, locations.runs, claim)
         view, left = _launch(spec, trials, store, tracker, console, command)
         return _say_summary(spec, view, left, locations, console)
 
@@ -80,12 +90,16 @@ def _launch(
     console.print(f"{spec.name}: {line}", soft_wrap=True)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)
+    for line in other_pictures(trials, states, digests_now(trials, states, store.directory)):
+        console.print(line, style="yellow", soft_wrap=True)
     tracker.note_launch(Launched(command, len(trials)))
     if before != trials:
         write_manifest(store.directory, trials)
         store.publish(MANIFEST)
     console.print(f"Trials     {store.shown}", soft_wrap=True)
-    console.print(f"Tracking   {without_password(tracker.client.tracking_uri)}", soft_wrap=True)
+    console.print(f"Tracking   {masked(tracker.client.tracking_uri)}", soft_wrap=True)
+    if tracker.experiment != spec.name:
+        console.print(f"Experiment {tracker.experiment}", soft_wrap=True)
     view = LiveView(console)
     tracking = TrackingSync(tracker, view.say)
     monitor = Monitor(trials, store, view, tracking)
@@ -94,17 +108,18 @@ def _launch(
     for run in tracker.runs():
         if run.key not in states:
             tracking.put(run.key, partial(SweepTracker.leave_out, key=run.key))
-        elif run.phase.is_active and not states[run.key].phase.is_done:
-            # This launch holds the sweep, so the process that reported an active phase is dead.
+        elif run.phase is not states[run.key].phase and not states[run.key].phase.is_done:
+            # A dead process's phase, or that of a finished trial which is damaged or too short now.
             monitor.correct(run.key, states[run.key])
     try:
         if left or not all(state.phase.is_done for state in states.values()):
             if (reason := features_unavailable()) is not None:
                 console.print(f"KID        not measured: {reason}", soft_wrap=True)
+            joins = joins_cluster()
             # Ray takes seconds to import; a launch with nothing to do skips it.
             from orchestrator.driver.ray_tune import train
 
-            train(spec, trials, states, left, store, monitor, console)
+            train(spec, trials, states, left, store, monitor, console, joins=joins)
     finally:
         unsent = tracking.close()
     if unsent:

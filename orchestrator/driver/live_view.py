@@ -157,7 +157,7 @@ class LiveView:
                 f"{row.epoch:.1f}" if row.own_steps else "",
                 f"{row.images_per_second:.0f}" if row.images_per_second else "",
                 *row.losses(),
-                row.achieved(),
+                Text(row.achieved()),  # of several lines
                 row.left(),
             )
         return table

@@ -1,5 +1,6 @@
 """Monitor of trials, which forwards every event to the live view and the tracking store."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -7,8 +8,10 @@ from functools import partial
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.tracking_sync import TrackingSync, send_trial
 from orchestrator.store.events import TrialEvent
+from orchestrator.store.local_sweep import LOOK_SECONDS, PATIENCE
+from orchestrator.store.object_store import first_line
 from orchestrator.store.sweep_store import SweepStore
-from orchestrator.store.trial_state import TrialState
+from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 
@@ -26,6 +29,8 @@ class Monitor:
         self._before: dict[str, TrialState] = {}
         """States left by earlier launches."""
         self._durable: dict[str, int] = {}
+        self._left: set[str] = set()
+        """Keys of trials whose processes are gone; a Tune left behind may still tell of them."""
         for trial in trials:
             self.add(trial)
 
@@ -43,10 +48,17 @@ class Monitor:
             self._send(key, state.phase, state.reason)
 
     def on_event(self, event: TrialEvent) -> None:
-        """Forward an event; the tracking store gets only new phases and checkpoints."""
+        """Forward an event; the tracking store gets only new phases and checkpoints.
+
+        A trial has finished only if the launch sees its generator, too.
+        """
+        if event.key in self._left:
+            return
         if event.phase is TrialPhase.WAITING and (left := self._before.get(event.key)):
             # With an object store, a worker does not see the attempts of earlier launches.
             event = replace(event, phase=left.phase, reason=left.reason)
+        if event.phase is TrialPhase.FINISHED and (reason := self._not_finished(event.key)):
+            event = replace(event, phase=TrialPhase.FAILED, reason=reason)
         before = self._durable.get(event.key, 0)
         durable = event.progress.durable_step if event.progress is not None else 0
         news = event.phase is not self.view.rows[event.key].phase or durable > before
@@ -54,6 +66,33 @@ class Monitor:
         self.view.update(event)
         if news and event.phase is not TrialPhase.RESTARTING:
             self._send(event.key, event.phase, event.reason)
+
+    def _not_finished(self, key: str) -> str:
+        """Return why a trial has not finished, though its worker says so; empty if it has."""
+        trial, _ = self._trials[key]
+        directory, until = self._store.directory / key, time.monotonic() + PATIENCE
+        while True:
+            reason = f"{directory}: no sound checkpoint of the last step has arrived; launch again"
+            try:
+                self._store.refresh(key)
+            except OSError as error:
+                reason = f"{self._store.shown}: {first_line(error)}; launch again"
+            if state_of(trial, directory, generator=True).phase is TrialPhase.FINISHED:
+                return ""
+            if time.monotonic() >= until:
+                return reason
+            time.sleep(LOOK_SECONDS)
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a worker has told of a training that has not ended."""
+        return any(row.phase is TrialPhase.RUNNING for row in [*self.view.rows.values()])
+
+    def end_as(self, key: str, state: TrialState) -> None:
+        """Show a trial whose process is gone without a word."""
+        phase = TrialPhase.DIED if state.phase.is_active else state.phase
+        self.on_event(TrialEvent(key, phase, reason=state.reason))
+        self._left.add(key)
 
     def correct(self, key: str, state: TrialState) -> None:
         """Send the phase of a trial whose run shows an active one, though nothing trains it."""

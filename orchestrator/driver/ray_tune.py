@@ -1,11 +1,10 @@
-"""Ray Tune: the cluster, and the trials that run on it."""
+"""Ray Tune: the trials that run on the cluster."""
 
-import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+# A Tune that was left behind (ray_watch.py) must not start another Ray.
+os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
 
 import ray
 from ray import tune
@@ -27,6 +28,8 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 from gan.checkpoint import persist
 from gan.errors import UserError
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.ray_session import session
+from orchestrator.driver.ray_watch import watched
 from orchestrator.driver.scheduler import Pruner
 from orchestrator.driver.signals import graceful_stop
 from orchestrator.driver.trial_queue import TrialQueue
@@ -34,11 +37,11 @@ from orchestrator.store.events import TrialEvent
 from orchestrator.store.manifest import write_manifest
 from orchestrator.store.paths import MANIFEST, tune_directory
 from orchestrator.store.sweep_store import SweepStore
-from orchestrator.store.trial_state import TrialState
+from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.spec import Resources, SweepSpec
 from orchestrator.sweep.trials import Trial
 from orchestrator.worker.run import TrialTask
-from orchestrator.worker.trainable import run_trial
+from orchestrator.worker.trainable import trainable
 from reports.phase import TrialPhase
 
 # Only deaths of the process count: an exception ends its trial at once (trainable.py).
@@ -55,17 +58,20 @@ def train(
     store: SweepStore,
     monitor: Monitor,
     console: Console,
+    *,
+    joins: bool,
 ) -> None:
-    """Run trials in parallel on the cluster until all have ended.
+    """Run trials in parallel on the cluster until all have ended, or Ray has.
 
     ``trials`` include those that a search has chosen so far, and ``to_suggest`` more are to be
-    chosen; ``states`` are by key, and trials that are done do not run.
+    chosen; ``states`` are by key, and trials that are done do not run. ``joins`` is whether to join
+    a running cluster, as ``joins_cluster`` found.
 
     Raises:
         UserError: the cluster lacks the resources of a single trial, or storage fails.
     """
     trials = [*trials]  # the search adds to them
-    with _ray(console):
+    with session(console, joins=joins):
         share = _share(spec.resources)
         try:
             with monitor.view, graceful_stop(store.ask_to_stop_soon, monitor.view.say):
@@ -76,6 +82,7 @@ def train(
                 _tune(spec, queue, pruner, store, share, monitor)
         finally:
             store.forget_stop()
+    _correct(spec, trials, store, monitor)
 
 
 def _queue(
@@ -153,7 +160,7 @@ def _tune(
     scratch = tune_directory(store.directory)
     shutil.rmtree(scratch, ignore_errors=True)
     tuner = Tuner(
-        tune.with_resources(run_trial, share),
+        tune.with_resources(trainable(), share),
         tune_config=TuneConfig(
             search_alg=queue,
             num_samples=-1,  # until the queue returns FINISHED
@@ -170,33 +177,20 @@ def _tune(
         ),
     )
     try:
-        tuner.fit()
+        if reason := watched(tuner.fit, store.is_asked_to_stop, monitor):
+            monitor.view.say(f"{reason}; what is stored is kept.")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-@contextmanager
-def _ray(console: Console) -> Iterator[None]:
-    """Join the cluster of RAY_ADDRESS or of ``ray start``, or start Ray on this machine."""
-    console.print("Starting Ray and the workers takes half a minute or so ...")
-    try:
-        context = ray.init(logging_level=logging.CRITICAL, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        if "RAY_ADDRESS" not in os.environ:
-            raise
-        address = os.environ["RAY_ADDRESS"]
-        raise UserError(f"RAY_ADDRESS: no Ray cluster at {address} ({error})") from None
-    except Exception as error:  # Ray raises a plain Exception for this
-        if "timed out during startup" not in str(error):
-            raise
-        raise UserError("Ray did not start in 30 s: this machine is busy; launch again") from None
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    try:
-        if context.dashboard_url:
-            console.print(f"Dashboard  http://{context.dashboard_url}")
-        yield
-    finally:
-        ray.shutdown()
+def _correct(spec: SweepSpec, trials: list[Trial], store: SweepStore, monitor: Monitor) -> None:
+    """Show how the trials are that Ray left without a word."""
+    left = [t for t in trials if monitor.view.rows[t.key].phase.is_active]
+    for trial in left:
+        with suppress(OSError):
+            store.refresh(trial.key)
+    for key, state in states_of(spec, left, store.root).items():
+        monitor.end_as(key, replace(state, is_locked=False))
 
 
 def _share(wanted: Resources) -> dict[str, float]:
@@ -259,4 +253,7 @@ class _Callback(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        self._monitor.on_event(result["event"])
+        event = result["event"]
+        # Of plain values if the node cannot import our classes.
+        phase = TrialPhase(event.phase)
+        self._monitor.on_event(TrialEvent(event.key, phase, event.progress, event.reason))

@@ -133,7 +133,7 @@ class SearchQueue(TrialQueue):
         """Report the end of a trial to Optuna, unless the trial was stopped and will go on."""
         trial = self._running[trial_id]
         super().on_trial_complete(trial_id)
-        phase = TrialPhase.FAILED if error or not result else result["event"].phase
+        phase = TrialPhase.FAILED if error or not result else TrialPhase(result["event"].phase)
         if phase.is_done or phase.is_failure:
             self._tell(trial, phase, self._asked.pop(trial_id, None))
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView, TrialRow
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.pictures import digests_now, other_pictures
 from orchestrator.driver.signals import graceful_stop
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.events import TrialEvent
@@ -18,8 +20,9 @@ from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.trials import Trial
 from orchestrator.worker.run import TrialTask, run
 from orchestrator.worker.stop_signal import StopReason, StopSignal
+from reports.experiments import Claim
 from reports.phase import TrialPhase
-from reports.store import read_sweep, require_answer, without_password
+from reports.store import require_answer
 from reports.tracking import SweepTracker
 
 
@@ -34,16 +37,20 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     """
     store = LocalSweep(runs, sweep)
     directory = store.directory / trial.key
-    state = state_of(trial, directory)
+    state = state_of(trial, directory, generator=True)
     if state.phase is not TrialPhase.FINISHED:
         check_datasets([trial], console)
     require_answer(uri, runs)
     require_writable(store.directory)
-    tracker = SweepTracker(uri, sweep, runs)
+    states = {trial.key: state}
+    for line in other_pictures([trial], states, digests_now([trial], states, store.directory)):
+        console.print(line, style="yellow", soft_wrap=True)
+    rename = "train yours under another --name"
+    tracker = SweepTracker(uri, sweep, runs, Claim(store.owner(), store.directory, rename))
     console.print(f"Trial      {directory}", soft_wrap=True)
-    console.print(f"Tracking   {without_password(uri)}", soft_wrap=True)
+    console.print(f"Tracking   {masked(uri)}", soft_wrap=True)
     view = LiveView(console)
-    index = _index(tracker, sweep, trial)
+    index = _index(tracker, trial)
     tracking = TrackingSync(tracker, view.say)
     monitor = Monitor([], store, view, tracking)
     monitor.add(trial, index)
@@ -67,11 +74,11 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     return row.phase is TrialPhase.FINISHED
 
 
-def _index(tracker: SweepTracker, sweep: str, trial: Trial) -> int:
+def _index(tracker: SweepTracker, trial: Trial) -> int:
     """Return the trial's position among those of its name: its own, or the next free one."""
     if (run := tracker.run_of(trial.key)) is not None:
         return run.index
-    return max((run.index for run in read_sweep(tracker.client, sweep)), default=-1) + 1
+    return max((run.index for run in tracker.runs()), default=-1) + 1
 
 
 def _fit(trial: Trial, directory: Path, monitor: Monitor, console: Console) -> None:

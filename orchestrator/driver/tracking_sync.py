@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 
 from gan.errors import UserError
+from gan.plain_text import first_line
 from orchestrator.store.attempts import attempts, goodput, restarts
-from orchestrator.store.object_store import first_line
 from orchestrator.store.sweep_store import SweepStore
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
@@ -124,7 +124,7 @@ class TrackingSync:
 
 
 def _in_words(error: Exception) -> str:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+    reason = first_line(error)
     if isinstance(error, UserError):
         return reason
     if isinstance(error, STORE_ERRORS):

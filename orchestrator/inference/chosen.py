@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gan.control import ControlName
 from gan.errors import UserError
 from orchestrator.store.paths import Locations
+from orchestrator.store.sweep_store import known_owner
 
 if TYPE_CHECKING:
     from reports.generators import Choice
@@ -54,11 +55,11 @@ def choose(locations: Locations, into: Path, which: GeneratorOptions) -> Chosen:
     uri = default_uri(locations.runs)
     if which.run is None:
         assert which.sweep is not None, "one of them is given"
-        choice = generators.by_targets(uri, which.sweep, which.wanted, into)
+        choice = generators.by_targets(uri, which.sweep, which.wanted, into, known_owner(locations))
     elif which.sweep is None:
         choice = generators.by_run(uri, which.run, into)
     else:
-        choice = generators.by_name(uri, which.sweep, which.run, into)
+        choice = generators.by_name(uri, which.sweep, which.run, into, known_owner(locations))
     return Chosen(choice.generator, _shown(choice, which.wanted), which.wanted)
 
 

@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gan.control import TARGET_RANGES, ControlName
+from gan.data.picture_file import PictureFile
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer, Outcome, outcomes
+from gan.plain_text import plain
 from orchestrator.inference.chosen import Chosen
-from orchestrator.inference.image_files import PictureFile, read_picture, write_picture
+from orchestrator.inference.image_files import read_picture, write_picture
 from orchestrator.inference.jobs import Job
 from reports.rows import shown
 
@@ -41,7 +43,7 @@ def colorize_files(
                 console.print(_colorize(colorizer, job, chosen.wanted, raw=raw))
             except UserError as error:
                 failed += 1
-                print(f"Error: {error}", file=sys.stderr)
+                print(f"Error: {plain(str(error))}", file=sys.stderr)
     return failed
 
 
@@ -67,7 +69,8 @@ def _colorize(
         for name, outcome in outcomes(colours, colorizer.targets(wanted)).items()
     ]
     seconds = f"{time.perf_counter() - start:.1f} s"
-    return "  ".join([f"{job.picture} -> {job.output}", f"{width}x{height}", *found, seconds])
+    names = f"{job.picture} -> {job.output}"
+    return "  ".join([names, f"{width}x{height}", *found, seconds])
 
 
 def _shown(name: ControlName, outcome: Outcome, whose: str) -> str:

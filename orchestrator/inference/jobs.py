@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.inference.image_files import SUFFIXES
+from gan.data.picture_file import SUFFIXES, picture_names
+from gan.errors import UserError
 from orchestrator.store.paths import COLORIZED
 
 
@@ -42,7 +43,11 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
     found: dict[Path, Job] = {}
     refused = []
     for path in paths:
-        names = _below(path, where) if path.is_dir() else [Path(path.name)]
+        try:
+            names = _below(path, where) if path.is_dir() else [Path(path.name)]
+        except UserError as error:
+            refused.append(str(error))
+            continue
         if not names:
             refused.append(
                 f"{path}: nothing to colour ({', '.join(sorted(SUFFIXES))}) in this folder"
@@ -62,17 +67,15 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
 
 def _below(folder: Path, where: OutputOptions) -> list[Path]:
     """Return the names of pictures below a folder, without hidden files and earlier outputs."""
-    return sorted(
-        file.relative_to(folder) for file in folder.rglob("*") if _is_input(file, folder, where)
-    )
+    names = map(Path, picture_names(str(folder)))
+    return [name for name in names if not _is_output(folder / name, folder, where)]
 
 
-def _is_input(file: Path, folder: Path, where: OutputOptions) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+def _is_output(file: Path, folder: Path, where: OutputOptions) -> bool:
     output = file.stem.endswith((COLORIZED, where.suffix or COLORIZED))
     if where.out is not None and folder.resolve() in where.out.resolve().parents:
         output |= where.out.resolve() in file.resolve().parents
-    return file.suffix.lower() in SUFFIXES and file.is_file() and not hidden and not output
+    return output
 
 
 def _refusal(job: Job, other: Job | None, where: OutputOptions, *, is_picture: bool) -> str:

@@ -13,7 +13,8 @@ from gan.colour.conversion import AB_SCALE, L_SCALE
 from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.inference.colorizer import SCALE
-from gan.model.networks import UNetGenerator, load_generator
+from gan.model.networks import UNetGenerator
+from gan.model.stored_generator import load_generator
 
 ONNX = "generator.onnx"
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")

@@ -4,7 +4,6 @@ Only that process writes the file, about once a second, so the file shows when t
 alive, however it ended.
 """
 
-import json
 import os
 import socket
 import time
@@ -15,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from gan import checkpoint
+from gan.plain_text import plain
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.paths import ATTEMPTS
+from orchestrator.store.sealed import sealed, unsealed
 from reports.phase import TrialPhase
 
 
@@ -78,19 +79,20 @@ class AttemptLog:
     def _write(self, **changes: Any) -> None:
         self._attempt = replace(self._attempt, seen=time.time(), **changes)
         with suppress(OSError):  # on a full disk the next checkpoint fails and ends the training
-            checkpoint.write_file(self._file, json.dumps(asdict(self._attempt)).encode())
+            checkpoint.write_file(self._file, sealed(asdict(self._attempt)))
 
 
 def attempts(trial: Path) -> list[Attempt]:
-    """Read a trial's attempts, oldest first, without unreadable ones."""
+    """Read a trial's attempts, oldest first, without damaged ones."""
     found = []
     for file in sorted((trial / ATTEMPTS).glob("[0-9]*.json")):
         try:
-            attempt = Attempt(**json.loads(file.read_bytes()))
+            attempt = Attempt(**unsealed(file.read_bytes()))
             ended = None if attempt.ended is None else TrialPhase(attempt.ended)
+            reason = plain(attempt.reason)
         except (OSError, ValueError, TypeError):
             continue
-        found.append(replace(attempt, ended=ended))
+        found.append(replace(attempt, ended=ended, reason=reason))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gan.plain_text import plain
 from gan.training.progress import Progress
 from reports.phase import TrialPhase
 
@@ -15,4 +16,7 @@ class TrialEvent:
     progress: Progress | None = None
     """Progress of the training; None if nothing was trained since the last event."""
     reason: str = ""
-    """Reason of a failure, prune or restart."""
+    """Reason of a failure, prune or restart; without credentials, since it is kept and shown."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", plain(self.reason))

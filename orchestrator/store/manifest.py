@@ -103,7 +103,7 @@ def _differences(before: Trial, now: Trial) -> list[str]:
 
 
 def names_of(trials: Sequence[Trial]) -> str:
-    """List the names of a few trials, and count the others."""
+    """Name some trials in a line, and count the others."""
     shown = ", ".join(f"[{t.name}]" for t in trials[:SHOWN])
     more = len(trials) - SHOWN
     return f"{shown} and {more} more" if more > 0 else shown

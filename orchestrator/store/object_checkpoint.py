@@ -28,7 +28,7 @@ def fetch_newest(
     already has is kept.
 
     Returns:
-        Directory of the checkpoint, with a manifest of these files; None if there is none.
+        Directory of the checkpoint, whose manifest marks the other files; None if there is none.
 
     Raises:
         OSError: the store fails; FileNotFoundError if a newer checkpoint came since the listing.
@@ -40,7 +40,7 @@ def fetch_newest(
     for name in sorted(manifests, reverse=True):
         step = Path(name).parent.name
         target = root / step
-        if _has(target, found[name].time, names):
+        if names is not None and _has(target, found[name].time, names):
             return target
         if _fetch(store, path, found, f"checkpoints/{step}", target, names):
             os.utime(target / checkpoint.MANIFEST, ns=(found[name].time, found[name].time))
@@ -49,11 +49,12 @@ def fetch_newest(
     return None
 
 
-def _has(target: Path, changed: int, names: Sequence[str] | None) -> bool:
+def _has(target: Path, changed: int, names: Sequence[str]) -> bool:
     manifest = target / checkpoint.MANIFEST
-    if names is None or not manifest.exists() or manifest.stat().st_mtime_ns != changed:
+    if not manifest.exists() or manifest.stat().st_mtime_ns != changed:
         return False
-    return all((target / name).exists() for name in names)
+    there = checkpoint.read(target, *names)
+    return there is not None and there.files.keys() == {*names}
 
 
 def _fetch(
@@ -68,6 +69,8 @@ def _fetch(
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         manifest = json.loads(store.read(f"{path}/{step}/{checkpoint.MANIFEST}"))
+        if not manifest.keys() >= {*checkpoint.FILES}:
+            return False
         wanted = {name: manifest[name] for name in (manifest if names is None else names)}
         for name, entry in manifest.items():
             if found[f"{step}/{name}"].size != entry["bytes"]:
@@ -77,7 +80,9 @@ def _fetch(
             with (temporary / name).open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != entry["sha256"]:
                     return False
-        (temporary / checkpoint.MANIFEST).write_text(json.dumps(wanted))
+        elsewhere = {checkpoint.ELSEWHERE: True}
+        there = {n: entry if n in wanted else entry | elsewhere for n, entry in manifest.items()}
+        (temporary / checkpoint.MANIFEST).write_text(json.dumps(there))
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
     except (ValueError, KeyError, TypeError, AttributeError):

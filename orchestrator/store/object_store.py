@@ -7,15 +7,15 @@ and endpoints come from the usual places: the environment, files, roles.
 import logging
 import re
 import shutil
-import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gan import plain_text
 from gan.errors import UserError
-from orchestrator.store.paths import shown
+from gan.plain_text import AMBIGUOUS, is_ambiguous, masked
 
 OPTIONS = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=30"}
 """Options of pyarrow by scheme: small files in one request, a limit to its own retries."""
@@ -64,14 +64,18 @@ class ObjectStore:
         scheme, _, rest = uri.partition("://")
         if scheme not in OPTIONS or not rest.strip("/"):
             valid = "s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
-            raise UserError(f"--storage: {uri!r} is no object store; valid: {valid}")
+            raise UserError(f"--storage: {masked(uri)!r} is no object store; valid: {valid}")
+        if is_ambiguous(uri):
+            raise UserError(f"--storage: {masked(uri)}: {AMBIGUOUS}")
         options = ("&" if "?" in uri else "?") + OPTIONS[scheme]
         try:
             self._files, self._root = fs.FileSystem.from_uri(uri + options)
         except (OSError, ValueError) as error:
-            raise UserError(f"--storage: {shown(uri)}: {first_line(error)}") from None
+            raise UserError(f"--storage: {masked(uri)}: {first_line(error)}") from None
         self._root = self._root.rstrip("/")
-        self.uri = shown(uri)
+        if not self._root:
+            raise UserError(f"--storage: {masked(uri)}: names no bucket")
+        self.uri = masked(uri)
 
     def check(self) -> None:
         """Check that the bucket exists: the listing of a missing bucket is merely empty.
@@ -149,9 +153,9 @@ def is_refusal(error: OSError) -> bool:
 
 def first_line(error: BaseException) -> str:
     """Return the answer of a store in one line."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    answer = re.sub(r"^.*?AWS Error |\s*\(Request ID: .*|; Details: .*", "", lines[0])
-    return textwrap.shorten(answer.rstrip("."), 160, placeholder=" ...")
+    answer = plain_text.first_line(error, 1000)
+    answer = re.sub(r"^.*?AWS Error |\s*\(Request ID: .*|; Details: .*", "", answer)
+    return plain_text.first_line(OSError(answer.rstrip(".")), 160)
 
 
 def with_retries(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gan import checkpoint
 from gan.errors import UserError
-from orchestrator.store.lease import hold_lease, live_lease
+from orchestrator.store.lease import SETTLE_SECONDS, hold_lease, live_lease
 from orchestrator.store.lock import lock
 from orchestrator.store.manifest import read_manifest
 from orchestrator.store.object_checkpoint import fetch_newest
@@ -38,6 +38,8 @@ from orchestrator.store.paths import (
     stop_object,
 )
 from orchestrator.sweep.messages import listed, nearest
+from reports.owner import FILE as OWNER
+from reports.owner import Owner, new_id
 
 LOOK_SECONDS = 5.0
 THREADS = 16
@@ -155,6 +157,27 @@ class ObjectSweep:
     def task_fields(self, key: str) -> dict[str, str]:
         """Return the fields of a ``TrialTask`` that locate the trial in the store."""
         return {"storage": self.uri, "path": f"{self.path}/{key}", "token": self._token}
+
+    def owner(self) -> Owner:
+        """Return the owner of the sweeps in the store, made by the first launch.
+
+        Raises:
+            UserError: the store fails or refuses.
+        """
+        with self.in_one_line():
+            if not self.storage.existing([OWNER]):
+                self.storage.write(OWNER, new_id().encode())
+                time.sleep(SETTLE_SECONDS)  # of several first launches, the last writer's id stays
+            return Owner(self.storage.read(OWNER).decode(), self.shown)
+
+    def known_owner(self) -> Owner | None:
+        """Return the owner of the sweeps in the store; None if nothing was launched into it.
+
+        Raises:
+            UserError: the store fails or refuses.
+        """
+        with self.in_one_line():
+            return self.owner() if self.storage.existing([OWNER]) else None
 
     def publish(self, name: str) -> None:
         """Upload a file of the mirror.

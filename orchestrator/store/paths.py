@@ -4,6 +4,8 @@ Below ``--runs``, or for checkpoints below ``--storage``::
 
     sweeps/NAME/trials.json       manifest of the last launch
     sweeps/NAME/claim.json        lock of a launch; in an object store its lease
+    sweeps/NAME/token             token of the last launch; in an object store part of the lease
+    sweeps/NAME/pictures.json     digests of the user's own datasets as of the last launch
     sweeps/NAME/stop              asks the sweep to stop
     sweeps/NAME/KEY/              a trial: checkpoints/ and samples/ (``gan.checkpoint``) and
         attempts/*.json           its attempt log
@@ -12,6 +14,7 @@ Below ``--runs``, or for checkpoints below ``--storage``::
         pruned.json               prune marker
         error.txt                 traceback of an internal error
     remote/STORE/sweeps/NAME/     mirror of a sweep in an object store
+    owner                         id of the owner of the sweeps (``reports.owner``)
     mlflow.db, mlartifacts/       tracking store, unless MLFLOW_TRACKING_URI names another
     reports/NAME/                 reports
 """
@@ -19,15 +22,17 @@ Below ``--runs``, or for checkpoints below ``--storage``::
 import hashlib
 import os
 import re
-import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from gan.config import TrainConfig
+from gan.plain_text import command_line, masked
 
 MANIFEST = "trials.json"
 LOCK = "claim.json"
+TOKEN = "token"
+PICTURES = "pictures.json"
 STOP = "stop"
 PRUNED = "pruned.json"
 ERROR = "error.txt"
@@ -47,8 +52,8 @@ class Locations:
     def command(self, *words: str) -> str:
         """Return a command line that works on these locations, quoted for a shell."""
         options = [] if self.runs == Path("runs") else ["--runs", str(self.runs)]
-        options += [] if self.storage is None else ["--storage", shown(self.storage)]
-        return shlex.join(["colorsweep", *options, *words])
+        options += [] if self.storage is None else ["--storage", masked(self.storage)]
+        return command_line(["colorsweep", *options, *words])
 
 
 def sweep_directory(runs: Path, sweep: str) -> Path:
@@ -88,10 +93,5 @@ def stop_object(sweep: str, key: str = "") -> str:
 
 def slug(uri: str) -> str:
     """Return a directory name for a URI."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", shown(uri).partition("?")[0].partition("://")[2])
+    name = re.sub(r"[^A-Za-z0-9]+", "-", masked(uri).partition("?")[0].partition("://")[2])
     return f"{name.strip('-')}-{hashlib.sha256(uri.encode()).hexdigest()[:8]}"
-
-
-def shown(uri: str) -> str:
-    """Return a URI for messages, without secrets."""
-    return re.sub(r"//[^/@]*@", "//***@", uri)

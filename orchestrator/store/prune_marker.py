@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from gan import checkpoint
 from gan.config import TrainConfig
 from orchestrator.store.paths import PRUNED
+from orchestrator.store.sealed import sealed, unsealed
 from orchestrator.sweep.spec import SweepSpec
 
 
@@ -43,7 +44,7 @@ def write_marker(trial: Path, marker: PruneMarker) -> None:
     Raises:
         OSError: the directory cannot be written to.
     """
-    checkpoint.write_file(trial / PRUNED, _MARKER.dump_json(marker, indent=1))
+    checkpoint.write_file(trial / PRUNED, sealed(_MARKER.dump_python(marker)))
 
 
 def read_marker(trial: Path) -> PruneMarker | None:
@@ -57,8 +58,8 @@ def read_marker(trial: Path) -> PruneMarker | None:
 def parse_marker(content: bytes) -> PruneMarker | None:
     """Parse the content of a marker file; return None if it is damaged."""
     try:
-        return _MARKER.validate_json(content)
-    except ValidationError:
+        return _MARKER.validate_python(unsealed(content))
+    except ValueError:
         return None
 
 

@@ -6,6 +6,8 @@ from orchestrator.store import manifest
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.store.object_sweep import ObjectSweep
 from orchestrator.store.paths import Locations
+from reports import owner
+from reports.owner import Owner
 
 SweepStore = LocalSweep | ObjectSweep
 
@@ -32,6 +34,17 @@ def opened_root(locations: Locations, sweep: str, *, launched: bool) -> Path:
     if launched:
         store.require_launched()
     return store.root
+
+
+def known_owner(locations: Locations) -> Owner | None:
+    """Return the owner of the sweeps that were launched here; None if none was.
+
+    Raises:
+        UserError: the object store fails or refuses.
+    """
+    if locations.storage is None:
+        return owner.known_owner(locations.runs)
+    return ObjectSweep(locations.storage, locations.runs, "").known_owner()
 
 
 def launched_sweeps(locations: Locations) -> list[str]:

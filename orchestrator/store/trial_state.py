@@ -10,6 +10,7 @@ from typing import Any
 
 from gan import checkpoint
 from gan.errors import UserError
+from gan.plain_text import masked
 from orchestrator.store.attempts import Attempt, attempts
 from orchestrator.store.lock import is_locked
 from orchestrator.store.paths import ERROR, trial_directory
@@ -34,6 +35,8 @@ class TrialState:
     epoch: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     """Newest value of each metric."""
+    dataset_digest: str = ""
+    """Digest of the pictures that it was trained on (``gan.data.datasets.Dataset``)."""
     marker: PruneMarker | None = None
     history: Sequence[Mapping[str, Any]] = ()
     """History of the metrics."""
@@ -72,20 +75,25 @@ class TrialState:
         return ranks if self.marker is None else ranks | {self.marker.step: self.marker.rank}
 
 
-def state_of(trial: Trial, directory: Path) -> TrialState:
-    """Read a trial's newest sound checkpoint, marker and attempts."""
+def state_of(trial: Trial, directory: Path, *, generator: bool = False) -> TrialState:
+    """Read a trial's newest sound checkpoint, marker and attempts.
+
+    With ``generator`` every byte of the generator is verified, too: 67 MB at 64 base channels.
+    """
     state = TrialState(
         total_steps=trial.config.steps,
         marker=read_marker(directory),
         attempts=attempts(directory),
         is_locked=is_locked(directory),
     )
-    if (newest := checkpoint.newest(directory, digests=False)) is None:
+    names = (checkpoint.TRIAL, *(checkpoint.GENERATOR, checkpoint.CONFIG) * generator)
+    if (newest := checkpoint.newest(directory, *names)) is None:
         return state
-    content = checkpoint.read_trial(newest)
+    content = newest.trial
     return replace(
         state,
         step=content["step"],
+        dataset_digest=content["dataset_digest"],
         total_steps=trial.config.total_steps(content["images"]),
         epoch=content["epoch"],
         metrics=checkpoint.newest_metrics(content["history"]),
@@ -94,10 +102,13 @@ def state_of(trial: Trial, directory: Path) -> TrialState:
 
 
 def states_of(spec: SweepSpec, trials: Sequence[Trial], runs: Path) -> dict[str, TrialState]:
-    """Return the states of a sweep's trials by key, without markers made on other terms."""
+    """Return the states of a sweep's trials by key, without markers made on other terms.
+
+    The generators are verified: a launch leaves a finished trial alone.
+    """
     states = {}
     for trial in trials:
-        state = state_of(trial, trial_directory(runs, spec.name, trial.key))
+        state = state_of(trial, trial_directory(runs, spec.name, trial.key), generator=True)
         if state.marker is not None and state.marker.terms != pruning_terms(spec, trial.config):
             state = replace(state, marker=None)
         states[trial.key] = state
@@ -108,7 +119,7 @@ def keep_traceback(directory: Path, error: Exception) -> str:
     """Save the traceback of an internal error in the trial's directory; return one line."""
     file = directory / ERROR
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(traceback.format_exception(error)))
+    file.write_text(masked("".join(traceback.format_exception(error))))
     return f"{type(error).__name__}: {error} ({file})"
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ValidationError
 
+from gan.plain_text import cut
+
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe a validation error in one line: the key, the mistake, the valid values."""
@@ -32,11 +34,6 @@ def key_of(loc: tuple[int | str, ...]) -> str:
     # pydantic's location of a target includes the type that was tried.
     aside = ("controls", "float", "literal['any']")
     return ".".join(str(part) for part in loc if part not in aside)
-
-
-def cut(text: str, most: int) -> str:
-    """Shorten a text to about ``most`` characters by leaving out its middle."""
-    return text if len(text) <= most else f"{text[: 2 * most // 3]} ... {text[-most // 3 :]}"
 
 
 def short(value: object) -> str:

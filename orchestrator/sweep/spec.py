@@ -40,6 +40,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from gan.byte_names import require_utf8
 from gan.config import TrainConfig
 from gan.control import CONTROLS, Control
 from gan.errors import UserError
@@ -61,7 +62,6 @@ SECTIONS = ("settings", "axes", "points", "resources", "objective", "search", "s
 LIGHTNESS = ("value", "brightness", "lightness", "luminance")
 MAX_BYTES = 2_000_000
 MAX_TRIALS = 10_000
-"""Trials that a file may name, or a search choose."""
 SHIPPED = Path(__file__).parent.parent.parent / "sweeps"
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -117,6 +117,12 @@ def find_sweep(name: str) -> Path:
     raise UserError(f"{name}: no such sweep file{nearest(name, known)}; there are: {listed(known)}")
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether a sweep file is a shipped one, or an unchanged copy of it under the same name."""
+    shipped = SHIPPED / path.name
+    return shipped.is_file() and shipped.read_bytes() == path.read_bytes()
+
+
 def read_sweep(path: Path) -> SweepSpec:
     """Read a sweep file; the sweep has the file's name without its suffix.
 
@@ -170,6 +176,7 @@ def require_name(name: str, where: str) -> None:
     Raises:
         UserError: the name is not valid; the message begins with ``where``.
     """
+    require_utf8("name of the sweep", name)
     if name[:1] in ("", ".", "-") or "/" in name or not name.isprintable() or name == "Default":
         raise UserError(
             f"{where}: {name!r} cannot name a sweep; valid names have printable characters without "

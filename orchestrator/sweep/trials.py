@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from gan.config import TrainConfig
 from gan.control import CONTROLS
 from gan.errors import UserError
+from gan.plain_text import printable
 from orchestrator.sweep.messages import explain, key_of, unknown
 from orchestrator.sweep.search_settings import Objective, metric_names
 from orchestrator.sweep.spec import Settings, SweepSpec
@@ -69,8 +70,7 @@ def grid_baselines(spec: SweepSpec) -> tuple[list[str], list[Trial]]:
     """Return the trials that the point {} stands for in a grid over controls and other settings.
 
     There is one for each combination of the settings' values that makes another trial without
-    control; the names of the settings that vary among them come first. Both are empty where the
-    point {} is the one baseline of the grid, or none.
+    control; the names of the settings that vary among them come first. Otherwise both are empty.
 
     Raises:
         UserError: a value is out of range, or the axes give several lengths.
@@ -229,7 +229,7 @@ def target_text(control: dict[str, Any]) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return json.dumps(value).replace('"', "")
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else printable(str(value))
 
 
 def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:

@@ -5,7 +5,8 @@ training is killed (out of memory, driver fault), the next one starts in a secon
 quarter of a minute, in a clean state. Training never waits for the launch to read its progress.
 
 Both sides exchange pickled objects through a pipe. In: a ``TrialTask``, or ``STOP_REQUEST``. Out: a
-``TrialEvent`` about once a second and at the end, of phase *died* if the training was killed.
+``TrialEvent`` about once a second and at the end, of phase *died* if the training was killed; or an
+``ImportError`` at the start.
 """
 
 import importlib
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 
+from gan.plain_text import masked
 from orchestrator.store.events import TrialEvent
 from orchestrator.worker.run import TrialTask, run
 from orchestrator.worker.stop_signal import StopReason, StopSignal
@@ -46,7 +48,8 @@ class TrainingProcess:
         self._pipe, other = Pipe()
         with other:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "orchestrator.worker.process", str(other.fileno())],
+                # -P: else modules of this directory, which is the user's, would come before ours.
+                [sys.executable, "-P", "-m", "orchestrator.worker.process", str(other.fileno())],
                 pass_fds=[other.fileno()],
                 env=os.environ | {"OMP_NUM_THREADS": str(threads)},
                 start_new_session=True,  # only the launch gets Ctrl-C, and asks to stop
@@ -71,7 +74,10 @@ class TrainingProcess:
         while True:
             if not stopping and (stopping := should_stop()):
                 self._send(STOP_REQUEST)
-            event = self._next_event()
+            try:
+                event = self._next_event()
+            except ImportError as error:
+                return TrialEvent(task.key, TrialPhase.FAILED, reason=str(error))
             if event is None or event.key != task.key:  # or left over from an earlier trial
                 continue
             if event.phase is TrialPhase.DIED:
@@ -87,10 +93,15 @@ class TrainingProcess:
     def _next_event(self) -> TrialEvent | None:
         """Wait for an event, at most ``LOOK_SECONDS``."""
         try:
-            event: TrialEvent | None = self._pipe.recv() if self._pipe.poll(LOOK_SECONDS) else None
+            found: object = self._pipe.recv() if self._pipe.poll(LOOK_SECONDS) else None
         except (EOFError, OSError):
+            if (code := self._process.wait()) > 0:  # not killed
+                raise ImportError(f"the node cannot train: exit code {code}") from None
             raise Died("with the process that it was forked from") from None
-        return event
+        if isinstance(found, ImportError):
+            raise found
+        assert found is None or isinstance(found, TrialEvent)
+        return found
 
     @property
     def is_alive(self) -> bool:
@@ -106,8 +117,13 @@ class TrainingProcess:
 def main() -> None:
     """Fork a training for each task; end it, and return, when the worker ends."""
     pipe = Connection(int(sys.argv[1]))
-    for name in IMPORTED:
-        importlib.import_module(name)
+    try:
+        for name in IMPORTED:
+            importlib.import_module(name)
+    except Exception as error:  # a module may do anything; a retry would not help
+        traceback.print_exc()
+        pipe.send(ImportError(f"the node cannot import {name} ({type(error).__name__}: {error})"))
+        return
     import torch
 
     from gan.versions import versions
@@ -191,7 +207,7 @@ def _train(task: TrialTask, started: float, events: Connection, theirs: list[Con
     try:
         emit(run(task, started, emit, stop))
     except Exception as error:  # an internal error: a retry would not help
-        traceback.print_exc()
+        print(masked(traceback.format_exc()), file=sys.stderr)
         reason = f"{type(error).__name__}: {error}"
         emit(TrialEvent(task.key, TrialPhase.FAILED, reason=reason))
     os._exit(0)  # at once: nothing is left to save

@@ -12,6 +12,7 @@ from gan.errors import UserError
 from gan.training.progress import Progress
 from orchestrator.store.attempts import AttemptLog, attempts
 from orchestrator.store.events import TrialEvent
+from orchestrator.store.local_sweep import require_shared
 from orchestrator.store.lock import lock
 from orchestrator.store.paths import STOP, baseline_directory
 from orchestrator.store.prune_marker import read_marker
@@ -47,7 +48,7 @@ class TrialTask:
     path: str = ""
     """Path of the trial in the object store."""
     token: str = ""
-    """Token of the launch's lease in the object store."""
+    """Token of the launch, in the sweep's directory or its lease; empty without a launch."""
 
     def load(self) -> None:
         """Load the pictures, or keep those of the last task if they are the same."""
@@ -129,7 +130,10 @@ def run(
 
 def _trial(task: TrialTask, stop: StopSignal) -> "LocalTrial | UploadedTrial":
     if task.storage is None:
-        return LocalTrial(Path(task.directory), stop)
+        directory = Path(task.directory)
+        if task.token:
+            require_shared(directory.parent, task.token)
+        return LocalTrial(directory, stop)
     from orchestrator.worker.upload import UploadedTrial
 
     return UploadedTrial(task.storage, task.path, task.token, stop)

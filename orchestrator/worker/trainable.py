@@ -1,6 +1,8 @@
 """Function that Ray Tune runs for one trial, from its newest sound checkpoint."""
 
 import time
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import ray
@@ -27,6 +29,27 @@ def _node_is_going() -> bool:
     # Ray Train's own preemption watcher calls this; there is no public function.
     draining = ray._private.state.state.get_draining_nodes()
     return ray.get_runtime_context().get_node_id() in draining
+
+
+def trainable() -> Callable[[dict[str, Any]], None]:
+    """Return the function for Ray Tune, which imports ``run_trial`` on the worker.
+
+    Ray sends a function within a function whole. If the import fails there, the trial fails in one
+    line, with an event of plain values; of ``run_trial`` itself Ray would make a death of the
+    worker, and Tune would try again.
+    """
+
+    def train(config: dict[str, Any]) -> None:
+        try:
+            from orchestrator.worker.trainable import run_trial
+        except Exception as error:  # a module of that name may do anything
+            reason = f"the node cannot import colorsweep ({type(error).__name__}: {error})"
+            failed = {"phase": "failed", "progress": None, "reason": reason}
+            tune.report({"event": SimpleNamespace(key=config["task"]["key"], **failed)})
+        else:
+            run_trial(config)
+
+    return train
 
 
 def run_trial(config: dict[str, Any]) -> None:

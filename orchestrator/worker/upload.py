@@ -5,18 +5,20 @@ uploads the trial's files. A checkpoint's manifest comes last and makes the chec
 older checkpoint is removed once the newer one has arrived.
 """
 
-import json
 import logging
 import os
 import shutil
 import threading
 import time
+import traceback
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from gan import checkpoint
+from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
+from gan.plain_text import masked
 from gan.training.progress import Progress
 from gan.training.saver import KEEP_CHECKPOINTS
 from orchestrator.store.lease import read_lease
@@ -80,8 +82,8 @@ class UploadedTrial:
         with_retries(self._look, self._where)
         found = None if self._stop.is_set() else self._fetch(self._path, self.directory)
         if found is not None:
-            self._kept = [found.name]
-            self.durable_step = checkpoint.read_trial(found)["step"]
+            self._kept = [found.path.name]
+            self.durable_step = found.trial["step"]
         self._thread.start()
         return self
 
@@ -121,12 +123,13 @@ class UploadedTrial:
         for name in ("checkpoints", "samples", ATTEMPTS, "baseline", ".upload"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
 
-    def _fetch(self, path: str, trial: Path) -> Path | None:
-        def fetch() -> Path | None:
+    def _fetch(self, path: str, trial: Path) -> Checkpoint | None:
+        def fetch() -> None:
             # List again on each try: another worker may have removed listed objects.
-            return fetch_newest(self._store, path, self._store.entries(path), trial)
+            fetch_newest(self._store, path, self._store.entries(path), trial)
 
-        return with_retries(fetch, self._where)
+        with_retries(fetch, self._where)
+        return checkpoint.newest(trial, checkpoint.TRIAL)
 
     def _run(self) -> None:
         try:
@@ -137,7 +140,7 @@ class UploadedTrial:
         except StorageError as error:
             self._fail(str(error))
         except Exception as error:  # an internal error: without a thread nothing is uploaded
-            log.exception("uploads")
+            log.error("uploads: %s", masked(traceback.format_exc()))
             self._fail(f"{type(error).__name__}: {error}")
 
     def _fail(self, reason: str) -> None:
@@ -161,10 +164,10 @@ class UploadedTrial:
         looking = closing or time.monotonic() >= self._look_at
         if looking:
             self._look()
-        newest = checkpoint.newest(self.directory, digests=False)
+        newest = checkpoint.newest(self.directory, checkpoint.TRIAL)
         self._send("samples/*.png")  # before the checkpoint whose history refers to them
-        if newest is not None and newest.name not in self._kept:
-            self._send_checkpoint(newest)
+        if newest is not None and newest.path.name not in self._kept:
+            self._send_checkpoint(newest.path)
         if looking:
             for pattern in SMALL_FILES:
                 self._send(pattern)
@@ -196,16 +199,17 @@ class UploadedTrial:
         aside.mkdir()
         for file in path.iterdir():
             os.link(file, aside / file.name)
-        manifest = json.loads((aside / checkpoint.MANIFEST).read_bytes())
+        if (found := checkpoint.read(aside)) is None:
+            return  # damaged, or being removed: what the store has is kept
         root = str(checkpoint.checkpoints_of(Path(self._path)))
-        for name in manifest:
+        for name in found.files:
             self._store.upload(aside / name, f"{root}/{path.name}/{name}")
         arrived = self._store.entries(f"{root}/{path.name}")
-        for name, entry in manifest.items():
-            if name not in arrived or arrived[name].size != entry["bytes"]:
+        for name, content in found.files.items():
+            if name not in arrived or arrived[name].size != len(content):
                 raise OSError(f"{name} did not arrive whole")
         self._store.upload(aside / checkpoint.MANIFEST, f"{root}/{path.name}/{checkpoint.MANIFEST}")
-        self.durable_step = checkpoint.read_trial(aside)["step"]
+        self.durable_step = found.trial["step"]
         self._kept = [*self._kept, path.name][-KEEP_CHECKPOINTS:]
         for name in {entry.partition("/")[0] for entry in self._store.entries(root)}:
             if name not in self._kept:

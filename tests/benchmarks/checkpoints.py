@@ -41,7 +41,7 @@ def main() -> None:
         )
         newest = checkpoint.newest(Path(scratch))
         assert newest is not None
-        size = sum(file.stat().st_size for file in newest.iterdir())
+        size = sum(file.stat().st_size for file in newest.path.iterdir())
     last = heard[-1]
     share = last.checkpoint_seconds / (last.checkpoint_seconds + last.seconds)
     parameters = sum(

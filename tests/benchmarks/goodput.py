@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+from gan import checkpoint
+from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
 from orchestrator.store.attempts import attempts
 from orchestrator.sweep.spec import read_sweep
@@ -147,7 +149,8 @@ def _trainable(config: dict[str, Any]) -> None:
     trainer = Trainer(trial, load(trial), torch.device("cpu"))
     if (found := tune.get_checkpoint()) is not None:
         with found.as_directory() as directory:
-            trainer.training.restore(Path(directory))
+            files = {name: (Path(directory) / name).read_bytes() for name in checkpoint.FILES}
+            trainer.training.restore(Checkpoint(Path(directory), files))
     noted = 0.0
     while trainer.training.step < trainer.training.total_steps:
         trainer.training.train_step()

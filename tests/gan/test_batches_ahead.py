@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from gan.data.batches import AHEAD, Batches, held_out, training_batch
 from gan.data.datasets import load
@@ -21,7 +20,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Numbered:
-    """Pictures of 40x48 whose noise is their number; counts how often each is opened."""
+    """Pictures of 40x48 whose noise is their number; counts how often each is read."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -30,9 +29,9 @@ class Numbered:
     def __len__(self) -> int:
         return self.count
 
-    def open(self, index: int) -> Image.Image:
+    def read(self, index: int) -> Pixels:
         self.opened[index] += 1
-        return noise(40, 48, seed=index)
+        return np.asarray(noise(40, 48, seed=index))
 
     def identity(self) -> bytes:
         return b"numbered"

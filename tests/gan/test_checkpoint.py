@@ -12,12 +12,20 @@ import pytest
 import torch
 
 from gan import checkpoint
-from gan.config import TrainConfig
-from gan.errors import UserError
-from gan.model.networks import build, load_generator
 
 ROOT = Path(__file__).parents[2]
-FILES = {"weights.bin": bytes(range(256)) * 40, "trial.json": b'{"step": 0}'}
+FILES = {
+    "generator.safetensors": bytes(range(256)) * 40,
+    "config.json": b"{}",
+    "training.safetensors": bytes(9_000),
+    "trial.json": b'{"step": 0}',
+}
+
+
+def newest(trial: Path, *names: str) -> Path | None:
+    """The directory of the newest checkpoint."""
+    found = checkpoint.newest(trial, *names)
+    return None if found is None else found.path
 
 
 def listing(directory: Path) -> list[str]:
@@ -33,12 +41,12 @@ def run(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
 
 
 def truncate(path: Path) -> None:
-    file = path / "weights.bin"
+    file = path / "generator.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
 
 
 def flip_a_bit(path: Path) -> None:
-    file = path / "weights.bin"
+    file = path / "generator.safetensors"
     content = bytearray(file.read_bytes())
     content[5000] ^= 1
     file.write_bytes(content)
@@ -82,19 +90,19 @@ def test_names_of_steps_sort_like_steps() -> None:
 def test_the_newest_is_that_of_the_highest_step_in_whatever_order_written(tmp_path: Path) -> None:
     for step in (5, 1000, 40):
         checkpoint.write(tmp_path, step, FILES)
-    assert checkpoint.newest(tmp_path) == tmp_path / "checkpoints" / "step-00001000"
+    assert newest(tmp_path) == tmp_path / "checkpoints" / "step-00001000"
 
 
 def test_a_trial_without_checkpoints_has_no_newest(tmp_path: Path) -> None:
-    assert checkpoint.newest(tmp_path) is None
-    assert checkpoint.newest(tmp_path / "nowhere") is None
+    assert newest(tmp_path) is None
+    assert newest(tmp_path / "nowhere") is None
 
 
 def test_a_step_written_again_is_replaced(tmp_path: Path) -> None:
     checkpoint.write(tmp_path, 5, {"old.bin": b"old"})
     path = checkpoint.write(tmp_path, 5, FILES)
-    assert listing(path) == ["manifest.json", *sorted(FILES)]
-    assert checkpoint.newest(tmp_path) == path
+    assert listing(path) == sorted(["manifest.json", *FILES])
+    assert newest(tmp_path) == path
 
 
 @pytest.mark.parametrize(
@@ -108,32 +116,46 @@ def test_a_damaged_newest_checkpoint_is_skipped_with_a_warning_for_the_one_befor
     damaged = checkpoint.write(tmp_path, 2, FILES)
     damage(damaged)
     with caplog.at_level(logging.WARNING):
-        assert checkpoint.newest(tmp_path) == sound
+        assert newest(tmp_path) == sound
     assert [str(damaged) in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_no_sound_checkpoint_is_none_at_all(tmp_path: Path) -> None:
     for step in (1, 2):
         lose_the_manifest(checkpoint.write(tmp_path, step, FILES))
-    assert checkpoint.newest(tmp_path) is None
+    assert newest(tmp_path) is None
 
 
-def test_a_quick_look_compares_sizes_only(tmp_path: Path) -> None:
+def test_what_is_read_is_verified_byte_by_byte_and_the_rest_by_its_size(tmp_path: Path) -> None:
     first = checkpoint.write(tmp_path, 1, FILES)
     altered = checkpoint.write(tmp_path, 2, FILES)
     flip_a_bit(altered)
-    assert checkpoint.newest(tmp_path, digests=False) == altered
+    found = checkpoint.newest(tmp_path, "trial.json")
+    assert found is not None
+    assert (found.path, found.files) == (altered, {"trial.json": FILES["trial.json"]})
+    assert newest(tmp_path, "generator.safetensors") == first
     truncate(altered)
-    assert checkpoint.newest(tmp_path, digests=False) == first
+    assert newest(tmp_path, "trial.json") == first
+
+
+@pytest.mark.parametrize("listed", [[], ["trial.json"], [*FILES][:-1]])
+def test_a_manifest_that_lists_too_few_files_is_no_manifest(
+    tmp_path: Path, listed: list[str]
+) -> None:
+    first = checkpoint.write(tmp_path, 1, FILES)
+    file = checkpoint.write(tmp_path, 2, FILES) / "manifest.json"
+    manifest = json.loads(file.read_bytes())
+    file.write_text(json.dumps({name: manifest[name] for name in listed}))
+    assert newest(tmp_path) == newest(tmp_path, "trial.json") == first
 
 
 @pytest.mark.parametrize("name", ["step-00000002.bak", "step-00000002 (copy)", "step-last"])
 def test_a_directory_that_somebody_put_there_is_no_checkpoint(tmp_path: Path, name: str) -> None:
     path = checkpoint.write(tmp_path, 1, FILES)
     (path.parent / name).mkdir()
-    assert checkpoint.newest(tmp_path) == path
+    assert newest(tmp_path) == path
     checkpoint.prune(tmp_path, keep=1)
-    assert checkpoint.newest(tmp_path) == path
+    assert newest(tmp_path) == path
 
 
 def test_pruning_keeps_the_newest_sound_ones(tmp_path: Path) -> None:
@@ -148,8 +170,8 @@ def test_pruning_removes_what_a_killed_process_left(tmp_path: Path) -> None:
     checkpoint.write(tmp_path, 1, FILES)
     leftover = tmp_path / "checkpoints" / ".step-00000002.1"
     leftover.mkdir()
-    (leftover / "weights.bin").write_bytes(b"half")
-    assert checkpoint.newest(tmp_path) == tmp_path / "checkpoints" / "step-00000001"
+    (leftover / "generator.safetensors").write_bytes(b"half")
+    assert newest(tmp_path) == tmp_path / "checkpoints" / "step-00000001"
     checkpoint.prune(tmp_path, keep=2)
     assert listing(tmp_path / "checkpoints") == ["step-00000001"]
 
@@ -180,7 +202,7 @@ def test_a_checkpoint_that_fails_midway_leaves_the_old_and_nothing_else(
     old = checkpoint.write(tmp_path, 1, FILES)
     before = contents(old)
     assert run(FULL_DISK, str(tmp_path), step).wait() == 7
-    assert checkpoint.newest(tmp_path) == old
+    assert newest(tmp_path) == old
     assert contents(old) == before
     assert listing(tmp_path / "checkpoints") == [old.name]
 
@@ -199,11 +221,11 @@ from gan import checkpoint
 
 trial = Path(sys.argv[1])
 found = checkpoint.newest(trial)
-step = int(found.name.removeprefix("step-")) if found else 0
+step = int(found.path.name.removeprefix("step-")) if found else 0
 while True:
     step += 1
     content = str(step).encode() * 50_000
-    checkpoint.write(trial, step, {name: content for name in ("a.bin", "b.bin", "c.bin")})
+    checkpoint.write(trial, step, {name: content for name in checkpoint.FILES})
     checkpoint.prune(trial, 2)
 """
 
@@ -214,7 +236,7 @@ def test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path
     for _ in range(12):
         process = run(WRITE_ON, str(tmp_path))
         try:
-            while (found := checkpoint.newest(tmp_path, digests=False)) is None or (
+            while (found := newest(tmp_path, "trial.json")) is None or (
                 int(found.name.removeprefix("step-")) <= before
             ):
                 assert process.poll() is None
@@ -223,12 +245,12 @@ def test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path
         finally:
             process.kill()
             process.wait()
-        newest = checkpoint.newest(tmp_path)
-        assert newest is not None
-        step = int(newest.name.removeprefix("step-"))
+        whole = newest(tmp_path)
+        assert whole is not None
+        step = int(whole.name.removeprefix("step-"))
         assert step > before
-        for name in ("a.bin", "b.bin", "c.bin"):
-            assert (newest / name).read_bytes() == str(step).encode() * 50_000
+        for name in checkpoint.FILES:
+            assert (whole / name).read_bytes() == str(step).encode() * 50_000
         before = step
     checkpoint.prune(tmp_path, keep=2)
     assert len(listing(tmp_path / "checkpoints")) <= 2
@@ -246,45 +268,3 @@ def test_packed_tensors_come_back_bit_for_bit() -> None:
     for name, tensor in tensors.items():
         assert unpacked[name].dtype == tensor.dtype
         assert torch.equal(unpacked[name].nan_to_num(99), tensor.nan_to_num(99))
-
-
-def save_generator(directory: Path, config: TrainConfig) -> torch.nn.Module:
-    generator, _ = build(config)
-    (directory / "config.json").write_text(config.model_dump_json())
-    (directory / "generator.safetensors").write_bytes(checkpoint.pack(generator.state_dict()))
-    return generator
-
-
-@pytest.mark.parametrize("image_size", [32, 64])
-def test_a_generator_loaded_colours_as_the_one_saved(tmp_path: Path, image_size: int) -> None:
-    config = TrainConfig.model_validate({"steps": 1, "base_channels": 4, "image_size": image_size})
-    generator = save_generator(tmp_path, config)
-    loaded = load_generator(tmp_path)
-    assert not loaded.training
-    l = torch.linspace(-1, 1, 2 * image_size**2).view(2, 1, image_size, image_size)  # noqa: E741
-    assert torch.equal(loaded(l), generator.eval()(l))
-
-
-def test_where_there_is_no_generator_is_the_users_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no generator to load") as caught:
-        load_generator(tmp_path)
-    assert str(tmp_path) in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["config.json", "generator.safetensors"])
-@pytest.mark.parametrize("content", [b"", b"no such thing", b"\xff" * 100])
-def test_a_generator_that_cannot_be_read_is_the_users_mistake(
-    tmp_path: Path, name: str, content: bytes
-) -> None:
-    save_generator(tmp_path, TrainConfig(steps=1, base_channels=4))
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=r"no generator to load"):
-        load_generator(tmp_path)
-
-
-def test_the_weights_of_another_architecture_are_the_users_mistake(tmp_path: Path) -> None:
-    save_generator(tmp_path, TrainConfig(steps=1, base_channels=4))
-    other = TrainConfig(steps=1, base_channels=8).model_dump_json()
-    (tmp_path / "config.json").write_text(other)
-    with pytest.raises(UserError, match=r"no generator to load"):
-        load_generator(tmp_path)

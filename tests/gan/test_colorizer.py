@@ -231,15 +231,25 @@ def test_grey_has_no_hue() -> None:
     assert outcomes(picture, {"hue": 0.6})["hue"].achieved is not None
 
 
-def test_a_trials_directory_stands_for_its_newest_checkpoint(tmp_path: Path) -> None:
+def test_a_trials_directory_stands_for_its_newest_sound_checkpoint(tmp_path: Path) -> None:
+    trial, seen = tmp_path / "trial", photograph()
     for step, seed in ((3, 5), (6, 7)):
-        files = {
+        files = dict.fromkeys(checkpoint.FILES, b"{}") | {
             name: (save(config(seed=seed), tmp_path / "x") / name).read_bytes()
             for name in (checkpoint.GENERATOR, checkpoint.CONFIG)
         }
-        checkpoint.write(tmp_path / "trial", step, files)
-    expected = Colorizer(vivid(config(seed=7)))(photograph())
-    np.testing.assert_array_equal(Colorizer.load(tmp_path / "trial")(photograph()), expected)
+        newest = checkpoint.write(trial, step, files)
+    expected = Colorizer(vivid(config(seed=7)))(seen)
+    np.testing.assert_array_equal(Colorizer.load(trial)(seen), expected)
+    weights = newest / checkpoint.GENERATOR
+    content = bytearray(weights.read_bytes())
+    content[-2] ^= 1  # a weight
+    weights.write_bytes(content)
+    expected = Colorizer(vivid(config(seed=5)))(seen)
+    np.testing.assert_array_equal(Colorizer.load(trial)(seen), expected)
+    for path in (newest, weights):
+        with pytest.raises(UserError, match="a damaged checkpoint"):
+            Colorizer.load(path)
 
 
 def test_an_onnx_file_is_refused_with_what_to_take() -> None:

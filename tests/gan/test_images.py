@@ -6,7 +6,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from gan.data.datasets import PHOTOS
-from gan.data.images import Pixels, read_photograph
+from gan.data.images import read_photograph
+from gan.data.picture_file import Pixels
 from gan.errors import UserError
 
 
@@ -35,11 +36,11 @@ def test_a_picture_is_turned_upright(tmp_path: Path, orientation: int) -> None:
     np.testing.assert_array_equal(read_photograph(file, 32), upright)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK"])
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
 def test_a_picture_of_another_kind_is_read_as_rgb(tmp_path: Path, mode: str) -> None:
     with Image.open(sorted((PHOTOS / "train").iterdir())[0]) as photograph:
         picture = photograph.convert("RGB")
-        file = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+        file = tmp_path / "a.png"
         picture.convert(mode).save(file)
         pixels = read_photograph(file, 32)
         assert pixels.shape[2] == 3
@@ -75,5 +76,5 @@ def test_a_truncated_picture_of_any_format_is_a_user_error(tmp_path: Path) -> No
         for share in (0.0, 0.01, 0.3, 0.9):
             file = tmp_path / f"a{suffix}"
             file.write_bytes(buffer.getvalue()[: int(len(buffer.getvalue()) * share)])
-            with pytest.raises(UserError, match="cannot be read as an image"):
+            with pytest.raises(UserError, match=r"cannot be read as an image|is empty"):
                 read_photograph(file, 32)

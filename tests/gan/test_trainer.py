@@ -117,7 +117,7 @@ def test_a_damaged_checkpoint_costs_the_way_from_the_one_before(
     assert resumed.fit(tmp_path)
     assert everything(resumed) == everything(whole)
     assert (newest := checkpoint.newest(tmp_path)) is not None
-    assert newest.name == "step-00000004"
+    assert newest.path.name == "step-00000004"
 
 
 def test_a_longer_training_goes_on_from_the_shorter(start: Start, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from gan import checkpoint
 from gan.errors import TrainingError
-from gan.model.networks import load_generator
+from gan.model.stored_generator import load_generator
 from tests.support.trainings import Start, points, save
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_nothing_of_it_is_kept(
         of.fit(tmp_path)
     assert all(math.isfinite(v) for _, metrics in points(of) for v in metrics.values())
     if (kept := checkpoint.newest(tmp_path)) is not None:
-        assert all(t.isfinite().all() for t in load_generator(kept).state_dict().values())
+        assert all(t.isfinite().all() for t in load_generator(kept.path).state_dict().values())
 
 
 def test_what_was_trained_before_a_loss_was_not_finite_is_kept(
@@ -40,7 +40,8 @@ def test_what_was_trained_before_a_loss_was_not_finite_is_kept(
     checkpoint.write(tmp_path, 10, damaged)
     with pytest.raises(TrainingError, match=r"exploded, at step 1[1-5]"):
         start(steps=20).fit(tmp_path)
-    assert checkpoint.newest(tmp_path) == fit_on
+    assert (kept := checkpoint.newest(tmp_path)) is not None
+    assert kept.path == fit_on.path
 
 
 def test_weights_that_are_not_finite_are_never_kept(start: Start, tmp_path: Path) -> None:
@@ -104,7 +105,8 @@ def test_a_checkpoint_of_other_networks_is_refused_in_one_line(
     start: Start, tmp_path: Path
 ) -> None:
     start(steps=1).fit(tmp_path)
-    (found,) = (tmp_path / "checkpoints").iterdir()
+    found = checkpoint.newest(tmp_path)
+    assert found is not None
     with pytest.raises(TrainingError, match="other networks") as caught:
         start(base_channels=8).training.restore(found)
     assert "\n" not in str(caught.value)

@@ -12,7 +12,7 @@ from gan import checkpoint
 from gan.evaluation import samples
 from gan.evaluation.evaluate import generated
 from gan.evaluation.reference import shown
-from gan.model.networks import load_generator
+from gan.model.stored_generator import load_generator
 from gan.training import session
 from gan.training.progress import Progress
 from gan.training.state import Training
@@ -169,7 +169,7 @@ def test_the_checkpoints_generator_makes_the_pictures_of_the_grid(
     of.fit(tmp_path)
     newest = checkpoint.newest(tmp_path)
     assert newest is not None
-    loaded = load_generator(newest)
+    loaded = load_generator(newest.path)
     with torch.inference_mode():
         ab = loaded(of.training.held_out.l)
         assert torch.allclose(

@@ -21,7 +21,7 @@ def test_a_stop_within_the_last_evaluation_is_heard_and_nothing_of_it_is_kept(
     assert len(asked) == 3, "nine targets were to be measured"
     newest = checkpoint.newest(tmp_path / "stopped")
     assert newest is not None
-    assert checkpoint.read_trial(newest)["step"] == 10, "as of the evaluation before"
+    assert newest.trial["step"] == 10, "as of the evaluation before"
     again = start(controls=ANY, steps=12)
     assert again.fit(tmp_path / "stopped")
     alone = start(controls=ANY, steps=12)

@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 from skimage.color import rgb2lab
 
-from gan.data.images import Pixels
+from gan.data.picture_file import Pixels
 from gan.inference.colorizer import Colorizer
 from orchestrator.inference.chosen import Chosen
 from orchestrator.inference.colorize_files import colorize_files
@@ -174,7 +174,7 @@ def test_bad_pictures_have_a_line_each_and_the_others_are_done(here: Path) -> No
     assert told.keys() == {
         *("none", "in/empty.jpg", "in/text.png", "in/torn.jpg", "in/bomb.png", "nowhere.jpg")
     }
-    assert told["none"].startswith("nothing to colour (.jpeg, .jpg, .png, .tif, .tiff, .webp)")
+    assert told["none"].startswith("nothing to colour (.avif, .bmp, .gif, .heic, .heif, .jfif")
     assert told["in/empty.jpg"] == "is empty"
     assert "14000x13000 pixels; valid: up to 178,956,970" in told["in/bomb.png"]
     assert "premature end" in told["in/torn.jpg"]

@@ -11,8 +11,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
 
+from gan.data.picture_file import PictureFile
 from gan.errors import UserError
-from orchestrator.inference.image_files import PictureFile, read_picture, write_picture
+from orchestrator.inference.image_files import read_picture, write_picture
 from tests.support.saved_generators import photograph
 
 ORIENTATION = 0x0112
@@ -169,10 +170,13 @@ def several(kind: str) -> bytes:
 
 BAD: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "is empty"),
-    "text": (b"not an image", "cannot be read as JPEG, PNG, TIFF or WebP"),
-    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "known format"),
-    "GIF": (encoded("GIF"), "known format"),
-    "only a header": (encoded("PNG")[:40], "cannot be read as JPEG, PNG, TIFF or WebP"),
+    "text": (b"not an image", "cannot be read as an image"),
+    "SVG": (
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+        "it is no JPEG, PNG, TIFF",
+    ),
+    "GIF": (encoded("GIF"), "GIF is read, but not written; convert it to JPEG, PNG"),
+    "only a header": (encoded("PNG")[:40], "cannot be read as an image"),
     **{
         f"truncated {kind}": (first_part(kind), "cannot be")
         for kind in ("JPEG", "PNG", "TIFF", "WEBP")

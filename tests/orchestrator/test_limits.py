@@ -89,5 +89,5 @@ def test_runs_in_a_directory_that_no_uri_can_name_are_refused_in_one_line() -> N
     Path("tiny.yaml").write_text(TEXT)
     for name in ("100%41", "why?"):
         for command in (["launch", "tiny.yaml"], ["report", "tiny"], ["train", "--steps", "1"]):
-            assert_refused(call("--runs", name, *command), "--runs: ", name, "% or ?")
+            assert_refused(call("--runs", name, *command), "--runs: ", name, "a % or ?")
         assert not Path(name).exists()

@@ -98,17 +98,40 @@ def test_the_mirror_skips_it_too(
     mirror.refresh()
     newest = checkpoint.newest(trial)
     assert newest is not None
-    assert newest.name == "step-00000020"
+    assert newest.path.name == "step-00000020"
     send(uri, 60)
     mirror.refresh("0123abcd")
     newest = checkpoint.newest(trial)
     assert newest is not None
-    assert newest.name == "step-00000060"
-    assert {p.name for p in newest.iterdir()} == {
+    assert newest.path.name == "step-00000060"
+    assert {p.name for p in newest.path.iterdir()} == {
         checkpoint.TRIAL,
         checkpoint.CONFIG,
         checkpoint.MANIFEST,
     }
+
+
+def test_a_mirror_that_was_damaged_is_fetched_anew(uri: str, tmp_path: Path) -> None:
+    send(uri, 20, 40)
+    mirror = ObjectSweep(uri, tmp_path, "some")
+    mirror.refresh()
+    file = mirror.root / TRIAL / "checkpoints" / "step-00000040" / checkpoint.TRIAL
+    file.write_bytes(file.read_bytes().replace(b"40", b"60"))
+    mirror.refresh()
+    newest = checkpoint.newest(mirror.root / TRIAL, checkpoint.TRIAL)
+    assert newest is not None
+    assert newest.trial["step"] == 40
+
+
+def test_a_checkpoint_that_was_damaged_before_its_upload_replaces_none(
+    uri: str, tmp_path: Path
+) -> None:
+    send(uri, 20, 40)
+    made = make_checkpoint(tmp_path, 60)
+    (made / checkpoint.TRAINING).write_bytes(bytes(2000))
+    with UploadedTrial(uri, TRIAL, "token", StopSignal()) as uploads:
+        made.rename(uploads.directory / "checkpoints" / made.name)
+    assert stored_steps(uri) == {"step-00000020", "step-00000040"}
 
 
 def test_a_mirror_fetches_the_generator_of_a_finished_trial_where_it_is_wanted(

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from orchestrator.store.attempts import attempts
 from orchestrator.store.events import TrialEvent
 from orchestrator.worker.process import Died, TrainingProcess
 from reports.phase import TrialPhase
+from tests.support.broken_packages import REPOSITORY, break_package
 from tests.support.s3 import wait_for
 from tests.support.tasks import task_of
 from tests.support.trainings import assert_same_generator, left_alone, small
@@ -68,7 +70,7 @@ def test_a_killed_training_is_told_and_the_next_goes_on(
     first, second = attempts(tmp_path)
     assert first.ended is None
     assert second.ended == "stopped"
-    assert second.from_step == checkpoint.read_trial(durable)["step"] > 0
+    assert second.from_step == durable.trial["step"] > 0
     assert second.step > second.from_step
 
 
@@ -109,6 +111,37 @@ def test_what_cannot_even_begin_has_failed_and_says_why(
     ended = process.train(task, ignore, never)
     assert ended.phase is TrialPhase.FAILED
     assert "gopher://nowhere" in ended.reason
+
+
+def test_modules_of_the_current_directory_are_not_taken_for_ours(
+    small_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("gan", "numpy", "orchestrator"):
+        break_package(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    task = task_of(small(small_npz, steps=2), tmp_path / "a")
+    with closing(TrainingProcess(threads=1)) as process:
+        assert process.train(task, ignore, never) == TrialEvent(task.key, TrialPhase.FINISHED)
+
+
+@pytest.mark.parametrize(
+    ("package", "reason"),
+    [
+        ("safetensors", "cannot import gan.training.trainer (RuntimeError: it is broken)"),
+        ("orchestrator", "cannot train: exit code 1"),
+    ],
+    ids=["imported late", "imported first"],
+)
+def test_a_module_that_cannot_be_imported_is_no_death(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, reason: str
+) -> None:
+    break_package(tmp_path / package)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
+    task = task_of(small(Path("none.npz")), tmp_path / "a")
+    failed = TrialEvent(task.key, TrialPhase.FAILED, reason=f"the node {reason}")
+    with closing(TrainingProcess(threads=1)) as process:
+        assert process.train(task, ignore, never) == failed
 
 
 @pytest.mark.parametrize("with_process", [False, True])

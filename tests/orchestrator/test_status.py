@@ -11,6 +11,7 @@ import pytest
 from gan.control import Control, ControlName
 from orchestrator.store.lock import lock
 from orchestrator.store.manifest import read_manifest, write_manifest
+from orchestrator.store.sealed import sealed, unsealed
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from orchestrator.worker import run as run_module
@@ -61,7 +62,7 @@ def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     train(sweep, 1, steps=3)
     (file,) = (sweep / key / "attempts").iterdir()
     # As if it had gone on to step 5, and died just now.
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"ended": None, "step": 5}))
+    file.write_bytes(sealed(unsealed(file.read_bytes()) | {"ended": None, "step": 5}))
     with lock(sweep / key, "it is trained"):
         (_, running) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
     assert running["phase"] == "running"
@@ -70,9 +71,9 @@ def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     # A mirror has no locks: silence tells there.
     (sweep / key / "claim.json").unlink()
     for silence, phase in ((0, "running"), (3600, "died")):
-        attempt = json.loads(file.read_text())
+        attempt = unsealed(file.read_bytes())
         times = {"seen": time.time() - silence, "started": time.time() - silence - 100}
-        file.write_text(json.dumps(attempt | times))
+        file.write_bytes(sealed(attempt | times))
         (_, found) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
         assert found["phase"] == phase
     train(sweep, 1)
@@ -89,7 +90,7 @@ def test_the_goodput_of_a_sweep_is_that_of_what_is_trained(sweep: Path) -> None:
     controls: dict[ControlName, Control] = {"saturation": Control(target=0.5)}
     moved = config.recoloured_as(config.model_copy(update={"controls": controls}))
     write_manifest(sweep, [*trials, Trial("recoloured", moved.key(), moved)])
-    diary = json.loads(next((sweep / trials[0].key / "attempts").iterdir()).read_text())
+    diary = unsealed(next((sweep / trials[0].key / "attempts").iterdir()).read_bytes())
     diary |= {"counted": 0.0, "started": diary["seen"] - 1000}
     (sweep / moved.key() / "attempts").mkdir(parents=True)
     (sweep / moved.key() / "attempts" / "1-host-1.json").write_text(json.dumps(diary))

@@ -109,3 +109,29 @@ def test_trials_without_control_are_compared_too(tmp_path: Path) -> None:
     assert "2 waiting, without a run yet" in text
     assert "Over seeds" in text
     assert "beta1 by batch_size (without control)" in text
+
+
+def test_trials_of_other_pictures_are_marked_with_a_note(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    measured = {"eval/mae": 0.1, "eval/saturation": 0.4, "eval/saturation_error": 0.1}
+    for target, digest in ((0.25, "now"), (0.5, "before"), (0.75, "now")):
+        trial = steered(saturation=target)
+        track(runs, "mixed", f"saturation={target}", trial, metrics=measured, digest=digest)
+    out = tmp_path / "out"
+    page = Page(write_report(default_uri(runs), ["mixed"], out).read_text(encoding="utf-8"))
+    text = (out / "README.md").read_text(encoding="utf-8")
+    for shown in (page.text, text):
+        assert "saturation=0.5 †" in shown
+        assert "saturation=0.25 †" not in shown
+        assert "saturation=0.75 †" not in shown
+        assert "†: trained and measured on other pictures than most trials of the same" in shown
+    rows = list(csv.DictReader(io.StringIO((out / "rows.csv").read_text(), newline="")))
+    assert [row["other_pictures"] for row in rows] == ["False", "True", "False"]
+
+
+def test_there_is_no_mark_where_all_have_the_same_pictures(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for target in (0.25, 0.5):
+        track(runs, "same", f"saturation={target}", steered(saturation=target), digest="now")
+    page = write_report(default_uri(runs), ["same"], tmp_path / "out")
+    assert "†" not in page.read_text(encoding="utf-8")

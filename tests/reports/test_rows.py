@@ -74,6 +74,7 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             way="raw",
             recipe_key=SATURATION.recipe_key,
             pictures_key=SATURATION.pictures_key,
+            other_pictures=False,
             targets="saturation 0.75",
             best=False,
             control="saturation",

@@ -6,7 +6,8 @@ import torch
 
 from gan.data.datasets import Dataset
 from gan.errors import UserError
-from gan.model.networks import load_generator
+from gan.model.stored_generator import load_generator
+from reports.experiments import sweeps
 from reports.phase import TrialPhase
 from reports.runs import of_tags, tags_of
 from reports.store import (
@@ -17,7 +18,6 @@ from reports.store import (
     last_launch,
     read_sweep,
     samples,
-    sweeps,
 )
 from reports.tracking import SweepTracker, log_report
 from tests.support import trial_runs

@@ -48,8 +48,7 @@ def put(file: Path, content: bytes) -> str:
 def pictures(images: object) -> list[Pixels]:
     """All of them, at full size."""
     assert isinstance(images, StreamedImages)
-    source = images.source
-    return [np.asarray(source.open(n).convert("RGB")) for n in range(len(images))]
+    return [images.source.read(n) for n in range(len(images))]
 
 
 def refusal(settings: TrainConfig) -> str:

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from gan.data.datasets import Images
-from gan.data.images import ImageSet, Pixels
+from gan.data.images import ImageSet
+from gan.data.picture_file import Pixels
 
 
 def as_bytes(rgb: Tensor) -> Pixels:

@@ -11,7 +11,7 @@ import psutil
 
 from gan import checkpoint
 from orchestrator.sweep.trials import Trial
-from tests.support.ray_cluster import trains
+from tests.support.ray_cluster import ENVIRONMENT, trains
 
 SETTINGS = """\
 settings:
@@ -34,10 +34,11 @@ class Program:
     """A command of ``colorsweep``."""
 
     def __init__(self, *arguments: str | Path, **environment: str) -> None:
-        unset = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS")
+        unset = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", *ENVIRONMENT)
         inherited = {k: v for k, v in os.environ.items() if k not in unset}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli", *arguments],
+            # -P: like the installed command, it finds nothing in the current directory.
+            [sys.executable, "-P", "-m", "orchestrator.cli", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -85,5 +86,5 @@ class Launch(Program):
 
 def step_of(trial: Path) -> int:
     """Of the newest checkpoint in a trial's directory."""
-    newest = checkpoint.newest(trial, digests=False)
-    return int(checkpoint.read_trial(newest)["step"]) if newest else 0
+    newest = checkpoint.newest(trial, checkpoint.TRIAL)
+    return int(newest.trial["step"]) if newest else 0

@@ -17,8 +17,9 @@ from ray.exceptions import RaySystemError, RpcError
 
 from tests.support.servers import free_port
 
-ENVIRONMENT = {"RAY_AUTH_MODE": "disabled"}
-"""Else Ray would keep a token in the home directory."""
+ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
+"""Else Ray would keep a token in the home directory; the second undoes what a launch within pytest
+may have set."""
 TRIES = 5
 """Ray gives a node up that has not started in 30 s, which happens on a busy machine."""
 RAY = Path(sys.executable).with_name("ray")
@@ -31,16 +32,29 @@ def trains(process: psutil.Process) -> bool:
     return False
 
 
+def can_unshare() -> bool:
+    """Whether processes may have mounts of their own here."""
+    try:
+        return subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 class Node:
     """What ``ray start --block`` starts."""
 
-    def __init__(self, name: str, log: Path, *options: str) -> None:
+    def __init__(
+        self, name: str, log: Path, *options: str, hidden: Path | None = None, **environment: str
+    ) -> None:
+        """Start it; the directory ``hidden`` is empty for it, as on a machine of its own."""
         self.name = name
+        mount = f'mount -t tmpfs none {hidden} && exec "$@"'
+        within = [] if hidden is None else ["unshare", "-m", "sh", "-c", mount, "sh"]
         options += (f"--node-name={name}", "--node-ip-address=127.0.0.1")
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [RAY, "start", "--block", "--disable-usage-stats", *options],
-                env=os.environ | ENVIRONMENT,
+                [*within, RAY, "start", "--block", "--disable-usage-stats", *options],
+                env=os.environ | ENVIRONMENT | environment,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
@@ -93,18 +107,18 @@ class Cluster:
                     return
         raise AssertionError(f"no head can be started: {self._log.read_text()}")
 
-    def add(self, count: int) -> None:
+    def add(self, count: int, hidden: Path | None = None, **environment: str) -> None:
         """Start nodes of one CPU and wait until they have joined.
 
         One after the other: where four started at once beside other tests, none was there in time.
         """
         for name in range(len(self.nodes), len(self.nodes) + count):
-            self.nodes.append(self._added(str(name)))
+            self.nodes.append(self._added(str(name), hidden, environment))
 
-    def _added(self, name: str) -> Node:
+    def _added(self, name: str, hidden: Path | None, environment: dict[str, str]) -> Node:
         for attempt in range(TRIES):
             options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
-            node = Node(f"{name}.{attempt}", self._log, *options)
+            node = Node(f"{name}.{attempt}", self._log, *options, hidden=hidden, **environment)
             while node.alive():
                 if node.name in (self._known() or {}):
                     return node

@@ -15,7 +15,7 @@ from PIL import Image
 from gan.config import TrainConfig
 from gan.control import Control
 from gan.data.datasets import load
-from gan.data.images import Pixels
+from gan.data.picture_file import Pixels
 from gan.training.trainer import Trainer
 from reports.page import write_report
 from reports.phase import TrialPhase

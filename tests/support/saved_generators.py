@@ -84,12 +84,17 @@ def track(
     phase: TrialPhase = TrialPhase.FINISHED,
     metrics: dict[str, float] | None = None,
     index: int | None = None,
+    digest: str = "",
 ) -> str:
     """Write a trial, by default the next, with its generator to the store; return its run's id."""
     trial = {"step": 6, "total_steps": 6, "epoch": 1.0, "seconds": 1.0, "device": "cpu"}
-    trial |= {"versions": {}, "dataset_digest": ""}
+    trial |= {"versions": {}, "dataset_digest": digest, "images": 8}
     trial["history"] = [{"step": 6, "time": 1, "metrics": metrics or {"eval/mae": 0.1}}]
-    files = {**_files(config), checkpoint.TRIAL: json.dumps(trial).encode()}
+    files = {
+        **_files(config),
+        checkpoint.TRAINING: b"",
+        checkpoint.TRIAL: json.dumps(trial).encode(),
+    }
     directory = runs / "sweeps" / sweep / config.key()
     checkpoint.write(directory, 6, files)
     tracker = SweepTracker(default_uri(runs), sweep, runs)

@@ -33,11 +33,9 @@ def has_history(trial: Path, history: list[dict[str, Any]]) -> None:
     """Give a trial a checkpoint with other points, at the step of the last."""
     newest = checkpoint.newest(trial)
     assert newest is not None
-    files = {p.name: p.read_bytes() for p in newest.iterdir() if p.name != checkpoint.MANIFEST}
     step = history[-1]["step"]
-    content = json.loads(files[checkpoint.TRIAL])
-    content |= {"history": history, "step": step, "total_steps": step}
-    checkpoint.write(trial, step, {**files, checkpoint.TRIAL: json.dumps(content).encode()})
+    content = newest.trial | {"history": history, "step": step, "total_steps": step}
+    checkpoint.write(trial, step, {**newest.files, checkpoint.TRIAL: json.dumps(content).encode()})
 
 
 def again(tracker: SweepTracker, sweep: str, runs: Path) -> SweepTracker:

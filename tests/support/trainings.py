@@ -60,7 +60,7 @@ def assert_same_generator(stored: Path | bytes, of: Trainer) -> None:
     if isinstance(stored, Path):
         newest = checkpoint.newest(stored)
         assert newest is not None
-        stored = (newest / checkpoint.GENERATOR).read_bytes()
+        stored = newest.files[checkpoint.GENERATOR]
     weights = checkpoint.unpack(stored)
     for name, tensor in of.training.gan.generator.state_dict().items():
         assert torch.equal(weights[name], tensor), name

@@ -1,6 +1,7 @@
 """CelebA, Places365 and LSUN, a few pictures each, in the files that they come in."""
 
 import io
+import os
 import shutil
 import sys
 import zipfile
@@ -204,6 +205,14 @@ def test_lsun_is_a_categorys_two_databases(church: tuple[Path, Pixels]) -> None:
         np.testing.assert_array_equal(pictures(dataset.train), images[:5])
         np.testing.assert_array_equal(pictures(dataset.test), images[5:])
         assert_trains(dataset, config("lsun", path, size))
+
+
+def test_lsun_is_read_from_a_directory_whose_name_is_not_utf_8(
+    church: tuple[Path, Pixels],
+) -> None:
+    path, images = church
+    other = shutil.copytree(path, path / os.fsdecode(b"caf\xe9"))
+    np.testing.assert_array_equal(pictures(load(config("lsun", other, 32)).train), images[:5])
 
 
 def test_lsun_that_is_not_there_says_what_to_put_where(tmp_path: Path) -> None:

@@ -100,9 +100,9 @@ def test_a_request_to_stop_is_heard_and_the_checkpoint_is_stored(
     assert fit(uri, config, watch) == ("stopped", "")
     mirror.refresh()
     trial = mirror.directory / config.key()
-    newest = checkpoint.newest(trial)
+    newest = checkpoint.newest(trial, checkpoint.TRIAL)
     assert newest is not None
-    assert checkpoint.read_trial(newest)["step"] == steps[-1] > 0
+    assert newest.trial["step"] == steps[-1] > 0
     assert [attempt.ended for attempt in attempts(trial)] == ["stopped"]
 
 

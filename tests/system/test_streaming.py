@@ -16,6 +16,7 @@ from gan.data import datasets
 from gan.data.batches import Batches, held_out, training_batch
 from gan.data.datasets import load
 from gan.data.images import ImageSet
+from gan.data.picture_file import SUFFIXES, picture_names
 from gan.data.streaming import Files, StreamedImages, Strings
 from gan.errors import UserError
 from tests.support.streamed_images import config, noise, of_folder, streamed
@@ -111,7 +112,7 @@ def test_a_folder_with_train_and_test_is_streamed_like_that(
     assert all(torch.equal(a, b) for a, b in zip(*held, strict=True))
 
 
-def test_the_digest_of_streamed_pictures_is_that_of_their_names(
+def test_the_digest_of_streamed_pictures_is_that_of_their_names_and_sizes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digests = []
@@ -121,6 +122,8 @@ def test_the_digest_of_streamed_pictures_is_that_of_their_names(
             noise(40, 48, seed=n).save(tmp_path / where / f"{name}.png")
         digests.append(streamed(of_folder(tmp_path / where), monkeypatch).digest)
     assert digests[0] == digests[1] != digests[2]
+    noise(40, 52, seed=1).save(tmp_path / "b" / "b.png")  # another picture of the same name
+    assert streamed(of_folder(tmp_path / "b"), monkeypatch).digest != digests[1]
 
 
 def test_pictures_keep_the_order_of_their_sorted_paths(tmp_path: Path) -> None:
@@ -128,8 +131,8 @@ def test_pictures_keep_the_order_of_their_sorted_paths(tmp_path: Path) -> None:
     for name in ("a/x.png", "a-b.png", "a.png", "B.PNG", "a/b/c.png", "a b.png", "ä.jpg", "n.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = list(datasets._picture_names(str(tmp_path), ""))
-    wanted = sorted(p for p in tmp_path.rglob("*") if p.suffix.lower() in datasets.SUFFIXES)
+    found = list(picture_names(str(tmp_path)))
+    wanted = sorted(p for p in tmp_path.rglob("*") if p.suffix.lower() in SUFFIXES)
     assert [tmp_path / name for name in found] == wanted
     assert len(found) == 7
 

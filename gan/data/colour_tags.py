@@ -1,0 +1,81 @@
+"""Colour spaces that a file names in other ways than by an ICC profile, which libvips ignores."""
+
+import re
+import struct
+from typing import BinaryIO
+
+PNG = b"\x89PNG\r\n\x1a\n"
+SRGB_GAMMA, GAMMA_TOLERANCE = 45_455, 2_273
+"""PNG's gamma of sRGB in units of 1e-5, and the 5 % by which libpng lets it differ."""
+SRGB_POINTS = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
+"""x and y of sRGB's white, red, green and blue in units of 1e-5."""
+POINT_TOLERANCE = 1_000
+# H.273: 1 is BT.709's, whose primaries are sRGB's; 2 unspecified; 6 is 1's curve; 13 is sRGB's.
+PRIMARIES = {1, 2}
+CURVES = {1, 2, 6, 13}
+HEAD = 65_536
+"""Bytes of an AVIF file that are searched, from its start."""
+
+
+def complaint_about(file: BinaryIO) -> str:
+    """Return why a picture would be read in wrong colours, or an empty string.
+
+    Args:
+        file: the whole file, at its start.
+    """
+    head = file.read(12)
+    if head.startswith(PNG):
+        return _of_png(_chunks(file))
+    return _of_avif(file.read(HEAD)) if head[4:8] == b"ftyp" else ""
+
+
+def _chunks(file: BinaryIO) -> dict[bytes, bytes]:
+    """Read the chunks before a PNG's pixels, as far as they are short."""
+    chunks: dict[bytes, bytes] = {}
+    at = len(PNG)
+    while True:
+        file.seek(at)
+        header = file.read(8)
+        if len(header) < 8 or header[4:] == b"IDAT":
+            return chunks
+        length = int.from_bytes(header[:4])
+        chunks[header[4:]] = file.read(min(length, 64))
+        at += 12 + length
+
+
+def _of_png(chunks: dict[bytes, bytes]) -> str:
+    if b"iCCP" in chunks:
+        return ""
+    if len(cicp := chunks.get(b"cICP", b"")) == 4:
+        primaries, curve, _, full = cicp
+        return _of_code_points("cICP chunk", primaries, curve, full)
+    if b"sRGB" in chunks:
+        return ""
+    if len(gamma := chunks.get(b"gAMA", b"")) == 4:
+        value = int.from_bytes(gamma)
+        if abs(value - SRGB_GAMMA) > GAMMA_TOLERANCE:
+            return _shown("gAMA chunk", f"gamma {value / 1e5:g}")
+    if len(points := chunks.get(b"cHRM", b"")) == 32:
+        pairs = zip(struct.unpack(">8I", points), SRGB_POINTS, strict=True)
+        if any(abs(value - srgb) > POINT_TOLERANCE for value, srgb in pairs):
+            return _shown("cHRM chunk", "other primary colours than sRGB's")
+    return ""
+
+
+def _of_avif(head: bytes) -> str:
+    if b"colrprof" in head or b"colrrICC" in head:
+        return ""
+    for code_points in re.findall(rb"colrnclx(.{4})", head, re.DOTALL):
+        if complaint := _of_code_points("nclx box", *struct.unpack(">HH", code_points)):
+            return complaint
+    return ""
+
+
+def _of_code_points(tag: str, primaries: int, curve: int, full: int = 1) -> str:
+    if primaries in PRIMARIES and curve in CURVES and full:
+        return ""
+    return _shown(tag, f"primaries {primaries} and transfer {curve} of H.273")
+
+
+def _shown(tag: str, space: str) -> str:
+    return f"its {tag} says {space}; valid: sRGB, or an ICC profile"

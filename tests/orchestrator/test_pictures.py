@@ -1,0 +1,138 @@
+"""Sweeps whose pictures were replaced between two launches."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan.data import datasets
+from orchestrator.driver.pictures import digests_now, other_pictures
+from orchestrator.store.manifest import read_manifest, write_manifest
+from orchestrator.store.trial_state import states_of
+from orchestrator.sweep.spec import read_sweep
+from orchestrator.sweep.trials import expand
+from tests.support.cli import TINY
+from tests.support.cli_flags import call
+from tests.support.tasks import run_here, task_of
+
+pytestmark = pytest.mark.usefixtures("quick_evaluations", "workplace")
+
+
+def replace_pictures(npz: Path) -> None:
+    with np.load(npz) as archive:
+        arrays = {name: 255 - archive[name] for name in archive.files}
+    np.savez(npz, **arrays)
+    datasets._load.cache_clear()  # as in a new process
+
+
+@pytest.fixture
+def npz(small_npz: Path, workplace: Path) -> Path:
+    datasets._load.cache_clear()  # the name is the same in each test
+    return Path(shutil.copy(small_npz, workplace / "mine.npz"))
+
+
+@pytest.fixture
+def sweep(npz: Path, workplace: Path) -> Path:
+    """The directory of a launched sweep of two finished trials."""
+    Path("tiny.yaml").write_text(
+        f"settings: {{steps: 3, {TINY}, dataset: npz, dataset_path: mine.npz}}\n"
+        "points: [{seed: 1}, {seed: 2}]\n"
+    )
+    directory = workplace / "runs" / "sweeps" / "tiny"
+    directory.mkdir(parents=True)
+    write_manifest(directory, expand(read_sweep(Path("tiny.yaml"))))
+    train(directory, 0)
+    train(directory, 1)
+    return directory
+
+
+def train(directory: Path, index: int) -> None:
+    config = read_manifest(directory)[index].config
+    assert run_here(task_of(config, directory / config.key())) == ("finished", "")
+
+
+def told(directory: Path) -> list[str]:
+    """What a launch with nothing to train says."""
+    spec, trials = read_sweep(Path("tiny.yaml")), read_manifest(directory)
+    states = states_of(spec, trials, Path("runs"))
+    return other_pictures(trials, states, digests_now(trials, states, directory))
+
+
+def test_a_launch_names_the_finished_trials_of_pictures_that_were_replaced(
+    sweep: Path, npz: Path
+) -> None:
+    assert told(sweep) == []
+    replace_pictures(npz)
+    (line,) = told(sweep)
+    for words in ("dataset npz (mine.npz)", "[baseline, seed=1], [baseline, seed=2]"):
+        assert words in line
+    assert told(sweep) == [line], "from what is remembered"
+    train_again = read_manifest(sweep)[1].key
+    shutil.rmtree(sweep / train_again)
+    train(sweep, 1)
+    (line,) = told(sweep)
+    assert "[baseline, seed=1]; " in line
+
+
+def test_nothing_is_loaded_while_no_file_has_changed(sweep: Path, npz: Path) -> None:
+    assert told(sweep) == []
+    datasets._load.cache_clear()
+    assert told(sweep) == []
+    assert datasets._load.cache_info().misses == 0
+    os.utime(npz)
+    assert told(sweep) == []
+    assert datasets._load.cache_info().misses == 1
+
+
+def test_the_same_path_in_another_directory_is_of_other_pictures(
+    sweep: Path, npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told(sweep) == []
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("tiny.yaml", "mine.npz"):
+        shutil.copy(name, other)
+    shutil.copytree("runs", other / "runs")
+    monkeypatch.chdir(other)
+    assert told(sweep) == [], "a copy"
+    replace_pictures(other / "mine.npz")
+    assert len(told(sweep)) == 1
+
+
+def test_pictures_that_are_gone_do_not_stop_a_launch_with_nothing_to_do(
+    sweep: Path, npz: Path
+) -> None:
+    npz.unlink()
+    datasets._load.cache_clear()
+    assert told(sweep) == []
+
+
+def test_launch_dry_run_and_status_say_so(sweep: Path, npz: Path) -> None:
+    replace_pictures(npz)
+    for options in ([], ["--dry-run"]):
+        result = call("launch", "tiny.yaml", *options)
+        assert result.exit_code == 0, result.output
+        assert "trained on other pictures than those of dataset npz (mine.npz)" in result.stdout
+    assert "other pictures" not in call("status", "tiny").stdout, "they are all of the same"
+    shutil.rmtree(sweep / read_manifest(sweep)[1].key)
+    train(sweep, 1)
+    found = json.loads(call("status", "tiny", "--json").stdout)["trials"]
+    assert [row["other_pictures"] for row in found] == [False, True]
+    assert "seed=2: trained on other pictures" in call("status", "tiny").stdout
+
+
+def test_train_refuses_to_go_on_with_other_pictures(npz: Path) -> None:
+    small = "--base-channels 4 --batch-size 8 --eval-images 12 --log-interval 2 --sample-interval 3"
+    flags = ["--dataset", "npz", "--dataset-path", "mine.npz", *small.split(" ")]
+    assert call("train", *flags, "--steps", "3").exit_code == 0
+    replace_pictures(npz)
+    again = call("train", *flags, "--steps", "3")
+    assert again.exit_code == 0
+    assert "trained on other pictures" in again.stdout
+    result = call("train", *flags, "--steps", "6")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("Failed: ")]
+    assert "dataset npz (mine.npz): not the pictures of step 3" in line
