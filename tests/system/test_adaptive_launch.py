@@ -130,7 +130,7 @@ def test_a_search_that_is_stopped_says_how_to_go_on(story: Story) -> None:
     said = story.stopped.stdout
     assert "0 of 3 trials finished, 3 waiting; 4 more to be chosen by the search" in said
     summary = re.search(r"^\d of \d trials finished.*(?=; \d more to be)", said, re.MULTILINE)
-    assert summary is not None, "not those that nobody knows yet"
+    assert summary is not None, "those that nobody knows yet are counted"
     assert summary[0] == story.status_when_stopped.removeprefix("story: ")
     (hint,) = re.findall(r"To go on: (.+)", story.stopped.stdout)
     typed = ["colorsweep", "--runs", str(story.runs), "launch", str(story.spec.path)]
