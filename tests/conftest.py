@@ -50,6 +50,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("system")
 
 
+@pytest.fixture(autouse=True)
+def switches() -> Iterator[None]:
+    """Take back the switches that a launch within pytest sets for a Ray of its own."""
+    before = {*os.environ}
+    yield
+    for name in {*os.environ} - before:
+        if name.startswith("RAY_") or name == "PYTHONSAFEPATH":
+            del os.environ[name]
+
+
 @pytest.fixture(scope="module")
 def quick_evaluations() -> Iterator[None]:
     """Leave out KID, whose features take 13 ms an image, in tests of the engine.

@@ -23,7 +23,10 @@ def test_without_a_picture_no_generator_is_looked_for(here: Path) -> None:
         (["--sweep", "x", "--saturation", "1.5"], ["--saturation", "0<=x<=1"]),
         (["--sweep", "x", "--huw", "0.5"], ["--huw", "--hue"]),
         (["--sweep", "x", "--hue", "nan"], ["--hue: nan is not a target"]),
-        (["--generator", "in"], ["in: no generator to load (there is no in/config.json)"]),
+        (
+            ["--generator", "in"],
+            ["in: no generator to load (there is no in/generator.safetensors)"],
+        ),
         (["--generator", "nowhere"], ["nowhere: no generator to load (there is no such file"]),
         (["--generator", "generator", "--in-place", "--out", "x"], ["--in-place"]),
         (["--generator", "generator", "--suffix", "a/b"], ["--suffix", "'a/b'"]),
