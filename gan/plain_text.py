@@ -85,6 +85,11 @@ def plain(text: str) -> str:
     return printable(masked(text))
 
 
+def cut(text: str, most: int) -> str:
+    """Shorten a text to about ``most`` characters by leaving out its middle."""
+    return text if len(text) <= most else f"{text[: 2 * most // 3]} ... {text[-most // 3 :]}"
+
+
 def first_line(error: BaseException, most: int = 120) -> str:
     """Return the first line of an error, plain, in at most ``most`` characters."""
     if "Max retries exceeded" in str(error):

@@ -1,5 +1,6 @@
 """Command line: the group of commands, and one-line messages for user errors."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +72,12 @@ def _plain_usage_errors() -> Iterator[None]:
 def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     """Train colorization GANs whose output obeys numbers, and compare them."""
     keep_plain()
+    try:
+        Path.home()  # many libraries ask for it, some of them on import
+    except RuntimeError:
+        raise UserError(
+            f"HOME: is not set, and user {os.getuid()} has no home; set it to a directory"
+        ) from None
     ctx.obj = Locations(runs, storage)
 
 

@@ -232,7 +232,11 @@ TRAINING = [
     ),
     _Of(Column("Steps"), _trained(lambda row: row.steps), _word),
     _Of(Column("Epochs"), _trained(lambda row: row.epochs), number(1)),
-    _Of(Column("Time", "of counted steps"), _trained(lambda row: row.seconds), _duration),
+    _Of(
+        Column("Time", "of counted steps, with their evaluations"),
+        _trained(lambda row: row.seconds),
+        _duration,
+    ),
     _Of(Column("Restarts", "after deaths"), _trained(lambda row: row.restarts), _word),
     _Of(
         Column("Goodput", "share of the time on workers that went into steps that counted"),

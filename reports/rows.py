@@ -14,7 +14,7 @@ from gan.evaluation.metric_names import EXACT_PREFIX, label_of
 from gan.plain_text import no_formula
 from reports.command import train_command
 from reports.phase import TrialPhase
-from reports.runs import TrialRun
+from reports.runs import TrialRun, own_steps
 from reports.views import numbers
 
 Way = Literal["raw", "exact"]
@@ -120,10 +120,13 @@ class Row:
     lattice_amplitude: float | None
     """Root mean square of dots at those periods, as a colour difference; visible from 1.5."""
     steps: int
+    """Steps trained, like the next three; 0 for a recoloured trial, which takes its baseline's."""
     total_steps: int
     epochs: float
     seconds: float
+    """Time of counted steps, with their evaluations."""
     images_per_second: float | None
+    """Mean rate of counted steps, without evaluations; None if nothing was trained."""
     restarts: int
     """Number of restarts after deaths."""
     goodput: float | None
@@ -188,7 +191,7 @@ def metric(run: TrialRun, name: str, way: Way = "raw") -> float | None:
 
 def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
     controls: list[tuple[ControlName | None, Control | None]] = [*run.config.controls.items()]
-    origin = run.origin
+    origin, own = run.origin, own_steps(run.config, run.step, run.total_steps)
     return [
         Row(
             sweep=run.sweep,
@@ -209,13 +212,11 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
             target=control.wanted if control and not control.is_any else None,
             weight=control.weight if control and not run.config.recolour else None,
             crosstalk=_mean_crosstalk(run, way),
-            steps=run.step,
-            total_steps=run.total_steps,
-            epochs=run.epoch,
-            seconds=run.seconds,
-            images_per_second=(
-                run.step * run.config.batch_size / run.seconds if run.seconds else None
-            ),
+            steps=run.step if own else 0,
+            total_steps=run.total_steps if own else 0,
+            epochs=run.epoch if own else 0.0,
+            seconds=run.seconds if own else 0.0,
+            images_per_second=_speed(run) if own else None,
             restarts=run.restarts,
             goodput=run.goodput,
             device=run.device,
@@ -227,6 +228,11 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
         )
         for name, control in controls or [(None, None)]
     ]
+
+
+def _speed(run: TrialRun) -> float | None:
+    seconds = run.step_seconds
+    return run.step * run.config.batch_size / seconds if seconds else None
 
 
 def crosstalk(run: TrialRun, way: Way = "raw") -> dict[ControlName, float | None]:

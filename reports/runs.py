@@ -49,7 +49,9 @@ class TrialRun:
     """0 before the first checkpoint."""
     epoch: float = 0.0
     seconds: float = 0.0
-    """Time spent on steps that counted, with their evaluations and checkpoints."""
+    """Time spent on steps that counted, with their evaluations."""
+    step_seconds: float = 0.0
+    """The same without the evaluations."""
     device: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     """Newest value of each metric."""
@@ -101,6 +103,14 @@ class TrialRun:
         )
 
 
+def own_steps(config: TrainConfig, step: int, total_steps: int | None) -> bool:
+    """Whether a trial trains its steps itself.
+
+    A recoloured trial takes over those of its baseline, and trains only what that has not.
+    """
+    return not config.recolour or 0 < step < (total_steps or 0)
+
+
 def tags_of(run: TrialRun) -> dict[str, str]:
     """Return the tags that describe a trial."""
     fields = {
@@ -113,6 +123,7 @@ def tags_of(run: TrialRun) -> dict[str, str]:
         "total_steps": run.total_steps,
         "epoch": run.epoch,
         "seconds": run.seconds,
+        "step_seconds": run.step_seconds,
         "device": run.device,
         "versions": json.dumps(run.versions),
         "dataset_digest": run.dataset_digest,
@@ -155,7 +166,7 @@ def of_tags(
             shown = plain(text if len(text) <= 40 else f"{text[:40]} ...")
             raise UnusableRun(f"its tag {PREFIX}{tag} cannot be '{shown}'") from None
 
-    phase = f"{PREFIX}phase"
+    phase, steps = f"{PREFIX}phase", f"{PREFIX}step_seconds"  # not in runs of older versions
     return TrialRun(
         run_id=run_id,
         key=read("key", _word),
@@ -169,6 +180,7 @@ def of_tags(
         total_steps=read("total_steps", _count),
         epoch=read("epoch", _amount),
         seconds=read("seconds", _amount),
+        step_seconds=read("step_seconds", _amount) if steps in tags else 0.0,
         device=read("device", printable),
         metrics={name: value for name, value in metrics.items() if is_measured(value)},
         artifacts=artifacts,

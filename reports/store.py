@@ -20,6 +20,7 @@ from gan.byte_names import require_utf8
 from gan.errors import UserError
 from gan.plain_text import AMBIGUOUS, first_line, is_ambiguous, masked, plain
 from reports.experiments import Client, find, located, require, warn_of_another
+from reports.new_store import is_plain_uri, make_store
 from reports.owner import Owner
 from reports.runs import (
     EVALUATED,
@@ -56,11 +57,15 @@ def default_uri(runs: Path) -> str:
     """Return ``MLFLOW_TRACKING_URI``, or else the URI of a SQLite file in ``runs``.
 
     Raises:
-        UserError: the name of ``runs`` is not UTF-8.
+        UserError: the name of ``runs`` cannot be written as a URI.
     """
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         return uri
     require_utf8("--runs", runs.absolute())
+    if not is_plain_uri(str(runs.absolute())):
+        raise UserError(
+            f"--runs: {runs.absolute()}: has a % or ?, which MLflow would not read; use another"
+        )
     return f"sqlite:///{runs.absolute()}/mlflow.db"
 
 
@@ -85,14 +90,15 @@ def connect(uri: str, owner: Owner | None = None, *, to_read: bool = False) -> C
     Raises:
         UserError: nothing answers at the URI, or it is not a tracking store.
     """
-    file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    is_file = uri.startswith("sqlite:///") and is_plain_uri(uri)
+    file = Path(uri.removeprefix("sqlite:///")) if is_file else None
     try:
         if uri.startswith("http") and is_ambiguous(uri):
             raise ValueError(AMBIGUOUS)
         if file is not None and to_read and not file.exists():
             raise FileNotFoundError("no sweep was launched there")
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
+        if file is not None and not file.exists():
+            make_store(file)
         client = Client(uri, owner)
         client.search_experiments(max_results=1)
     except (*STORE_ERRORS, ImportError, ValueError) as error:  # missing driver, bad URI

@@ -21,7 +21,7 @@ from gan.errors import UserError
 from gan.plain_text import first_line
 from reports.experiments import Claim, Client, claim_experiment, require_own
 from reports.phase import TrialPhase
-from reports.runs import LEFT_OUT, TrialRun, params_of, tags_of
+from reports.runs import LEFT_OUT, TrialRun, own_steps, params_of, tags_of
 from reports.store import (
     COMMAND,
     GENERATOR,
@@ -152,13 +152,15 @@ class SweepTracker:
             raise UserError(f"{update.directory}: no sound checkpoint of the last step")
         if newest is not None:
             trial = newest.trial
+            own = own_steps(update.config, trial["step"], trial["total_steps"])
             history = [point for point in trial["history"] if point["step"] > before.step]
             wanted = replace(
                 wanted,
                 step=max(trial["step"], before.step),
-                total_steps=trial["total_steps"],
-                epoch=trial["epoch"],
-                seconds=trial["seconds"],
+                total_steps=trial["total_steps"] if own else 0,
+                epoch=trial["epoch"] if own else 0.0,
+                seconds=trial["seconds"] if own else 0.0,
+                step_seconds=trial.get("step_seconds", 0.0) if own else 0.0,
                 device=trial["device"],
                 versions=trial["versions"],
                 dataset_digest=trial["dataset_digest"],

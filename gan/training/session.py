@@ -33,6 +33,8 @@ class Session:
         self._on_progress, self._should_stop = on_progress, should_stop
         self._saver = Saver(trial)
         self._checkpoint_seconds = 0.0
+        self._evaluation_seconds = 0.0
+        """Time of the evaluation since the last step."""
         self._saved = self._shown = self._counted = time.monotonic()
         self._shown_step = 0
 
@@ -67,7 +69,8 @@ class Session:
         file = checkpoint.sample_file(self._trial, training.step)
         sample = training.evaluate(tell)
         checkpoint.persist(lambda: checkpoint.write_file(file, sample), file)
-        self._shown += time.monotonic() - began  # the rate is that of steps
+        self._evaluation_seconds = time.monotonic() - began
+        self._shown += self._evaluation_seconds  # the rate is that of steps
 
     def save(self) -> None:
         """Write a checkpoint, and wait for it.
@@ -83,6 +86,8 @@ class Session:
         """Count the time of a step; save, show and look for a stop request where they are due."""
         now = time.monotonic()
         self._training.seconds += now - self._counted
+        self._training.step_seconds += now - self._counted - self._evaluation_seconds
+        self._evaluation_seconds = 0.0
         self._counted = now
         # Every evaluation is shown: a scheduler compares trials at the same steps.
         if showing := evaluated or now - self._shown > PROGRESS_SECONDS:

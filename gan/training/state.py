@@ -51,6 +51,8 @@ class Training:
         self.plateaus = Plateaus()
         self.seconds = 0.0
         """Time that all processes spent on steps and evaluations, excluding lost work."""
+        self.step_seconds = 0.0
+        """The same without the evaluations."""
 
     @property
     def epoch(self) -> float:
@@ -167,6 +169,7 @@ class Training:
             "images": len(self.images),
             "epoch": self.epoch,
             "seconds": self.seconds,
+            "step_seconds": self.step_seconds,
             "device": device_name(self.device),
             "dataset_digest": self.dataset_digest,
             "versions": versions(),
@@ -218,6 +221,7 @@ class Training:
         self.step = trial["step"]
         self.logged_step = trial["logged_step"]
         self.seconds = trial["seconds"]
+        self.step_seconds = trial.get("step_seconds", self.seconds)  # not in older checkpoints
         self.history = trial["history"]
         self.plateaus = Plateaus(**trial["plateaus"])
 

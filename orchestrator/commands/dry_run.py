@@ -12,14 +12,15 @@ from rich.text import Text
 from gan.data.identity import source_of
 from gan.plain_text import command_line
 from orchestrator.driver.pictures import digest_of_loaded, other_pictures
-from orchestrator.store.manifest import changes, read_manifest
+from orchestrator.store.manifest import changes, names_of, read_manifest
 from orchestrator.store.paths import sweep_directory
 from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import SweepSpec
-from orchestrator.sweep.trials import Trial, stand_ins
+from orchestrator.sweep.trials import Trial, grid_baselines, stand_ins, without_baseline
 from reports.phase import TrialPhase, counted
+from reports.runs import own_steps
 from reports.tables import duration
 
 
@@ -33,6 +34,7 @@ class Planned:
     step: int
     """Step at which training would start or resume."""
     steps: int
+    """Steps to train in all; 0 for a recoloured trial, whose training is its baseline's."""
     epochs: float
     batch_size: int
     base_channels: int
@@ -64,6 +66,8 @@ class Plan:
     """Ranges and choices of the search, in words."""
     lost_to_a_preemption: float
     """Seconds of a trial's work that a preemption costs at most; with notice only one step."""
+    baselines: list[str]
+    """Remarks on the baselines, in a few lines."""
     changes: list[str]
     """Differences from the last launch, and trials of other pictures, in a few lines."""
 
@@ -86,8 +90,8 @@ def plan_launch(
     from orchestrator.driver.estimate import at_once, kind_of, slots_here
 
     before = read_manifest(sweep_directory(runs, spec.name))
-    chosen = chosen_before(spec, trials, before)
-    trials = [*trials, *chosen]
+    fixed, chosen = trials, chosen_before(spec, trials, before)
+    trials = [*fixed, *chosen]
     coming = stand_ins(spec, to_suggest(spec, chosen))
     images = check_datasets([*trials, *coming], console)
     states = states_of(spec, trials, runs)
@@ -118,11 +122,24 @@ def plan_launch(
         to_suggest=len(coming),
         space={name: str(each) for name, each in spec.search.over.items()} if spec.search else {},
         lost_to_a_preemption=CHECKPOINT_SECONDS,
+        baselines=_baselines(spec, fixed),
         changes=[
             *(changes(before, trials) if before else []),
             *other_pictures(trials, states, digests),
         ],
     )
+
+
+def _baselines(spec: SweepSpec, trials: list[Trial]) -> list[str]:
+    vary, found = grid_baselines(spec)
+    each = " and ".join(vary)
+    lines = [f"{len(found)} baselines of the grid, one for each {each}"] if vary else []
+    if without := without_baseline(trials):
+        lines.append(
+            f"no baseline, and so no rival, of the settings of {names_of(without)}; a point with "
+            "these settings and no control would be one"
+        )
+    return lines
 
 
 def _seconds_a_step(state: TrialState) -> float | None:
@@ -137,13 +154,14 @@ def _planned(
     config = trial.config
     steps = config.total_steps(images[0])
     left = 0 if found.phase.is_done else max(0, steps - found.step)
+    own = own_steps(config, found.step, steps)
     return Planned(
         name=trial.name,
         key=trial.key,
         phase=found.phase,
-        step=found.step,
-        steps=steps,
-        epochs=steps * config.batch_size / images[0],
+        step=found.step if own else 0,
+        steps=steps if own else 0,
+        epochs=steps * config.batch_size / images[0] if own else 0.0,
         batch_size=config.batch_size,
         base_channels=config.base_channels,
         image_size=config.image_size,
@@ -168,8 +186,8 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
             row.name,
             *([row.key] if with_key else []),
             Text(row.phase, row.phase.style),
-            f"{row.step}/{row.steps}",
-            f"{row.epochs:.1f}",
+            f"{row.step}/{row.steps}" if row.steps else "",
+            f"{row.epochs:.1f}" if row.steps else "",
             str(row.batch_size),
             str(row.base_channels),
             str(row.image_size),
@@ -189,7 +207,7 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
     for name, values in plan.space.items():
         console.print(f"  {name}: {values}", soft_wrap=True)
     bench = command_line(["colorsweep", "bench", str(spec.path)])
-    for line in [*plan.changes, *_lines_of_time(plan, bench)]:
+    for line in [*plan.baselines, *plan.changes, *_lines_of_time(plan, bench)]:
         console.print(line, soft_wrap=True)
 
 

@@ -23,6 +23,7 @@ from orchestrator.store.sweep_store import launched_sweeps, opened_root
 from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase, counted
+from reports.runs import own_steps
 from reports.tables import duration
 
 
@@ -38,6 +39,7 @@ class TrialStatus:
     durable_step: int
     """Step of the newest checkpoint."""
     total_steps: int | None
+    """Length; like the steps before 0 for a recoloured trial, whose training is its baseline's."""
     seen: float | None
     """Time when its process was last alive, in seconds since the epoch."""
     restarts: int
@@ -119,13 +121,16 @@ def status_of(runs: Path, sweep: str) -> SweepStatus:
 def _line(trial: Trial, state: TrialState, other_pictures: bool) -> TrialStatus:
     log = [*state.attempts]
     last = log[-1] if log else None
+    step = max(state.step, last.step if last else 0)
+    total = state.total_steps or (last.total_steps if last else None)
+    own = own_steps(trial.config, step, total)
     return TrialStatus(
         name=trial.name,
         key=trial.key,
         phase=state.phase,
-        step=max(state.step, last.step if last else 0),
-        durable_step=state.step,
-        total_steps=state.total_steps or (last.total_steps if last else None),
+        step=step if own else 0,
+        durable_step=state.step if own else 0,
+        total_steps=total if own else 0,
         seen=last.seen if last else None,
         restarts=restarts(log),
         wasted_steps=sum(wasted_steps(log)),
@@ -154,7 +159,7 @@ def print_status(found: SweepStatus, console: Console) -> None:
         table.add_row(
             row.name,
             Text(row.phase, row.phase.style),
-            f"{row.step}/{total}",
+            "" if row.total_steps == 0 else f"{row.step}/{total}",
             _ago(row.seen),
             str(row.restarts or ""),
             str(row.wasted_steps or ""),

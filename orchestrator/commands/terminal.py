@@ -10,7 +10,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from gan.plain_text import masked, plain, printable
+from gan.plain_text import cut, masked, plain, printable
+
+LONGEST = 3000
+"""Characters of an error message, at most; one that lists all settings has about 1,000."""
 
 
 def say(line: object, *, err: bool = False) -> None:
@@ -19,8 +22,8 @@ def say(line: object, *, err: bool = False) -> None:
 
 
 def fail(message: object) -> None:
-    """Print one line about an error on stderr."""
-    click.echo(f"Error: {plain(str(message))}", err=True)
+    """Print one line about an error on stderr, at most ``LONGEST`` characters of it."""
+    click.echo(f"Error: {cut(plain(str(message)), LONGEST)}", err=True)
 
 
 class Screen(Console):

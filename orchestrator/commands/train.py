@@ -20,6 +20,7 @@ from orchestrator.commands.flag_values import held_out, listed, smoothing, targe
 from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import Screen, say
 from orchestrator.store.paths import Locations
+from orchestrator.sweep.spec import require_name
 
 FIELDS = {name: f for name, f in TrainConfig.model_fields.items() if name != "controls"}
 EPOCHS = 200.0
@@ -271,8 +272,7 @@ def train(
     """
     if locations.storage is not None:
         raise UserError("--storage (COLORSWEEP_STORAGE) goes with launch; train writes to a disk")
-    if not name.strip(".") or Path(name).name != name:
-        raise UserError(f"--name: {name!r} cannot name a directory")
+    require_name(name, "--name")
     config, notes = config_of({key: value for key, value in given.items() if value is not None})
     for line in notes:
         say(line, err=True)

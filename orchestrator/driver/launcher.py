@@ -1,5 +1,6 @@
 """Launch of a sweep, which trains every trial from its newest sound checkpoint."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.manifest import changes, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
 from orchestrator.store.sweep_store import SweepStore, store_of
-from orchestrator.store.trial_state import TrialState, require_writable, states_of
+from orchestrator.store.trial_state import require_writable, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import SweepSpec, is_shipped
@@ -61,8 +62,8 @@ def launch(
         rename = f"rename {spec.path}, which names it, or launch a copy of another name"
         claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
         tracker = SweepTracker(uri, spec.name, claim)
-        view, total = _launch(spec, trials, store, tracker, console, command)
-        return _say_summary(spec, view, total, locations, console)
+        view, left = _launch(spec, trials, store, tracker, console, command)
+        return _say_summary(spec, view, left, locations, console)
 
 
 def _launch(
@@ -73,7 +74,7 @@ def _launch(
     console: Console,
     command: str,
 ) -> tuple[LiveView, int]:
-    """Train; return the view of all trials, and their number with those yet to be chosen."""
+    """Train; return the view of all trials, and the number of those yet to be chosen."""
     before = read_manifest(store.directory)
     chosen = chosen_before(spec, trials, before)
     trials = [*trials, *chosen]
@@ -85,7 +86,8 @@ def _launch(
     # Requests made so far were for earlier launches.
     store.forget_stop()
     store.forget(key for key, state in states.items() if not state.phase.is_done)
-    _say_plan(spec, states, left, console)
+    line = _counted((state.phase for state in states.values()), left)
+    console.print(f"{spec.name}: {line}", soft_wrap=True)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)
     for line in other_pictures(trials, states, digests_now(trials, states, store.directory)):
@@ -125,26 +127,22 @@ def _launch(
             f"{unsent} trial(s) could not be sent to the tracking store; launch again to send them",
             style="yellow",
         )
-    return view, len(trials) + left
+    return view, len(trials) + left - len(view.rows)
 
 
-def _say_plan(spec: SweepSpec, states: dict[str, TrialState], left: int, console: Console) -> None:
-    line = counted(state.phase for state in states.values())
-    line += f"; {left} more to be chosen by the search" if left else ""
-    console.print(f"{spec.name}: {line}", soft_wrap=True)
+def _counted(phases: Iterable[TrialPhase], left: int) -> str:
+    return counted(phases) + (f"; {left} more to be chosen by the search" if left else "")
 
 
 def _say_summary(
-    spec: SweepSpec, view: LiveView, count: int, locations: Locations, console: Console
+    spec: SweepSpec, view: LiveView, left: int, locations: Locations, console: Console
 ) -> bool:
     rows = list(view.rows.values())
     for row in rows:
         if row.phase.is_failure and row.reason:
             console.print(f"{row.name}: {row.reason}", style="red", soft_wrap=True)
-    to_be_chosen = [TrialPhase.WAITING] * (count - len(rows))
-    phases = [*(row.phase for row in rows), *to_be_chosen]
-    console.print(counted(phases))
-    done = all(phase.is_done for phase in phases)
+    console.print(_counted((row.phase for row in rows), left), soft_wrap=True)
+    done = not left and all(row.phase.is_done for row in rows)
     if done:
         console.print(f"Next: {locations.command('report', spec.name)}", soft_wrap=True)
     else:

@@ -1,7 +1,6 @@
 """Live view: one line per trial in a terminal, log lines elsewhere."""
 
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -13,7 +12,8 @@ from gan.config import TrainConfig
 from gan.control import CONTROLS
 from orchestrator.store.events import TrialEvent
 from orchestrator.sweep.trials import Trial
-from reports.phase import TrialPhase
+from reports.phase import TrialPhase, counted
+from reports.runs import own_steps
 from reports.tables import duration
 
 
@@ -32,6 +32,11 @@ class TrialRow:
     measuring: str = ""
     """Target that the final evaluation is measuring, such as 3 of 9."""
     reason: str = ""
+
+    @property
+    def own_steps(self) -> bool:
+        """Whether the trial trains its steps itself (``reports.runs.own_steps``)."""
+        return own_steps(self.config, self.step, self.total_steps)
 
     @property
     def seconds_left(self) -> float | None:
@@ -141,16 +146,15 @@ class LiveView:
             table.add_column(heading, justify="right", no_wrap=True)
         rows = list(self.rows.values())
         if 2 * len(rows) > self.console.height:  # names may take two lines
-            quiet = Counter(row.phase for row in rows if not row.phase.is_active)
+            table.title = counted(row.phase for row in rows)
             rows = [row for row in rows if row.phase.is_active]
-            table.title = ", ".join(f"{count} {phase}" for phase, count in quiet.items())
         for row in rows:
             total = "?" if row.total_steps is None else str(row.total_steps)
             table.add_row(
                 row.name,
                 Text(row.phase, row.phase.style),
-                f"{row.step}/{total}",
-                f"{row.epoch:.1f}",
+                f"{row.step}/{total}" if row.own_steps else "",
+                f"{row.epoch:.1f}" if row.own_steps else "",
                 f"{row.images_per_second:.0f}" if row.images_per_second else "",
                 *row.losses(),
                 Text(row.achieved()),  # of several lines
@@ -160,7 +164,7 @@ class LiveView:
 
     def _line(self, row: TrialRow) -> str:
         parts = [time.strftime("%H:%M:%S"), f"{row.name}:", row.phase]
-        if row.step:
+        if row.step and row.own_steps:
             parts.append(f"step {row.step} of {row.total_steps}, epoch {row.epoch:.1f}")
         if row.images_per_second and row.phase is TrialPhase.RUNNING:
             parts.append(f"{row.images_per_second:.0f} images/s")

@@ -26,6 +26,8 @@ class Monitor:
         self._store, self._tracking = store, tracking
         self._trials: dict[str, tuple[Trial, int]] = {}
         """Trials by key, with their positions in the sweep."""
+        self._before: dict[str, TrialState] = {}
+        """States left by earlier launches."""
         self._durable: dict[str, int] = {}
         self._left: set[str] = set()
         """Keys of trials whose processes are gone; a Tune left behind may still tell of them."""
@@ -39,7 +41,7 @@ class Monitor:
 
     def starts_from(self, key: str, state: TrialState) -> None:
         """Show the state left by earlier launches; send it to tracking if the trial is done."""
-        row = self.view.rows[key]
+        row, self._before[key] = self.view.rows[key], state
         row.phase, row.step, row.total_steps = state.phase, state.step, state.total_steps
         row.epoch, row.metrics, row.reason = state.epoch, state.metrics, state.reason
         if state.phase.is_done:
@@ -52,6 +54,9 @@ class Monitor:
         """
         if event.key in self._left:
             return
+        if event.phase is TrialPhase.WAITING and (left := self._before.get(event.key)):
+            # With an object store, a worker does not see the attempts of earlier launches.
+            event = replace(event, phase=left.phase, reason=left.reason)
         if event.phase is TrialPhase.FINISHED and (reason := self._not_finished(event.key)):
             event = replace(event, phase=TrialPhase.FAILED, reason=reason)
         before = self._durable.get(event.key, 0)

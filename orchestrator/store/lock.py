@@ -22,12 +22,13 @@ def lock(directory: Path, what: str, *, patience: float = 1.0) -> Iterator[None]
     ``patience`` is in seconds. A network file system must support locks (NFS 4 does).
 
     Raises:
-        UserError: another process holds it; the message names its host, process and start.
+        UserError: another process holds it; the message names its host, process and start. Or its
+            file system has no locks.
     """
     file = directory / LOCK
     until = time.monotonic() + patience
     with file.open("a+") as held:
-        while not _locked(held.fileno()):
+        while not _locked_or_refused(held.fileno(), directory):
             if time.monotonic() >= until:
                 raise UserError(f"{what} already: {_holder(file)}")
             time.sleep(POLL_SECONDS)
@@ -39,13 +40,23 @@ def lock(directory: Path, what: str, *, patience: float = 1.0) -> Iterator[None]
 
 
 def is_locked(directory: Path) -> bool | None:
-    """Whether a process holds a directory now; None if none ever did."""
+    """Whether a process holds a directory now; None if none ever did, or no lock can tell."""
     try:
         with (directory / LOCK).open() as file:
             # Shared: several processes may check at once, also without write permission.
             return not _locked(file.fileno(), fcntl.LOCK_SH)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return None
+
+
+def _locked_or_refused(descriptor: int, directory: Path) -> bool:
+    try:
+        return _locked(descriptor)
+    except OSError as error:
+        raise UserError(
+            f"{directory}: its file system has no locks ({error.strerror}); use one that has, such "
+            "as a local disk or NFS 4"
+        ) from None
 
 
 def _locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:

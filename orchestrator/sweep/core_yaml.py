@@ -3,6 +3,7 @@
 PyYAML implements YAML 1.1, in which ``yes`` is true, 0100 is 64, 1:30 is 90 and 1e-3 is a text.
 """
 
+import itertools
 import re
 from typing import Any, ClassVar
 
@@ -22,18 +23,48 @@ _PLAIN = {
 """Pattern and first characters of each type's values; the first that matches counts."""
 
 
+MAX_DEPTH = 20
+MAX_VALUES = 200_000
+"""Values of a document, with those that its aliases repeat."""
+
+
 def load(text: str) -> Any:
     """Parse a document; of plain objects only, like ``yaml.safe_load``.
 
     Raises:
-        yaml.YAMLError, ValueError, TypeError: the text is no such document, or a mapping has the
-            same key twice.
+        yaml.YAMLError, ValueError, TypeError: the text is no such document, a mapping has the
+            same key twice, or it is deeper than ``MAX_DEPTH`` or has more than ``MAX_VALUES``.
     """
     return yaml.load(text, Loader=_Loader)  # a SafeLoader
 
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}  # type: ignore[misc]
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._sizes: dict[yaml.Node, int] = {}
+        """Numbers of values by node; an alias is its anchor's node."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        if self._depth == MAX_DEPTH:
+            raise _refused(f"nested more than {MAX_DEPTH} deep", event)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if node is None or node in self._sizes:
+            return node
+        if isinstance(event, yaml.AliasEvent):  # of a node that is not complete yet
+            raise _refused(f"*{event.anchor} is within itself", event)
+        parts = [] if isinstance(node, yaml.ScalarNode) else node.value
+        if isinstance(node, yaml.MappingNode):
+            parts = itertools.chain.from_iterable(parts)
+        self._sizes[node] = 1 + sum(self._sizes[part] for part in parts)
+        if self._sizes[node] > MAX_VALUES:
+            raise _refused(f"more than {MAX_VALUES} values, with those that aliases repeat", event)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -49,6 +80,10 @@ class _Loader(yaml.SafeLoader):
         text = node.value
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         return int(text[2:] if base != 10 else text, base)
+
+
+def _refused(problem: str, event: yaml.Event) -> yaml.YAMLError:
+    return yaml.composer.ComposerError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 for _name, (_pattern, _first) in _PLAIN.items():

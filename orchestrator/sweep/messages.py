@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ValidationError
 
+from gan.plain_text import cut
+
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Describe a validation error in one line: the key, the mistake, the valid values."""
@@ -24,7 +26,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         return message
     if first["type"] == "value_error" and isinstance(given, dict):
         return f"{key}: {message}"
-    return f"{key}: {message[0].lower()}{message[1:]}, not {given!r}"
+    return f"{key}: {message[0].lower()}{message[1:]}, not {short(given)}"
 
 
 def key_of(loc: tuple[int | str, ...]) -> str:
@@ -34,10 +36,15 @@ def key_of(loc: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in loc if part not in aside)
 
 
+def short(value: object) -> str:
+    """Return a value of a file for a message, in about 120 characters."""
+    return cut(repr(value), 120)
+
+
 def unknown(kind: str, given: str, valid: Iterable[str]) -> str:
     """Describe an unknown name, with the nearest and all valid names."""
     valid = list(valid)
-    return f"unknown {kind} {given!r}{nearest(given, valid)}; valid: {listed(valid)}"
+    return f"unknown {kind} {short(given)}{nearest(given, valid)}; valid: {listed(valid)}"
 
 
 def nearest(given: str, valid: Iterable[str]) -> str:

@@ -31,6 +31,7 @@ A control's name alone means its target; ``NAME.weight`` and ``NAME: {target: ..
 set more. Axes and points override settings.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ from gan.control import CONTROLS, Control
 from gan.errors import UserError
 from gan.strict import Frozen
 from orchestrator.sweep import core_yaml
-from orchestrator.sweep.messages import explain, listed, nearest, unknown
+from orchestrator.sweep.messages import explain, listed, nearest, short, unknown
 from orchestrator.sweep.search_settings import (
     NOT_SEARCHED,
     Dimension,
@@ -59,6 +60,8 @@ FIELDS = ("preset", *(name for name in TrainConfig.model_fields if name != "cont
 SEARCHED = tuple(name for name in FIELDS if name not in NOT_SEARCHED)
 SECTIONS = ("settings", "axes", "points", "resources", "objective", "search", "scheduler")
 LIGHTNESS = ("value", "brightness", "lightness", "luminance")
+MAX_BYTES = 2_000_000
+MAX_TRIALS = 10_000
 SHIPPED = Path(__file__).parent.parent.parent / "sweeps"
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -127,17 +130,17 @@ def read_sweep(path: Path) -> SweepSpec:
         UserError: the file cannot be read or has something unknown; the message names file, key and
             choices.
     """
+    require_name(path.stem, repr(str(path)))
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path}: is larger than {MAX_BYTES // 10**6} MB: no sweep file")
         content = core_yaml.load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text") from None
-    except RecursionError:
-        raise UserError(f"{path}: not valid YAML: nested too deeply") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:  # {{a: 1}: 2}
         raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
-    require_utf8("name of the sweep", path.stem)
     top = _mapping(path, "the file", {} if content is None else content)
     for key in top:
         if key not in SECTIONS:
@@ -145,11 +148,15 @@ def read_sweep(path: Path) -> SweepSpec:
     axes = _mapping(path, "axes", top.get("axes") or {})
     for key, values in axes.items():
         if not isinstance(values, list) or not values:
-            raise UserError(f"{path}: axes.{key}: must be a list of values, not {values!r}")
+            raise UserError(f"{path}: axes.{key}: must be a list of values, not {short(values)}")
     points = top.get("points") or []
     if not isinstance(points, list):
-        raise UserError(f"{path}: points: must be a list of trials, not {points!r}")
+        raise UserError(f"{path}: points: must be a list of trials, not {short(points)}")
     search, scheduler = _search(path, top), _model(path, top, "scheduler", Scheduler)
+    count = math.prod(map(len, axes.values())) if axes else 0
+    count += len(points) + (search.trials if search is not None else 0)
+    if count > MAX_TRIALS:
+        raise UserError(f"{path}: has {count} trials; a sweep has at most {MAX_TRIALS}")
     return SweepSpec(
         name=path.stem,
         path=path,
@@ -161,6 +168,20 @@ def read_sweep(path: Path) -> SweepSpec:
         search=search,
         scheduler=scheduler,
     )
+
+
+def require_name(name: str, where: str) -> None:
+    """Refuse a name of a sweep that cannot name a directory and an MLflow experiment.
+
+    Raises:
+        UserError: the name is not valid; the message begins with ``where``.
+    """
+    require_utf8("name of the sweep", name)
+    if name[:1] in ("", ".", "-") or "/" in name or not name.isprintable() or name == "Default":
+        raise UserError(
+            f"{where}: {name!r} cannot name a sweep; valid names have printable characters without "
+            "a slash, do not begin with . or -, and are not Default (MLflow's own)"
+        )
 
 
 def _settings(path: Path, where: str, section: Any) -> Settings:
@@ -179,7 +200,7 @@ def _axes(path: Path, axes: Mapping[Any, list[Any]]) -> dict[str, list[Any]]:
     for key, values in axes.items():
         for value in values:
             if isinstance(value, dict | list):
-                raise UserError(f"{path}: axes.{key}: must list plain values, not {value!r}")
+                raise UserError(f"{path}: axes.{key}: must list plain values, not {short(value)}")
         (name,) = _expanded(path, f"axes.{key}", str(key), 0)
         if name in flat:
             raise UserError(f"{path}: axes.{key}: {name} is given twice")
@@ -209,7 +230,9 @@ def _expanded(path: Path, where: str, key: str, value: Any) -> Settings:
 
 def _mapping(path: Path, where: str, section: Any) -> dict[Any, Any]:
     if not isinstance(section, dict):
-        raise UserError(f"{path}: {where}: must be names and values (name: value), not {section!r}")
+        raise UserError(
+            f"{path}: {where}: must be names and values (name: value), not {short(section)}"
+        )
     return section
 
 

@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ class Trial:
 
 
 def expand(spec: SweepSpec) -> list[Trial]:
-    """List the trials of a sweep: the grid of its axes, its points, then recoloured trials.
+    """List the trials of a sweep: its grid, points, ``grid_baselines``, then recoloured trials.
 
     A baseline is recoloured for each combination of targets of the trials that differ from it in
     nothing else. Trials of a search are not listed: they are chosen while it runs.
@@ -44,7 +44,10 @@ def expand(spec: SweepSpec) -> list[Trial]:
     """
     trials: list[Trial] = []
     origins: dict[str, str] = {}
+    baselines: list[Trial] = []
     for origin, varied in _points(spec):
+        if not varied and (baselines := grid_baselines(spec)[1]):
+            continue
         trial = trial_at(spec, origin, varied)
         if trial.key in origins:
             raise UserError(
@@ -52,9 +55,67 @@ def expand(spec: SweepSpec) -> list[Trial]:
             )
         origins[trial.key] = origin
         trials.append(trial)
+    if baselines:
+        of_points = {trial.config.without_control().key() for trial in trials}
+        baselines += [trial for trial in _settings_alone(spec) if trial.key in of_points]
+    for trial in baselines:
+        if origins.setdefault(trial.key, trial.name) == trial.name:  # no point, and not yet there
+            trials.append(trial)
     if spec.objective is not None:
         _check_adaptive(spec, spec.objective, trials)
     return _named_apart(trials + [t for t in _recoloured(trials) if t.key not in origins])
+
+
+def grid_baselines(spec: SweepSpec) -> tuple[list[str], list[Trial]]:
+    """Return the trials that the point {} stands for in a grid over controls and other settings.
+
+    There is one for each combination of the settings' values that makes another trial without
+    control; the names of the settings that vary among them come first. Otherwise both are empty.
+
+    Raises:
+        UserError: a value is out of range, or the axes give several lengths.
+    """
+    axes = {name: v for name, v in spec.axes.items() if name.partition(".")[0] not in CONTROLS}
+    if {} not in spec.points or not axes or len(axes) == len(spec.axes):
+        return [], []
+    where = f"points[{spec.points.index({})}]"
+    found: dict[str, tuple[Settings, Trial]] = {}
+    for values in itertools.product(*axes.values()):
+        varied = dict(zip(axes, values, strict=True))
+        trial = trial_at(spec, where, varied)
+        if trial.config.controls:
+            return [], []
+        _, first = found.setdefault(trial.key, (varied, trial))
+        if _length(first) != _length(trial):
+            raise UserError(
+                f"{spec.path}: {where}: a baseline has one length, and the axes give several; "
+                "write a sweep file for each"
+            )
+    if len(found) == 1 and found.keys() == {trial.key for trial in _settings_alone(spec)}:
+        return [], []
+    settings = [varied for varied, _ in found.values()]
+    vary = [name for name in axes if len({varied[name] for varied in settings}) > 1]
+    return vary, [
+        replace(trial, name=_name(trial.config, {name: varied[name] for name in vary}))
+        for varied, trial in found.values()
+    ]
+
+
+def _length(trial: Trial) -> tuple[int | None, float | None]:
+    return trial.config.steps, trial.config.epochs
+
+
+def _settings_alone(spec: SweepSpec) -> list[Trial]:
+    try:
+        return [trial_at(spec, "settings", {})]
+    except UserError:  # they lack what an axis gives
+        return []
+
+
+def without_baseline(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials with control for which there is no baseline, and so no rival."""
+    keys = {trial.key for trial in trials}
+    return [t for t in trials if t.config.controls and t.config.without_control().key() not in keys]
 
 
 def corners(spec: SweepSpec) -> list[Trial]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.training.progress import Progress
-from orchestrator.store.attempts import AttemptLog
+from orchestrator.store.attempts import AttemptLog, attempts
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.local_sweep import require_shared
 from orchestrator.store.lock import lock
@@ -103,13 +103,16 @@ def run(
 
     ``started`` is when this worker began with the trial, in seconds since the epoch. ``emit``
     receives an event about once a second. A stop request or prune marker of the trial also sets
-    ``stop``. The last event is of phase finished, stopped, pruned or failed.
+    ``stop``. The last event is of phase finished, stopped, pruned or failed; or waiting, of a trial
+    that was asked to stop before it began.
     """
     config = TrainConfig.model_validate(task.config)
     try:
         trial = _trial(task, stop)
         require_writable(trial.directory)
         with lock(trial.directory, "this trial is trained", patience=PATIENCE), trial:
+            if stop.reason is StopReason.USER and not attempts(trial.directory):
+                return TrialEvent(task.key, TrialPhase.WAITING)
             log = AttemptLog(trial.directory, started)
 
             def report(progress: Progress) -> None:

@@ -213,3 +213,8 @@ def test_the_rate_is_that_of_the_steps_without_the_evaluation(
     after = [p.images_per_second for p in seen if p.step in (5, 10) and not p.measuring]
     assert after
     assert min(after) > 5 * of.training.config.batch_size / 2
+    assert of.training.seconds - of.training.step_seconds > 2 * 2
+    assert 0 < of.training.step_seconds < 2
+    again = start(steps=15, evaluate_every=15)
+    assert again.fit(tmp_path)
+    assert again.training.step_seconds > of.training.step_seconds, "it goes on counting"

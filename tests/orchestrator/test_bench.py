@@ -44,11 +44,11 @@ def test_a_sweep_is_measured_once_for_each_kind_of_nets_and_estimated_trial_by_t
     found = json.loads(result.stdout)
     assert [measured["base_channels"] for measured in found["benches"]] == [2, 3]
     named = {trial["name"]: trial for trial in found["trials"]}
-    assert named["baseline"]["steps"] == 1000
+    assert named["baseline, base_channels=2"]["steps"] == 1000
     assert named["baseline, epochs=500, seed=1"]["steps"] == 500 * 64 / 8
     seconds = {name: trial["seconds"] for name, trial in named.items()}
     end = found["benches"][0]["target_ms"] / 1000
-    steps = seconds["baseline"] - end
+    steps = seconds["baseline, base_channels=2"] - end
     assert seconds["baseline, epochs=500, seed=1"] - end == pytest.approx(4 * steps)
     for measured, kind in zip(
         found["benches"], ("base_channels=2", "base_channels=3"), strict=True

@@ -56,7 +56,7 @@ def write(path: Path, text: str) -> Path:
         ("settings: {steps: 40}\nresources: {cpus_per_trial: yes}", ("cpus_per_trial", "a number")),
         ("settings: {steps: 40}\npoints: [{saturation: true}]", ("saturation", "a number")),
         ("settings: {steps: 40}\npoints: [{saturation.weight: '9'}]", ("saturation", "weight")),
-        ("settings: " + "[" * 2000, ("nested too deeply",)),
+        ("settings: " + "[" * 2000, ("line 1, column 30", "nested more than 20 deep")),
     ],
 )
 def test_a_value_of_another_type_is_refused(

@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from gan.config import TrainConfig
+from gan.control import Control
 from gan.training.progress import Progress
 from orchestrator.driver.live_view import LiveView
 from orchestrator.store.events import TrialEvent
@@ -22,6 +23,38 @@ def shown(width: int, speed: float = 0.0, measuring: str = "") -> str:
     with console.capture() as captured:
         console.print(view.table())
     return captured.get()
+
+
+def test_a_recoloured_trial_claims_no_steps() -> None:
+    baseline = TrainConfig(steps=40)
+    steered = baseline.model_copy(update={"controls": {"saturation": Control(target=0.5)}})
+    console = Console(file=io.StringIO(), width=80)
+    view = LiveView(console)
+    view.add(Trial("moved", "key", baseline.recoloured_as(steered)))
+    for step, claimed in ((0, False), (20, True), (40, False)):  # it trains what its baseline lacks
+        progress = Progress(step, 40, step / 8, 0.0, {"eval/mae": float(step)}, 0, 1.0, 0.0)
+        view.update(TrialEvent("key", TrialPhase.RUNNING, progress))
+        with console.capture() as captured:
+            console.print(view.table())
+        (line,) = captured.get().splitlines()[1:]
+        assert (f"{step}/40" in line, f"{step / 8:.1f}" in line) == (claimed, claimed)
+        said = console.file.getvalue()  # type: ignore[attr-defined]
+        assert (f"step {step} of 40" in said) == claimed
+
+
+def test_where_rows_are_hidden_all_are_counted() -> None:
+    console = Console(file=io.StringIO(), width=80, height=10)
+    view = LiveView(console)
+    for number in range(8):
+        view.add(Trial(f"seed={number}", str(number), TrainConfig(steps=40)))
+    phases = [TrialPhase.FINISHED, TrialPhase.RUNNING, *[TrialPhase.STOPPED] * 2]
+    for number, phase in enumerate(phases):
+        view.update(TrialEvent(str(number), phase))
+    with console.capture() as captured:
+        console.print(view.table())
+    shown = " ".join(captured.get().split())
+    assert "1 of 8 trials finished, 4 waiting, 1 running, 2 stopped" in shown
+    assert ("seed=1" in shown, "seed=2" in shown) == (True, False)
 
 
 def test_a_trial_past_its_last_step_says_what_it_measures() -> None:

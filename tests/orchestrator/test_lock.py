@@ -1,3 +1,4 @@
+import errno
 import os
 import re
 import signal
@@ -8,15 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from gan.errors import UserError
 from orchestrator.store.lock import is_locked, lock
+from orchestrator.store.paths import LOCK
 
 HOLD = """
 import sys, time
 from pathlib import Path
+from unittest.mock import Mock
 from orchestrator.store.lock import lock
 with lock(Path(sys.argv[1]), "it is done"):
     print("held", flush=True)
@@ -78,3 +82,17 @@ def test_one_waits_for_a_holder_that_ends_in_time(tmp_path: Path) -> None:
 
 def test_a_directory_that_nobody_ever_held_is_free(tmp_path: Path) -> None:
     assert not is_locked(tmp_path)
+
+
+def test_a_file_system_without_locks_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / LOCK).touch()
+    for code in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+        # As flock answers there; none can be mounted in a test.
+        monkeypatch.setattr("fcntl.flock", Mock(side_effect=OSError(code, os.strerror(code))))
+        with pytest.raises(UserError) as refused, lock(tmp_path, "it is done"):
+            pass
+        line = f"{tmp_path}: its file system has no locks ({os.strerror(code)}); use one that has"
+        assert str(refused.value).startswith(line)
+        assert is_locked(tmp_path) is None, "no lock can tell"

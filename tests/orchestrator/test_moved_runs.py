@@ -44,7 +44,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    base = tmp_path_factory.mktemp("base") / "a % of #1, ü"
+    base = tmp_path_factory.mktemp("base") / "a #1, ü; b"
     original, copy, moved = (base / n for n in ("original", "copy", "moved"))
     flags = f"{SETTINGS} --dataset npz --dataset-path {small_npz}"
 

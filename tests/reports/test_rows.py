@@ -119,7 +119,7 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             total_steps=100,
             epochs=3.96,
             seconds=8,
-            images_per_second=50 * 16 / 8,
+            images_per_second=50 * 16 / 4,
             restarts=2,
             goodput=0.875,
             device="CPU, 1 thread(s)",
@@ -226,6 +226,16 @@ def test_what_is_not_measured_yet_is_absent() -> None:
     assert (row.control, row.target, row.phase) == ("hue", 0, "running")
     assert (row.achieved, row.error, row.reachable, row.mae) == (None, None, None, None)
     assert row.images_per_second is None
+
+
+def test_a_recoloured_trial_claims_no_training() -> None:
+    moved = run("recoloured", {"saturation": Control(target=0.75, weight=0)}, recolour=True)
+    (row,) = rows([replace(moved, step=moved.total_steps)])
+    assert (row.steps, row.total_steps, row.epochs, row.seconds) == (0, 0, 0, 0)
+    assert row.images_per_second is None
+    # Its baseline ended early, and it trains the rest itself.
+    (row,) = rows([moved])
+    assert (row.steps, row.total_steps, row.seconds) == (50, 100, 8)
 
 
 def test_no_runs_have_no_rows() -> None:

@@ -74,10 +74,10 @@ def weights(of: Trainer) -> Tensor:
 
 
 def everything(of: Trainer) -> dict[str, bytes]:
-    """The complete state, without the time that it took."""
+    """The complete state, without the times that it took."""
     state = of.training.state()
     trial = json.loads(state.pop("trial.json"))
-    del trial["seconds"]
+    del trial["seconds"], trial["step_seconds"]
     for point in trial["history"]:
         del point["time"]
     return {**state, "trial.json": json.dumps(trial, sort_keys=True).encode()}

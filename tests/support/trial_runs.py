@@ -33,6 +33,7 @@ def run(
         total_steps=100,
         epoch=3.96,
         seconds=seconds,
+        step_seconds=seconds / 2,
         device="CPU, 1 thread(s)",
         metrics={"eval/mae": 0.125, "loss/l1": 9.0, **(metrics or {})},
         restarts=2,

@@ -153,7 +153,7 @@ def test_another_machine_tells_how_every_sweep_is_from_storage_alone(story: Stor
     assert found["sweep"] == "story"
     trials = found["trials"]
     assert [trial["phase"] for trial in trials] == ["finished"] * 3
-    assert [trial["durable_step"] for trial in trials] == [320] * 3
+    assert [trial["durable_step"] for trial in trials] == [320, 320, 0], "it trains none"
     assert all(trial["restarts"] >= 2 for trial in trials[:2])
 
 

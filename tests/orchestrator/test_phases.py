@@ -1,0 +1,120 @@
+"""Phases and steps that are the same on every screen, whenever a sweep was stopped."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orchestrator.driver.live_view import LiveView
+from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.tracking_sync import TrackingSync, send_trial
+from orchestrator.store.attempts import attempts
+from orchestrator.store.events import TrialEvent
+from orchestrator.store.local_sweep import LocalSweep
+from orchestrator.store.manifest import write_manifest
+from orchestrator.store.trial_state import TrialState, states_of
+from orchestrator.sweep.spec import SweepSpec, read_sweep
+from orchestrator.sweep.trials import Trial, expand
+from reports.phase import TrialPhase
+from reports.tracking import SweepTracker
+from tests.support.cli import tiny
+from tests.support.cli_flags import call
+from tests.support.tasks import run_here, task_of
+from tests.support.tracked_trials import run_of
+
+pytestmark = pytest.mark.usefixtures("workplace")
+
+
+@pytest.fixture
+def spec(small_npz: Path) -> SweepSpec:
+    Path("tiny.yaml").write_text(f"{tiny(small_npz, 6)}points: [{{}}, {{saturation: 0.5}}]")
+    return read_sweep(Path("tiny.yaml"))
+
+
+@pytest.fixture
+def store() -> LocalSweep:
+    store = LocalSweep(Path("runs"), "tiny")
+    store.directory.mkdir(parents=True)
+    return store
+
+
+def train(store: LocalSweep, trial: Trial) -> tuple[str, str]:
+    return run_here(task_of(trial.config, store.directory / trial.key))
+
+
+def status() -> dict[str, dict[str, object]]:
+    found = json.loads(call("status", "tiny", "--json").stdout)
+    return {trial["name"]: trial for trial in found["trials"]}
+
+
+def test_a_trial_that_was_asked_to_stop_before_it_began_waits(
+    spec: SweepSpec, store: LocalSweep
+) -> None:
+    trials = expand(spec)
+    baseline, steered, _ = trials
+    write_manifest(store.directory, trials)
+    store.ask_to_stop()
+    assert train(store, baseline) == ("waiting", "")
+    assert not attempts(store.directory / baseline.key)
+    store.forget_stop()
+    store.ask_to_stop(steered.key)
+    assert train(store, steered) == ("waiting", "")
+    assert {found["phase"] for found in status().values()} == {"waiting"}
+    assert train(store, baseline) == ("finished", "")
+    store.ask_to_stop()
+    longer = baseline.config.model_copy(update={"steps": 9})
+    ended = run_here(task_of(longer, store.directory / baseline.key))
+    assert ended == ("stopped", ""), "it has begun"
+
+
+@pytest.mark.parametrize("phase", [TrialPhase.WAITING, TrialPhase.DIED, TrialPhase.STOPPED])
+def test_a_trial_that_a_launch_did_not_come_to_is_as_it_was(
+    spec: SweepSpec,
+    store: LocalSweep,
+    tracker: SweepTracker,
+    sweep: str,
+    phase: TrialPhase,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trial, *_ = expand(spec)
+    view = LiveView(Console(file=io.StringIO()))
+    tracking = TrackingSync(tracker, view.say)
+    monitor = Monitor([trial], store, view, tracking)
+    monkeypatch.setattr(TrialState, "phase", phase)
+    monitor.starts_from(trial.key, TrialState())
+    for each in (TrialPhase.STARTING, TrialPhase.WAITING):
+        monitor.on_event(TrialEvent(trial.key, each))
+    assert tracking.close() == 0
+    assert view.rows[trial.key].phase is phase
+    run = run_of(tracker.client, sweep, trial.key)
+    assert (run.data.tags["colorsweep.phase"], run.info.status) == (phase, phase.run_status)
+
+
+def test_a_recoloured_trial_claims_no_steps(
+    spec: SweepSpec, store: LocalSweep, tracker: SweepTracker, sweep: str
+) -> None:
+    trials = expand(spec)
+    write_manifest(store.directory, trials)
+    baseline, _, moved = trials
+    (waiting,) = (line for line in call("status", "tiny").stdout.splitlines() if "recol" in line)
+    assert waiting.split() == ["recoloured,", "saturation=0.5", "waiting"]
+    for trial in (baseline, moved):
+        assert train(store, trial) == ("finished", "")
+    assert states_of(spec, trials, Path("runs"))[moved.key].step == 6, "it is the baseline's"
+    (row,) = (line for line in call("status", "tiny").stdout.splitlines() if "recol" in line)
+    assert row.split()[2] == "finished"
+    assert "/" not in row
+    steps = ("step", "durable_step", "total_steps")
+    assert [status()[moved.name][name] for name in steps] == [0, 0, 0]
+    assert [status()[baseline.name][name] for name in steps] == [6, 6, 6]
+    plan = json.loads(call("launch", "tiny.yaml", "--dry-run", "--json").stdout)
+    planned = plan["trials"][-1]
+    assert (planned["phase"], planned["step"], planned["steps"]) == ("finished", 0, 0)
+    for index, trial in enumerate((baseline, moved)):
+        send_trial(trial, index, store, TrialPhase.FINISHED, "", tracker)
+    of_training = ("total_steps", "epoch", "seconds", "step_seconds")
+    for trial, claimed in ((baseline, True), (moved, False)):
+        tags = run_of(tracker.client, sweep, trial.key).data.tags
+        assert [float(tags[f"colorsweep.{name}"]) > 0 for name in of_training] == [claimed] * 4
