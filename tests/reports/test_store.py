@@ -10,6 +10,7 @@ import pytest
 from gan.evaluation.metric_names import EXACT_PREFIX
 from reports.experiments import sweeps
 from reports.store import connect, default_uri, read_sweep, samples
+from reports.tracking import SweepTracker
 from tests.support.tracked_trials import only_run, sync
 from tests.support.trackers import tracker_of
 
