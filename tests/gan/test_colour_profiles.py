@@ -8,8 +8,8 @@ import pytest
 import pyvips
 from PIL import ImageCms
 
-from gan.data import picture_file
-from gan.data.picture_file import UnusablePicture, decode_picture, read_picture, read_sides
+from gan.data.picture_file import UnusablePicture, decode_picture, read_header, read_picture
+from gan.data.profiles import is_usable
 from tests.support.picture_files import encoded, in_profile, scene, with_chunk
 
 P3: bytes = pyvips.Image.new_from_buffer(in_profile("p3", ".jpg"), "").get("icc-profile-data")
@@ -33,7 +33,7 @@ def test_a_profile_that_libpng_drops_is_told_by_the_header(tmp_path: Path) -> No
     file = tmp_path / "a.png"
     file.write_bytes(encoded(scene(), "PNG", icc_profile=P3[:-10]))
     with pytest.raises(UnusablePicture, match="its colour profile cannot be used"):
-        read_sides(str(file))
+        read_header(str(file))
 
 
 def test_a_png_that_says_srgb_too_is_read_without_a_dropped_profile(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_grey_picture_keeps_its_values_whatever_its_profile(
     grey = scene()[..., 0]
     with_profile, without = encoded(grey, kind, icc_profile=profile), encoded(grey, kind)
     (tmp_path / "a").write_bytes(with_profile)
-    assert read_sides(str(tmp_path / "a")) == (96, 96)
+    assert read_header(str(tmp_path / "a"))[0] == (96, 96)
     np.testing.assert_array_equal(
         read_picture(tmp_path / "a").rgb(), decode_picture(without, "a").rgb()
     )
@@ -67,7 +67,7 @@ def test_a_profile_of_many_pictures_is_tried_once(monkeypatch: pytest.MonkeyPatc
         tried.append(args)
         return build(*args)  # type: ignore[arg-type]
 
-    picture_file._is_usable.cache_clear()
+    is_usable.cache_clear()
     monkeypatch.setattr(ImageCms, "buildTransform", counted)
     for n in range(4):
         decode_picture(encoded(scene() + n, "PNG", icc_profile=P3), "a")

@@ -13,7 +13,7 @@ from PIL import Image
 from gan.data.batches import training_batch
 from gan.data.datasets import load
 from gan.data.images import read_photograph
-from gan.data.picture_file import BY_PILLOW, Pixels, picture_names, read_picture, read_sides
+from gan.data.picture_file import BY_PILLOW, Pixels, picture_names, read_header, read_picture
 from gan.errors import UserError
 from orchestrator.inference.jobs import OutputOptions, plan_jobs
 from tests.support.picture_files import (
@@ -192,13 +192,13 @@ def test_what_a_header_tells_is_told_without_decoding(tmp_path: Path) -> None:
         if content[:2] == b"BM":
             continue
         with pytest.raises(UserError, match=r"^[^\n]*\.png: "):
-            read_sides(str(file))
+            read_header(str(file))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "AVIF", *BY_PILLOW])
 def test_sides_are_read_from_headers(tmp_path: Path, kind: str) -> None:
     file = written(tmp_path / "a", encoded(scene()[:40], kind))
-    assert read_sides(str(file)) == (96, 40)
+    assert read_header(str(file))[0] == (96, 40)
 
 
 # Pictures on disk, and in forks
