@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -104,6 +105,21 @@ def test_errors_of_drivers_that_quote_their_arguments_are_masked() -> None:
         shown = masked(text)
         assert "a b" not in shown
         assert shown != text
+
+
+@pytest.mark.parametrize(
+    "part", ["token-", "secret.password.", "token", "token={ ", "a://", "pass"]
+)
+def test_long_texts_are_masked_soon(part: str) -> None:
+    text = (part * 8000)[:8000]
+    began = time.monotonic()
+    masked(f"{text} password=hunter2")
+    assert time.monotonic() - began < 5, "some took 40 s"
+
+
+def test_a_secret_after_a_long_name_is_masked() -> None:
+    for name in ("x" * 1000 + "password", "token-" * 1000 + "id", "api_key_" + "x" * 90):
+        assert masked(f"{name}=hunter2 a") == f"{name}=*** a"
 
 
 def test_only_credentials_that_programs_read_differently_are_ambiguous() -> None:
