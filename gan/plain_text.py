@@ -77,6 +77,8 @@ def is_ambiguous(uri: str) -> bool:
     return bool(match and _has_user(match) and re.search(r"[/@?#\s]", match["user"][:-1]))
 
 
+_NO_ANSWER = ("refused", "timed out", "resolve")
+"""Words of a cause for which a request was given up before anything answered."""
 AMBIGUOUS = "in its user and password write / as %2F, @ as %40, ? as %3F, # as %23"
 """Advice for such a URI."""
 
@@ -93,9 +95,14 @@ def cut(text: str, most: int) -> str:
 
 def first_line(error: BaseException, most: int = 120) -> str:
     """Return the first line of an error, plain, in at most ``most`` characters."""
-    if "Max retries exceeded" in str(error):
-        return "nothing answers there"
-    line = (str(error).splitlines() or [type(error).__name__])[0]
+    text = str(error)
+    if "Max retries exceeded" in text:  # of urllib3, which names the cause last, as a repr
+        cause = text.rpartition("Caused by ")[2]
+        if any(word in cause for word in _NO_ANSWER):
+            return "nothing answers there"
+        quoted = re.search(r"['\"](.+)['\"]", cause)
+        text = quoted[1] if quoted else cause
+    line = (text.splitlines() or [type(error).__name__])[0]
     return textwrap.shorten(plain(line), most, placeholder=" ...")
 
 

@@ -10,7 +10,15 @@ from urllib.parse import quote
 
 import pytest
 
-from gan.plain_text import command_line, is_ambiguous, masked, no_formula, plain, printable
+from gan.plain_text import (
+    command_line,
+    first_line,
+    is_ambiguous,
+    masked,
+    no_formula,
+    plain,
+    printable,
+)
 
 PASSWORDS = [
     *("hunter2", "p/w", "p@w", "a:b", "5000", "12/34", "p w", "p?q#r", "p%2Fw", "'q\"", "p&q;r"),
@@ -162,6 +170,28 @@ def test_a_shell_reads_a_command_line_back_as_it_was(word: str, tmp_path: Path) 
     assert printable(line) == line
     read = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, check=True).stdout
     assert read == os.fsencode(word) + b"--"
+
+
+CONNECTION = "HTTPSConnection(host='h', port=443)"
+CAUSES = {
+    f'NewConnectionError("{CONNECTION}: [Errno 111] Connection refused")': "nothing answers there",
+    f'ConnectTimeoutError("{CONNECTION}: timed out")': "nothing answers there",
+    f"NameResolutionError(\"{CONNECTION}: Failed to resolve 'h'\")": "nothing answers there",
+    f'NewConnectionError("{CONNECTION}: [Errno 101] Network is unreachable")': (
+        f"{CONNECTION}: [Errno 101] Network is unreachable"
+    ),
+    "SSLError(SSLCertVerificationError(1, '[SSL] self-signed certificate (_ssl.c:1006)'))": (
+        "[SSL] self-signed certificate (_ssl.c:1006)"
+    ),
+    "ResponseError('too many 500 error responses')": "too many 500 error responses",
+}
+
+
+@pytest.mark.parametrize(("cause", "line"), CAUSES.items())
+def test_a_request_that_was_given_up_is_told_by_its_cause(cause: str, line: str) -> None:
+    url = "HTTPSConnectionPool(host='h', port=443): Max retries exceeded with url: /refused"
+    error = ConnectionError(f"{url} (Caused by {cause})")
+    assert first_line(error) == line
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝", "\t=", "\r="])
