@@ -192,7 +192,7 @@ def _by_pillow(content: bytes, name: str) -> tuple[Any, str] | None:
             kind = str(opened.format)
             if opened.mode not in ("1", "L", "P", "RGB", "RGBA"):
                 raise UnusablePicture(f"{name}: samples of kind {opened.mode}; valid: of 8 bits")
-            if PROFILES.get(kind, b"none") in content[:HEAD]:
+            if (mark := PROFILES.get(kind)) and mark in content[:HEAD]:
                 raise UnusablePicture(f"{name}: its colour profile is not read; valid: {OTHERS}")
             grey = "L" if opened.mode in ("1", "L") else "RGB"
             samples = np.asarray(opened.convert("RGBA" if opened.has_transparency_data else grey))

@@ -59,6 +59,11 @@ def test_a_grey_picture_keeps_its_values_whatever_its_profile(
     )
 
 
+def test_words_of_a_comment_are_no_profile() -> None:
+    ppm = encoded(scene(), "PPM").replace(b"P6\n", b"P6\n# quality: none\n", 1)
+    np.testing.assert_array_equal(decode_picture(ppm, "a").samples, scene())
+
+
 def test_a_profile_of_many_pictures_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
     build = ImageCms.buildTransform
