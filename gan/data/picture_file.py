@@ -6,6 +6,7 @@ libvips reads formats of up to 16 bits, which Pillow would reduce to 8; Pillow r
 import hashlib
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ pyvips.operation_block_set("VipsForeignLoad", True)
 for _name in ("Jpeg", "Png", "Tiff", "Heif"):
     pyvips.operation_block_set(f"VipsForeignLoad{_name}", False)
 pyvips.cache_set_max(0)
+# Pillow warns above half of MOST_PIXELS. Filters around each call would not be safe in threads.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class UnusablePicture(UserError):

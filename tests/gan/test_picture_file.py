@@ -242,6 +242,27 @@ fork.kill()
 """
 
 
+READ = """
+import sys
+from pathlib import Path
+from gan.data.picture_file import read_header, read_picture
+
+print(read_header(sys.argv[1])[0], read_picture(Path(sys.argv[1])).samples.shape)
+"""
+
+
+def test_a_large_picture_is_read_without_a_warning(tmp_path: Path) -> None:
+    Image.new("1", (10_000, 9_000)).save(tmp_path / "large.ppm")
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(tmp_path / "large.ppm")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
+    assert (done.stdout, done.stderr) == ("(10000, 9000) (9000, 10000)\n", "")
+
+
 def test_a_fork_of_a_process_that_decoded_pictures_decodes_too(tmp_path: Path) -> None:
     """Workers fork a process that has loaded the dataset; libvips' threads do not survive that."""
     write_kinds(tmp_path)
