@@ -76,8 +76,6 @@ class PictureFile:
     """Array (H, W) or (H, W, C), uint8 or uint16: grey or RGB, with or without alpha; sRGB."""
     format: str
     """Format of the content, whatever the file's suffix: jpeg, png, tiff, webp, heif, ..."""
-    pictures: int = 1
-    """Pictures in the file, as far as the header tells; only the first is read."""
 
     def rgb(self) -> Pixels:
         """Return (H, W, 3) uint8 as a viewer shows it: over white where it is transparent."""
@@ -180,9 +178,8 @@ def decode_picture(content: bytes, name: str) -> PictureFile:
             image = _opened(pyvips.Source.new_from_memory(content), io.BytesIO(content), name)
             found = image, image.get("vips-loader").partition("load")[0]
         image, kind = found
-        pictures = image.get("n-pages") if image.get_typeof("n-pages") else 1
         _require_profile(image, name)
-        return PictureFile(_samples(image), kind, pictures)
+        return PictureFile(_samples(image), kind)
     except pyvips.Error as error:
         raise _unreadable(name, error) from None
 
