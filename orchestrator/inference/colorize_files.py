@@ -57,8 +57,8 @@ def _colorize(
     """
     start = time.perf_counter()
     picture = read_picture(job.picture)
-    in_place = job.output.resolve() == job.picture.resolve()
-    if in_place and (pictures := count_pictures(job.picture)) > 1:
+    pictures = count_pictures(job.picture)
+    if pictures > 1 and job.output.resolve() == job.picture.resolve():
         raise UserError(
             f"{job.picture}: holds {pictures} pictures, of which --in-place would keep one"
         )
