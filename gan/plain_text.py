@@ -20,12 +20,13 @@ _USER = re.compile(
 )
 _SECRET = re.compile(
     # A name such as password, PWD, sslpassword, X-Amz-Security-Token, before = or in a repr : '
-    r"(?P<name>[\w.-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|token|credential|signature|api_?key"
-    r"|access_?key|private_?key)[\w.-]*|(?<![^\W_])(?:pass|sig)"
+    # Its end is bounded, and not tried again shorter: 8,000 letters took 40 s.
+    r"(?P<name>(?:passw(?:or)?d|passphrase|pwd|secret|token|credential|signature|api_?key"
+    r"|access_?key|private_?key)[\w.-]{0,100}+|(?<![^\W_])(?:pass|sig)"
     r")(?P<equals>['\"]?\s?(?:=|%3D)\s?|['\"]?\s?:\s?(?=['\"]))"
     # Its value: quoted, in braces (ODBC), or up to the next name.
     r"(?:'(?:[^'\\\n]|\\.|'')*'|\"(?:[^\"\\\n]|\\.)*\""
-    r"|\{(?:[^}\n]|\}\})*\}|%7B(?:(?!%7D)[^\s]|%7D%7D)*%7D"
+    r"|\{(?:[^}\n]|\}\}){0,200}\}|%7B(?:(?!%7D)[^\s]|%7D%7D)*%7D"
     r"|(?:(?![&;]\s?[\w.-]+\s?=|(?:%26|%3B)(?:\w|[.+-]|%20)+?%3D)\S)+)",
     re.IGNORECASE,
 )
@@ -76,6 +77,8 @@ def is_ambiguous(uri: str) -> bool:
     return bool(match and _has_user(match) and re.search(r"[/@?#\s]", match["user"][:-1]))
 
 
+_NO_ANSWER = ("refused", "timed out", "resolve")
+"""Words of a cause for which a request was given up before anything answered."""
 AMBIGUOUS = "in its user and password write / as %2F, @ as %40, ? as %3F, # as %23"
 """Advice for such a URI."""
 
@@ -92,9 +95,14 @@ def cut(text: str, most: int) -> str:
 
 def first_line(error: BaseException, most: int = 120) -> str:
     """Return the first line of an error, plain, in at most ``most`` characters."""
-    if "Max retries exceeded" in str(error):
-        return "nothing answers there"
-    line = (str(error).splitlines() or [type(error).__name__])[0]
+    text = str(error)
+    if "Max retries exceeded" in text:  # of urllib3, which names the cause last, as a repr
+        cause = text.rpartition("Caused by ")[2]
+        if any(word in cause for word in _NO_ANSWER):
+            return "nothing answers there"
+        quoted = re.search(r"['\"](.+)['\"]", cause)
+        text = quoted[1] if quoted else cause
+    line = (text.splitlines() or [type(error).__name__])[0]
     return textwrap.shorten(plain(line), most, placeholder=" ...")
 
 

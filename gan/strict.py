@@ -32,6 +32,8 @@ def _types(annotation: Any) -> frozenset[Any]:
     parts = get_args(annotation)
     if get_origin(annotation) is Literal:
         return frozenset(map(type, parts))
+    if get_origin(annotation) is dict:
+        return frozenset({dict})
     return frozenset({annotation}).union(*map(_types, parts))
 
 
@@ -40,9 +42,18 @@ def _check(value: Any, types: frozenset[Any]) -> None:
         for item in value:
             _check(item, types)
     elif isinstance(value, bool | int | float | str) and not types & _LIKE[type(value)]:
-        raise ValueError("must be true or false" if bool in types else "must be a number")
+        for kind, words in _WANTED.items():
+            if kind in types:
+                raise ValueError(f"must be {words}")
 
 
+_WANTED: dict[type, str] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    dict: "names and values",
+    str: "a text",
+}
 _LIKE: dict[type, set[type]] = {
     bool: {bool},
     int: {int, float, str},

@@ -10,22 +10,27 @@ SRGB_GAMMA, GAMMA_TOLERANCE = 45_455, 2_273
 SRGB_POINTS = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
 """x and y of sRGB's white, red, green and blue in units of 1e-5."""
 POINT_TOLERANCE = 1_000
+GREY = (b"\0", b"\4")
+"""PNG's types of colour without and with alpha."""
 # H.273: 1 is BT.709's, whose primaries are sRGB's; 2 unspecified; 6 is 1's curve; 13 is sRGB's.
 PRIMARIES = {1, 2}
 CURVES = {1, 2, 6, 13}
 HEAD = 65_536
 """Bytes of an AVIF file that are searched, from its start."""
+UNUSABLE_PROFILE = "its colour profile cannot be used"
 
 
-def complaint_about(file: BinaryIO) -> str:
+def complaint_about(file: BinaryIO, *, profile: bool) -> str:
     """Return why a picture would be read in wrong colours, or an empty string.
 
     Args:
-        file: the whole file, at its start.
+        file: the whole file.
+        profile: whether libvips finds an ICC profile in it.
     """
+    file.seek(0)
     head = file.read(12)
     if head.startswith(PNG):
-        return _of_png(_chunks(file))
+        return "" if profile else _of_png(_chunks(file))
     return _of_avif(file.read(HEAD)) if head[4:8] == b"ftyp" else ""
 
 
@@ -44,13 +49,16 @@ def _chunks(file: BinaryIO) -> dict[bytes, bytes]:
 
 
 def _of_png(chunks: dict[bytes, bytes]) -> str:
-    if b"iCCP" in chunks:
+    grey = chunks.get(b"IHDR", b"")[9:10] in GREY
+    if b"iCCP" in chunks and grey:  # one for RGB, often; no grey changes
         return ""
     if len(cicp := chunks.get(b"cICP", b"")) == 4:
         primaries, curve, _, full = cicp
         return _of_code_points("cICP chunk", primaries, curve, full)
     if b"sRGB" in chunks:
         return ""
+    if b"iCCP" in chunks:  # libpng has dropped it
+        return UNUSABLE_PROFILE
     if len(gamma := chunks.get(b"gAMA", b"")) == 4:
         value = int.from_bytes(gamma)
         if abs(value - SRGB_GAMMA) > GAMMA_TOLERANCE:

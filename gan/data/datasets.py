@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from gan.data.images import (
     read_photograph,
     require_size,
 )
-from gan.data.picture_file import SUFFIXES, Pixels, picture_names, read_sides
+from gan.data.picture_file import SUFFIXES, Pixels, picture_names, read_header
 from gan.data.streaming import SHOWN, Files, StreamedImages
 from gan.errors import UserError
 
@@ -56,7 +57,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all pixels and groups; for streamed ones, of names (and sizes)."""
+        """SHA-256 of all pixels and groups; for streamed ones, of names (and fingerprints)."""
         sha = hashlib.sha256()  # 50,000 pictures of 32 pixels: 0.1 s
         for part in (self.train, self.test):
             for content in part.identity():
@@ -177,33 +178,43 @@ def _scan(directory: Path, size: int) -> _Scan:
         kinds = ", ".join(sorted(SUFFIXES))
         raise UserError(f"dataset_path: no images ({kinds}) in {directory}")
 
-    def measure(start: int) -> list[int | str]:
+    def measure(start: int) -> list[tuple[str, tuple[int, bytes] | str]]:
         some = names[start : start + HEADERS_AT_A_TIME]
-        return [_measure(os.path.join(directory, name), size) for name in some]  # noqa: PTH118
-
-    with ThreadPoolExecutor(HEADER_THREADS) as pool:
-        results = [
-            result
-            for some in pool.map(measure, range(0, len(names), HEADERS_AT_A_TIME))
-            for result in some
+        return [
+            (name, _measure(os.path.join(directory, name), size))  # noqa: PTH118
+            for name in some
         ]
-    bad = [result for result in results if isinstance(result, str)]
-    if len(bad) == len(names):
+
+    good: list[str] = []
+    counts, fingerprints = array("q"), bytearray()
+    bad: list[str] = []
+    with ThreadPoolExecutor(HEADER_THREADS) as pool:
+        for some in pool.map(measure, range(0, len(names), HEADERS_AT_A_TIME)):
+            for name, found in some:
+                if isinstance(found, str):
+                    bad.append(found)
+                    continue
+                good.append(name)
+                counts.append(found[0])
+                fingerprints += found[1]
+    if not good:
         raise UserError(f"dataset_path: no usable image in {directory}; the first: {bad[0]}")
-    good = [name for name, result in zip(names, results, strict=True) if isinstance(result, int)]
-    pixels = np.array([result for result in results if isinstance(result, int)])
+    pixels = np.array(counts)
     one_window = bool((pixels == size * size).all())
-    return _Scan(Files.of(str(directory), good, may_change=True), pixels, one_window, bad)
+    return _Scan(Files.of(str(directory), good, bytes(fingerprints)), pixels, one_window, bad)
 
 
-def _measure(file: str, size: int) -> int | str:
-    """Count a picture's pixels at all scales from its header, or return why it is unusable."""
+def _measure(file: str, size: int) -> tuple[int, bytes] | str:
+    """Count a picture's pixels at all scales from its header, or return why it is unusable.
+
+    Beside the count is the file's fingerprint.
+    """
     try:
-        sides = read_sides(file)
+        sides, fingerprint = read_header(file)
         require_size(sides, file, size)
     except UserError as error:
         return str(error)
-    return pyramid_pixels(decoded_sides(sides, size), size)
+    return pyramid_pixels(decoded_sides(sides, size), size), fingerprint
 
 
 def _read(

@@ -3,13 +3,15 @@
 libvips reads formats of up to 16 bits, which Pillow would reduce to 8; Pillow reads the others.
 """
 
+import hashlib
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,8 @@ os.environ.setdefault("VIPS_WARNING", "0")
 
 import pyvips
 
-from gan.data.colour_tags import complaint_about
+from gan.data.colour_tags import UNUSABLE_PROFILE, complaint_about
+from gan.data.profiles import is_usable
 from gan.errors import UserError
 
 SUFFIXES = frozenset(
@@ -42,6 +45,9 @@ PROFILES = {"BMP": b"DEBM", "GIF": b"ICCRGBG1012"}
 """Marks of an ICC profile, which Pillow does not read there, in the first bytes of a file."""
 HEAD = 1024
 OTHERS = "sRGB, or a JPEG, PNG, TIFF, WebP or AVIF"
+PROFILE = "icc-profile-data"
+"""libvips' name of the ICC profile."""
+FINGERPRINT_BYTES = 8
 ORIENTATION = 0x0112
 """EXIF tag."""
 PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -54,6 +60,8 @@ pyvips.operation_block_set("VipsForeignLoad", True)
 for _name in ("Jpeg", "Png", "Tiff", "Heif"):
     pyvips.operation_block_set(f"VipsForeignLoad{_name}", False)
 pyvips.cache_set_max(0)
+# Pillow warns above half of MOST_PIXELS. Filters around each call would not be safe in threads.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class UnusablePicture(UserError):
@@ -68,8 +76,6 @@ class PictureFile:
     """Array (H, W) or (H, W, C), uint8 or uint16: grey or RGB, with or without alpha; sRGB."""
     format: str
     """Format of the content, whatever the file's suffix: jpeg, png, tiff, webp, heif, ..."""
-    pictures: int = 1
-    """Pictures in the file, as far as the header tells; only the first is read."""
 
     def rgb(self) -> Pixels:
         """Return (H, W, 3) uint8 as a viewer shows it: over white where it is transparent."""
@@ -109,29 +115,34 @@ def picture_names(directory: str, below: str = "") -> Iterator[str]:
             yield below + entry.name
 
 
-def read_sides(file: str) -> tuple[int, int]:
-    """Read width and height, before any rotation, from a file's header.
+def read_header(file: str) -> tuple[tuple[int, int], bytes]:
+    """Read width and height, before any rotation, from a file's header, and a fingerprint.
 
     Raises:
         UserError: the file cannot be read, or by its header is no picture that is.
     """
     try:
         with open(file, "rb") as opened:  # noqa: PTH123
+            mark = _fingerprint(opened)
             # 0.1 ms instead of libvips' 0.3.
             with (
                 suppress(*PILLOW_ERRORS),
                 Image.open(opened, formats=("JPEG", *BY_PILLOW)) as image,
             ):
-                return image.size
-            opened.seek(0)
-            if complaint := complaint_about(opened):
-                raise UnusablePicture(f"{file}: {complaint}")
-        image = _opened(pyvips.Source.new_from_file(os.fsencode(file)), file)
-        return image.width, image.height
+                return image.size, mark
+            image = _opened(pyvips.Source.new_from_file(os.fsencode(file)), opened, file)
+            return (image.width, image.height), mark
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror})") from None
     except pyvips.Error as error:
         raise _unreadable(file, error) from None
+
+
+def _fingerprint(file: BinaryIO) -> bytes:
+    """Hash a file's size and bytes of its middle: files without compression have equal sizes."""
+    size = os.fstat(file.fileno()).st_size
+    middle = os.pread(file.fileno(), 64, size // 2)
+    return hashlib.blake2b(b"%d %b" % (size, middle), digest_size=FINGERPRINT_BYTES).digest()
 
 
 def read_picture(file: Path) -> PictureFile:
@@ -164,13 +175,11 @@ def decode_picture(content: bytes, name: str) -> PictureFile:
         raise UnusablePicture(f"{name}: is empty")
     try:
         if (found := _by_pillow(content, name)) is None:
-            if complaint := complaint_about(io.BytesIO(content)):
-                raise UnusablePicture(f"{name}: {complaint}")
-            image = _opened(pyvips.Source.new_from_memory(content), name)
+            image = _opened(pyvips.Source.new_from_memory(content), io.BytesIO(content), name)
             found = image, image.get("vips-loader").partition("load")[0]
         image, kind = found
-        pictures = image.get("n-pages") if image.get_typeof("n-pages") else 1
-        return PictureFile(_samples(image), kind, pictures)
+        _require_profile(image, name)
+        return PictureFile(_samples(image), kind)
     except pyvips.Error as error:
         raise _unreadable(name, error) from None
 
@@ -183,7 +192,7 @@ def _by_pillow(content: bytes, name: str) -> tuple[Any, str] | None:
             kind = str(opened.format)
             if opened.mode not in ("1", "L", "P", "RGB", "RGBA"):
                 raise UnusablePicture(f"{name}: samples of kind {opened.mode}; valid: of 8 bits")
-            if PROFILES.get(kind, b"none") in content[:HEAD]:
+            if (mark := PROFILES.get(kind)) and mark in content[:HEAD]:
                 raise UnusablePicture(f"{name}: its colour profile is not read; valid: {OTHERS}")
             grey = "L" if opened.mode in ("1", "L") else "RGB"
             samples = np.asarray(opened.convert("RGBA" if opened.has_transparency_data else grey))
@@ -200,13 +209,15 @@ def _by_pillow(content: bytes, name: str) -> tuple[Any, str] | None:
     if turn in range(1, 9):  # a damaged file can have anything there
         image.set_type(pyvips.GValue.gint_type, "orientation", turn)
     if profile:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+        image.set_type(pyvips.GValue.blob_type, PROFILE, profile)
     return image, kind.lower()
 
 
-def _opened(source: "pyvips.Source", name: str) -> Any:
+def _opened(source: "pyvips.Source", file: BinaryIO, name: str) -> Any:
     """Open a picture by libvips; raise UnusablePicture if its header tells that it is not read."""
     image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+    if complaint := complaint_about(file, profile=bool(image.get_typeof(PROFILE))):
+        raise UnusablePicture(f"{name}: {complaint}")
     _require_sides(image.width, image.height, name)
     kind = image.interpretation
     known = CHANNELS.get(kind) == image.bands - image.hasalpha()
@@ -229,11 +240,21 @@ def _require_sides(width: int, height: int, name: str) -> None:
         )
 
 
+def _require_profile(image: Any, name: str) -> None:
+    """Raise UnusablePicture if libvips would ignore a picture's profile and take it for sRGB.
+
+    A grey picture keeps its values whatever its profile, which is often one for RGB.
+    """
+    mode = {3: "RGB", 4: "CMYK"}.get(CHANNELS[image.interpretation])
+    if mode and image.get_typeof(PROFILE) and not is_usable(image.get(PROFILE), mode):
+        raise UnusablePicture(f"{name}: {UNUSABLE_PROFILE}")
+
+
 def _samples(image: Any) -> NDArray[Any]:
     """Decode a picture, in sRGB and upright."""
     turn = image.get("orientation") if image.get_typeof("orientation") else 1
     depth = 16 if image.format == "ushort" else 8
-    if image.get_typeof("icc-profile-data"):
+    if image.get_typeof(PROFILE):
         image = image.icc_transform("srgb", embedded=True, depth=depth)
     elif image.interpretation == "cmyk":
         image = image.colourspace("rgb16" if depth == 16 else "srgb")

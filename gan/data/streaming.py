@@ -3,7 +3,7 @@
 import logging
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gan.data.images import as_rgb, at_level, for_training, level_sides
-from gan.data.picture_file import Pixels, UnusablePicture, read_picture
+from gan.data.picture_file import FINGERPRINT_BYTES, Pixels, UnusablePicture, read_picture
 from gan.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -82,13 +82,13 @@ class Files:
     directory: str
     names: Strings
     """Paths relative to the directory."""
-    may_change: bool = False
-    """Whether they are the user's own: others may take their places, under the same names."""
+    fingerprints: bytes = b""
+    """Those of all files if they are the user's own, which others may replace; else nothing."""
 
     @classmethod
-    def of(cls, directory: str, names: Iterable[str], *, may_change: bool = False) -> "Files":
+    def of(cls, directory: str, names: Iterable[str], fingerprints: bytes = b"") -> "Files":
         """List files by names relative to a directory."""
-        return cls(directory, Strings.of(map(os.fsencode, names)), may_change)
+        return cls(directory, Strings.of(map(os.fsencode, names)), fingerprints)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -102,20 +102,15 @@ class Files:
         return os.path.join(self.directory, os.fsdecode(self.names[index]))  # noqa: PTH118
 
     def identity(self) -> bytes:
-        """Return the joined names, relative to the directory, and the sizes if they may change."""
-        sizes = array("q", map(self._size, range(len(self) if self.may_change else 0)))
-        return self.names.identity() + sizes.tobytes()
+        """Return the joined names, relative to the directory, and fingerprints."""
+        return self.names.identity() + self.fingerprints
 
-    def _size(self, index: int) -> int:
-        try:
-            return os.stat(self.name(index)).st_size  # noqa: PTH116
-        except OSError:
-            return -1
-
-    def subset(self, rows: Iterable[int]) -> "Files":
+    def subset(self, rows: Sequence[int]) -> "Files":
         """Choose files by index."""
-        chosen = Strings.of(self.names[row] for row in rows)
-        return Files(self.directory, chosen, self.may_change)
+        names = Strings.of(self.names[row] for row in rows)
+        starts = (row * FINGERPRINT_BYTES for row in rows)
+        prints = b"".join(self.fingerprints[at : at + FINGERPRINT_BYTES] for at in starts)
+        return Files(self.directory, names, prints)
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,11 @@ def load_generator(path: Path) -> UNetGenerator:
         raise UserError(f"{path}: no generator to load (there is no such file or directory)")
     try:
         weights, text = _generator_files(path)
+        settings = json.loads(text)
+        if not isinstance(settings, dict):
+            raise ValueError(f"{checkpoint.CONFIG} has no names and values")
         with torch.device("meta"):  # draws no weights, as they are loaded below
-            network = UNetGenerator(TrainConfig.model_validate(BEFORE | json.loads(text)))
+            network = UNetGenerator(TrainConfig.model_validate(BEFORE | settings))
         network.load_state_dict(checkpoint.unpack(weights), assign=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no generator to load (there is no {error.filename})") from None

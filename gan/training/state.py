@@ -232,7 +232,7 @@ class Training:
             f"{dataset_of(self.config)}: not the pictures of step {found.trial['step']} of this "
             f"training (digest {found.trial['dataset_digest'][:8]} then, "
             f"{self.dataset_digest[:8]} now{counts}); restore them, or train under another name "
-            f"of the sweep, or remove {found.path.parents[1]} to train anew"
+            f"of the sweep (a copy of its file, or --name)"
         )
 
 

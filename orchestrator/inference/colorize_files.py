@@ -13,7 +13,7 @@ from gan.errors import UserError
 from gan.inference.colorizer import Colorizer, Outcome, outcomes
 from gan.plain_text import plain
 from orchestrator.inference.chosen import Chosen
-from orchestrator.inference.image_files import read_picture, write_picture
+from orchestrator.inference.image_files import count_pictures, read_picture, write_picture
 from orchestrator.inference.jobs import Job
 from reports.rows import shown
 
@@ -57,9 +57,10 @@ def _colorize(
     """
     start = time.perf_counter()
     picture = read_picture(job.picture)
-    if picture.pictures > 1 and job.output.resolve() == job.picture.resolve():
+    pictures = count_pictures(job.picture)
+    if pictures > 1 and job.output.resolve() == job.picture.resolve():
         raise UserError(
-            f"{job.picture}: holds {picture.pictures} pictures, of which --in-place would keep one"
+            f"{job.picture}: holds {pictures} pictures, of which --in-place would keep one"
         )
     colours = colorizer(picture.samples, wanted, raw=raw)
     write_picture(job.output, PictureFile(colours, picture.format))

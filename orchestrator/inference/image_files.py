@@ -1,8 +1,8 @@
 """Picture files that ``colorize`` can read and write again: JPEG, PNG, TIFF and WebP."""
 
+import os
 import warnings
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +27,40 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def read_picture(file: Path) -> PictureFile:
-    """Decode a picture, like ``gan.data.picture_file.read_picture``, and count those in the file.
-
-    A JPEG may be followed by others, such as a second view, a gain map or a preview.
+    """Decode the first picture in a file, like ``gan.data.picture_file.read_picture``.
 
     Raises:
         UserError: the picture cannot be read whole, is too large, is of a kind that could not be
             written again, or is one of several in a file that is no JPEG.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow, about sizes, which are checked
+        warnings.simplefilter("ignore")  # of Pillow, about metadata
         picture = picture_file.read_picture(file)
-        pictures = max(picture.pictures, _pictures(file))
     if picture.format not in WRITERS:
         kind = "AVIF" if picture.format == "heif" else picture.format.upper()
         raise UserError(
             f"{file}: {kind} is read, but not written; convert it to JPEG, PNG, TIFF or WebP"
         )
-    if picture.format != "jpeg" and pictures > 1:
+    if picture.format != "jpeg" and (pictures := count_pictures(file)) > 1:
         raise UserError(f"{file}: holds {pictures} pictures; valid: one a file")
-    return replace(picture, pictures=pictures)
+    return picture
 
 
-def _pictures(file: Path) -> int:
-    """Count the pictures in a file by Pillow: libvips does not see those of APNG and MPO."""
-    with suppress(*PILLOW_ERRORS), Image.open(file) as image:
-        return int(getattr(image, "n_frames", 1))
-    return 1
+def count_pictures(file: Path) -> int:
+    """Count the pictures in a file; a JPEG may have a second view, a gain map or a preview.
+
+    Pillow sees those of APNG and MPO, which libvips does not; libvips those of a TIFF of 16 bits.
+    """
+    count = 1
+    with warnings.catch_warnings(), suppress(*PILLOW_ERRORS):
+        warnings.simplefilter("ignore")  # of Pillow, about metadata
+        with Image.open(file) as image:
+            count = int(getattr(image, "n_frames", 1))
+    with suppress(pyvips.Error):
+        image = pyvips.Image.new_from_source(pyvips.Source.new_from_file(os.fsencode(file)), "")
+        if image.get_typeof("n-pages"):
+            count = max(count, image.get("n-pages"))
+    return count
 
 
 def write_picture(file: Path, picture: PictureFile) -> None:

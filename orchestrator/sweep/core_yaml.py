@@ -26,6 +26,8 @@ _PLAIN = {
 MAX_DEPTH = 20
 MAX_VALUES = 200_000
 """Values of a document, with those that its aliases repeat."""
+TEXT_OF_A_VALUE = 100
+"""Characters of a text that count as one value: aliases repeat long texts too."""
 
 
 def load(text: str) -> Any:
@@ -62,6 +64,8 @@ class _Loader(yaml.SafeLoader):
         if isinstance(node, yaml.MappingNode):
             parts = itertools.chain.from_iterable(parts)
         self._sizes[node] = 1 + sum(self._sizes[part] for part in parts)
+        if isinstance(node, yaml.ScalarNode):
+            self._sizes[node] += len(node.value) // TEXT_OF_A_VALUE
         if self._sizes[node] > MAX_VALUES:
             raise _refused(f"more than {MAX_VALUES} values, with those that aliases repeat", event)
         return node

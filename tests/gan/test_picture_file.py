@@ -13,7 +13,7 @@ from PIL import Image
 from gan.data.batches import training_batch
 from gan.data.datasets import load
 from gan.data.images import read_photograph
-from gan.data.picture_file import BY_PILLOW, Pixels, picture_names, read_picture, read_sides
+from gan.data.picture_file import BY_PILLOW, Pixels, picture_names, read_header, read_picture
 from gan.errors import UserError
 from orchestrator.inference.jobs import OutputOptions, plan_jobs
 from tests.support.picture_files import (
@@ -192,13 +192,13 @@ def test_what_a_header_tells_is_told_without_decoding(tmp_path: Path) -> None:
         if content[:2] == b"BM":
             continue
         with pytest.raises(UserError, match=r"^[^\n]*\.png: "):
-            read_sides(str(file))
+            read_header(str(file))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "AVIF", *BY_PILLOW])
 def test_sides_are_read_from_headers(tmp_path: Path, kind: str) -> None:
     file = written(tmp_path / "a", encoded(scene()[:40], kind))
-    assert read_sides(str(file)) == (96, 40)
+    assert read_header(str(file))[0] == (96, 40)
 
 
 # Pictures on disk, and in forks
@@ -240,6 +240,27 @@ fork.join(30)
 print(fork.exitcode)
 fork.kill()
 """
+
+
+READ = """
+import sys
+from pathlib import Path
+from gan.data.picture_file import read_header, read_picture
+
+print(read_header(sys.argv[1])[0], read_picture(Path(sys.argv[1])).samples.shape)
+"""
+
+
+def test_a_large_picture_is_read_without_a_warning(tmp_path: Path) -> None:
+    Image.new("1", (10_000, 9_000)).save(tmp_path / "large.ppm")
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(tmp_path / "large.ppm")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
+    assert (done.stdout, done.stderr) == ("(10000, 9000) (9000, 10000)\n", "")
 
 
 def test_a_fork_of_a_process_that_decoded_pictures_decodes_too(tmp_path: Path) -> None:

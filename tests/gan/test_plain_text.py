@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -9,7 +10,15 @@ from urllib.parse import quote
 
 import pytest
 
-from gan.plain_text import command_line, is_ambiguous, masked, no_formula, plain, printable
+from gan.plain_text import (
+    command_line,
+    first_line,
+    is_ambiguous,
+    masked,
+    no_formula,
+    plain,
+    printable,
+)
 
 PASSWORDS = [
     *("hunter2", "p/w", "p@w", "a:b", "5000", "12/34", "p w", "p?q#r", "p%2Fw", "'q\"", "p&q;r"),
@@ -106,6 +115,21 @@ def test_errors_of_drivers_that_quote_their_arguments_are_masked() -> None:
         assert shown != text
 
 
+@pytest.mark.parametrize(
+    "part", ["token-", "secret.password.", "token", "token={ ", "a://", "pass"]
+)
+def test_long_texts_are_masked_soon(part: str) -> None:
+    text = (part * 8000)[:8000]
+    began = time.monotonic()
+    masked(f"{text} password=hunter2")
+    assert time.monotonic() - began < 5, "some took 40 s"
+
+
+def test_a_secret_after_a_long_name_is_masked() -> None:
+    for name in ("x" * 1000 + "password", "token-" * 1000 + "id", "api_key_" + "x" * 90):
+        assert masked(f"{name}=hunter2 a") == f"{name}=*** a"
+
+
 def test_only_credentials_that_programs_read_differently_are_ambiguous() -> None:
     assert all(is_ambiguous(f"https://user:{p}@host") for p in ("p/w", "p@w", "p?w", "p#w", "p w"))
     for uri in ("https://u:p%2Fw@host", "https://token@host", "http://h:5000", "s3://b/a@b/c"):
@@ -146,6 +170,28 @@ def test_a_shell_reads_a_command_line_back_as_it_was(word: str, tmp_path: Path) 
     assert printable(line) == line
     read = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, check=True).stdout
     assert read == os.fsencode(word) + b"--"
+
+
+CONNECTION = "HTTPSConnection(host='h', port=443)"
+CAUSES = {
+    f'NewConnectionError("{CONNECTION}: [Errno 111] Connection refused")': "nothing answers there",
+    f'ConnectTimeoutError("{CONNECTION}: timed out")': "nothing answers there",
+    f"NameResolutionError(\"{CONNECTION}: Failed to resolve 'h'\")": "nothing answers there",
+    f'NewConnectionError("{CONNECTION}: [Errno 101] Network is unreachable")': (
+        f"{CONNECTION}: [Errno 101] Network is unreachable"
+    ),
+    "SSLError(SSLCertVerificationError(1, '[SSL] self-signed certificate (_ssl.c:1006)'))": (
+        "[SSL] self-signed certificate (_ssl.c:1006)"
+    ),
+    "ResponseError('too many 500 error responses')": "too many 500 error responses",
+}
+
+
+@pytest.mark.parametrize(("cause", "line"), CAUSES.items())
+def test_a_request_that_was_given_up_is_told_by_its_cause(cause: str, line: str) -> None:
+    url = "HTTPSConnectionPool(host='h', port=443): Max retries exceeded with url: /refused"
+    error = ConnectionError(f"{url} (Caused by {cause})")
+    assert first_line(error) == line
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝", "\t=", "\r="])

@@ -46,6 +46,14 @@ def test_a_generator_that_cannot_be_read_is_the_users_mistake(
         load_generator(tmp_path)
 
 
+@pytest.mark.parametrize("content", ["[1]", "5", "null", '"steps"'])
+def test_a_config_that_is_no_mapping_is_the_users_mistake(tmp_path: Path, content: str) -> None:
+    save_generator(tmp_path, TrainConfig(steps=1, base_channels=4))
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(UserError, match=r"no generator to load \(config\.json has no names"):
+        load_generator(tmp_path)
+
+
 def test_the_weights_of_another_architecture_are_the_users_mistake(tmp_path: Path) -> None:
     save_generator(tmp_path, TrainConfig(steps=1, base_channels=4))
     other = TrainConfig(steps=1, base_channels=8).model_dump_json()

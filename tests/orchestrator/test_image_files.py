@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
 
 from gan.data.picture_file import PictureFile
 from gan.errors import UserError
-from orchestrator.inference.image_files import read_picture, write_picture
+from orchestrator.inference.image_files import count_pictures, read_picture, write_picture
 from tests.support.saved_generators import photograph
 
 ORIENTATION = 0x0112
@@ -194,8 +194,19 @@ def test_the_first_picture_of_a_jpeg_with_others_is_read_and_they_are_counted(
     file.write_bytes(several("MPO"))
     alone = saved(tmp_path / "alone.jpg", photograph())
     found = read_picture(file)
-    assert (found.format, found.pictures, read_picture(alone).pictures) == ("jpeg", 2, 1)
+    assert (found.format, count_pictures(file), count_pictures(alone)) == ("jpeg", 2, 1)
     np.testing.assert_array_equal(found.samples, read_picture(alone).samples)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_pages_of_a_tiff_are_counted(tmp_path: Path, dtype: Any, compression: str | None) -> None:
+    file = tmp_path / "pages.tif"
+    pages = np.stack([photograph(dtype=dtype)] * 3)
+    tifffile.imwrite(file, pages, photometric="rgb", compression=compression)
+    assert count_pictures(file) == 3
+    with pytest.raises(UserError, match=r"pages\.tif: holds 3 pictures; valid: one a file"):
+        read_picture(file)
 
 
 @pytest.mark.parametrize(("content", "words"), BAD.values(), ids=BAD)

@@ -20,6 +20,7 @@ def bomb(section: str) -> str:
     return "\n".join([section, *lines])
 
 
+LONG = f"&a {'A' * 310_000}{', *a' * 75_000}"
 SEEDS = ", ".join(map(str, range(1000)))
 MERGED = "\n".join(
     ["points:", "  - &m0 {seed: 1}"]
@@ -29,6 +30,8 @@ HUGE = {
     "aliases in a setting": (bomb("settings:\n  steps: 2\n  distribution_scales:"), "values"),
     "aliases in points": (TEXT + bomb("points:"), f"more than {MAX_VALUES} values"),
     "merged mappings": (TEXT + MERGED, f"more than {MAX_VALUES} values"),
+    "aliases of a long text": (f"settings: [{LONG}]", f"more than {MAX_VALUES} values"),
+    "aliases of a long text in points": (f"{TEXT}points: {{a: [{LONG}]}}", "values"),
     "a list within itself": (f"{TEXT}points: &a [*a]", "*a is within itself"),
     "brackets": (f"{TEXT}points: {'[' * 100_000}", f"nested more than {MAX_DEPTH} deep"),
     "a grid": (

@@ -112,7 +112,7 @@ def test_a_folder_with_train_and_test_is_streamed_like_that(
     assert all(torch.equal(a, b) for a, b in zip(*held, strict=True))
 
 
-def test_the_digest_of_streamed_pictures_is_that_of_their_names_and_sizes(
+def test_the_digest_of_streamed_pictures_is_that_of_their_names_sizes_and_middles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digests = []
@@ -124,6 +124,22 @@ def test_the_digest_of_streamed_pictures_is_that_of_their_names_and_sizes(
     assert digests[0] == digests[1] != digests[2]
     noise(40, 52, seed=1).save(tmp_path / "b" / "b.png")  # another picture of the same name
     assert streamed(of_folder(tmp_path / "b"), monkeypatch).digest != digests[1]
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".ppm", ".tif"])
+def test_another_picture_of_the_same_name_and_size_has_another_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    for n in range(12):
+        noise(40, 48, seed=n).save(tmp_path / f"{n}{suffix}")
+    before = streamed(of_folder(tmp_path), monkeypatch).digest
+    replaced = tmp_path / f"3{suffix}"
+    size = replaced.stat().st_size
+    noise(40, 48, seed=20).save(replaced)
+    assert replaced.stat().st_size == size
+    assert streamed(of_folder(tmp_path), monkeypatch).digest != before
+    noise(40, 48, seed=3).save(replaced)
+    assert streamed(of_folder(tmp_path), monkeypatch).digest == before
 
 
 def test_pictures_keep_the_order_of_their_sorted_paths(tmp_path: Path) -> None:
