@@ -255,6 +255,17 @@ def test_all_machines_on_one_object_store_are_one_owner(uri: str, tmp_path: Path
     assert first.place == uri, "no one machine's"
 
 
+def test_a_report_of_a_tracking_store_needs_no_answer_of_the_object_store(
+    places: tuple[Place, Place], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, _ = places
+    assert one.launch().exit_code == 0
+    one.patch.setenv("COLORSWEEP_STORAGE", "s3://x?endpoint_override=127.0.0.1:9&scheme=http")
+    assert one.reported() == pytest.approx(one.achieved(), abs=1e-6)
+    (line,) = caplog.messages
+    assert "sweeps are read by their names alone" in line
+
+
 def test_a_damaged_owner_of_an_object_store_is_one_line(uri: str, tmp_path: Path) -> None:
     store = ObjectSweep(uri, tmp_path, "x")
     store.storage.write("owner", b"0123456789'bcdef")
