@@ -162,7 +162,7 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
     first: dict[Hashable, TrialRun] = {}
     for run in [*ahead, *sorted(runs, key=lambda run: run.phase is not TrialPhase.FINISHED)]:
         if not run.config.recolour:
-            first.setdefault((run.sweep, run.recipe_key), run)
+            first.setdefault((run.sweep, run.recipe_key, run.pictures_key), run)
     chosen = list(first.values())
     if len(chosen) > most:
         of_target: dict[Hashable, TrialRun] = {}

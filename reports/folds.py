@@ -52,11 +52,14 @@ class Folded:
 
 
 def over_seeds(runs: Sequence[TrialRun]) -> list[Folded]:
-    """Aggregate finished trials that differ only in their seed, one row per control."""
+    """Aggregate finished trials that differ only in their seed, one row per control.
+
+    Trials of other pictures are aggregated apart.
+    """
     same: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
         if run.phase is TrialPhase.FINISHED:
-            same.setdefault((run.sweep, run.recipe_key), []).append(run)
+            same.setdefault((run.sweep, run.recipe_key, run.pictures_key), []).append(run)
     return [
         _folded(these, name, control)
         for these in same.values()
@@ -78,7 +81,7 @@ def _folded(runs: list[TrialRun], name: ControlName | None, control: Control | N
 
     return Folded(
         sweep=first.sweep,
-        name=unseeded(first.name),
+        name=unseeded(first.name) + " †" * first.other_pictures,
         control=name or "",
         target=control.wanted if control and not control.is_any else None,
         seeds=len(runs),
@@ -146,13 +149,15 @@ def grids(runs: Sequence[TrialRun]) -> list[Grid]:
     """Arrange finished trials with the same controls in which exactly two settings differ.
 
     The seed does not count as a setting; recoloured trials are left out. Any-target trials have a
-    separate grid over their targets.
+    separate grid over their targets, and trials of other pictures one of their own.
     """
     groups: dict[Hashable, list[TrialRun]] = {}
     for run in runs:
         if not run.config.recolour and run.phase is TrialPhase.FINISHED and run.measured:
+            # Not ``pictures_key``: a grid may vary the dataset or the image size.
+            pictures = run.dataset_digest if run.other_pictures else ""
             views = run.whole is not None
-            groups.setdefault((run.sweep, views, *run.config.controls), []).append(run)
+            groups.setdefault((run.sweep, pictures, views, *run.config.controls), []).append(run)
     found = (_grid(these) for these in groups.values())
     return [grid for grid in found if grid is not None]
 
@@ -173,6 +178,7 @@ def _grid(runs: list[TrialRun]) -> Grid | None:
     lines = [(y, [_cell(cells.get((y, x), [])) for x in varied[across]]) for y in varied[down]]
     of = ", ".join(runs[0].config.controls) or "without control"
     of += ", any target" if runs[0].whole else ""
+    of += " †" * runs[0].other_pictures
     return Grid(runs[0].sweep, of, down, across, lines, varied[across])
 
 

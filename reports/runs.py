@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -58,6 +58,8 @@ class TrialRun:
     versions: dict[str, str] = field(default_factory=dict)
     """Versions of the software that trains it (``gan.versions``), if there is a checkpoint."""
     dataset_digest: str = ""
+    began: int = 0
+    """Time (ms) of the first point of its history; 0 if it is not known."""
     restarts: int = 0
     """Number of restarts after deaths."""
     goodput: float | None = None
@@ -102,6 +104,21 @@ class TrialRun:
             (self.name, self.index, self.config) == (name, index, config)
         )
 
+    def is_of(self, trial: Mapping[str, Any]) -> bool:
+        """Whether the run is of the training that a checkpoint with this trial.json belongs to.
+
+        A trial that was trained anew has other pictures, or made its first point at another time.
+        A run of an earlier version, or one before its first point, may lack them.
+        """
+        pictures = {self.dataset_digest, trial["dataset_digest"]} - {""}
+        began = {self.began, began_of(trial)} - {0}
+        return len(pictures) < 2 and len(began) < 2
+
+
+def began_of(trial: Mapping[str, Any]) -> int:
+    """Return the time (ms) of the first point in a trial.json; 0 if it has none."""
+    return next((int(point["time"]) for point in trial["history"]), 0)
+
 
 def own_steps(config: TrainConfig, step: int, total_steps: int | None) -> bool:
     """Whether a trial trains its steps itself.
@@ -127,6 +144,7 @@ def tags_of(run: TrialRun) -> dict[str, str]:
         "device": run.device,
         "versions": json.dumps(run.versions),
         "dataset_digest": run.dataset_digest,
+        "began": run.began,
         "restarts": run.restarts,
         "goodput": "" if run.goodput is None else run.goodput,
     }
@@ -166,7 +184,8 @@ def of_tags(
             shown = plain(text if len(text) <= 40 else f"{text[:40]} ...")
             raise UnusableRun(f"its tag {PREFIX}{tag} cannot be '{shown}'") from None
 
-    phase, steps = f"{PREFIX}phase", f"{PREFIX}step_seconds"  # not in runs of older versions
+    # Not in runs of older versions.
+    phase, steps, began = f"{PREFIX}phase", f"{PREFIX}step_seconds", f"{PREFIX}began"
     return TrialRun(
         run_id=run_id,
         key=read("key", _word),
@@ -186,6 +205,7 @@ def of_tags(
         artifacts=artifacts,
         versions=read("versions", _VERSIONS.validate_json),
         dataset_digest=read("dataset_digest", printable),
+        began=read("began", _count) if began in tags else 0,
         restarts=read("restarts", _count),
         goodput=read("goodput", lambda text: _amount(text) if text else None),
     )

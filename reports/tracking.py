@@ -3,7 +3,7 @@
 A run reflects the trial's newest checkpoint. Only data in a checkpoint is sent, so that a restart
 never undoes anything sent; each point keeps the time at which it was first made, and the run's
 tag ``colorsweep.step`` holds the last step sent. So a repeated transfer changes nothing, and the
-next one makes up for a missed one.
+next one makes up for a missed one. A trial that is trained anew gets a new run.
 """
 
 import tempfile
@@ -21,7 +21,7 @@ from gan.errors import UserError
 from gan.plain_text import first_line
 from reports.experiments import Claim, Client, claim_experiment, require_own
 from reports.phase import TrialPhase
-from reports.runs import LEFT_OUT, TrialRun, own_steps, params_of, tags_of
+from reports.runs import LEFT_OUT, TrialRun, began_of, own_steps, params_of, tags_of
 from reports.store import (
     COMMAND,
     GENERATOR,
@@ -133,6 +133,13 @@ class SweepTracker:
         """
         before = self._runs.get(update.key) or self._find_or_create(update)
         self._runs[update.key] = before
+        finished = update.phase is TrialPhase.FINISHED
+        exported = (checkpoint.GENERATOR, checkpoint.CONFIG) if finished else ()
+        newest = checkpoint.newest(update.directory, checkpoint.TRIAL, *exported)
+        if finished and not _is_of_last_step(newest, update.config):
+            raise UserError(f"{update.directory}: no sound checkpoint of the last step")
+        if newest is not None and not before.is_of(newest.trial):
+            before = self._replace(update, before)
         wanted = replace(
             before,
             name=update.name,
@@ -144,12 +151,7 @@ class SweepTracker:
             restarts=update.restarts,
             goodput=update.goodput,
         )
-        finished = update.phase is TrialPhase.FINISHED
         history = []
-        exported = (checkpoint.GENERATOR, checkpoint.CONFIG) if finished else ()
-        newest = checkpoint.newest(update.directory, checkpoint.TRIAL, *exported)
-        if finished and not _is_of_last_step(newest, update.config):
-            raise UserError(f"{update.directory}: no sound checkpoint of the last step")
         if newest is not None:
             trial = newest.trial
             own = own_steps(update.config, trial["step"], trial["total_steps"])
@@ -164,6 +166,7 @@ class SweepTracker:
                 device=trial["device"],
                 versions=trial["versions"],
                 dataset_digest=trial["dataset_digest"],
+                began=began_of(trial) or before.began,
             )
         if wanted == before:
             return
@@ -209,6 +212,13 @@ class SweepTracker:
         )
         created = self.client.create_run(self.experiment_id, tags=tags_of(run), run_name=run.name)
         return replace(run, run_id=created.info.run_id)
+
+    def _replace(self, update: RunUpdate, before: TrialRun) -> TrialRun:
+        """Delete the run of a trial's earlier training; return one for that of now."""
+        self.client.delete_run(before.run_id)
+        del self._runs[update.key]
+        self._runs[update.key] = run = self._find_or_create(update)
+        return run
 
     def _send_artifacts(
         self,

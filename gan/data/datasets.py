@@ -27,7 +27,7 @@ from gan.data.images import (
     read_photograph,
     require_size,
 )
-from gan.data.picture_file import SUFFIXES, Pixels, picture_names, read_header
+from gan.data.picture_file import SUFFIXES, Pixels, parts_of, picture_names, read_header
 from gan.data.streaming import SHOWN, Files, StreamedImages
 from gan.errors import UserError
 
@@ -89,6 +89,11 @@ def load(config: TrainConfig, root: Path | None = None) -> Dataset:
     return dataset
 
 
+def loads() -> int:
+    """Return how many datasets this process has loaded so far."""
+    return _load.cache_info().misses
+
+
 @cache
 def _load(name: str, path: Path, size: int) -> Dataset:
     loaders: dict[str, Callable[[Path, int], Dataset]] = {
@@ -116,7 +121,7 @@ def _load_folder(path: Path, size: int) -> Dataset:
     """Load a directory: its train/ and test/ if it has both, else hold out every eighth image."""
     if not path.is_dir():
         raise UserError(f"dataset_path: no directory {path}")
-    if (path / "train").is_dir() and (path / "test").is_dir():
+    if parts_of(path) != [path]:
         return _train_and_test(path, size)
     found = _scan(path, size)
     if found.bytes > STREAM_BYTES:

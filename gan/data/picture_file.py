@@ -90,6 +90,12 @@ class PictureFile:
         return ((rgb * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
+def parts_of(folder: Path) -> list[Path]:
+    """Return the directories with a dataset's pictures: train/ and test/, or else the folder."""
+    parts = [folder / "train", folder / "test"]
+    return parts if all(part.is_dir() for part in parts) else [folder]
+
+
 def picture_names(directory: str, below: str = "") -> Iterator[str]:
     """Yield the picture files of a directory and those below it, hidden ones aside.
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gan.data.identity import source_of
 from gan.plain_text import command_line
-from orchestrator.driver.pictures import digest_of_loaded, other_pictures
+from orchestrator.driver.pictures import OWN, digest_of_loaded, other_pictures
 from orchestrator.store.manifest import changes, names_of, read_manifest
 from orchestrator.store.paths import sweep_directory
 from orchestrator.store.trial_state import TrialState, states_of
@@ -95,7 +95,8 @@ def plan_launch(
     coming = stand_ins(spec, to_suggest(spec, chosen))
     images = check_datasets([*trials, *coming], console)
     states = states_of(spec, trials, runs)
-    digests = {source_of(t.config): digest_of_loaded(t.config) for t in trials}
+    own = [trial.config for trial in trials if trial.config.dataset in OWN]
+    digests = {source_of(config): digest_of_loaded(config) for config in own}
     speeds: dict[tuple[object, ...], list[float]] = {}
     for trial in trials:
         if speed := _seconds_a_step(states[trial.key]):

@@ -50,7 +50,8 @@ def launch(
     store = store_of(locations, spec.name)
     store.open()
     chosen = chosen_before(spec, trials, read_manifest(store.directory))
-    states = states_of(spec, [*trials, *chosen], store.root)
+    # Only to see which datasets are needed; the generators are verified below.
+    states = states_of(spec, [*trials, *chosen], store.root, generators=False)
     todo = [trial for trial in [*trials, *chosen] if not states[trial.key].phase.is_done]
     todo += corners(spec) if to_suggest(spec, chosen) else []
     # The 489 shipped photographs are known to be good, and loading them takes seconds.

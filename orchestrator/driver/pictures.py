@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gan import checkpoint
@@ -17,7 +18,7 @@ from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.trials import Trial
 
 OWN = ("folder", "npz")
-"""Datasets of the user's own pictures, which may change; the others are published as they are."""
+"""Datasets of the user's own pictures, which may change; a published one is the same for ever."""
 
 
 def other_pictures(
@@ -40,54 +41,57 @@ def other_pictures(
 def digests_now(
     trials: Sequence[Trial], states: Mapping[str, TrialState], sweep: Path
 ) -> dict[DatasetSource, str]:
-    """Return the digests of the datasets of a launch, by what configs call them.
+    """Return the digests of the user's own datasets, by what configs call them.
 
-    Those of trials that are to be trained are loaded already. The others, the user's own, are
-    loaded only if a file has changed since the last launch: ``PICTURES`` in the sweep's directory
-    remembers their digests. Published ones are left out unless loaded, as are missing ones.
+    Those of trials that are to be trained are loaded already. The others are loaded only if a file
+    has changed since the last launch: ``PICTURES`` in the sweep's directory remembers their
+    digests. Missing ones are left out.
     """
     of_source: dict[DatasetSource, list[Trial]] = {}
     for trial in trials:
-        of_source.setdefault(source_of(trial.config), []).append(trial)
-    remembered, found, seen = _read(sweep / PICTURES), {}, {}
+        if trial.config.dataset in OWN:
+            of_source.setdefault(source_of(trial.config), []).append(trial)
+    remembered, found = _read(sweep / PICTURES), {}
+    known = dict(remembered)
     for source, these in of_source.items():
-        config = these[0].config
-        own = config.dataset in OWN
-        loaded = config.dataset != "photos" and not all(states[t.key].phase.is_done for t in these)
-        if not own and not loaded:
-            continue
-        stamp = _stamp(config) if own else ""
-        digest = None if loaded else remembered.get(stamp)
-        if digest is None and (digest := _digest(config)) is None:
-            continue
-        found[source] = digest
-        if own:
-            seen[stamp] = digest
-    if seen != remembered:
-        checkpoint.write_file(sweep / PICTURES, sealed(seen))
+        config, loaded = these[0].config, not all(states[t.key].phase.is_done for t in these)
+        with suppress(UserError):  # a finished trial does not need them
+            stamp = _stamp(config)
+            if loaded or stamp not in known:
+                found[source], is_new = _digest(config)
+                if is_new:
+                    known[stamp] = found[source]
+            else:
+                found[source] = known[stamp]
+    if known != remembered:
+        with suppress(OSError):  # it only saves time
+            checkpoint.write_file(sweep / PICTURES, sealed(known))
     return found
 
 
 def digest_of_loaded(config: TrainConfig) -> str:
     """Return the digest of a dataset that this process has loaded."""
+    return _digest(config)[0]
+
+
+def _digest(config: TrainConfig) -> tuple[str, bool]:
+    """Return a dataset's digest, and whether it was loaded for that, not before."""
     # torch takes seconds to import.
-    from gan.data.datasets import load
+    from gan.data.datasets import load, loads
 
-    return load(config).digest
-
-
-def _digest(config: TrainConfig) -> str | None:
-    try:
-        return digest_of_loaded(config)
-    except UserError:  # a finished trial does not need it
-        return None
+    before = loads()
+    return load(config).digest, loads() > before
 
 
 def _stamp(config: TrainConfig) -> str:
-    """Hash path, size and times of every file of the user's own dataset, without opening any."""
+    """Hash path, size and times of every file of the user's own dataset, without opening any.
+
+    Raises:
+        UserError: a directory cannot be read.
+    """
     path = Path.cwd() / Path(as_path(config.dataset_path or "")).expanduser()
     sha = hashlib.sha256(repr((config.dataset, config.image_size)).encode())
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+    for file in _pictures(path) if path.is_dir() else [path]:
         try:
             about = file.stat()
         except OSError:
@@ -96,6 +100,15 @@ def _stamp(config: TrainConfig) -> str:
         # The time of the inode's change cannot be set, as the other can by a copy.
         sha.update(repr((about.st_size, about.st_mtime_ns, about.st_ctime_ns)).encode())
     return sha.hexdigest()
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    """Yield the files that a folder's loader reads."""
+    # libvips takes 0.1 s to load, and an .npz does not need it.
+    from gan.data.picture_file import parts_of, picture_names
+
+    for part in parts_of(folder):
+        yield from (part / name for name in picture_names(str(part)))
 
 
 def _read(record: Path) -> dict[str, str]:

@@ -13,6 +13,8 @@ from orchestrator.driver.monitor import Monitor
 LOOK_SECONDS = 0.5
 NODE_PATIENCE = 20.0
 """Seconds without word that this launch's node lives; Ray needs 15 more to see that it is dead."""
+PAUSE_ROUNDS = 10
+"""Rounds of looking that one takes at least if this process itself was paused, as by Ctrl-Z."""
 STOP_PATIENCE = 10.0
 """Seconds after a stop request in which no process trains."""
 
@@ -36,14 +38,17 @@ def watched(
             tuned.set_exception(error)
 
     threading.Thread(target=run, name="Tune", daemon=True).start()
-    active = time.monotonic()
+    now = active = time.monotonic()
     try:
         while not wait([tuned], LOOK_SECONDS).done:
+            before, now = now, time.monotonic()
+            if now - before > PAUSE_ROUNDS * LOOK_SECONDS:
+                node.seen = active = now  # neither Ray nor a worker could have been heard
             if monitor.is_training or not is_asked_to_stop():
-                active = time.monotonic()
-            if time.monotonic() > node.seen + NODE_PATIENCE:
+                active = now
+            if now > node.seen + NODE_PATIENCE:
                 return "Ray has died on this machine"
-            if time.monotonic() > active + STOP_PATIENCE:
+            if now > active + STOP_PATIENCE:
                 return "Nothing trains any more"
     finally:
         node.close()

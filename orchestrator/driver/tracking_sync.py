@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from gan import checkpoint
 from gan.errors import UserError
 from gan.plain_text import first_line
 from orchestrator.store.attempts import attempts, goodput, restarts
@@ -33,14 +34,16 @@ def send_trial(
         One of STORE_ERRORS: the tracking store fails.
     """
     finished = phase is TrialPhase.FINISHED
+    directory = store.directory / trial.key
     run = tracker.run_of(trial.key)
     if finished and run is not None and run.is_finished_as(trial.name, index, trial.config):
-        return
+        newest = checkpoint.newest(directory, checkpoint.TRIAL)
+        if newest is None or run.is_of(newest.trial):
+            return
     try:
         store.refresh(trial.key, generator=finished)
     except OSError as error:
         raise UserError(f"storage is away ({first_line(error)})") from None
-    directory = store.directory / trial.key
     log = attempts(directory)
     tracker.sync(
         RunUpdate(

@@ -39,7 +39,7 @@ from orchestrator.store.paths import (
 )
 from orchestrator.sweep.messages import listed, nearest
 from reports.owner import FILE as OWNER
-from reports.owner import Owner, new_id
+from reports.owner import Owner, new_id, require_id
 
 LOOK_SECONDS = 5.0
 THREADS = 16
@@ -168,7 +168,8 @@ class ObjectSweep:
             if not self.storage.existing([OWNER]):
                 self.storage.write(OWNER, new_id().encode())
                 time.sleep(SETTLE_SECONDS)  # of several first launches, the last writer's id stays
-            return Owner(self.storage.read(OWNER).decode(), self.shown)
+            known = require_id(self.storage.read(OWNER), f"{self.shown}/{OWNER}")
+            return Owner(known, self.shown)
 
     def known_owner(self) -> Owner | None:
         """Return the owner of the sweeps in the store; None if nothing was launched into it.

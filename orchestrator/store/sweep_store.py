@@ -1,7 +1,9 @@
 """Store of a sweep: a directory that all nodes share, or an object store and its mirror."""
 
+import logging
 from pathlib import Path
 
+from gan.errors import UserError
 from orchestrator.store import manifest
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.store.object_sweep import ObjectSweep
@@ -9,6 +11,7 @@ from orchestrator.store.paths import Locations
 from reports import owner
 from reports.owner import Owner
 
+log = logging.getLogger(__name__)
 SweepStore = LocalSweep | ObjectSweep
 
 
@@ -37,14 +40,22 @@ def opened_root(locations: Locations, sweep: str, *, launched: bool) -> Path:
 
 
 def known_owner(locations: Locations) -> Owner | None:
-    """Return the owner of the sweeps that were launched here; None if none was.
+    """Return the owner of the sweeps that were launched here; None if none was, or if unknown.
+
+    It is unknown, with a warning, while an object store does not answer: reading the tracking store
+    needs no other answer of it.
 
     Raises:
-        UserError: the object store fails or refuses.
+        UserError: the URI is not that of an object store, or the id in ``runs`` is unreadable.
     """
     if locations.storage is None:
         return owner.known_owner(locations.runs)
-    return ObjectSweep(locations.storage, locations.runs, "").known_owner()
+    store = ObjectSweep(locations.storage, locations.runs, "")
+    try:
+        return store.known_owner()
+    except UserError as error:
+        log.warning("%s; sweeps are read by their names alone", error)
+        return None
 
 
 def launched_sweeps(locations: Locations) -> list[str]:

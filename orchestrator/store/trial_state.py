@@ -101,14 +101,17 @@ def state_of(trial: Trial, directory: Path, *, generator: bool = False) -> Trial
     )
 
 
-def states_of(spec: SweepSpec, trials: Sequence[Trial], runs: Path) -> dict[str, TrialState]:
+def states_of(
+    spec: SweepSpec, trials: Sequence[Trial], runs: Path, *, generators: bool = True
+) -> dict[str, TrialState]:
     """Return the states of a sweep's trials by key, without markers made on other terms.
 
-    The generators are verified: a launch leaves a finished trial alone.
+    By default the generators are verified: a launch leaves a finished trial alone.
     """
     states = {}
     for trial in trials:
-        state = state_of(trial, trial_directory(runs, spec.name, trial.key), generator=True)
+        directory = trial_directory(runs, spec.name, trial.key)
+        state = state_of(trial, directory, generator=generators)
         if state.marker is not None and state.marker.terms != pruning_terms(spec, trial.config):
             state = replace(state, marker=None)
         states[trial.key] = state

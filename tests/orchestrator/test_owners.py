@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from gan import checkpoint
 from gan.data.datasets import load
+from gan.errors import UserError
 from gan.training.trainer import Trainer
 from orchestrator.store.object_sweep import ObjectSweep
 from orchestrator.store.paths import Locations
@@ -254,13 +255,32 @@ def test_all_machines_on_one_object_store_are_one_owner(uri: str, tmp_path: Path
     assert first.place == uri, "no one machine's"
 
 
+def test_a_report_of_a_tracking_store_needs_no_answer_of_the_object_store(
+    places: tuple[Place, Place], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, _ = places
+    assert one.launch().exit_code == 0
+    one.patch.setenv("COLORSWEEP_STORAGE", "s3://x?endpoint_override=127.0.0.1:9&scheme=http")
+    assert one.reported() == pytest.approx(one.achieved(), abs=1e-6)
+    (line,) = caplog.messages
+    assert "sweeps are read by their names alone" in line
+
+
+def test_a_damaged_owner_of_an_object_store_is_one_line(uri: str, tmp_path: Path) -> None:
+    store = ObjectSweep(uri, tmp_path, "x")
+    store.storage.write("owner", b"0123456789'bcdef")
+    for ask in (store.owner, store.known_owner):
+        with pytest.raises(UserError, match=f"{uri}/owner: damaged: "):
+            ask()
+
+
 def test_of_two_first_launches_the_later_takes_the_id_of_the_earlier(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool, (tmp_path / "owner").open("w") as earlier:
         fcntl.flock(earlier, fcntl.LOCK_EX)
         later = pool.submit(owner_in, tmp_path)
         with pytest.raises(TimeoutError):
             later.result(0.5)
-        earlier.write("of the earlier")
+        earlier.write("0123456789abcdef")
         earlier.flush()
         fcntl.flock(earlier, fcntl.LOCK_UN)
-        assert later.result().id == "of the earlier"
+        assert later.result().id == "0123456789abcdef"

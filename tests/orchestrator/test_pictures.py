@@ -3,26 +3,35 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gan.config import TrainConfig
 from gan.data import datasets
 from orchestrator.driver.pictures import digests_now, other_pictures
 from orchestrator.store.manifest import read_manifest
-from orchestrator.store.trial_state import states_of
+from orchestrator.store.paths import PICTURES
+from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.spec import read_sweep
+from orchestrator.sweep.trials import Trial
 from tests.support.cli_flags import call
+from tests.support.streamed_images import noise
 from tests.support.tiny_sweep import record, train
 
 pytestmark = pytest.mark.usefixtures("quick_evaluations", "workplace")
 
 
-def replace_pictures(npz: Path) -> None:
+def invert(npz: Path) -> None:
     with np.load(npz) as archive:
         arrays = {name: 255 - archive[name] for name in archive.files}
     np.savez(npz, **arrays)
+
+
+def replace_pictures(npz: Path) -> None:
+    invert(npz)
     datasets._load.cache_clear()  # as in a new process
 
 
@@ -123,3 +132,57 @@ def test_train_refuses_to_go_on_with_other_pictures(npz: Path) -> None:
     assert result.exit_code == 1
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("Failed: ")]
     assert "dataset npz (mine.npz): not the pictures of step 3" in line
+
+
+def finished_on(config: TrainConfig, directory: Path) -> Callable[[], list[str]]:
+    """What a launch says of a finished trial, whose pictures were those that it has first."""
+    trial = Trial("one", config.key(), config)
+    first = datasets.load(config).digest
+    datasets._load.cache_clear()
+    states = {trial.key: TrialState(step=1, total_steps=1, dataset_digest=first)}
+
+    def told() -> list[str]:
+        found = digests_now([trial], states, directory)
+        datasets._load.cache_clear()
+        return other_pictures([trial], states, found)
+
+    return told
+
+
+def test_pictures_below_a_link_are_seen_to_change(tmp_path: Path) -> None:
+    folder, train = tmp_path / "folder", tmp_path / "elsewhere"
+    train.mkdir()
+    (folder / "test").mkdir(parents=True)
+    (folder / "train").symlink_to(train)
+    for n in range(8):
+        noise(40, 40, seed=n).save(train / f"{n}.png")
+    shutil.copy(train / "0.png", folder / "test")
+    settings = {"dataset": "folder", "dataset_path": str(folder), "batch_size": 8, "steps": 1}
+    told = finished_on(TrainConfig.model_validate(settings), tmp_path)
+    assert told() == []
+    noise(40, 40, seed=9).save(train / "2.png")
+    assert len(told()) == 1
+
+
+def test_what_was_loaded_before_its_files_were_looked_at_is_not_remembered(
+    sweep: Path, npz: Path
+) -> None:
+    datasets.load(read_manifest(sweep)[0].config)
+    invert(npz)
+    assert told(sweep) == [], "those in memory"
+    datasets._load.cache_clear()
+    assert len(told(sweep)) == 1
+
+
+def test_datasets_of_other_calls_stay_remembered(sweep: Path, npz: Path, tmp_path: Path) -> None:
+    assert told(sweep) == []
+    shutil.copy(npz, tmp_path / "other.npz")
+    settings = {"dataset": "npz", "dataset_path": str(tmp_path / "other.npz"), "batch_size": 8}
+    assert finished_on(TrainConfig.model_validate({"steps": 1, **settings}), sweep)() == []
+    assert told(sweep) == []
+    assert datasets._load.cache_info().misses == 0
+
+
+def test_a_record_that_cannot_be_written_ends_no_launch(sweep: Path) -> None:
+    (sweep / PICTURES).mkdir()
+    assert told(sweep) == []

@@ -1,16 +1,18 @@
 """Updates of the tracking store, and trials that need none."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gan.config import TrainConfig
+from gan.data.datasets import Dataset
 from orchestrator.driver.tracking_sync import Send, TrackingSync, send_trial
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 from reports.tracking import SweepTracker
-from tests.support.tracked_trials import CONFIG, again, only_run
+from tests.support.tracked_trials import CONFIG, again, logged, made, only_run, train_on
 from tests.support.trackers import tracker_of
 
 
@@ -53,6 +55,19 @@ def test_a_run_that_is_finished_is_not_looked_at_again(trial: Path, tmp_path: Pa
     sending(sweep, TrialPhase.FINISHED, index=1)(tracker)
     assert sweep.looked == 2
     assert only_run(tracker.client, "some").data.tags["colorsweep.index"] == "1"
+
+
+def test_a_run_that_is_finished_is_looked_at_again_if_the_trial_was_trained_anew(
+    trial: Path, tmp_path: Path, photos: Dataset
+) -> None:
+    tracker, sweep = tracker_in(tmp_path), Sweep(trial)
+    send = sending(sweep, TrialPhase.FINISHED)
+    send(tracker)
+    shutil.rmtree(trial)
+    train_on(trial, photos, CONFIG)
+    send(again(tracker, "some", tmp_path))
+    assert sweep.looked == 2
+    assert logged(tracker.client, only_run(tracker.client, "some")) == made(trial)
 
 
 def test_a_run_that_was_finished_is_told_of_more_steps(trial: Path, tmp_path: Path) -> None:

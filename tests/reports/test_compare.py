@@ -107,6 +107,31 @@ def test_seeds_of_the_trial_without_control_keep_its_name() -> None:
     ]
 
 
+def on_others(trial: TrialRun) -> TrialRun:
+    return replace(trial, dataset_digest="others", other_pictures=True)
+
+
+def test_seeds_of_other_pictures_are_folded_apart() -> None:
+    four = [steered(0.5, error, seed=seed) for seed, error in enumerate((0.1, 0.2, 0.3, 0.4))]
+    folded = over_seeds([*four[:2], *map(on_others, four[2:])])
+    assert [each.name for each in folded] == ["saturation=0.5", "saturation=0.5 †"]
+    assert [each.error and each.error.mean for each in folded] == pytest.approx([0.15, 0.35])
+
+
+def test_trials_of_other_pictures_have_a_grid_of_their_own() -> None:
+    trials = [steered(t, 0.1, image_size=s) for t in (0.2, 0.8) for s in (32, 64)]
+    (grid,) = grids(trials)
+    assert {cell.trials for _, cells in grid.lines for cell in cells if cell} == {1}
+    both = grids([*trials, *map(on_others, trials)])
+    assert [each.of for each in both] == ["saturation", "saturation †"]
+    assert [each.lines for each in both] == [grid.lines] * 2
+
+
+def test_of_seeds_of_other_pictures_both_are_shown() -> None:
+    two = steered(0.5, 0.1, seed=0), on_others(steered(0.5, 0.1, seed=1))
+    assert shown_trials(two, [], 8) == [*two]
+
+
 def test_trials_of_the_same_targets_are_told_apart_by_what_differs() -> None:
     def told(*runs: TrialRun) -> list[str]:
         return differences(runs)

@@ -1,5 +1,6 @@
 """A trial's points on their way to the tracking store: each arrives once, whatever dies."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,22 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from gan.config import TrainConfig
+from gan.data.datasets import Dataset, load
+from reports.phase import TrialPhase
 from reports.tracking import METRICS_PER_CALL, SweepTracker
-from tests.support.tracked_trials import again, has_history, logged, made, only_run, sync
+from tests.support.tracked_trials import (
+    CONFIG,
+    LONGER,
+    again,
+    artifacts,
+    has_history,
+    logged,
+    made,
+    only_run,
+    sync,
+    train_on,
+)
 
 
 def test_every_point_of_a_trial_arrives_once(
@@ -100,3 +115,69 @@ def test_what_died_within_a_point_of_many_metrics_is_sent_again(
     assert run.data.tags["colorsweep.step"] == "0", "what the tags say is there"
     sync(again(tracker, sweep, tracking_store[1]), trial)
     assert logged(tracker.client, only_run(tracker.client, sweep)) == made(trial)
+
+
+@pytest.mark.parametrize("pictures", ["others", "the same"])
+@pytest.mark.parametrize("same_tracker", [True, False])
+def test_a_trial_that_is_trained_anew_gets_a_run_of_its_own_points(
+    tracker: SweepTracker,
+    tracking_store: tuple[str, Path],
+    sweep: str,
+    trial: Path,
+    photos: Dataset,
+    small_npz: Path,
+    pictures: str,
+    *,
+    same_tracker: bool,
+) -> None:
+    sync(tracker, trial)
+    before = only_run(tracker.client, sweep)
+    shutil.rmtree(trial)
+    others = load(TrainConfig(steps=1, batch_size=8, dataset="npz", dataset_path=str(small_npz)))
+    train_on(trial, others if pictures == "others" else photos, CONFIG)
+    sync(tracker if same_tracker else again(tracker, sweep, tracking_store[1]), trial)
+    run = only_run(tracker.client, sweep)
+    assert run.info.run_id != before.info.run_id
+    assert logged(tracker.client, run) == made(trial)
+    sample = (trial / "samples" / "step-00000006.png").read_bytes()
+    assert artifacts(tracker.client, run)["samples/step-00000006.png"] == sample
+    digests = [each.data.tags["colorsweep.dataset_digest"] for each in (before, run)]
+    assert (digests[0] == digests[1]) == (pictures == "the same")
+
+
+def test_a_trial_that_goes_on_from_an_older_checkpoint_keeps_its_run(
+    tracker: SweepTracker,
+    tracking_store: tuple[str, Path],
+    sweep: str,
+    trial: Path,
+    photos: Dataset,
+) -> None:
+    sync(tracker, trial)
+    before = only_run(tracker.client, sweep).info.run_id
+    train_on(trial, photos)
+    sync(tracker, trial, TrialPhase.FINISHED, LONGER)
+    shutil.rmtree(trial / "checkpoints" / "step-00000012")
+    tracker = again(tracker, sweep, tracking_store[1])
+    sync(tracker, trial, TrialPhase.RUNNING, LONGER)
+    train_on(trial, photos)
+    sync(tracker, trial, TrialPhase.FINISHED, LONGER)
+    run = only_run(tracker.client, sweep)
+    assert run.info.run_id == before
+    assert [step for step, *_ in logged(tracker.client, run)["eval/mae"]] == [3, 6, 9, 12]
+
+
+def test_a_run_of_an_earlier_version_is_kept(
+    tracker: SweepTracker,
+    tracking_store: tuple[str, Path],
+    sweep: str,
+    trial: Path,
+    photos: Dataset,
+) -> None:
+    sync(tracker, trial)
+    before = only_run(tracker.client, sweep).info.run_id
+    tracker.client.delete_tag(before, "colorsweep.began")
+    train_on(trial, photos)
+    sync(again(tracker, sweep, tracking_store[1]), trial, TrialPhase.FINISHED, LONGER)
+    run = only_run(tracker.client, sweep)
+    assert run.info.run_id == before
+    assert logged(tracker.client, run) == made(trial)
