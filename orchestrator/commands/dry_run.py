@@ -154,7 +154,7 @@ def _planned(
     config = trial.config
     steps = config.total_steps(images[0])
     left = 0 if found.phase.is_done else max(0, steps - found.step)
-    own = own_steps(config, found.step, steps)
+    own = own_steps(config, found.phase, found.step, steps)
     return Planned(
         name=trial.name,
         key=trial.key,

@@ -123,7 +123,7 @@ def _line(trial: Trial, state: TrialState, other_pictures: bool) -> TrialStatus:
     last = log[-1] if log else None
     step = max(state.step, last.step if last else 0)
     total = state.total_steps or (last.total_steps if last else None)
-    own = own_steps(trial.config, step, total)
+    own = own_steps(trial.config, state.phase, step, total)
     return TrialStatus(
         name=trial.name,
         key=trial.key,

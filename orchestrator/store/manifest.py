@@ -14,6 +14,9 @@ from orchestrator.sweep.trials import Trial
 
 SHOWN = 4
 """Largest number of names in a line."""
+SETTINGS = tuple(TrainConfig.model_fields)
+LENGTH = ("steps", "epochs")
+"""Settings that make a trial longer or shorter."""
 
 
 def write_manifest(sweep: Path, trials: Sequence[Trial]) -> None:
@@ -74,32 +77,37 @@ def launched_sweeps(runs: Path) -> list[str]:
 def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
     """Describe the differences between two launches of a sweep in a few lines."""
     old, new = {t.key: t for t in before}, {t.key: t for t in now}
-    added = [t for t in now if t.key not in old]
-    left_out = [t for t in before if t.key not in new]
-    lines = []
-    longer = {line for key in old.keys() & new.keys() for line in _differences(old[key], new[key])}
+    left_out = {t.name: t for t in before if t.key not in new}
+    lasting = [(old[t.key], t) for t in now if t.key in old]
+    anew = [(left_out[t.name], t) for t in now if t.key not in old and t.name in left_out]
+    of_length = [pair for pair in lasting if _differences(*pair, LENGTH)]
+    settings = {line for pair in of_length for line in _differences(*pair, LENGTH)}
+    settings |= {line for pair in anew for line in _differences(*pair)}
+    lines = [f"changed: {', '.join(sorted(settings))}"] if settings else []
+    # A recoloured trial has no training of its own.
+    longer = [t for was, t in of_length if not (_is_shorter(was, t) or t.config.recolour)]
     if longer:
-        lines.append(f"changed length: {', '.join(sorted(longer))}; trials go on where they ended")
-    named = {t.name: t for t in left_out}
-    settings = {line for t in added if t.name in named for line in _differences(named[t.name], t)}
-    if settings:
-        lines.append(f"changed: {', '.join(sorted(settings))}")
-        again = [t for t in added if t.name in named]
-        lines.append(f"to be trained anew: {names_of(again)}; what they were is kept")
-        added = [t for t in added if t.name not in named]
-        left_out = [t for t in left_out if t.name not in {t.name for t in again}]
-    if added:
+        lines.append(f"to go on where they ended: {names_of(longer)}")
+    if again := [t for _, t in anew if not t.config.recolour]:
+        by_length = all(_differences(*pair) == _differences(*pair, LENGTH) for pair in anew)
+        why = ", since their penalty starts at a share of the length" if by_length else ""
+        lines.append(f"to be trained anew{why}: {names_of(again)}; what they were is kept")
+    names = {t.name for _, t in anew}
+    if added := [t for t in now if t.key not in old and t.name not in names]:
         lines.append(f"new: {names_of(added)}")
-    if left_out:
-        lines.append(
-            f"no longer in the file: {names_of(left_out)}; kept, and left out of the report"
-        )
+    if gone := [t for t in left_out.values() if t.name not in names]:
+        lines.append(f"no longer in the file: {names_of(gone)}; kept, and left out of the report")
     return lines
 
 
-def _differences(before: Trial, now: Trial) -> list[str]:
+def _differences(before: Trial, now: Trial, among: Sequence[str] = SETTINGS) -> list[str]:
     old, new = before.config.model_dump(), now.config.model_dump()
-    return [f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]]
+    return [f"{name} {old[name]} -> {new[name]}" for name in among if old[name] != new[name]]
+
+
+def _is_shorter(before: Trial, now: Trial) -> bool:
+    pairs = [(getattr(before.config, name), getattr(now.config, name)) for name in LENGTH]
+    return any(None not in pair and pair[1] < pair[0] for pair in pairs)
 
 
 def names_of(trials: Sequence[Trial]) -> str:
