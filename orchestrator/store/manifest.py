@@ -8,6 +8,7 @@ from typing import Any
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
+from gan.plain_text import cut
 from orchestrator.store.paths import MANIFEST, sweep_directory
 from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
@@ -35,7 +36,7 @@ def read_manifest(sweep: Path) -> list[Trial]:
     """Read the trials of the last launch; return none if there was no launch.
 
     Raises:
-        UserError: the manifest is damaged, or of another version.
+        UserError: the manifest is damaged, of another version, or cannot be read.
     """
     try:
         rows: list[dict[str, Any]] = json.loads((sweep / MANIFEST).read_bytes())
@@ -47,7 +48,10 @@ def read_manifest(sweep: Path) -> list[Trial]:
         ]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError as error:
+        name = cut(str(sweep / MANIFEST), 200)
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError):
         raise UserError(
             f"{sweep / MANIFEST}: cannot be read, though it is the manifest of the last launch "
             "(and of the trials that a search chose); repair it, or remove it to begin a new one"

@@ -154,6 +154,31 @@ def test_a_runs_directory_below_a_file_is_refused_in_one_line(
     assert files(workplace) == before
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["launch", "LONG"],
+        ["launch", "folder.yaml", "--dry-run"],
+        ["launch", "lsun.yaml", "--dry-run"],
+        ["--runs", "LONG", "status"],
+        ["status", "LONG"],
+        ["colorize", "LONG", "--generator", "."],
+        ["export", "--generator", "LONG", "--out", "here"],
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_is_too_long_is_refused_in_one_line(
+    workplace: Path, command: list[str]
+) -> None:
+    long = "x" * 5000
+    for name in ("folder", "lsun"):
+        text = f"settings: {{steps: 5, dataset: {name}, dataset_path: {long}}}"
+        Path(f"{name}.yaml").write_text(text)
+    result = call(*(long if word == "LONG" else word for word in command))
+    assert_refused(result, "File name too long")
+    assert len(result.stderr) < 500
+
+
 @pytest.fixture
 def closed_port() -> int:
     with socket.socket() as server:
