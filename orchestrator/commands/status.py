@@ -149,6 +149,9 @@ def _checkpoint_share(log: Iterable[Attempt]) -> float | None:
 
 def print_status(found: SweepStatus, console: Console) -> None:
     """Print a line for each trial, and the goodput of the sweep, within 80 columns."""
+    if not found.trials:
+        console.print(f"{found.sweep}: no trial yet", soft_wrap=True)
+        return
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Trial", overflow="fold", min_width=8)
     table.add_column("Phase")

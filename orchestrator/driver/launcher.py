@@ -15,7 +15,7 @@ from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.pictures import digests_now, other_pictures
 from orchestrator.driver.ray_cluster import joins_cluster
 from orchestrator.driver.tracking_sync import TrackingSync
-from orchestrator.store.manifest import changes, read_manifest, write_manifest
+from orchestrator.store.manifest import changes, is_launched, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
 from orchestrator.store.sweep_store import SweepStore, store_of
 from orchestrator.store.trial_state import require_writable, states_of
@@ -93,7 +93,7 @@ def _launch(
     for line in other_pictures(trials, states, digests_now(trials, states, store.directory)):
         console.print(line, style="yellow", soft_wrap=True)
     tracker.note_launch(Launched(command, len(trials)))
-    if before != trials:
+    if before != trials or not is_launched(store.directory):
         write_manifest(store.directory, trials)
         store.publish(MANIFEST)
     console.print(f"Trials     {store.shown}", soft_wrap=True)

@@ -58,13 +58,20 @@ def read_manifest(sweep: Path) -> list[Trial]:
         ) from None
 
 
+def is_launched(sweep: Path) -> bool:
+    """Whether there was a launch; that of a search may have no trial yet."""
+    return (sweep / MANIFEST).exists()
+
+
 def launched_trials(runs: Path, sweep: str) -> list[Trial]:
-    """Return the trials of a sweep's last launch.
+    """Return the trials of a sweep's last launch; none if a search has not chosen one yet.
 
     Raises:
         UserError: the sweep does not exist; the message lists those that do.
     """
-    if not (trials := read_manifest(sweep_directory(runs, sweep))):
+    directory = sweep_directory(runs, sweep)
+    trials = read_manifest(directory)
+    if not trials and not is_launched(directory):
         known = launched_sweeps(runs)
         raise UserError(
             f"{sweep}: no such sweep below {runs}{nearest(sweep, known)}; "
