@@ -35,9 +35,9 @@ class TrialStatus:
     key: str
     phase: TrialPhase
     step: int
-    """Newest step that the trial's process has reported."""
+    """Newest step that its process has reported if one trains it, else ``durable_step``."""
     durable_step: int
-    """Step of the newest checkpoint."""
+    """Step of the newest sound checkpoint, from which a launch would go on."""
     total_steps: int | None
     """Length; like the steps before 0 for a recoloured trial, whose training is its baseline's."""
     seen: float | None
@@ -77,7 +77,8 @@ def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
 
     Reads their directories, or their object store, alone: also while they run elsewhere, and
     after everything has died. Goodput is the share of the time on workers that went into steps
-    that counted.
+    that counted. The step of a trial that nothing trains is that of its newest sound checkpoint;
+    whether its generator is sound, too, is seen by launch and its --dry-run.
     """
     console = Screen()
     if sweep is not None:
@@ -121,7 +122,8 @@ def status_of(runs: Path, sweep: str) -> SweepStatus:
 def _line(trial: Trial, state: TrialState, other_pictures: bool) -> TrialStatus:
     log = [*state.attempts]
     last = log[-1] if log else None
-    step = max(state.step, last.step if last else 0)
+    running = last is not None and state.phase is TrialPhase.RUNNING
+    step = max(state.step, last.step) if running else state.step
     total = state.total_steps or (last.total_steps if last else None)
     own = own_steps(trial.config, state.phase, step, total)
     return TrialStatus(

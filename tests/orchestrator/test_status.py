@@ -52,9 +52,9 @@ def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     file.write_bytes(sealed(unsealed(file.read_bytes()) | {"ended": None, "step": 5}))
     with lock(sweep / key, "it is trained"):
         (_, running) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
-    assert running["phase"] == "running"
+    assert (running["phase"], running["step"], running["durable_step"]) == ("running", 5, 3)
     (_, died) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
-    assert (died["phase"], died["step"], died["durable_step"]) == ("died", 5, 3)
+    assert (died["phase"], died["step"], died["durable_step"]) == ("died", 3, 3)
     # A mirror has no locks: silence tells there.
     (sweep / key / "claim.json").unlink()
     for silence, phase in ((0, "running"), (3600, "died")):
