@@ -122,8 +122,9 @@ def status_of(runs: Path, sweep: str) -> SweepStatus:
 def _line(trial: Trial, state: TrialState, other_pictures: bool) -> TrialStatus:
     log = [*state.attempts]
     last = log[-1] if log else None
-    running = last is not None and state.phase is TrialPhase.RUNNING
-    step = max(state.step, last.step) if running else state.step
+    step = state.step
+    if last is not None and state.phase is TrialPhase.RUNNING:
+        step = max(step, last.step)
     total = state.total_steps or (last.total_steps if last else None)
     own = own_steps(trial.config, state.phase, step, total)
     return TrialStatus(
