@@ -1,11 +1,23 @@
 """Parsers of flag values."""
 
 import json
+import math
 from typing import Any
 
 import click
 
 from gan.config import TrainConfig
+
+
+class FiniteRange(click.FloatRange):
+    """Range of finite numbers; click's own takes nan, and without a bound inf."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert a flag's value to a number within the bounds."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def whole(text: str) -> int:

@@ -80,6 +80,12 @@ def test_an_unknown_sweep_file_is_refused_in_one_line(
     assert files(workplace) == before
 
 
+@pytest.mark.parametrize("price", ["nan", "inf", "-1", "much"])
+def test_a_price_that_is_none_is_refused_in_one_line(workplace: Path, price: str) -> None:
+    result = call("launch", "quickstart", "--dry-run", "--price", price)
+    assert_refused(result, "--price", price)
+
+
 def make_pictures(directory: Path, kind: str) -> None:
     directory.mkdir()
     for index, original in enumerate(sorted((PHOTOS / "train").iterdir())[:3]):
