@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 import click
@@ -28,6 +29,14 @@ def whole(text: str) -> int:
     except ValueError:
         pass
     raise click.BadParameter(f"{text!r} is not a whole number.")
+
+
+def gpus(text: str) -> str:
+    """Parse GPUs as in CUDA_VISIBLE_DEVICES: -1 for none, or numbers or UUIDs with commas."""
+    ids = text.replace(" ", "")
+    if ids != "-1" and not all(re.fullmatch(r"\d+|(GPU|MIG)-[\w/-]+", i) for i in ids.split(",")):
+        raise click.BadParameter(f"{text!r} is neither -1 nor a list of GPUs such as 0,1.")
+    return ids
 
 
 def smoothing(text: str) -> float:
