@@ -100,7 +100,7 @@ def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
     if longer:
         lines.append(f"to go on where they ended: {names_of(longer)}")
     if again := [t for _, t in anew if not t.config.recolour]:
-        by_length = all(_differences(*pair) == _differences(*pair, LENGTH) for pair in anew)
+        by_length = all([] != _differences(*p) == _differences(*p, LENGTH) for p in anew)
         why = ", since their penalty starts at a share of the length" if by_length else ""
         lines.append(f"to be trained anew{why}: {names_of(again)}; what they were is kept")
     names = {t.name for _, t in anew}

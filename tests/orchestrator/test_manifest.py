@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,13 @@ def test_where_a_penalty_begins_late_another_length_trains_anew(tmp_path: Path) 
         "to go on where they ended: [baseline]",
         "to be trained anew, since their penalty starts at a share of the length: "
         "[saturation=0.25], [saturation=0.75]; what they were is kept",
+    ]
+
+
+def test_a_trial_of_another_version_is_trained_anew(tmp_path: Path) -> None:
+    now = trials(tmp_path, TEXT)[:1]
+    assert changes([replace(now[0], key="of another schema")], now) == [
+        "to be trained anew: [saturation=0.25]; what they were is kept"
     ]
 
 
