@@ -14,6 +14,7 @@ from gan.control import (
     TARGET_RANGES,
     Control,
     ControlName,
+    TargetList,
     as_given,
     require_inside,
     require_targets_of,
@@ -105,8 +106,7 @@ class TrainConfig(Frozen):
     generator_loss: Literal["non_saturating", "minimax"] = "non_saturating"
     """Adversarial loss of the generator: -log D(G(x)), or log(1 - D(G(x)))."""
     initialization: Literal["he", "normal"] = "he"
-    """Initial weights of the convolutions: He's normal distribution, or DCGAN's with a standard
-    deviation of 0.02."""
+    """Initial weights of convolutions: He's normal distribution, or DCGAN's (deviation 0.02)."""
     head_gain: float = Field(default=0.05, gt=0)
     """Factor of the initial weights of the generator's last layer: below 1 a training starts near
     grey. With 1 (the original's) a mean saturation of 0 was missed by 0.12 after 1,500 steps, with
@@ -121,9 +121,9 @@ class TrainConfig(Frozen):
     """Flip each training image left to right with a probability of 0.5."""
     controls: dict[ControlName, Control] = Field(default={})
     """The colour statistics to steer, by name; several may act at once."""
-    eval_targets: tuple[dict[ControlName, float], ...] = ()
-    """Targets at which a trial whose targets are ``any`` is evaluated; nine, evenly spread over the
-    range, unless given."""
+    eval_targets: TargetList = ()
+    """Targets at which a trial whose targets are ``any`` is evaluated; nine, evenly spread, unless
+    given as ``[{saturation: 0.1}, {saturation: 0.7}]``."""
     recolour: bool = False
     """Train without control, and move the outputs to the controls' targets afterwards: the rival of
     steering in training. Weights must be 0."""

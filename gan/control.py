@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from gan.strict import Frozen
 
@@ -44,6 +44,16 @@ def _known(name: str) -> str:
 
 
 ControlName = Annotated[str, AfterValidator(_known)]
+
+
+def _listed(targets: Any) -> Any:
+    if isinstance(targets, list | tuple) and all(isinstance(each, dict) for each in targets):
+        return targets
+    raise ValueError("must list the targets by control: [{saturation: 0.1}, {saturation: 0.7}]")
+
+
+TargetList = Annotated[tuple[dict[ControlName, float], ...], BeforeValidator(_listed)]
+"""Targets of one or several controls, at each of which something is measured."""
 
 PENALTY_WEIGHT = 100.0
 """Weight (lambda) of a control that sets none."""

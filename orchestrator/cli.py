@@ -1,5 +1,6 @@
 """Command line: the group of commands, and one-line messages for user errors."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from gan.errors import UserError
-from gan.plain_text import plain
+from gan.plain_text import cut, plain
 from orchestrator.commands.bench import bench
 from orchestrator.commands.colorize import colorize
 from orchestrator.commands.export import export
@@ -21,9 +22,15 @@ from orchestrator.commands.terminal import fail, keep_plain
 from orchestrator.commands.train import train
 from orchestrator.store.paths import Locations
 
+UNUSABLE = {errno.ENAMETOOLONG, errno.EACCES}
+"""Errors of a path of the user's, raised by a mere check whether it exists."""
+
 
 class _Group(click.Group):
-    """Command group that reports a ``UserError`` in one line and exits with code 2."""
+    """Command group that reports a ``UserError`` in one line and exits with code 2.
+
+    A path that is too long or not accessible is the user's mistake, too.
+    """
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         with _plain_usage_errors():
@@ -35,7 +42,11 @@ class _Group(click.Group):
                 return super().invoke(ctx)
         except UserError as error:
             fail(error)
-            ctx.exit(2)
+        except OSError as error:
+            if error.errno not in UNUSABLE:
+                raise
+            fail(f"{cut(str(error.filename), 120)}: cannot be used ({error.strerror})")
+        ctx.exit(2)
 
 
 @contextmanager

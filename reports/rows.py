@@ -191,7 +191,7 @@ def metric(run: TrialRun, name: str, way: Way = "raw") -> float | None:
 
 def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
     controls: list[tuple[ControlName | None, Control | None]] = [*run.config.controls.items()]
-    origin, own = run.origin, own_steps(run.config, run.step, run.total_steps)
+    origin, own = run.origin, own_steps(run.config, run.phase, run.step, run.total_steps)
     return [
         Row(
             sweep=run.sweep,

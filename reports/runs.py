@@ -120,12 +120,14 @@ def began_of(trial: Mapping[str, Any]) -> int:
     return next((int(point["time"]) for point in trial["history"]), 0)
 
 
-def own_steps(config: TrainConfig, step: int, total_steps: int | None) -> bool:
+def own_steps(config: TrainConfig, phase: TrialPhase, step: int, total_steps: int | None) -> bool:
     """Whether a trial trains its steps itself.
 
-    A recoloured trial takes over those of its baseline, and trains only what that has not.
+    A recoloured trial takes over those of its baseline, and trains only what that has not. While it
+    waits, the steps of its checkpoint are the baseline's, which goes on first.
     """
-    return not config.recolour or 0 < step < (total_steps or 0)
+    begun = phase is not TrialPhase.WAITING
+    return not config.recolour or (begun and 0 < step < (total_steps or 0))
 
 
 def tags_of(run: TrialRun) -> dict[str, str]:

@@ -154,7 +154,7 @@ class SweepTracker:
         history = []
         if newest is not None:
             trial = newest.trial
-            own = own_steps(update.config, trial["step"], trial["total_steps"])
+            own = own_steps(update.config, update.phase, trial["step"], trial["total_steps"])
             history = [point for point in trial["history"] if point["step"] > before.step]
             wanted = replace(
                 wanted,

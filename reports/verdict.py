@@ -146,15 +146,25 @@ def sentences(table: Sequence[Row]) -> list[Sentence]:
         most = max(len(verdict.methods) for verdict in these)
         fullest = [verdict for verdict in these if len(verdict.methods) == most]
         start = f"{sweep}: of" if len({row.sweep for row in table}) > 1 else "Of"
-        said.append(Sentence(f"{start} {_sentence(fullest[(len(fullest) - 1) // 2])}"))
+        chosen, why = fullest[(len(fullest) - 1) // 2], _why(len(fullest), len(these))
+        said.append(Sentence(f"{start} {_sentence(chosen, why)}"))
         if len(these) > 1:
             said.append(Sentence(_tally(these), f"Over {len(these)} targets"))
     return said
 
 
-def _sentence(verdict: Verdict) -> str:
+def _why(fullest: int, targets: int) -> str:
+    """Say why one of several targets is the one of the sentence."""
+    if targets == 1:
+        return ""
+    if fullest == 1:
+        return " (the target of most methods)"
+    return f" (the middle of {fullest} targets{' of most methods' if fullest < targets else ''})"
+
+
+def _sentence(verdict: Verdict, why: str) -> str:
     near, natural = verdict.nearest, verdict.most_natural
-    text = f"{len(verdict.methods)} methods at {in_words(verdict.targets)}, "
+    text = f"{len(verdict.methods)} methods at {in_words(verdict.targets)}{why}, "
     if len(near) < 3:
         names = " and ".join(method.name for method in near)
         text += f"{names} {'is' if len(near) == 1 else 'are'} nearest ({_of_error(verdict)})"
@@ -222,7 +232,7 @@ def _tally(these: Sequence[Verdict]) -> str:
             sure[best.name] += beyond
     text = f"Nearest (or tied) at: {_listed(near)}."
     if natural:
-        text += f" Most natural at: {_listed(natural, sure if known else None)}."
+        text += f" Most natural (or tied) at: {_listed(natural, sure if known else None)}."
     return text
 
 

@@ -30,6 +30,7 @@ from gan.data.images import (
 from gan.data.picture_file import SUFFIXES, Pixels, parts_of, picture_names, read_header
 from gan.data.streaming import SHOWN, Files, StreamedImages
 from gan.errors import UserError
+from gan.plain_text import cut
 
 PHOTOS = Path(__file__).parent.parent / "photos"
 STREAM_BYTES = 512 * 2**20
@@ -73,14 +74,18 @@ def load(config: TrainConfig, root: Path | None = None) -> Dataset:
         root: base of a relative ``dataset_path``; by default the current directory.
 
     Raises:
-        UserError: the dataset is missing, empty or corrupt, has no usable image of that size,
-            or has fewer training images than a batch.
+        UserError: the dataset is missing, empty, corrupt or unreadable, has no usable image of that
+            size, or has fewer training images than a batch.
     """
     if config.dataset_path is not None:
         path = (root or Path.cwd()) / Path(as_path(config.dataset_path)).expanduser()
     else:
         path = PHOTOS if config.dataset == "photos" else Path.home() / ".cache" / "colorsweep"
-    dataset = _load(config.dataset, path, config.image_size)
+    try:
+        dataset = _load(config.dataset, path, config.image_size)
+    except OSError as error:  # a path that is too long or closed, a disk that fails
+        reason = error.strerror or error
+        raise UserError(f"dataset_path: {cut(str(path), 200)} cannot be read ({reason})") from None
     if len(dataset.train) < config.batch_size:
         raise UserError(
             f"batch_size: {config.batch_size} is more than the {len(dataset.train)} training "

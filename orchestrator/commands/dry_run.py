@@ -11,7 +11,14 @@ from rich.text import Text
 
 from gan.data.identity import source_of
 from gan.plain_text import command_line
-from orchestrator.driver.pictures import OWN, digest_of_loaded, other_pictures
+from orchestrator.driver.pictures import (
+    OWN,
+    cannot_go_on,
+    compared,
+    digest_of_loaded,
+    kept_back,
+    other_pictures,
+)
 from orchestrator.store.manifest import changes, names_of, read_manifest
 from orchestrator.store.paths import sweep_directory
 from orchestrator.store.trial_state import TrialState, states_of
@@ -42,7 +49,8 @@ class Planned:
     data: str
     """Dataset name, with the numbers of training and held-out images."""
     seconds: float | None
-    """Time left, from the speed of this sweep's trials of the same kind; None if unmeasured."""
+    """Time left, from the speed of this sweep's trials of the same kind; None if unmeasured. 0 if a
+    launch does not train it, as its pictures were replaced."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +102,9 @@ def plan_launch(
     trials = [*fixed, *chosen]
     coming = stand_ins(spec, to_suggest(spec, chosen))
     images = check_datasets([*trials, *coming], console)
-    states = states_of(spec, trials, runs)
     own = [trial.config for trial in trials if trial.config.dataset in OWN]
     digests = {source_of(config): digest_of_loaded(config) for config in own}
+    states = compared(trials, states_of(spec, trials, runs), digests)
     speeds: dict[tuple[object, ...], list[float]] = {}
     for trial in trials:
         if speed := _seconds_a_step(states[trial.key]):
@@ -126,7 +134,8 @@ def plan_launch(
         baselines=_baselines(spec, fixed),
         changes=[
             *(changes(before, trials) if before else []),
-            *other_pictures(trials, states, digests),
+            *other_pictures(trials, states),
+            *cannot_go_on(kept_back(trials, states)),
         ],
     )
 
@@ -154,8 +163,8 @@ def _planned(
 ) -> Planned:
     config = trial.config
     steps = config.total_steps(images[0])
-    left = 0 if found.phase.is_done else max(0, steps - found.step)
-    own = own_steps(config, found.step, steps)
+    left = max(0, steps - found.step) if found.is_to_train else 0
+    own = own_steps(config, found.phase, found.step, steps)
     return Planned(
         name=trial.name,
         key=trial.key,

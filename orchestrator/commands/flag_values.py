@@ -1,11 +1,24 @@
 """Parsers of flag values."""
 
 import json
+import math
+import re
 from typing import Any
 
 import click
 
 from gan.config import TrainConfig
+
+
+class FiniteRange(click.FloatRange):
+    """Range of finite numbers; click's own takes nan, and without a bound inf."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert a flag's value to a number within the bounds."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def whole(text: str) -> int:
@@ -16,6 +29,14 @@ def whole(text: str) -> int:
     except ValueError:
         pass
     raise click.BadParameter(f"{text!r} is not a whole number.")
+
+
+def gpus(text: str) -> str:
+    """Parse GPUs as in CUDA_VISIBLE_DEVICES: -1 for none, or numbers or UUIDs with commas."""
+    ids = text.replace(" ", "")
+    if ids != "-1" and not all(re.fullmatch(r"\d+|(GPU|MIG)-[\w/-]+", i) for i in ids.split(",")):
+        raise click.BadParameter(f"{text!r} is neither -1 nor a list of GPUs such as 0,1.")
+    return ids
 
 
 def smoothing(text: str) -> float:

@@ -1,13 +1,12 @@
 """Options that choose a generator and its targets."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from gan.control import TARGET_RANGES, ControlName
-from gan.errors import UserError
+from orchestrator.commands.flag_values import FiniteRange
 
 OPTIONS = [
     click.Option(
@@ -30,7 +29,7 @@ OPTIONS = [
     *(
         click.Option(
             [f"--{name}"],
-            type=click.FloatRange(*bounds),
+            type=FiniteRange(*bounds),
             help="Target, in the unit of the statistic.",
         )
         for name, bounds in TARGET_RANGES.items()
@@ -39,13 +38,5 @@ OPTIONS = [
 
 
 def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float]:
-    """Return the given targets, from the values of all options by name.
-
-    Raises:
-        UserError: a target is not a number.
-    """
-    given = {name: value for name in TARGET_RANGES if (value := values[name]) is not None}
-    for name, value in given.items():
-        if math.isnan(value):  # click's range check accepts it
-            raise UserError(f"--{name}: nan is not a target")
-    return given
+    """Return the given targets, from the values of all options by name."""
+    return {name: value for name in TARGET_RANGES if (value := values[name]) is not None}

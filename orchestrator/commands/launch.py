@@ -6,18 +6,18 @@ import click
 
 from gan.errors import UserError
 from gan.plain_text import command_line, masked
-from orchestrator.commands.terminal import Screen
+from orchestrator.commands.flag_values import FiniteRange
+from orchestrator.commands.one_line import OneLineCommand
+from orchestrator.commands.terminal import Screen, say
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.spec import SweepSpec, find_sweep, read_sweep
 from orchestrator.sweep.trials import Trial, expand
 
 
-@click.command(short_help="Run or resume a sweep.")
+@click.command(cls=OneLineCommand, short_help="Run or resume a sweep.")
 @click.argument("sweep")
 @click.option("--dry-run", is_flag=True, help="Print trials, time and cost; start nothing.")
-@click.option(
-    "--price", type=click.FloatRange(min=0), help="Price of one trial's hour, for --dry-run."
-)
+@click.option("--price", type=FiniteRange(min=0), help="Price of one trial's hour, for --dry-run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @click.pass_obj
 def launch(
@@ -42,12 +42,17 @@ def launch(
         return
     if price is not None or as_json:
         raise UserError("--price and --json go with --dry-run")
-    from orchestrator.driver import launcher as driver
-    from reports.store import default_uri
-
     command = command_line(["colorsweep", *map(masked, sys.argv[1:])])
-    uri = default_uri(locations.runs)
-    if not driver.launch(spec, trials, locations, uri, Screen(), command):
+    try:
+        from orchestrator.driver import launcher as driver
+        from reports.store import default_uri
+
+        uri = default_uri(locations.runs)
+        done = driver.launch(spec, trials, locations, uri, Screen(), command)
+    except KeyboardInterrupt:  # before trials train, or for the second time
+        say(f"To go on: {locations.command('launch', str(spec.path))}")
+        raise
+    if not done:
         sys.exit(1)
 
 

@@ -35,9 +35,9 @@ class TrialStatus:
     key: str
     phase: TrialPhase
     step: int
-    """Newest step that the trial's process has reported."""
+    """Newest step that its process has reported if one trains it, else ``durable_step``."""
     durable_step: int
-    """Step of the newest checkpoint."""
+    """Step of the newest sound checkpoint, from which a launch would go on."""
     total_steps: int | None
     """Length; like the steps before 0 for a recoloured trial, whose training is its baseline's."""
     seen: float | None
@@ -77,7 +77,8 @@ def status(locations: Locations, sweep: str | None, as_json: bool) -> None:
 
     Reads their directories, or their object store, alone: also while they run elsewhere, and
     after everything has died. Goodput is the share of the time on workers that went into steps
-    that counted.
+    that counted. The step of a trial that nothing trains is that of its newest sound checkpoint;
+    whether its generator is sound, too, is seen by launch and its --dry-run.
     """
     console = Screen()
     if sweep is not None:
@@ -121,9 +122,11 @@ def status_of(runs: Path, sweep: str) -> SweepStatus:
 def _line(trial: Trial, state: TrialState, other_pictures: bool) -> TrialStatus:
     log = [*state.attempts]
     last = log[-1] if log else None
-    step = max(state.step, last.step if last else 0)
+    step = state.step
+    if last is not None and state.phase is TrialPhase.RUNNING:
+        step = max(step, last.step)
     total = state.total_steps or (last.total_steps if last else None)
-    own = own_steps(trial.config, step, total)
+    own = own_steps(trial.config, state.phase, step, total)
     return TrialStatus(
         name=trial.name,
         key=trial.key,
@@ -149,6 +152,9 @@ def _checkpoint_share(log: Iterable[Attempt]) -> float | None:
 
 def print_status(found: SweepStatus, console: Console) -> None:
     """Print a line for each trial, and the goodput of the sweep, within 80 columns."""
+    if not found.trials:
+        console.print(f"{found.sweep}: no trial yet", soft_wrap=True)
+        return
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("Trial", overflow="fold", min_width=8)
     table.add_column("Phase")

@@ -27,7 +27,7 @@ def stop(locations: Locations, sweep: str, trial: str | None, as_json: bool) -> 
     if as_json:
         click.echo(json.dumps({"sweep": sweep, "asked": asked}))
     else:
-        for name in asked:
+        for name in asked or [f"{sweep}, which has no trial yet"]:
             say(f"asked to stop: {name}")
 
 

@@ -16,7 +16,7 @@ from gan.config import TrainConfig
 from gan.control import TARGET_RANGES, Control
 from gan.errors import UserError
 from gan.presets import PRESETS
-from orchestrator.commands.flag_values import held_out, listed, smoothing, target, whole
+from orchestrator.commands.flag_values import gpus, held_out, listed, smoothing, target, whole
 from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import Screen, say
 from orchestrator.store.paths import Locations
@@ -138,7 +138,7 @@ SECTIONS = {
             show_default=True,
             help="Sweep that the trial is tracked and reported under, with others of that name.",
         ),
-        _option("gpu_ids", click.STRING, "Value of CUDA_VISIBLE_DEVICES; -1 for the CPU."),
+        _option("gpu_ids", gpus, "GPUs that may be used, such as 0,1; -1 for the CPU.", "IDS"),
     ],
     "Settings": [
         _option(

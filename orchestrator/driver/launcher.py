@@ -12,10 +12,16 @@ from gan.extras import features_unavailable
 from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
-from orchestrator.driver.pictures import digests_now, other_pictures
+from orchestrator.driver.pictures import (
+    cannot_go_on,
+    compared,
+    digests_now,
+    kept_back,
+    other_pictures,
+)
 from orchestrator.driver.ray_cluster import joins_cluster
 from orchestrator.driver.tracking_sync import TrackingSync
-from orchestrator.store.manifest import changes, read_manifest, write_manifest
+from orchestrator.store.manifest import changes, is_launched, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
 from orchestrator.store.sweep_store import SweepStore, store_of
 from orchestrator.store.trial_state import require_writable, states_of
@@ -63,8 +69,8 @@ def launch(
         rename = f"rename {spec.path}, which names it, or launch a copy of another name"
         claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
         tracker = SweepTracker(uri, spec.name, claim)
-        view, left = _launch(spec, trials, store, tracker, console, command)
-        return _say_summary(spec, view, left, locations, console)
+        view, kept, left = _launch(spec, trials, store, tracker, console, command)
+        return _say_summary(spec, view, kept, left, locations, console)
 
 
 def _launch(
@@ -74,8 +80,8 @@ def _launch(
     tracker: SweepTracker,
     console: Console,
     command: str,
-) -> tuple[LiveView, int]:
-    """Train; return the view of all trials, and the number of those yet to be chosen."""
+) -> tuple[LiveView, list[Trial], int]:
+    """Train; return the view of all trials, those kept back, and the number yet to be chosen."""
     before = read_manifest(store.directory)
     chosen = chosen_before(spec, trials, before)
     trials = [*trials, *chosen]
@@ -91,10 +97,13 @@ def _launch(
     console.print(f"{spec.name}: {line}", soft_wrap=True)
     for line in changes(before, trials) if before else ():
         console.print(line, soft_wrap=True)
-    for line in other_pictures(trials, states, digests_now(trials, states, store.directory)):
+    states = compared(trials, states, digests_now(trials, states, store.directory))
+    trains = left > 0 or any(state.is_to_train for state in states.values())
+    kept = kept_back(trials, states)
+    for line in [*other_pictures(trials, states), *(cannot_go_on(kept) if trains else ())]:
         console.print(line, style="yellow", soft_wrap=True)
     tracker.note_launch(Launched(command, len(trials)))
-    if before != trials:
+    if before != trials or not is_launched(store.directory):
         write_manifest(store.directory, trials)
         store.publish(MANIFEST)
     console.print(f"Trials     {store.shown}", soft_wrap=True)
@@ -113,7 +122,7 @@ def _launch(
             # A dead process's phase, or that of a finished trial which is damaged or too short now.
             monitor.correct(run.key, states[run.key])
     try:
-        if left or not all(state.phase.is_done for state in states.values()):
+        if trains:
             if (reason := features_unavailable()) is not None:
                 console.print(f"KID        not measured: {reason}", soft_wrap=True)
             joins = joins_cluster()
@@ -128,7 +137,7 @@ def _launch(
             f"{unsent} trial(s) could not be sent to the tracking store; launch again to send them",
             style="yellow",
         )
-    return view, len(trials) + left - len(view.rows)
+    return view, kept, len(trials) + left - len(view.rows)
 
 
 def _counted(phases: Iterable[TrialPhase], left: int) -> str:
@@ -136,17 +145,25 @@ def _counted(phases: Iterable[TrialPhase], left: int) -> str:
 
 
 def _say_summary(
-    spec: SweepSpec, view: LiveView, left: int, locations: Locations, console: Console
+    spec: SweepSpec,
+    view: LiveView,
+    kept: list[Trial],
+    left: int,
+    locations: Locations,
+    console: Console,
 ) -> bool:
     rows = list(view.rows.values())
-    for row in rows:
+    others = [row for key, row in view.rows.items() if key not in {trial.key for trial in kept}]
+    for row in others:
         if row.phase.is_failure and row.reason:
             console.print(f"{row.name}: {row.reason}", style="red", soft_wrap=True)
     console.print(_counted((row.phase for row in rows), left), soft_wrap=True)
-    done = not left and all(row.phase.is_done for row in rows)
-    if done:
-        console.print(f"Next: {locations.command('report', spec.name)}", soft_wrap=True)
-    else:
+    for line in cannot_go_on(kept):
+        console.print(line, style="red", soft_wrap=True)
+    done = not left and all(row.phase.is_done for row in others)
+    if not done:
         again = locations.command("launch", str(spec.path))
         console.print(f"To go on: {again}", soft_wrap=True)
-    return done
+    elif not kept:
+        console.print(f"Next: {locations.command('report', spec.name)}", soft_wrap=True)
+    return done and not kept

@@ -36,7 +36,7 @@ class TrialRow:
     @property
     def own_steps(self) -> bool:
         """Whether the trial trains its steps itself (``reports.runs.own_steps``)."""
-        return own_steps(self.config, self.step, self.total_steps)
+        return own_steps(self.config, self.phase, self.step, self.total_steps)
 
     @property
     def seconds_left(self) -> float | None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gan import checkpoint
@@ -21,21 +22,56 @@ OWN = ("folder", "npz")
 """Datasets of the user's own pictures, which may change; a published one is the same for ever."""
 
 
-def other_pictures(
+def compared(
     trials: Sequence[Trial], states: Mapping[str, TrialState], now: Mapping[DatasetSource, str]
-) -> list[str]:
-    """Name the trials of other pictures than their datasets have ``now``, a line per dataset."""
-    others: dict[DatasetSource, list[Trial]] = {}
+) -> dict[str, TrialState]:
+    """Return the states, in which trials of other pictures than those of ``now`` are marked.
+
+    So is a recoloured trial that is to take over the training of such a baseline.
+    """
+    marked = {}
     for trial in trials:
-        digest, source = states[trial.key].dataset_digest, source_of(trial.config)
-        if digest and now.get(source, digest) != digest:
-            others.setdefault(source, []).append(trial)
+        state, source = states[trial.key], source_of(trial.config)
+        keys = {trial.key}
+        if trial.config.recolour and not state.phase.is_done:
+            keys.add(trial.config.without_control().key())
+        digests = {states[key].dataset_digest for key in keys & states.keys()}
+        others = source in now and bool(digests - {"", now[source]})
+        marked[trial.key] = replace(state, other_pictures=others)
+    return marked
+
+
+def other_pictures(trials: Sequence[Trial], states: Mapping[str, TrialState]) -> list[str]:
+    """Name the done trials of other pictures than their datasets have, a line per dataset."""
+    done = [t for t in trials if states[t.key].other_pictures and states[t.key].phase.is_done]
     return [
-        f"trained on other pictures than those of {dataset_of(these[0].config)} now: "
-        f"{names_of(these)}; to train on these, launch under another name of the sweep, or "
-        f"remove the trial's directory"
-        for these in others.values()
+        f"trained on other pictures than those of {dataset} now: {names_of(these)}; to train on "
+        "these, launch a copy of the sweep file under another name, or remove the trial's directory"
+        for dataset, these in _by_dataset(done)
     ]
+
+
+def kept_back(trials: Sequence[Trial], states: Mapping[str, TrialState]) -> list[Trial]:
+    """Return the trials that a launch does not train, as their pictures were replaced."""
+    return [t for t in trials if states[t.key].other_pictures and not states[t.key].phase.is_done]
+
+
+def cannot_go_on(trials: Sequence[Trial]) -> list[str]:
+    """Say which trials are kept back, and what to do, in a line per dataset."""
+    return [
+        f"cannot go on, as {dataset} has other pictures now: {names_of(these)}; put the former "
+        f"ones back, or remove the directories of these trials"
+        f"{' and of their baselines' if any(t.config.recolour for t in these) else ''} to train "
+        "anew, or launch a copy of the sweep file under another name"
+        for dataset, these in _by_dataset(trials)
+    ]
+
+
+def _by_dataset(trials: Sequence[Trial]) -> list[tuple[str, list[Trial]]]:
+    of_source: dict[DatasetSource, list[Trial]] = {}
+    for trial in trials:
+        of_source.setdefault(source_of(trial.config), []).append(trial)
+    return [(dataset_of(these[0].config), these) for these in of_source.values()]
 
 
 def digests_now(

@@ -9,7 +9,7 @@ from rich.console import Console
 from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView, TrialRow
 from orchestrator.driver.monitor import Monitor
-from orchestrator.driver.pictures import digests_now, other_pictures
+from orchestrator.driver.pictures import compared, digests_now, other_pictures
 from orchestrator.driver.signals import graceful_stop
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.events import TrialEvent
@@ -43,7 +43,8 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     require_answer(uri, runs)
     require_writable(store.directory)
     states = {trial.key: state}
-    for line in other_pictures([trial], states, digests_now([trial], states, store.directory)):
+    states = compared([trial], states, digests_now([trial], states, store.directory))
+    for line in other_pictures([trial], states):
         console.print(line, style="yellow", soft_wrap=True)
     rename = "train yours under another --name"
     tracker = SweepTracker(uri, sweep, Claim(store.owner(), store.directory, rename))

@@ -21,14 +21,14 @@ class TrialQueue(Searcher):
         room: Callable[[], int],
         stopping: Callable[[], bool],
     ) -> None:
-        """Queue the trials that are not done.
+        """Queue the trials that are to be trained.
 
         ``task_of`` makes a trial's task for a worker, ``room`` returns how many trials Tune may
         have at once, and ``stopping`` whether no more trials may start.
         """
         super().__init__()
         self._task_of, self._room, self._stopping = task_of, room, stopping
-        todo = [trial for trial in trials if not states[trial.key].phase.is_done]
+        todo = [trial for trial in trials if states[trial.key].is_to_train]
         self._waiting = sorted(todo, key=lambda trial: trial.config.recolour)
         self._running: dict[str, Trial] = {}
         """Running trials by Tune's ids."""

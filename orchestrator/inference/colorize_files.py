@@ -70,7 +70,9 @@ def _colorize(
         for name, outcome in outcomes(colours, colorizer.targets(wanted)).items()
     ]
     seconds = f"{time.perf_counter() - start:.1f} s"
-    return "  ".join([f"{job.picture} -> {job.output}", f"{width}x{height}", *found, seconds])
+    only = [f"only the first of its {pictures} pictures"] * (pictures > 1)
+    size = f"{width}x{height}"
+    return "  ".join([f"{job.picture} -> {job.output}", size, *only, *found, seconds])
 
 
 def _shown(name: ControlName, outcome: Outcome, whose: str) -> str:

@@ -4,11 +4,13 @@ Only that process writes the file, about once a second, so the file shows when t
 alive, however it ended.
 """
 
+import logging
 import os
 import socket
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from orchestrator.store.events import TrialEvent
 from orchestrator.store.paths import ATTEMPTS
 from orchestrator.store.sealed import sealed, unsealed
 from reports.phase import TrialPhase
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -83,17 +87,26 @@ class AttemptLog:
 
 
 def attempts(trial: Path) -> list[Attempt]:
-    """Read a trial's attempts, oldest first, without damaged ones."""
+    """Read a trial's attempts, oldest first; a warning tells of damaged ones, which are skipped."""
     found = []
     for file in sorted((trial / ATTEMPTS).glob("[0-9]*.json")):
         try:
             attempt = Attempt(**unsealed(file.read_bytes()))
             ended = None if attempt.ended is None else TrialPhase(attempt.ended)
             reason = plain(attempt.reason)
+        except FileNotFoundError:  # removed meanwhile
+            continue
         except (OSError, ValueError, TypeError):
+            _tell_damaged(file)
             continue
         found.append(replace(attempt, ended=ended, reason=reason))
     return found
+
+
+@cache
+def _tell_damaged(file: Path) -> None:
+    """Warn about a damaged attempt log, once per process."""
+    log.warning("skipped a damaged attempt log: %s", file)
 
 
 def wasted_steps(of: list[Attempt]) -> list[int]:

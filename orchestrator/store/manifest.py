@@ -8,12 +8,16 @@ from typing import Any
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
+from gan.plain_text import cut
 from orchestrator.store.paths import MANIFEST, sweep_directory
 from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
 
 SHOWN = 4
 """Largest number of names in a line."""
+SETTINGS = tuple(TrainConfig.model_fields)
+LENGTH = ("steps", "epochs")
+"""Settings that make a trial longer or shorter."""
 
 
 def write_manifest(sweep: Path, trials: Sequence[Trial]) -> None:
@@ -32,7 +36,7 @@ def read_manifest(sweep: Path) -> list[Trial]:
     """Read the trials of the last launch; return none if there was no launch.
 
     Raises:
-        UserError: the manifest is damaged, or of another version.
+        UserError: the manifest is damaged, of another version, or cannot be read.
     """
     try:
         rows: list[dict[str, Any]] = json.loads((sweep / MANIFEST).read_bytes())
@@ -44,20 +48,30 @@ def read_manifest(sweep: Path) -> list[Trial]:
         ]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError as error:
+        name = cut(str(sweep / MANIFEST), 200)
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError):
         raise UserError(
             f"{sweep / MANIFEST}: cannot be read, though it is the manifest of the last launch "
             "(and of the trials that a search chose); repair it, or remove it to begin a new one"
         ) from None
 
 
+def is_launched(sweep: Path) -> bool:
+    """Whether there was a launch; that of a search may have no trial yet."""
+    return (sweep / MANIFEST).exists()
+
+
 def launched_trials(runs: Path, sweep: str) -> list[Trial]:
-    """Return the trials of a sweep's last launch.
+    """Return the trials of a sweep's last launch; none if a search has not chosen one yet.
 
     Raises:
         UserError: the sweep does not exist; the message lists those that do.
     """
-    if not (trials := read_manifest(sweep_directory(runs, sweep))):
+    directory = sweep_directory(runs, sweep)
+    trials = read_manifest(directory)
+    if not trials and not is_launched(directory):
         known = launched_sweeps(runs)
         raise UserError(
             f"{sweep}: no such sweep below {runs}{nearest(sweep, known)}; "
@@ -74,32 +88,37 @@ def launched_sweeps(runs: Path) -> list[str]:
 def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
     """Describe the differences between two launches of a sweep in a few lines."""
     old, new = {t.key: t for t in before}, {t.key: t for t in now}
-    added = [t for t in now if t.key not in old]
-    left_out = [t for t in before if t.key not in new]
-    lines = []
-    longer = {line for key in old.keys() & new.keys() for line in _differences(old[key], new[key])}
+    left_out = {t.name: t for t in before if t.key not in new}
+    lasting = [(old[t.key], t) for t in now if t.key in old]
+    anew = [(left_out[t.name], t) for t in now if t.key not in old and t.name in left_out]
+    of_length = [pair for pair in lasting if _differences(*pair, LENGTH)]
+    settings = {line for pair in of_length for line in _differences(*pair, LENGTH)}
+    settings |= {line for pair in anew for line in _differences(*pair)}
+    lines = [f"changed: {', '.join(sorted(settings))}"] if settings else []
+    # A recoloured trial has no training of its own.
+    longer = [t for was, t in of_length if not (_is_shorter(was, t) or t.config.recolour)]
     if longer:
-        lines.append(f"changed length: {', '.join(sorted(longer))}; trials go on where they ended")
-    named = {t.name: t for t in left_out}
-    settings = {line for t in added if t.name in named for line in _differences(named[t.name], t)}
-    if settings:
-        lines.append(f"changed: {', '.join(sorted(settings))}")
-        again = [t for t in added if t.name in named]
-        lines.append(f"to be trained anew: {names_of(again)}; what they were is kept")
-        added = [t for t in added if t.name not in named]
-        left_out = [t for t in left_out if t.name not in {t.name for t in again}]
-    if added:
+        lines.append(f"to go on where they ended: {names_of(longer)}")
+    if again := [t for _, t in anew if not t.config.recolour]:
+        by_length = all([] != _differences(*p) == _differences(*p, LENGTH) for p in anew)
+        why = ", since their penalty starts at a share of the length" if by_length else ""
+        lines.append(f"to be trained anew{why}: {names_of(again)}; what they were is kept")
+    names = {t.name for _, t in anew}
+    if added := [t for t in now if t.key not in old and t.name not in names]:
         lines.append(f"new: {names_of(added)}")
-    if left_out:
-        lines.append(
-            f"no longer in the file: {names_of(left_out)}; kept, and left out of the report"
-        )
+    if gone := [t for t in left_out.values() if t.name not in names]:
+        lines.append(f"no longer in the file: {names_of(gone)}; kept, and left out of the report")
     return lines
 
 
-def _differences(before: Trial, now: Trial) -> list[str]:
+def _differences(before: Trial, now: Trial, among: Sequence[str] = SETTINGS) -> list[str]:
     old, new = before.config.model_dump(), now.config.model_dump()
-    return [f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]]
+    return [f"{name} {old[name]} -> {new[name]}" for name in among if old[name] != new[name]]
+
+
+def _is_shorter(before: Trial, now: Trial) -> bool:
+    pairs = [(getattr(before.config, name), getattr(now.config, name)) for name in LENGTH]
+    return any(None not in pair and pair[1] < pair[0] for pair in pairs)
 
 
 def names_of(trials: Sequence[Trial]) -> str:

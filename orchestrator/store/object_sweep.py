@@ -20,7 +20,7 @@ from gan import checkpoint
 from gan.errors import UserError
 from orchestrator.store.lease import SETTLE_SECONDS, hold_lease, live_lease
 from orchestrator.store.lock import lock
-from orchestrator.store.manifest import read_manifest
+from orchestrator.store.manifest import is_launched
 from orchestrator.store.object_checkpoint import fetch_newest
 from orchestrator.store.object_store import (
     Entry,
@@ -122,7 +122,7 @@ class ObjectSweep:
         Raises:
             UserError: it was not; the message lists those that were.
         """
-        if read_manifest(self.directory):
+        if is_launched(self.directory):
             return
         known = self.launched_sweeps()
         sweep = self.directory.name

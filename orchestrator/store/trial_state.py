@@ -43,6 +43,8 @@ class TrialState:
     attempts: Sequence[Attempt] = ()
     is_locked: bool | None = None
     """Whether a process trains the trial; None if no lock tells, as in a mirror."""
+    other_pictures: bool = False
+    """Whether its dataset has other pictures now, as ``orchestrator.driver.pictures`` found."""
 
     @property
     def phase(self) -> TrialPhase:
@@ -60,6 +62,11 @@ class TrialState:
         if running is None:
             running = time.time() - last.seen < SILENT_SECONDS
         return TrialPhase.RUNNING if running else TrialPhase.DIED
+
+    @property
+    def is_to_train(self) -> bool:
+        """Whether a launch trains it: it is not done, and its pictures are still there."""
+        return not (self.phase.is_done or self.other_pictures)
 
     @property
     def reason(self) -> str:

@@ -267,7 +267,7 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
         elif any(f"{name}.{end}" in merged for end in _TARGETS):
             controls.setdefault(name, {})[field] = value
         elif key in varied:
-            raise UserError(f"{spec.path}: {origin}: {key} without a target {name}: ...")
+            raise UserError(f"{spec.path}: {origin}: {key} needs a target: give {name}, too")
     # A length in ``varied`` replaces the sweep's, whether in steps or epochs.
     for length, other in (("steps", "epochs"), ("epochs", "steps")):
         if length in varied and other not in varied:

@@ -107,6 +107,10 @@ def saturation(**fields: Any) -> dict[str, Any]:
             "",
             "eval_targets: saturation 2 is not in [0, 1]",
         ),
+        *(
+            ({"controls": ANY, "eval_targets": given}, "eval_targets", "[{saturation: 0.1}, {")
+            for given in ([0.1, 0.7], 0.1, {"saturation": 0.1})
+        ),
         (
             {"controls": BOTH, "eval_targets": [{"hue": 0, "saturation": 1}] * 2},
             "",

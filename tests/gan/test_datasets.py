@@ -152,6 +152,8 @@ def test_an_empty_or_missing_folder_is_the_users_mistake(tmp_path: Path) -> None
     (tmp_path / "file.jpg").write_bytes(b"")
     with pytest.raises(UserError, match="no directory"):
         load_folder(tmp_path / "file.jpg")
+    with pytest.raises(UserError, match=r"^dataset_path: .{,300} cannot be read \(File name too"):
+        load_folder(tmp_path / ("x" * 5000))
 
 
 def test_a_relative_path_starts_from_the_root_given(folder: Path) -> None:

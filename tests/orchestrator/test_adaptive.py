@@ -40,7 +40,7 @@ def over(field: str, values: str = "{low: 1, high: 2}") -> str:
         (over("generator_loss", "minmax"), "search.over: generator_loss: ", "mean 'minimax'?; val"),
         (over("batch_size", "{low: 1.5, high: 2}"), "search.over.batch_size: ", "whole numbers"),
         (over("batch_size", "{choices: []}"), "search.over.batch_size.choices: ", "a list"),
-        (over("hue.weight"), "search.over: hue.weight without a target", ""),
+        (over("hue.weight"), "search.over: hue.weight needs a target", ""),
         (over("steps"), "search.over.steps: is nothing to search over; valid: satur", "batch_size"),
         (over("lightness"), "search.over.lightness: lightness is no control", ""),
         (over("generator_lr", "[1, 2]"), "search.over.generator_lr: must be names and values", ""),

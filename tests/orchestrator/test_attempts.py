@@ -48,14 +48,19 @@ def test_a_log_says_where_its_process_began_and_how_far_it_came(tmp_path: Path) 
     assert (ended.ended, ended.reason, ended.step) == ("failed", "no room", 90)
 
 
-def test_attempts_come_in_order_and_a_torn_one_is_left_out(tmp_path: Path) -> None:
+def test_attempts_come_in_order_and_a_torn_one_is_named_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "attempts"
     folder.mkdir()
     for attempt in (LAST, KILLED, STOPPED):
         file = folder / f"{int(attempt.started * 1000)}-a-1.json"
         file.write_text(json.dumps(vars(attempt)))
     (folder / "2500000-a-1.json").write_text('{"host": "a"')
-    assert attempts(tmp_path) == [KILLED, STOPPED, LAST]
+    for _ in range(2):
+        assert attempts(tmp_path) == [KILLED, STOPPED, LAST]
+    (line,) = caplog.messages
+    assert line == f"skipped a damaged attempt log: {folder / '2500000-a-1.json'}"
     assert attempts(tmp_path / "none") == []
 
 

@@ -80,6 +80,12 @@ def test_an_unknown_sweep_file_is_refused_in_one_line(
     assert files(workplace) == before
 
 
+@pytest.mark.parametrize("price", ["nan", "inf", "-1", "much"])
+def test_a_price_that_is_none_is_refused_in_one_line(workplace: Path, price: str) -> None:
+    result = call("launch", "quickstart", "--dry-run", "--price", price)
+    assert_refused(result, "--price", price)
+
+
 def make_pictures(directory: Path, kind: str) -> None:
     directory.mkdir()
     for index, original in enumerate(sorted((PHOTOS / "train").iterdir())[:3]):
@@ -152,6 +158,31 @@ def test_a_runs_directory_below_a_file_is_refused_in_one_line(
     before = files(workplace)
     assert_refused(call("--runs", "somefile/x", *command), str(workplace / "somefile" / "x"))
     assert files(workplace) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["launch", "LONG"],
+        ["launch", "folder.yaml", "--dry-run"],
+        ["launch", "lsun.yaml", "--dry-run"],
+        ["--runs", "LONG", "status"],
+        ["status", "LONG"],
+        ["colorize", "LONG", "--generator", "."],
+        ["export", "--generator", "LONG", "--out", "here"],
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_is_too_long_is_refused_in_one_line(
+    workplace: Path, command: list[str]
+) -> None:
+    long = "x" * 5000
+    for name in ("folder", "lsun"):
+        text = f"settings: {{steps: 5, dataset: {name}, dataset_path: {long}}}"
+        Path(f"{name}.yaml").write_text(text)
+    result = call(*(long if word == "LONG" else word for word in command))
+    assert_refused(result, "File name too long")
+    assert len(result.stderr) < 500
 
 
 @pytest.fixture

@@ -108,7 +108,10 @@ def test_a_file_that_holds_other_pictures_is_not_written_over(here: Path) -> Non
     assert result.exit_code == 1
     assert "holds 2 pictures, of which --in-place would keep one" in result.stderr
     assert file.read_bytes() == before
-    assert call("colorize", str(file), "--generator", "generator", "--out", "out").exit_code == 0
+    result = call("colorize", str(file), "--generator", "generator", "--out", "out")
+    assert result.exit_code == 0
+    (line,) = (line for line in result.stdout.splitlines() if "stereo.jpg" in line)
+    assert "  only the first of its 2 pictures  " in line
 
 
 def test_a_link_that_is_coloured_in_place_stays_one(here: Path) -> None:

@@ -22,7 +22,7 @@ def test_without_a_picture_no_generator_is_looked_for(here: Path) -> None:
         (["--generator", "generator", "--hue", "1.5"], ["--hue", "0<=x<=1"]),
         (["--sweep", "x", "--saturation", "1.5"], ["--saturation", "0<=x<=1"]),
         (["--sweep", "x", "--huw", "0.5"], ["--huw", "--hue"]),
-        (["--sweep", "x", "--hue", "nan"], ["--hue: nan is not a target"]),
+        (["--sweep", "x", "--hue", "nan"], ["--hue", "nan is not a finite number"]),
         (
             ["--generator", "in"],
             ["in: no generator to load (there is no in/generator.safetensors)"],

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,12 @@ def test_a_damaged_record_is_told_in_one_line(tmp_path: Path, content: str) -> N
         ),
         (
             TEXT.replace("steps: 8", "steps: 20"),
-            ["changed length: steps 8 -> 20; trials go on where they ended"],
+            [
+                "changed: steps 8 -> 20",
+                "to go on where they ended: [saturation=0.25], [saturation=0.75]",
+            ],
         ),
+        (TEXT.replace("steps: 8", "steps: 4"), ["changed: steps 8 -> 4"]),
         (
             TEXT.replace("batch_size: 8", "batch_size: 16"),
             [
@@ -72,9 +77,26 @@ def test_what_an_edit_changes_is_said_in_a_few_lines(
 
 
 def test_where_a_penalty_begins_late_another_length_trains_anew(tmp_path: Path) -> None:
-    text = TEXT.replace("penalty_from_step: 0", "penalty_from_step: 0.5")
+    text = TEXT.replace("penalty_from_step: 0", "penalty_from_step: 0.5") + "points: [{}]"
     edited = trials(tmp_path, text.replace("steps: 8", "steps: 20"))
     assert changes(trials(tmp_path, text), edited) == [
         "changed: steps 8 -> 20",
-        "to be trained anew: [saturation=0.25], [saturation=0.75]; what they were is kept",
+        "to go on where they ended: [baseline]",
+        "to be trained anew, since their penalty starts at a share of the length: "
+        "[saturation=0.25], [saturation=0.75]; what they were is kept",
     ]
+
+
+def test_a_trial_of_another_version_is_trained_anew(tmp_path: Path) -> None:
+    now = trials(tmp_path, TEXT)[:1]
+    assert changes([replace(now[0], key="of another schema")], now) == [
+        "to be trained anew: [saturation=0.25]; what they were is kept"
+    ]
+
+
+def test_a_setting_that_a_lasting_trial_does_not_look_at_is_no_change_of_its_length(
+    tmp_path: Path,
+) -> None:
+    text = TEXT.replace("axes: {saturation: [0.25, 0.75]}", "")
+    edited = text.replace("penalty_from_step: 0", "penalty_from_step: 0.5")
+    assert changes(trials(tmp_path, text), trials(tmp_path, edited)) == []

@@ -112,6 +112,9 @@ def test_a_recoloured_trial_claims_no_steps(
     plan = json.loads(call("launch", "tiny.yaml", "--dry-run", "--json").stdout)
     planned = plan["trials"][-1]
     assert (planned["phase"], planned["step"], planned["steps"]) == ("finished", 0, 0)
+    Path("tiny.yaml").write_text(Path("tiny.yaml").read_text().replace("steps: 6", "steps: 9"))
+    longer = json.loads(call("launch", "tiny.yaml", "--dry-run", "--json").stdout)["trials"][-1]
+    assert (longer["phase"], longer["step"], longer["steps"]) == ("waiting", 0, 0)
     for index, trial in enumerate((baseline, moved)):
         send_trial(trial, index, store, TrialPhase.FINISHED, "", tracker)
     of_training = ("total_steps", "epoch", "seconds", "step_seconds")

@@ -11,12 +11,19 @@ import pytest
 
 from gan.config import TrainConfig
 from gan.data import datasets
-from orchestrator.driver.pictures import digests_now, other_pictures
+from gan.data.identity import DatasetSource
+from orchestrator.driver.pictures import (
+    cannot_go_on,
+    compared,
+    digests_now,
+    kept_back,
+    other_pictures,
+)
 from orchestrator.store.manifest import read_manifest
 from orchestrator.store.paths import PICTURES
 from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.spec import read_sweep
-from orchestrator.sweep.trials import Trial
+from orchestrator.sweep.trials import Trial, expand
 from tests.support.cli_flags import call
 from tests.support.streamed_images import noise
 from tests.support.tiny_sweep import record, train
@@ -54,7 +61,7 @@ def told(directory: Path) -> list[str]:
     """What a launch with nothing to train says."""
     spec, trials = read_sweep(Path("tiny.yaml")), read_manifest(directory)
     states = states_of(spec, trials, Path("runs"))
-    return other_pictures(trials, states, digests_now(trials, states, directory))
+    return other_pictures(trials, compared(trials, states, digests_now(trials, states, directory)))
 
 
 def test_a_launch_names_the_finished_trials_of_pictures_that_were_replaced(
@@ -120,6 +127,40 @@ def test_launch_dry_run_and_status_say_so(sweep: Path, npz: Path) -> None:
     assert "seed=2: trained on other pictures" in call("status", "tiny").stdout
 
 
+def test_where_no_trial_can_go_on_a_launch_ends_before_ray(sweep: Path, npz: Path) -> None:
+    replace_pictures(npz)
+    Path("tiny.yaml").write_text(Path("tiny.yaml").read_text().replace("steps: 3", "steps: 6"))
+    said = "cannot go on, as dataset npz (mine.npz) has other pictures now: [baseline, seed=1], "
+    result = call("launch", "tiny.yaml")
+    assert result.exit_code == 1, result.output
+    assert result.stdout.count(said) == 1
+    for line in ("Starting Ray", "To go on: ", "Next: ", "not the pictures of step"):
+        assert line not in result.stdout
+    plan = json.loads(call("launch", "tiny.yaml", "--dry-run", "--json").stdout)
+    assert (plan["seconds"], plan["changes"][-1].startswith(said)) == (0, True)
+
+
+def test_a_trial_goes_on_unless_its_pictures_or_its_baselines_were_replaced(file: Path) -> None:
+    file.write_text(
+        "settings: {steps: 6, dataset: npz, dataset_path: mine.npz, penalty_from_step: 0}\n"
+        "points: [{}, {saturation: 0.5}, {saturation: 0.7}, {hue: 0.5}]\n"
+    )
+    baseline, begun, new, finished, *recoloured = trials = expand(read_sweep(file))
+    states = {trial.key: TrialState(total_steps=6) for trial in trials}
+    before = TrialState(step=3, total_steps=6, dataset_digest="before")
+    states |= {baseline.key: before, begun.key: before}
+    states[finished.key] = TrialState(step=6, total_steps=6, dataset_digest="before")
+    source: DatasetSource = ("npz", "mine.npz", 32)
+    kept = kept_back(trials, compared(trials, states, {source: "now"}))
+    assert kept == [baseline, begun, *recoloured]
+    (line,) = cannot_go_on(kept)
+    assert "the directories of these trials and of their baselines to train anew" in line
+    marked = compared(trials, states, {source: "now"})
+    assert [trial for trial in trials if marked[trial.key].is_to_train] == [new]
+    for digests in ({}, {source: "before"}):
+        assert kept_back(trials, compared(trials, states, digests)) == []
+
+
 def test_train_refuses_to_go_on_with_other_pictures(npz: Path) -> None:
     small = "--base-channels 4 --batch-size 8 --eval-images 12 --log-interval 2 --sample-interval 3"
     flags = ["--dataset", "npz", "--dataset-path", "mine.npz", *small.split(" ")]
@@ -140,11 +181,12 @@ def finished_on(config: TrainConfig, directory: Path) -> Callable[[], list[str]]
     first = datasets.load(config).digest
     datasets._load.cache_clear()
     states = {trial.key: TrialState(step=1, total_steps=1, dataset_digest=first)}
+    assert states[trial.key].phase.is_done
 
     def told() -> list[str]:
         found = digests_now([trial], states, directory)
         datasets._load.cache_clear()
-        return other_pictures([trial], states, found)
+        return other_pictures([trial], compared([trial], states, found))
 
     return told
 

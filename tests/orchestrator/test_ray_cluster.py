@@ -1,6 +1,7 @@
 """Search for a running Ray cluster: real addresses, of which none is Ray's."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from orchestrator.driver import launcher
 from orchestrator.driver.ray_cluster import joins_cluster
 from tests.support.cli import tiny
 from tests.support.cli_flags import call
@@ -58,6 +60,15 @@ class TestLaunch:
         file.write_text(f"127.0.0.1:{port}")
         result = call("launch", "tiny.yaml")
         assert_ends_in_one_line(result, f":{port}, which {file} names", "remove the file")
+
+    def test_ctrl_c_before_ray_has_started_says_how_to_go_on(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(launcher, "joins_cluster", lambda: signal.raise_signal(signal.SIGINT))
+        result = call("launch", "tiny.yaml")
+        assert result.exit_code == 1
+        assert result.stdout.splitlines()[-1] == "To go on: colorsweep launch tiny.yaml"
+        assert result.stderr.strip() == "Aborted!"
 
 
 @pytest.fixture

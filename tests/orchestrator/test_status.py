@@ -16,6 +16,7 @@ from orchestrator.sweep.trials import Trial
 from orchestrator.worker import run as run_module
 from orchestrator.worker.run import LocalTrial
 from orchestrator.worker.stop_signal import StopSignal
+from tests.support.cli import tiny
 from tests.support.cli_flags import call
 from tests.support.s3 import wait_for
 from tests.support.tiny_sweep import record, train
@@ -51,9 +52,9 @@ def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     file.write_bytes(sealed(unsealed(file.read_bytes()) | {"ended": None, "step": 5}))
     with lock(sweep / key, "it is trained"):
         (_, running) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
-    assert running["phase"] == "running"
+    assert (running["phase"], running["step"], running["durable_step"]) == ("running", 5, 3)
     (_, died) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
-    assert (died["phase"], died["step"], died["durable_step"]) == ("died", 5, 3)
+    assert (died["phase"], died["step"], died["durable_step"]) == ("died", 3, 3)
     # A mirror has no locks: silence tells there.
     (sweep / key / "claim.json").unlink()
     for silence, phase in ((0, "running"), (3600, "died")):
@@ -107,6 +108,22 @@ def test_without_a_name_every_sweep_has_a_line(sweep: Path) -> None:
     found = json.loads(call("status", "--json").stdout)
     assert [each["sweep"] for each in found] == ["other", "tiny"]
     assert found[1] == json.loads(call("status", "tiny", "--json").stdout)
+
+
+def test_a_search_that_has_chosen_no_trial_yet_is_a_sweep(
+    workplace: Path, small_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = "search: {trials: 2, over: {seed: {low: 0, high: 9}}}\nobjective: {metric: mae}\n"
+    Path("tiny.yaml").write_text(tiny(small_npz, 6) + search)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")  # ends the launch before Ray
+    assert "RAY_ADDRESS" in call("launch", "tiny.yaml").stderr
+    directory = workplace / "runs" / "sweeps" / "tiny"
+    result = call("status", "tiny")
+    assert (result.exit_code, result.output) == (0, "tiny: no trial yet\n")
+    assert json.loads(call("status", "tiny", "--json").stdout)["trials"] == []
+    assert call("status").stdout.splitlines()[1].split() == ["tiny", "0"]
+    with lock(directory, "it is launched"):
+        assert call("stop", "tiny").stdout == "asked to stop: tiny, which has no trial yet\n"
 
 
 def test_where_nothing_was_launched_status_says_so(workplace: Path) -> None:

@@ -242,6 +242,8 @@ def test_a_trial_is_named_by_its_controls_and_what_else_is_set(flags: str, name:
         ("--preset mine", ["--preset", "'mine' is not one of 'original', 'parent'"]),
         ("--color-space RGB", ["--color-space", "is not 'lab'"]),
         ("--kernel-size 3", ["--kernel-size", "'3' is not '4'"]),
+        ("--gpu-ids abc", ["--gpu-ids", "'abc' is neither -1 nor a list of GPUs"]),
+        ("--gpu-ids 0,-1", ["--gpu-ids", "'0,-1' is neither"]),
         ("--batchsize 8", ["--batchsize", "--batch-size"]),
         ("--batch-size", ["--batch-size", "requires an argument"]),
         ("sweeps/hue.yaml", ["unexpected extra argument (sweeps/hue.yaml)"]),
@@ -261,6 +263,12 @@ def test_a_mistake_is_refused_in_one_line(workplace: Path, flags: str, words: li
         assert word in line
     assert (result.exit_code, result.stdout) == (2, "")
     assert [path.name for path in workplace.rglob("*")] == ["somefile"], "something was written"
+
+
+def test_gpu_ids_are_numbers_or_those_that_cuda_gives() -> None:
+    for given in ("-1", "0", "0,2", "GPU-8a56a4bc-e184-a047-2620-be19fdf913d5"):
+        assert values(f"--gpu-ids {given}")["gpu_ids"] == given
+    assert values("--gpu-ids '0, 2'")["gpu_ids"] == "0,2"
 
 
 def test_gpu_ids_are_set_before_torch_is_imported(workplace: Path) -> None:

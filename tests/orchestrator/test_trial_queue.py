@@ -12,14 +12,17 @@ from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 
 DONE = TrialState(step=100, total_steps=100)
+KEPT_BACK = TrialState(step=50, total_steps=100, other_pictures=True)
 
 
 class Line:
     """Trials that wait, and how many have room."""
 
-    def __init__(self, trials: list[Trial], *done: int, room: int = 9) -> None:
+    def __init__(
+        self, trials: list[Trial], *done: int, room: int = 9, left_alone: TrialState = DONE
+    ) -> None:
         self.room, self.stopping = room, False
-        states = {t.key: DONE if n in done else TrialState() for n, t in enumerate(trials)}
+        states = {t.key: left_alone if n in done else TrialState() for n, t in enumerate(trials)}
         self._names = {trial.key: trial.name for trial in trials}
         self._waiting = TrialQueue(
             trials,
@@ -68,8 +71,11 @@ def test_it_does_not_wait_for_a_baseline_that_is_done(trials: list[Trial]) -> No
     assert [line.next(name) for name in "abc"] == [trials[n].name for n in (2, 3, 1)]
 
 
-def test_what_is_done_is_not_handed_out(trials: list[Trial]) -> None:
-    line = Line(trials, 0, 1, 2)
+@pytest.mark.parametrize("state", [DONE, KEPT_BACK], ids=["done", "kept back"])
+def test_what_is_done_or_kept_back_is_not_handed_out(
+    trials: list[Trial], state: TrialState
+) -> None:
+    line = Line(trials, 0, 1, 2, left_alone=state)
     assert line.next("a") == trials[3].name
     assert line.next("b") == Searcher.FINISHED
 

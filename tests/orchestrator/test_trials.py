@@ -109,7 +109,7 @@ def test_a_weight_in_the_settings_waits_for_a_target(file: Path) -> None:
 )
 def test_a_weight_that_is_varied_wants_a_target(file: Path, varied: str) -> None:
     message = refusal(file, f"settings: {{steps: 5}}\n{varied}")
-    assert "hue.weight without a target" in message
+    assert message.endswith(": hue.weight needs a target: give hue, too")
     assert message.startswith("points[1]: " if "points" in varied else "axes (hue.weight: 3): ")
 
 

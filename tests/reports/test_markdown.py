@@ -67,8 +67,8 @@ def test_the_head_says_which_method_is_nearest_and_most_natural(
     runs: Path, page: Page, readme: str
 ) -> None:
     # At 0.5: steered with two weights, any target, each raw and exact, and the rival.
-    assert "Of 7 methods at saturation 0.5, " in page.text
-    (head,) = re.findall(r"Of 7 methods at saturation 0.5, .*", readme)
+    assert "Of 7 methods at saturation 0.5 (the target of most methods), " in page.text
+    (head,) = re.findall(r"Of 7 methods at saturation 0.5 .*", readme)
     fixed = [evaluated(runs, trial) for trial in TRIALS[1:3]]
     own, moved = evaluated(runs, TRIALS[4]), evaluated(runs, TRIALS[3])
     at = "eval/saturation 0.5/"

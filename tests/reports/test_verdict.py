@@ -147,8 +147,14 @@ def test_the_target_in_the_middle_is_so_by_number_and_errors_say_what_they_are_i
     for target in (25.0, 50.0, 100.0):
         at = {"control": "chroma", "target": target, "targets": f"chroma {target:g}"}
         table += [of_any(1.34, 30, **at), rival(0.134, 40, **at)]
-    nearest = "at chroma 50, the recoloured baseline is nearest (error 0.001 of the range; "
-    assert nearest in said(*table)[0]
+    nearest = ", the recoloured baseline is nearest (error 0.001 of the range; "
+    assert f"at chroma 50 (the middle of 3 targets){nearest}" in said(*table)[0]
+    at = {"control": "chroma", "target": 100.0, "targets": "chroma 100"}
+    table.append(row(1.34, 30, **at))
+    assert f"at chroma 100 (the target of most methods){nearest}" in said(*table)[0]
+    table.append(row(1.34, 30, **{**at, "target": 25.0, "targets": "chroma 25"}))
+    most = "at chroma 25 (the middle of 2 targets of most methods)"
+    assert f"{most}{nearest}" in said(*table)[0]
 
 
 def test_a_baseline_recoloured_to_a_number_and_to_any_is_one_rival() -> None:
@@ -180,8 +186,8 @@ def test_over_several_targets_wins_are_counted() -> None:
     assert second.over == "Over 3 targets"
     assert second.text == (
         "Nearest (or tied) at: any-target after exact control 3, the recoloured baseline "
-        "3. Most natural at: any-target after exact control 2 (1 beyond the intervals), the "
-        "recoloured baseline 1 (1 beyond the intervals)."
+        "3. Most natural (or tied) at: any-target after exact control 2 (1 beyond the intervals), "
+        "the recoloured baseline 1 (1 beyond the intervals)."
     )
 
 
