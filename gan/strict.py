@@ -51,7 +51,6 @@ _WANTED: dict[type, str] = {
     bool: "true or false",
     int: "a number",
     float: "a number",
-    dict: "names and values",
     str: "a text",
 }
 _LIKE: dict[type, set[type]] = {

@@ -54,7 +54,7 @@ def write(path: Path, text: str) -> Path:
         ("settings: {steps: 40, distribution_scales: [true]}", ("distribution_scales", "a number")),
         ("settings: {steps: 40, dataset: true}", ("dataset", "must be a text, not True")),
         ("settings: {steps: 40, dataset_path: true}", ("dataset_path", "must be a text, not True")),
-        ("settings: {steps: 40, eval_targets: true}", ("eval_targets", "names and values")),
+        ("settings: {steps: 40, eval_targets: true}", ("eval_targets", "[{saturation: 0.1}, {")),
         ("settings: {steps: 40, dataset: folder, dataset_path: 7}", ("dataset_path", "7")),
         ("settings: {steps: 40}\nresources: {cpus_per_trial: yes}", ("cpus_per_trial", "a number")),
         ("settings: {steps: 40}\npoints: [{saturation: true}]", ("saturation", "a number")),

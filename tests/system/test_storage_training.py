@@ -112,7 +112,7 @@ def test_a_trial_that_was_asked_to_end_before_its_turn_is_not_begun(
     config = small(small_npz)
     ObjectSweep(uri, tmp_path / "runs", "some").ask_to_stop()
     steps: list[int] = []
-    assert fit(uri, config, lambda progress: steps.append(progress.step)) == ("stopped", "")
+    assert fit(uri, config, lambda progress: steps.append(progress.step)) == ("waiting", "")
     assert steps == []
     assert stored_steps(uri, f"sweeps/some/{config.key()}") == set()
 
