@@ -1,20 +1,24 @@
 # Everything runs in .venv, which the first target makes; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python .venv --constraint constraints.txt
+INSTALL := $(BIN)/uv pip install --quiet --python .venv --constraint constraints.txt
 
-.PHONY: quickstart check test lint kills benchmark clean
+.PHONY: quickstart check test lint unit-tests all-tests kills benchmark clean
 
 quickstart: .venv/installed
 	$(BIN)/colorsweep launch sweeps/quickstart.yaml
 	@echo "Report: $$($(BIN)/colorsweep report quickstart)"
 	@echo "Runs:   $(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db"
 
-# Whatever takes seconds: linters, types, contracts, and the tests of parts.
-check: lint
+# Linters, types, contracts, and the tests of parts; `make --jobs 2 check` runs both at once.
+check: lint unit-tests
+
+test: lint all-tests
+
+unit-tests: .venv/installed-dev
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not system"
 
-test: lint
+all-tests: .venv/installed-dev
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # 500 kills instead of the 20 of make test.

@@ -109,7 +109,8 @@ def killed(sweep: Path, trial: Trial, tmp_path_factory: pytest.TempPathFactory) 
         break_package(here / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
-        launch = Launch(here / "runs", sweep, HOME=str(home))
+        sooner = {"RAY_health_check_period_ms": ENVIRONMENT["RAY_health_check_period_ms"]}
+        launch = Launch(here / "runs", sweep, HOME=str(home), **sooner)
     try:
         yield kill_raylet(launch, trial, home)
     finally:
