@@ -1,7 +1,8 @@
 # Everything runs in .venv, which the first target makes; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/uv pip install --quiet --python .venv --constraint constraints.txt
+# Compiled at once: under PYTHONDONTWRITEBYTECODE every process would compile anew.
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python .venv --constraint constraints.txt
 
 .PHONY: quickstart check test lint unit-tests all-tests kills benchmark clean
 
