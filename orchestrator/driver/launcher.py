@@ -153,7 +153,8 @@ def _say_summary(
     console: Console,
 ) -> bool:
     rows = list(view.rows.values())
-    others = [row for key, row in view.rows.items() if key not in {trial.key for trial in kept}]
+    keys = {trial.key for trial in kept}
+    others = [row for key, row in view.rows.items() if key not in keys]
     for row in others:
         if row.phase.is_failure and row.reason:
             console.print(f"{row.name}: {row.reason}", style="red", soft_wrap=True)

@@ -57,7 +57,8 @@ def _colorize(
     """
     start = time.perf_counter()
     picture = read_picture(job.picture)
-    pictures = count_pictures(job.picture)
+    # ``read_picture`` refuses several in a file of another format.
+    pictures = count_pictures(job.picture) if picture.format == "jpeg" else 1
     if pictures > 1 and job.output.resolve() == job.picture.resolve():
         raise UserError(
             f"{job.picture}: holds {pictures} pictures, of which --in-place would keep one"
