@@ -162,7 +162,7 @@ class SweepTracker:
                 total_steps=trial["total_steps"] if own else 0,
                 epoch=trial["epoch"] if own else 0.0,
                 seconds=trial["seconds"] if own else 0.0,
-                step_seconds=trial.get("step_seconds", 0.0) if own else 0.0,
+                step_seconds=trial.get("step_seconds", trial["seconds"]) if own else 0.0,
                 device=trial["device"],
                 versions=trial["versions"],
                 dataset_digest=trial["dataset_digest"],

@@ -184,13 +184,16 @@ def _tune(
 
 
 def _correct(spec: SweepSpec, trials: list[Trial], store: SweepStore, monitor: Monitor) -> None:
-    """Show how the trials are that Ray left without a word."""
-    left = [t for t in trials if monitor.view.rows[t.key].phase.is_active]
-    for trial in left:
+    """Show how the trials are that Ray left without a word, or that fell behind while stopping."""
+    shown = {trial.key: monitor.view.rows[trial.key].phase for trial in trials}
+    left = {key for key, phase in shown.items() if phase.is_active}
+    for key in left:
         with suppress(OSError):
-            store.refresh(trial.key)
-    for key, state in states_of(spec, left, store.root).items():
-        monitor.end_as(key, replace(state, is_locked=False))
+            store.refresh(key)
+    stopped = [t for t in trials if t.key in left or shown[t.key] is TrialPhase.STOPPED]
+    for key, state in states_of(spec, stopped, store.root).items():
+        if key in left or state.phase is TrialPhase.PRUNED:
+            monitor.end_as(key, replace(state, is_locked=False))
 
 
 def _share(wanted: Resources) -> dict[str, float]:

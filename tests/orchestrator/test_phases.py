@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from rich.console import Console
 
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.ray_tune import _correct
 from orchestrator.driver.tracking_sync import TrackingSync, send_trial
-from orchestrator.store.attempts import attempts
+from orchestrator.store.attempts import AttemptLog, attempts
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.store.manifest import write_manifest
+from orchestrator.store.prune_marker import PruneMarker, pruning_terms, write_marker
 from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.spec import SweepSpec, read_sweep
 from orchestrator.sweep.trials import Trial, expand
@@ -121,3 +124,28 @@ def test_a_recoloured_trial_claims_no_steps(
     for trial, claimed in ((baseline, True), (moved, False)):
         tags = run_of(tracker.client, sweep, trial.key).data.tags
         assert [float(tags[f"colorsweep.{name}"]) > 0 for name in of_training] == [claimed] * 4
+
+
+def test_a_trial_that_fell_behind_while_it_was_stopped_is_pruned(
+    small_npz: Path, store: LocalSweep, tracker: SweepTracker
+) -> None:
+    asha = "objective: {metric: mae}\nscheduler: {name: asha, grace_steps: 2}\n"
+    Path("tiny.yaml").write_text(f"{tiny(small_npz, 6)}points: [{{}}, {{saturation: 0.5}}]\n{asha}")
+    spec = read_sweep(Path("tiny.yaml"))
+    trials = expand(spec)
+    write_manifest(store.directory, trials)
+    view = LiveView(Console(file=io.StringIO()))
+    tracking = TrackingSync(tracker, view.say)
+    monitor = Monitor(trials, store, view, tracking)
+    for trial in trials[:2]:
+        stopped = TrialEvent(trial.key, TrialPhase.STOPPED)
+        AttemptLog(store.directory / trial.key, time.time()).write(stopped)
+        monitor.on_event(stopped)
+    late = trials[1]
+    terms = pruning_terms(spec, late.config)
+    write_marker(store.directory / late.key, PruneMarker(2, "mae", 0.2, 0.2, "asha", terms))
+    _correct(spec, trials, store, monitor)
+    assert tracking.close() == 0
+    shown = {key: row.phase.value for key, row in view.rows.items()}
+    assert shown == {found["key"]: found["phase"] for found in status().values()}
+    assert list(shown.values()) == ["stopped", "pruned", "waiting"]
