@@ -4,20 +4,20 @@ BIN := .venv/bin
 # Compiled at once: under PYTHONDONTWRITEBYTECODE every process would compile anew.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python .venv --constraint constraints.txt
 
-.PHONY: quickstart check test lint unit-tests all-tests kills benchmark clean
+.PHONY: quickstart check test lint quick-tests all-tests kills benchmark clean
 
 quickstart: .venv/installed
 	$(BIN)/colorsweep launch sweeps/quickstart.yaml
 	@echo "Report: $$($(BIN)/colorsweep report quickstart)"
 	@echo "Runs:   $(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db"
 
-# Linters, types, contracts, and the tests of parts; `make --jobs 2 check` runs both at once.
-check: lint unit-tests
+# Linters, types, contracts, and the quick tests; `make --jobs 2 check` runs both at once.
+check: lint quick-tests
 
 test: lint all-tests
 
-unit-tests: .venv/installed-dev
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not system"
+quick-tests: .venv/installed-dev
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow and not system"
 
 all-tests: .venv/installed-dev
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -62,6 +62,7 @@ def test_the_state_of_other_parameters_is_refused() -> None:
         adam.restore({name: torch.zeros(7, 7, 7) for name in adam.state()})
 
 
+@pytest.mark.slow
 def test_a_step_does_not_import_what_takes_seconds() -> None:
     code = (
         "import sys, torch; from gan.training.adam import Adam;"

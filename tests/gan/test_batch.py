@@ -57,6 +57,7 @@ def drawn(of: TrainConfig, name: ControlName, steps: int) -> Array:
 # Targets that are any
 
 
+@pytest.mark.slow
 def test_half_of_a_batch_has_its_own_values_and_its_own_colours(rgb: Tensor) -> None:
     batch = made(rgb, config())
     np.testing.assert_allclose(batch.targets["saturation"][:8], saturation(rgb[:8]), atol=2e-3)
@@ -137,6 +138,7 @@ def test_own_values_that_are_held_out_are_replaced(rgb: Tensor) -> None:
     assert (shown - rgb)[stay].abs().mean() < 0.005
 
 
+@pytest.mark.slow
 def test_held_out_targets_are_never_seen_in_a_hundred_batches(photos: Dataset) -> None:
     of = config(controls={"saturation": {"target": "any", "hold_out": HELD}})
     for step in range(100):

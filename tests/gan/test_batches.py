@@ -203,6 +203,7 @@ def test_a_crop_is_a_window_of_the_picture(
     np.testing.assert_array_equal(as_bytes(crop)[0], window[:, ::-1] if flip else window)
 
 
+@pytest.mark.slow
 def test_training_crops_are_windows_of_all_scales_and_places(photos: Dataset) -> None:
     images = in_memory(photos.train)
     windows = as_bytes(batch(images, config(batch_size=40, augment=False), 0))

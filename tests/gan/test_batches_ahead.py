@@ -79,6 +79,7 @@ def test_the_background_thread_ends_with_close(numbered: Numbered) -> None:
     assert running() == []
 
 
+@pytest.mark.slow
 def test_an_interpreter_with_batches_under_way_ends(mixed: Path) -> None:
     script = """if True:
         import sys

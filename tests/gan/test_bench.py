@@ -90,6 +90,7 @@ def measured() -> Bench:
     return bench(config, CPU, rounds=3, seconds=0.2)
 
 
+@pytest.mark.slow
 def test_a_measurement_is_of_the_config_given(measured: Bench) -> None:
     assert (measured.image_size, measured.base_channels, measured.batch_size) == (32, 16, 8)
     assert len(measured.rounds) == 3
@@ -102,6 +103,7 @@ def test_a_measurement_is_of_the_config_given(measured: Bench) -> None:
     assert all(len(line) <= 80 for line in lines(measured))
 
 
+@pytest.mark.slow
 def test_controls_and_colour_maths_show_in_the_share_outside_the_networks(
     measured: Bench,
 ) -> None:
@@ -111,6 +113,7 @@ def test_controls_and_colour_maths_show_in_the_share_outside_the_networks(
     )
 
 
+@pytest.mark.slow
 def test_measuring_runs_from_the_engines_own_command_line() -> None:
     options = ["--device", "cpu", "--base-channels", "1", "--batch-size", "100"]
     options += ["--rounds", "1", "--seconds", "0.2"]

@@ -75,6 +75,7 @@ def test_what_is_transparent_counts_for_nothing() -> None:
     assert saturation(coloured[:250, :, :3]) == pytest.approx(0.6, abs=0.003)
 
 
+@pytest.mark.slow
 def test_bands_of_a_moved_picture_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     generate, picture = colorizer(controls=ANY), busy(600, 500)
     whole = generate(picture, {"saturation": 0.9})

@@ -261,6 +261,7 @@ def test_kid_is_left_out_where_there_are_no_features(crops: HeldOut, natural: Na
     assert not any("kid" in name for name in found)
 
 
+@pytest.mark.slow
 def test_kid_is_measured_raw_and_exact_where_there_are_features(
     crops: HeldOut, natural: Natural, with_kid: None
 ) -> None:

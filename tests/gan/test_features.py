@@ -103,6 +103,7 @@ def test_detail_that_a_smaller_picture_cannot_show_does_not_count() -> None:
     assert (striped - darker).norm() < 0.3 * (darker - black).norm()
 
 
+@pytest.mark.slow
 def test_features_do_not_depend_on_the_batch_nor_on_what_ran_before() -> None:
     rgb = pictures(70, 32)
     state = torch.get_rng_state()
@@ -113,6 +114,7 @@ def test_features_do_not_depend_on_the_batch_nor_on_what_ran_before() -> None:
     assert not together.requires_grad
 
 
+@pytest.mark.slow
 def test_the_network_is_loaded_at_the_first_use_alone_and_without_a_warning() -> None:
     code = """
 import sys, torch

@@ -122,6 +122,7 @@ def frechet(x: Array, y: Array) -> float:
     return float(between + np.square(a).sum() + np.square(b).sum() - 2 * root)
 
 
+@pytest.mark.slow
 def test_fid_is_the_frechet_distance_of_the_networks_features(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def assert_refused(config: TrainConfig, trial: Path, baseline: Path | None = Non
         assert str(place) not in line
 
 
+@pytest.mark.slow
 def test_it_does_not_go_on_with_other_pictures_and_does_once_they_are_back(
     npz: Path, tmp_path: Path
 ) -> None:

@@ -263,6 +263,7 @@ def test_a_large_picture_is_read_without_a_warning(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("(10000, 9000) (9000, 10000)\n", "")
 
 
+@pytest.mark.slow
 def test_a_fork_of_a_process_that_decoded_pictures_decodes_too(tmp_path: Path) -> None:
     """Workers fork a process that has loaded the dataset; libvips' threads do not survive that."""
     write_kinds(tmp_path)

@@ -8,6 +8,7 @@ from gan.evaluation import samples
 from gan.evaluation.samples import Numbers, SampleRow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "count"), [(32, 3), (64, 3), (96, 3), (128, 3), (256, 3), (32, 29), (128, 29)]
 )

@@ -215,6 +215,7 @@ def test_before_its_time_a_penalty_is_no_part_of_the_training(start: Start) -> N
         assert torch.equal(weights(late), weights(without)) is (step < 4), step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 2])
 def test_a_logged_penalty_is_the_mean_over_the_steps_in_which_it_acted(
     start: Start, tmp_path: Path, every: int
@@ -250,6 +251,7 @@ def test_a_logged_penalty_is_the_mean_over_the_steps_in_which_it_acted(
 # On what the discriminator reads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", ["discriminator", "both"])
 def test_the_discriminator_learns_to_read_a_statistic(
     start: Start, tmp_path: Path, on: str
@@ -279,6 +281,7 @@ def test_the_discriminator_learns_to_read_a_statistic(
     assert np.corrcoef(read[:, 0], values)[0, 1] > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", ["discriminator", "both"])
 def test_a_training_with_a_reader_goes_on_bit_for_bit(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: str

@@ -21,6 +21,7 @@ CPU = torch.device("cpu")
 # A trial is a function of its config
 
 
+@pytest.mark.slow
 def test_the_same_config_trains_the_same_generator_bit_for_bit(start: Start) -> None:
     first, second = start(), start()
     for of in (first, second):
@@ -52,6 +53,7 @@ def in_one_go(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Trai
     return whole
 
 
+@pytest.mark.slow
 def test_a_training_stopped_anywhere_ends_as_if_never_stopped(
     start: Start, in_one_go: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +95,7 @@ of.fit(Path(sys.argv[2]), on_progress=die, should_stop=lambda: of.training.step 
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_gone_on_with_in_another_as_if_it_had_lived(
     start: Start, in_one_go: Trainer, tmp_path: Path
 ) -> None:
@@ -106,6 +109,7 @@ def test_a_killed_process_is_gone_on_with_in_another_as_if_it_had_lived(
     assert everything(resumed) == everything(in_one_go)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_costs_the_way_from_the_one_before(
     start: Start, tmp_path: Path
 ) -> None:
@@ -120,6 +124,7 @@ def test_a_damaged_checkpoint_costs_the_way_from_the_one_before(
     assert newest.path.name == "step-00000004"
 
 
+@pytest.mark.slow
 def test_a_longer_training_goes_on_from_the_shorter(start: Start, tmp_path: Path) -> None:
     whole = start(steps=12, evaluate_every=4)
     assert whole.fit(tmp_path / "whole")
@@ -133,6 +138,7 @@ def test_a_longer_training_goes_on_from_the_shorter(start: Start, tmp_path: Path
         assert common == series(whole, name)
 
 
+@pytest.mark.slow
 def test_a_point_is_the_mean_since_the_last_of_the_grid(start: Start, tmp_path: Path) -> None:
     every = start(log_every=1, steps=11)
     every.fit(tmp_path / "every")

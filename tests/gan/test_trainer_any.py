@@ -44,6 +44,7 @@ def left_alone(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Tra
 STOPS = (3, 4, 8, 9, 10, 11, 19)
 
 
+@pytest.mark.slow
 def test_a_training_stopped_anywhere_ends_with_the_same_bits(
     start: Start, left_alone: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +73,7 @@ def test_everything_of_it_acts(left_alone: Trainer) -> None:
     assert all(np.isfinite(v) and v != 0 for metrics in logged.values() for v in metrics.values())
 
 
+@pytest.mark.slow
 def test_batches_decoded_ahead_train_the_same(
     small_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +97,7 @@ def test_batches_decoded_ahead_train_the_same(
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [

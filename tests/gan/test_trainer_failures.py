@@ -26,6 +26,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_nothing_of_it_is_kept(
         assert all(t.isfinite().all() for t in load_generator(kept.path).state_dict().values())
 
 
+@pytest.mark.slow
 def test_what_was_trained_before_a_loss_was_not_finite_is_kept(
     start: Start, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def read_grid(png: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
     )
 
 
+@pytest.mark.slow
 def test_a_trial_leaves_two_checkpoints_and_a_grid_of_each_evaluation(
     start: Start, tmp_path: Path
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_trial_leaves_two_checkpoints_and_a_grid_of_each_evaluation(
     assert list(series(of, "loss/l1")) == [5, 10, 14]
 
 
+@pytest.mark.slow
 def test_checkpoints_take_no_more_than_their_share_of_the_time(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +68,7 @@ def test_checkpoints_take_no_more_than_their_share_of_the_time(
     assert len(spent) <= 2 + 0.1 * whole / 0.2
 
 
+@pytest.mark.slow
 def test_training_goes_on_while_a_checkpoint_is_written(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +180,7 @@ def test_the_checkpoints_generator_makes_the_pictures_of_the_grid(
         )
 
 
+@pytest.mark.slow
 def test_progress_tells_where_the_trial_is(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +201,7 @@ def test_progress_tells_where_the_trial_is(
     assert seen[-1].metrics["eval/mae"] == series(of, "eval/mae")[12]
 
 
+@pytest.mark.slow
 def test_the_rate_is_that_of_the_steps_without_the_evaluation(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,4 +225,3 @@ def test_the_rate_is_that_of_the_steps_without_the_evaluation(
     again = start(steps=15, evaluate_every=15)
     assert again.fit(tmp_path)
     assert again.training.step_seconds > of.training.step_seconds, "it goes on counting"
-

@@ -46,6 +46,7 @@ def steer(photos: Dataset, trial: Path, controls: dict[str, Any]) -> dict[str, f
     return metrics
 
 
+@pytest.mark.slow
 def test_steering_saturation_brings_it_to_the_target(
     photos: Dataset, baseline: dict[str, float], tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_steering_saturation_brings_it_to_the_target(
     assert steered["eval/saturation_reachable"] == pytest.approx(0.75, abs=0.01)
 
 
+@pytest.mark.slow
 def test_steering_hue_brings_it_to_the_target(
     photos: Dataset, baseline: dict[str, float], tmp_path: Path
 ) -> None:
@@ -85,6 +87,7 @@ def _flat(of: Trainer) -> Tensor:
     return torch.cat([p.detach().flatten() for p in of.training.gan.discriminator.parameters()])
 
 
+@pytest.mark.slow
 def test_the_discriminators_loss_is_a_mean_over_its_own_updates(
     start: Start, tmp_path: Path
 ) -> None:
@@ -134,6 +137,7 @@ def test_plateaus_are_of_what_the_generator_pays(start: Start) -> None:
     assert of.training.plateaus.best == pytest.approx(min(paid))
 
 
+@pytest.mark.slow
 def test_a_plateau_lowers_the_rates_also_after_a_restart(start: Start, tmp_path: Path) -> None:
     # No loss falls where nothing is learnt.
     fields = {"generator_lr": 1e-12, "discriminator_lr": 1e-12, "lr_decay_steps": None}
@@ -147,6 +151,7 @@ def test_a_plateau_lowers_the_rates_also_after_a_restart(start: Start, tmp_path:
     assert again.training.lr_factor() == of.training.lr_factor()
 
 
+@pytest.mark.slow
 def test_a_training_made_longer_is_one_that_was_so_long(start: Start, tmp_path: Path) -> None:
     # It ended between two points of the loss curve, and plateaus lower its rates.
     fields = {"generator_lr": 1e-3, "lr_plateau_steps": 5}
@@ -165,6 +170,7 @@ def test_a_training_made_longer_is_one_that_was_so_long(start: Start, tmp_path: 
 # What is recoloured after training
 
 
+@pytest.mark.slow
 def test_a_recoloured_trial_trains_as_its_baseline_and_meets_the_target(
     start: Start, tmp_path: Path
 ) -> None:
@@ -185,6 +191,7 @@ def test_a_recoloured_trial_trains_as_its_baseline_and_meets_the_target(
     assert points(again) == points(behind)
 
 
+@pytest.mark.slow
 def test_a_recoloured_trial_follows_a_baseline_that_trained_further(
     start: Start, tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from gan import checkpoint
 from gan.training.progress import Progress
 from tests.support.trainings import Start, everything
@@ -7,6 +9,7 @@ from tests.support.trainings import Start, everything
 ANY = {"saturation": {"target": "any"}}
 
 
+@pytest.mark.slow
 def test_a_stop_within_the_last_evaluation_is_heard_and_nothing_of_it_is_kept(
     start: Start, tmp_path: Path
 ) -> None:
@@ -29,6 +32,7 @@ def test_a_stop_within_the_last_evaluation_is_heard_and_nothing_of_it_is_kept(
     assert everything(again) == everything(alone)
 
 
+@pytest.mark.slow
 def test_the_last_evaluation_says_which_target_it_measures(start: Start, tmp_path: Path) -> None:
     of, heard = start(controls=ANY, steps=12), list[Progress]()
     assert of.fit(tmp_path, on_progress=heard.append)

@@ -56,6 +56,7 @@ def test_a_target_that_is_missing_is_asked_for_in_one_line(here: Path) -> None:
     assert not Path("a-colorized.png").exists()
 
 
+@pytest.mark.slow
 def test_a_sweeps_trial_of_any_target_is_taken_for_a_number_between_the_others(here: Path) -> None:
     track(here / "runs", "mine", "saturation=any", ANY)
     for target in (0.2, 0.6):
@@ -68,6 +69,7 @@ def test_a_sweeps_trial_of_any_target_is_taken_for_a_number_between_the_others(h
     assert "0.1 outside what it was trained for" in outside.stdout
 
 
+@pytest.mark.slow
 def test_a_run_that_was_not_trained_for_what_is_wanted_is_moved_there(here: Path) -> None:
     track(here / "runs", "mine", "baseline", config())
     options = ["colorize", "a.png", "--sweep", "mine", "--run", "baseline", "--saturation", "0.3"]
@@ -114,6 +116,7 @@ def test_a_generator_of_before_there_was_a_choice_keeps_its_transposed_convoluti
     np.testing.assert_array_equal(made, Colorizer(vivid(old))(photograph()))
 
 
+@pytest.mark.slow
 def test_the_onnx_file_takes_the_targets_as_inputs_and_says_so() -> None:
     generator = vivid(BOTH)
     content = to_onnx(generator)

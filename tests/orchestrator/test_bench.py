@@ -30,6 +30,7 @@ def write(npz: Path, **sections: Any) -> None:
     Path("mine.yaml").write_text(yaml.safe_dump({"settings": settings, **sections}))
 
 
+@pytest.mark.slow
 def test_a_sweep_is_measured_once_for_each_kind_of_nets_and_estimated_trial_by_trial(
     small_npz: Path,
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_sweep_is_measured_once_for_each_kind_of_nets_and_estimated_trial_by_t
     assert max(seconds.values()) <= found["seconds_at_once"] <= found["seconds"]
 
 
+@pytest.mark.slow
 def test_the_print_is_readable_at_80_columns(small_npz: Path) -> None:
     write(small_npz, settings={"steps": 3600}, points=[{}, {"hue": 0.6}])
     result = call("mine.yaml")
@@ -75,6 +77,7 @@ def test_the_print_is_readable_at_80_columns(small_npz: Path) -> None:
     assert "at once" in printed[-1]
 
 
+@pytest.mark.slow
 def test_without_a_sweep_the_original_nets_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = measuring.original_nets()
     assert (seeds.image_size, seeds.base_channels, seeds.batch_size) == (32, 64, 128)
@@ -85,6 +88,7 @@ def test_without_a_sweep_the_original_nets_are_measured(monkeypatch: pytest.Monk
     assert figures["ratio"] > 0
 
 
+@pytest.mark.slow
 def test_the_evaluation_at_the_end_counts_for_each_target(small_npz: Path) -> None:
     points = [{}, {"saturation": "any"}, {"saturation": 0.5}]
     write(small_npz, settings={"steps": 1000}, points=points)

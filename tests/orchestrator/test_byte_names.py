@@ -74,6 +74,7 @@ def test_such_a_folder_trains_like_one_of_another_name(
     assert disk.digest == streamed(of_folder(here / "plain"), monkeypatch).digest
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_such_a_folder_is_checkpointed_tracked_and_reported() -> None:
     flags = ["--dataset", "folder", "--dataset-path", CAFE, *SMALL.split()]

@@ -88,6 +88,7 @@ def test_a_dry_run_shows_a_length_in_epochs_as_steps(small_npz: Path) -> None:
     assert row.split()[2] == "0/13", "128 images in batches of 10"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "shown"), [(6, "finished 6/6"), (7, "waiting 6/7"), (5, "finished 6/5")]
 )
@@ -138,6 +139,7 @@ def test_a_report_prints_where_its_page_is(workplace: Path, launched: tuple[Path
     assert "baseline" in Path("page/index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_report_opens_in_a_browser_and_is_kept_in_mlflow_on_request(
     workplace: Path, launched: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:

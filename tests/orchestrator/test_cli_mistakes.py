@@ -104,6 +104,7 @@ def make_pictures(directory: Path, kind: str) -> None:
         shutil.copy(original, directory)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
@@ -228,6 +229,7 @@ def test_a_tracking_store_that_is_none_is_refused_in_one_line(
     assert files(workplace) == before
 
 
+@pytest.mark.slow
 def test_the_installed_command_says_no_more_of_an_absent_server(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:

@@ -202,6 +202,7 @@ def test_16_bits_alpha_and_orientation_go_through_the_command(here: Path) -> Non
     assert coloured("out/lying.jpg").shape == (256, 192, 3)
 
 
+@pytest.mark.slow
 def test_the_nearest_trial_of_a_sweep_is_said_with_its_distance(here: Path) -> None:
     for name, trial in (("baseline", config()), ("hue=0.9", steered(hue=0.9))):
         run_id = track(here / "runs", "mine", name, trial)
@@ -220,6 +221,7 @@ def test_the_nearest_trial_of_a_sweep_is_said_with_its_distance(here: Path) -> N
     assert call("export", "--run", run_id, "--out", "in/a.png").exit_code == 2
 
 
+@pytest.mark.slow
 def test_what_nobody_asked_for_is_the_trials_own_target(here: Path) -> None:
     track(here / "runs", "mine", "both", steered(hue=0.6, saturation=0.4))
     line = call("colorize", "in/a.png", "--sweep", "mine", "--hue", "0.5").stdout.splitlines()[1]
@@ -251,6 +253,7 @@ def test_progress_is_shown_for_many_in_a_terminal(here: Path, terminal: bool, co
     assert text.getvalue().count("achieved") == count
 
 
+@pytest.mark.slow
 def test_12_megapixels_take_less_than_1_5_gib(here: Path) -> None:
     Image.fromarray(photograph(3000, 4000)).save("big.jpg", quality=92)
     done = run_measured("colorize", "big.jpg", "--generator", "generator")

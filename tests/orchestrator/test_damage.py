@@ -85,6 +85,7 @@ def files_of(trial: Path) -> list[Path]:
     return [file for file in sorted(trial.rglob("*")) if file.is_file() and file.stat().st_size]
 
 
+@pytest.mark.slow
 def test_no_damage_stops_status_or_launch_or_makes_up_a_step(story: Story) -> None:
     rng = random.Random(5)
     console = Console(quiet=True)
@@ -133,6 +134,7 @@ def flip_in_generator(checkpoint_directory: Path) -> None:
     file.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip", [flip_in_trial, flip_in_generator])
 def test_a_finished_trial_that_was_damaged_is_trained_on_from_the_checkpoint_before(
     small_npz: Path, workplace: Path, flip: Callable[[Path], None]
@@ -157,6 +159,7 @@ def test_a_finished_trial_that_was_damaged_is_trained_on_from_the_checkpoint_bef
     assert artifacts(store_of(runs), run) == sent
 
 
+@pytest.mark.slow
 def test_a_run_is_finished_only_with_the_generator_of_the_last_step(copied: Story) -> None:
     """The report would show it as finished, and ``colorize`` would use it."""
     trial = copied.trials[0]

@@ -11,6 +11,7 @@ from tests.support.tiny_sweep import record, train
 pytestmark = pytest.mark.usefixtures("quick_evaluations")
 
 
+@pytest.mark.slow
 def test_a_launch_verifies_each_finished_generator_once(
     small_npz: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def out(printed: tuple[Path, str]) -> Path:
     return printed[0]
 
 
+@pytest.mark.slow
 def test_the_onnx_file_makes_what_the_network_makes_at_any_size(out: Path) -> None:
     session = onnxruntime.InferenceSession(
         out / "generator.onnx", providers=["CPUExecutionProvider"]
@@ -96,6 +97,7 @@ def test_a_file_that_makes_something_else_is_not_written(
     assert files(workplace) == before
 
 
+@pytest.mark.slow
 def test_a_file_that_is_there_is_replaced_on_request_only(workplace: Path) -> None:
     save(TRIAL, workplace / "generator")
     (workplace / "out").mkdir()

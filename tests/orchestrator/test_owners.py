@@ -130,6 +130,7 @@ def tags_of(client: MlflowClient, name: str) -> dict[str, str]:
     return dict(experiment.tags)
 
 
+@pytest.mark.slow
 def test_a_second_launch_of_the_name_is_refused_and_changes_nothing_of_the_first(
     places: tuple[Place, Place], client: MlflowClient
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_second_launch_of_the_name_is_refused_and_changes_nothing_of_the_first
     assert (after.info.status, after.data.tags["colorsweep.index"]) == ("RUNNING", "0")
 
 
+@pytest.mark.slow
 def test_each_reports_its_own_once_the_second_has_renamed_its_file(
     places: tuple[Place, Place],
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_training_of_anothers_name_is_refused_before_it_begins(
     assert len(list((two.path / "runs" / "sweeps" / two.sweep).glob("*/checkpoints"))) == 1
 
 
+@pytest.mark.slow
 def test_a_shipped_sweep_can_be_launched_from_both(
     places: tuple[Place, Place],
     client: MlflowClient,
@@ -198,6 +201,7 @@ def test_a_shipped_sweep_can_be_launched_from_both(
     assert len(runs_of(client, name)) == 1
 
 
+@pytest.mark.slow
 def test_a_report_is_kept_with_the_owners_sweep_alone(
     places: tuple[Place, Place], client: MlflowClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -255,6 +259,7 @@ def test_all_machines_on_one_object_store_are_one_owner(uri: str, tmp_path: Path
     assert first.place == uri, "no one machine's"
 
 
+@pytest.mark.slow
 def test_a_report_of_a_tracking_store_needs_no_answer_of_the_object_store(
     places: tuple[Place, Place], caplog: pytest.LogCaptureFixture
 ) -> None:

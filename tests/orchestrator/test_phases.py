@@ -52,6 +52,7 @@ def status() -> dict[str, dict[str, object]]:
     return {trial["name"]: trial for trial in found["trials"]}
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_asked_to_stop_before_it_began_waits(
     spec: SweepSpec, store: LocalSweep
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_trial_that_was_asked_to_stop_before_it_began_waits(
     assert ended == ("stopped", ""), "it has begun"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", [TrialPhase.WAITING, TrialPhase.DIED, TrialPhase.STOPPED])
 def test_a_trial_that_a_launch_did_not_come_to_is_as_it_was(
     spec: SweepSpec,
@@ -95,6 +97,7 @@ def test_a_trial_that_a_launch_did_not_come_to_is_as_it_was(
     assert (run.data.tags["colorsweep.phase"], run.info.status) == (phase, phase.run_status)
 
 
+@pytest.mark.slow
 def test_a_recoloured_trial_claims_no_steps(
     spec: SweepSpec, store: LocalSweep, tracker: SweepTracker, sweep: str
 ) -> None:

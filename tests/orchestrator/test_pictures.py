@@ -64,6 +64,7 @@ def told(directory: Path) -> list[str]:
     return other_pictures(trials, compared(trials, states, digests_now(trials, states, directory)))
 
 
+@pytest.mark.slow
 def test_a_launch_names_the_finished_trials_of_pictures_that_were_replaced(
     sweep: Path, npz: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_pictures_that_are_gone_do_not_stop_a_launch_with_nothing_to_do(
     assert told(sweep) == []
 
 
+@pytest.mark.slow
 def test_launch_dry_run_and_status_say_so(sweep: Path, npz: Path) -> None:
     replace_pictures(npz)
     for options in ([], ["--dry-run"]):
@@ -127,6 +129,7 @@ def test_launch_dry_run_and_status_say_so(sweep: Path, npz: Path) -> None:
     assert "seed=2: trained on other pictures" in call("status", "tiny").stdout
 
 
+@pytest.mark.slow
 def test_where_no_trial_can_go_on_a_launch_ends_before_ray(sweep: Path, npz: Path) -> None:
     replace_pictures(npz)
     Path("tiny.yaml").write_text(Path("tiny.yaml").read_text().replace("steps: 3", "steps: 6"))
@@ -161,6 +164,7 @@ def test_a_trial_goes_on_unless_its_pictures_or_its_baselines_were_replaced(file
         assert kept_back(trials, compared(trials, states, digests)) == []
 
 
+@pytest.mark.slow
 def test_train_refuses_to_go_on_with_other_pictures(npz: Path) -> None:
     small = "--base-channels 4 --batch-size 8 --eval-images 12 --log-interval 2 --sample-interval 3"
     flags = ["--dataset", "npz", "--dataset-path", "mine.npz", *small.split(" ")]

@@ -41,6 +41,7 @@ def ignore(event: TrialEvent) -> None:
     pass
 
 
+@pytest.mark.slow
 def test_a_training_in_a_fork_equals_one_in_this_process(
     process: TrainingProcess, small_npz: Path, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_what_cannot_even_begin_has_failed_and_says_why(
     assert "gopher://nowhere" in ended.reason
 
 
+@pytest.mark.slow
 def test_modules_of_the_current_directory_are_not_taken_for_ours(
     small_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +127,7 @@ def test_modules_of_the_current_directory_are_not_taken_for_ours(
         assert process.train(task, ignore, never) == TrialEvent(task.key, TrialPhase.FINISHED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "reason"),
     [
@@ -169,6 +172,7 @@ def test_a_training_ends_with_its_worker_and_is_no_failure(
     assert not (tmp_path / "error.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_training_ends_with_its_nursery(small_npz: Path, tmp_path: Path) -> None:
     other = TrainingProcess(threads=1)
     task = task_of(small(small_npz, steps=10**6), tmp_path)

@@ -26,6 +26,7 @@ print(ray_watch.watched(fit, lambda: sys.argv[2] == "stop", training) or "ended"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ray", "asked", "said"),
     [

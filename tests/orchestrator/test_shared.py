@@ -43,6 +43,7 @@ def missing(store: LocalSweep, elsewhere: Path) -> Path:
     return elsewhere / "sweeps" / "some"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", [copied_before, missing])
 @pytest.mark.usefixtures("impatient")
 def test_a_directory_without_the_token_of_this_launch_is_another(
@@ -65,6 +66,7 @@ def test_a_directory_without_the_token_of_this_launch_is_another(
         assert run_here(here) == ("finished", "")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_a_trial_is_finished_only_when_the_launch_sees_its_checkpoint(
     small_npz: Path, tmp_path: Path

@@ -44,6 +44,7 @@ def test_status_says_how_each_trial_is_from_the_directory_alone(sweep: Path) -> 
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_status_counts_what_was_lost_and_who_died(sweep: Path) -> None:
     key = read_manifest(sweep)[1].key
     train(sweep, 1, steps=3)
@@ -110,6 +111,7 @@ def test_without_a_name_every_sweep_has_a_line(sweep: Path) -> None:
     assert found[1] == json.loads(call("status", "tiny", "--json").stdout)
 
 
+@pytest.mark.slow
 def test_a_search_that_has_chosen_no_trial_yet_is_a_sweep(
     workplace: Path, small_npz: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_dry_run_tells_the_time_and_the_cost_left(sweep: Path) -> None:
     assert "--dry-run" in call("launch", "tiny.yaml", "--json").stderr
 
 
+@pytest.mark.slow
 def test_a_trial_that_leaves_the_file_is_kept_and_leaves_the_report(sweep: Path) -> None:
     train(sweep, 1)
     kept = read_manifest(sweep)[1].key

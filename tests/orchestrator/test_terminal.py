@@ -41,6 +41,7 @@ def assert_lines(text: str, count: int | None = None) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "shown"), NAMES.values(), ids=NAMES)
 def test_colorize_shows_the_names_of_pictures_as_text(here: Path, name: str, shown: str) -> None:
     folder = here / "hostile"

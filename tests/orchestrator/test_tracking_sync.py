@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gan.config import TrainConfig
 from gan.data.datasets import Dataset
 from orchestrator.driver.tracking_sync import Send, TrackingSync, send_trial
@@ -43,6 +45,7 @@ def tracker_in(directory: Path) -> SweepTracker:
     return tracker_of(f"sqlite:///{directory}/mlflow.db", "some", directory)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_finished_is_not_looked_at_again(trial: Path, tmp_path: Path) -> None:
     tracker, sweep = tracker_in(tmp_path), Sweep(trial)
     send = sending(sweep, TrialPhase.FINISHED)
@@ -57,6 +60,7 @@ def test_a_run_that_is_finished_is_not_looked_at_again(trial: Path, tmp_path: Pa
     assert only_run(tracker.client, "some").data.tags["colorsweep.index"] == "1"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_finished_is_looked_at_again_if_the_trial_was_trained_anew(
     trial: Path, tmp_path: Path, photos: Dataset
 ) -> None:
@@ -70,6 +74,7 @@ def test_a_run_that_is_finished_is_looked_at_again_if_the_trial_was_trained_anew
     assert logged(tracker.client, only_run(tracker.client, "some")) == made(trial)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_finished_is_told_of_more_steps(trial: Path, tmp_path: Path) -> None:
     tracker, sweep = tracker_in(tmp_path), Sweep(trial)
     sending(sweep, TrialPhase.FINISHED)(tracker)
@@ -78,6 +83,7 @@ def test_a_run_that_was_finished_is_told_of_more_steps(trial: Path, tmp_path: Pa
     assert only_run(tracker.client, "some").info.status == "RUNNING"
 
 
+@pytest.mark.slow
 def test_one_run_that_cannot_be_written_keeps_no_other_from_being_sent(
     trial: Path, tmp_path: Path
 ) -> None:

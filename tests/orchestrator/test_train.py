@@ -210,6 +210,7 @@ def test_a_trial_is_named_by_its_controls_and_what_else_is_set(flags: str, name:
 # Mistakes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -271,6 +272,7 @@ def test_gpu_ids_are_numbers_or_those_that_cuda_gives() -> None:
     assert values("--gpu-ids '0, 2'")["gpu_ids"] == "0,2"
 
 
+@pytest.mark.slow
 def test_gpu_ids_are_set_before_torch_is_imported(workplace: Path) -> None:
     script = """
 import os, sys

@@ -76,6 +76,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return runs
 
 
+@pytest.mark.slow
 def test_a_sweeps_nearest_finished_generator_is_fetched(runs: Path, tmp_path: Path) -> None:
     choice = by_targets(default_uri(runs), "hue", {"hue": 0.1}, tmp_path)
     assert choice.run.name == "hue=0.6"

@@ -50,6 +50,7 @@ def readme(report: Path) -> str:
     return (report / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_overview_is_of_the_trial_of_any_target(runs: Path, report: Path) -> None:
     image = np.asarray(Image.open(report / "images" / "overview.png").convert("RGB"))
     own, free = cut(sample(runs, SIDE_BY_SIDE[1])), cut(sample(runs, SIDE_BY_SIDE[0]))

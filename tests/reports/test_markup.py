@@ -73,6 +73,7 @@ def _counts(kind: str) -> bool:
     return kind != "text_special"  # an escaped character
 
 
+@pytest.mark.slow
 def test_markdown_has_the_structure_that_it_has_with_harmless_names(
     evil: dict[str, str], harmless: dict[str, str]
 ) -> None:

@@ -102,6 +102,7 @@ def assert_told(lines: list[str], odd: dict[str, str]) -> None:
         assert len(line) < 300
 
 
+@pytest.mark.slow
 def test_odd_runs_are_named_in_the_report_which_has_the_others(
     store: tuple[Path, dict[str, str]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -155,6 +156,7 @@ def test_the_count_of_a_launch_that_is_no_number_is_not_believed(
         assert "1 of 1 trials finished" in files_of(runs, "mine", tmp_path / "out")["index.html"]
 
 
+@pytest.mark.slow
 def test_a_metric_that_cannot_have_been_measured_is_absent(
     tracking_store: tuple[str, Path], tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ def launched(runs: Path, store: Path) -> SweepTracker:
     return tracker_of(f"sqlite:///{store}/mlflow.db", "hue", runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["here", "another machine"])
 def test_a_directory_owns_its_own_store_without_its_id(tmp_path: Path, place: str) -> None:
     before = launched(tmp_path, tmp_path)
@@ -29,6 +30,7 @@ def test_a_directory_owns_its_own_store_without_its_id(tmp_path: Path, place: st
     assert own.tags["colorsweep.owner"] == (tmp_path / "owner").read_text()
 
 
+@pytest.mark.slow
 def test_a_store_below_one_directory_that_another_uses_has_two_owners(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     launched(two, one)

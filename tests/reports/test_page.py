@@ -52,6 +52,7 @@ def readme(report: Path) -> str:
     return (report / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_but_itself(report: Path, page: Page) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
     for tag, attributes in page.tags:
@@ -192,6 +193,7 @@ def test_how_it_was_made_can_be_told_and_done_again(page: Page, readme: str) -> 
         assert commands == [train_command(trial.config, "mixed-again") for trial in TRIALS]
 
 
+@pytest.mark.slow
 def test_a_report_can_be_written_again(runs: Path, report: Path, tmp_path: Path) -> None:
     shutil.copytree(report, tmp_path, dirs_exist_ok=True)
     (tmp_path / "index.html").write_text("an older page")

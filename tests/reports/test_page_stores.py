@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -26,6 +27,7 @@ def any_target(*targets: float, **settings: Any) -> TrainConfig:
     return config(controls={"saturation": {"target": "any"}}, eval_targets=given, **settings)
 
 
+@pytest.mark.slow
 def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for seed in range(3):
@@ -43,6 +45,7 @@ def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
         assert "Pictures of 1 of 3 trials: of those that differ in their seed alone" in text
 
 
+@pytest.mark.slow
 def test_a_store_of_an_earlier_version_and_trials_under_way_are_shown_as_they_are(
     tmp_path: Path,
 ) -> None:
@@ -81,6 +84,7 @@ def test_a_store_of_an_earlier_version_and_trials_under_way_are_shown_as_they_ar
     assert [row["target"] for row in rows] == ["0.5", "", "", "0.9"]
 
 
+@pytest.mark.slow
 def test_trials_that_a_search_chose_do_not_hide_one_that_waits(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     tracker_of(default_uri(runs), "searched", runs).note_launch(Launched("", 3))
@@ -95,6 +99,7 @@ def test_trials_that_a_search_chose_do_not_hide_one_that_waits(tmp_path: Path) -
     assert "measured on 144 held-out images." in text
 
 
+@pytest.mark.slow
 def test_trials_without_control_are_compared_too(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for batch_size, beta1, seed in product((8, 16), (0.0, 0.5), (0, 1)):
@@ -111,6 +116,7 @@ def test_trials_without_control_are_compared_too(tmp_path: Path) -> None:
     assert "beta1 by batch_size (without control)" in text
 
 
+@pytest.mark.slow
 def test_trials_of_other_pictures_are_marked_with_a_note(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     measured = {"eval/mae": 0.1, "eval/saturation": 0.4, "eval/saturation_error": 0.1}
@@ -129,6 +135,7 @@ def test_trials_of_other_pictures_are_marked_with_a_note(tmp_path: Path) -> None
     assert [row["other_pictures"] for row in rows] == ["False", "True", "False"]
 
 
+@pytest.mark.slow
 def test_there_is_no_mark_where_all_have_the_same_pictures(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for target in (0.25, 0.5):

@@ -15,6 +15,7 @@ from tests.support.tracked_trials import only_run, sync
 from tests.support.trackers import tracker_of
 
 
+@pytest.mark.slow
 def test_of_a_trial_that_is_trained_on_only_the_last_evaluation_counts(
     tracker: SweepTracker, sweep: str, trial: Path
 ) -> None:
@@ -41,6 +42,7 @@ tracker_of(default_uri(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_may_make_a_store_at_once(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     both = [
@@ -68,6 +70,7 @@ def test_two_processes_may_make_a_store_at_once(tmp_path: Path) -> None:
     assert not [*tmp_path.glob(".mlflow*")], "nothing is left"
 
 
+@pytest.mark.slow
 def test_a_directory_may_have_both_kinds_of_quotes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trial: Path
 ) -> None:

@@ -35,6 +35,7 @@ from tests.support.tracked_trials import (
 )
 
 
+@pytest.mark.slow
 def test_a_trial_is_found_again_by_its_key(
     tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_trial_without_a_checkpoint_has_a_run_without_points(
     assert samples(tracker.client, run, 3) == {}
 
 
+@pytest.mark.slow
 def test_a_runs_status_follows_the_trials(
     tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:
@@ -171,6 +173,7 @@ def test_a_run_is_read_back_as_it_was_written(
     assert run.metrics == {name: points[-1][1] for name, points in made(trial).items()}
 
 
+@pytest.mark.slow
 def test_a_finished_trial_that_is_trained_further_goes_on_in_the_same_run(
     tracker: SweepTracker,
     tracking_store: tuple[str, Path],

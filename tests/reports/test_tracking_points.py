@@ -26,6 +26,7 @@ from tests.support.tracked_trials import (
 )
 
 
+@pytest.mark.slow
 def test_every_point_of_a_trial_arrives_once(
     tracker: SweepTracker, sweep: str, trial: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_history_longer_than_a_call_arrives_whole(
     assert sum(map(len, points.values())) == 3 * count
 
 
+@pytest.mark.slow
 def test_what_died_within_a_point_of_many_metrics_is_sent_again(
     tracker: SweepTracker,
     tracking_store: tuple[str, Path],
@@ -117,6 +119,7 @@ def test_what_died_within_a_point_of_many_metrics_is_sent_again(
     assert logged(tracker.client, only_run(tracker.client, sweep)) == made(trial)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pictures", ["others", "the same"])
 @pytest.mark.parametrize("same_tracker", [True, False])
 def test_a_trial_that_is_trained_anew_gets_a_run_of_its_own_points(
@@ -145,6 +148,7 @@ def test_a_trial_that_is_trained_anew_gets_a_run_of_its_own_points(
     assert (digests[0] == digests[1]) == (pictures == "the same")
 
 
+@pytest.mark.slow
 def test_a_trial_that_goes_on_from_an_older_checkpoint_keeps_its_run(
     tracker: SweepTracker,
     tracking_store: tuple[str, Path],
@@ -166,6 +170,7 @@ def test_a_trial_that_goes_on_from_an_older_checkpoint_keeps_its_run(
     assert [step for step, *_ in logged(tracker.client, run)["eval/mae"]] == [3, 6, 9, 12]
 
 
+@pytest.mark.slow
 def test_a_run_of_an_earlier_version_is_kept(
     tracker: SweepTracker,
     tracking_store: tuple[str, Path],

@@ -142,6 +142,7 @@ def test_the_best_suited_is_finished_and_the_most_natural_after_exact_control() 
     assert best_suited([run(), steered(0.5, 0.1)]) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "chosen"),
     [

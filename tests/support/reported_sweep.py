@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from gan.config import TrainConfig
@@ -118,13 +120,23 @@ def cut(png: bytes) -> dict[tuple[str, str], list[Pixels]]:
 
 @cache
 def mixed_runs(base: Path) -> Path:
-    """A store with a sweep, and the directories of its trials; made once a session.
+    """A store with a sweep, and the directories of its trials; made once for all workers of xdist.
 
     Args:
-        base: the session's directory.
+        base: the session's directory, that of a worker.
     """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    runs, made = base / "mixed runs", base / "mixed runs made"
+    with FileLock(base / "mixed runs.lock"):
+        if not made.exists():
+            _make_runs(runs)
+            made.touch()
+    return runs
+
+
+def _make_runs(runs: Path) -> None:
     photos = load(BASELINE)
-    runs = base / "mixed runs"
     tracker = tracker_of(default_uri(runs), "mixed", runs)
     tracker.note_launch(Launched("colorsweep launch mixed.yaml", len(TRIALS) + 2))
     tracker_of(default_uri(runs), "empty", runs)
@@ -155,7 +167,6 @@ def mixed_runs(base: Path) -> Path:
             phase=TrialPhase.RUNNING,
         )
     )
-    return runs
 
 
 @cache

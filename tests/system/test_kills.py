@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(300 + 10 * KILLS)
 
 @pytest.fixture(scope="module")
 def config(small_npz: Path) -> TrainConfig:
-    return small(small_npz, steps=15 * KILLS)
+    return small(small_npz, steps=15 * KILLS, fit="both")
 
 
 @pytest.fixture(scope="module")
