@@ -18,10 +18,11 @@ from gan.control import ControlName
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer
 from reports.compare import control_error
+from reports.generator_files import elsewhere, fetch_generator
 from reports.owner import Owner
 from reports.phase import TrialPhase, counted
 from reports.runs import TrialRun
-from reports.store import default_uri, fetch_generator, find_run, opened, read_sweep
+from reports.store import default_uri, find_run, opened, read_sweep
 
 Targets = Mapping[ControlName, float]
 """Target values by control name, each in the statistic's own unit."""
@@ -164,10 +165,12 @@ def _fetch(uri: str, runs: Sequence[TrialRun], into: Path) -> Choice:
     """Fetch the generator of the first trial for which the store has one.
 
     Raises:
-        UserError: the store has none.
+        UserError: the store has none, or it is damaged.
     """
     with opened(uri) as client:
         for run in runs:
             if (generator := fetch_generator(client, run, into)) is not None:
                 return Choice(run, generator)
-    raise UserError(f"{_listed(runs)}: no generator was stored ({runs[0].phase})")
+    first = runs[0]
+    more = f"; {elsewhere(first)}" if first.phase is TrialPhase.FINISHED else ""
+    raise UserError(f"{_listed(runs)}: no generator in the tracking store ({first.phase}){more}")

@@ -1,11 +1,13 @@
 """Sample grids as a report reads them, tolerating those of other versions."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from gan.evaluation import samples
 from reports.runs import TrialRun
@@ -26,6 +28,16 @@ class Seen:
     def find(self, kind: samples.Kind, run: TrialRun) -> Pixels | None:
         """Return a row of pictures (n, H, W, 3) of a trial or view; None if there is none."""
         return self.grid.find(kind, "" if kind in ("grayscale", "original") else label(run))
+
+
+def is_picture(png: bytes) -> bool:
+    """Whether a sample grid can be shown, of whatever version it is."""
+    try:
+        with Image.open(io.BytesIO(png)) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def newest(of_steps: Mapping[int, bytes]) -> bytes:

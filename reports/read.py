@@ -9,9 +9,10 @@ from gan.errors import UserError
 from reports import compare
 from reports.compare import in_order, recoloured_beside
 from reports.experiments import Client
+from reports.grids import is_picture
 from reports.image_table import STAGES
 from reports.runs import TrialRun
-from reports.store import Launched, curve, last_launch, read_sweep, samples
+from reports.store import Launched, Tell, curve, last_launch, read_sweep, samples
 from reports.views import at_targets, metric_of, middle, views
 
 MOST_SHOWN = 24
@@ -47,7 +48,7 @@ class Read:
     launches: dict[str, Launched]
     """Last launch of each sweep."""
     unusable: list[str]
-    """A line for each run that cannot be read and is left out."""
+    """A line for each run, or its pictures, that cannot be read and are left out."""
 
     def label(self, run: TrialRun) -> str:
         """Return a trial's name, preceded by its sweep if the report covers several."""
@@ -78,12 +79,12 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
     every = [v for sweep in sweeps for v in in_order(views([r for r in runs if r.sweep == sweep]))]
     best = compare.best_of_targets(every)
     shown = compare.shown_trials([run for run in runs if run.measured], best, MOST_SHOWN)
-    grids = {run.run_id: samples(client, run, STAGES + 1) for run in shown}
+    grids = {run.run_id: _grids(client, run, STAGES + 1, tell) for run in shown}
     measured = [view for view in every if view.measured]
     for view in (view for run in shown for view in at_targets(run)):
         beside = recoloured_beside(view, measured)
         if beside is not None and beside.run_id not in grids:
-            grids[beside.run_id] = samples(client, beside, 1)
+            grids[beside.run_id] = _grids(client, beside, 1, tell)
     curves = {
         run.run_id: {
             metric: curve(client, run, metric_of(middle(run), metric))
@@ -93,6 +94,17 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
     }
     launches = {sweep: last_launch(client, sweep) for sweep in sweeps}
     return Read(sweeps, runs, every, shown, best, grids, curves, launches, unusable)
+
+
+def _grids(client: Client, run: TrialRun, most: int, tell: Tell) -> dict[int, bytes]:
+    """Fetch sample grids of a trial by step; tell of those that are missing or damaged."""
+    found = samples(client, run, most)
+    sound = {step: png for step, png in found.items() if is_picture(png)}
+    for step in sorted(found.keys() - sound.keys()):
+        tell(f"{run.name}: left out its pictures of step {step}, which are damaged in the store")
+    if not found:
+        tell(f"{run.name}: has no pictures in the tracking store")
+    return sound
 
 
 def _metrics(run: TrialRun) -> list[str]:

@@ -42,8 +42,6 @@ TRIALS = f"{PREFIX}trials"
 """Tag of an experiment: the number of trials in that launch."""
 REPORT = f"{PREFIX}report"
 """Tag of the run that stores a sweep's report."""
-GENERATOR = "generator"
-"""Artifact of a finished trial: its weights and config."""
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
@@ -158,14 +156,14 @@ def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
         run: run of the trial.
         most: maximum number of grids.
     """
-    listed = (item.path for item in _artifacts(client, run, "samples"))
+    listed = (item.path for item in artifacts(client, run, "samples"))
     paths = sorted(path for path in listed if re.fullmatch(r"samples/step-\d+\.png", path))
     count = min(most, len(paths))
     # Split the grids into ``count`` equal parts and take the last of each.
     chosen = [paths[(i + 1) * len(paths) // count - 1] for i in range(count)]
     with tempfile.TemporaryDirectory() as directory:
         return {
-            checkpoint.step_of(path): _download(client, run, path, directory).read_bytes()
+            checkpoint.step_of(path): download(client, run, path, directory).read_bytes()
             for path in chosen
         }
 
@@ -216,28 +214,16 @@ def find_run(client: Client, run_id: str) -> TrialRun | None:
         raise
 
 
-def fetch_generator(client: Client, run: TrialRun, directory: Path) -> Path | None:
-    """Fetch a finished trial's generator into a directory.
-
-    Returns:
-        Directory with the generator and its config.json; None if the store has no generator.
-
-    Raises:
-        One of STORE_ERRORS: the store failed.
-    """
-    if not _artifacts(client, run, GENERATOR):
-        return None
-    return _download(client, run, GENERATOR, str(directory))
-
-
 # Both by URI: a run's recorded one may be out of date (``located``), and the client's own download
 # looks up the run and takes 15 times as long.
-def _artifacts(client: Client, run: TrialRun, path: str) -> list[FileInfo]:
+def artifacts(client: Client, run: TrialRun, path: str) -> list[FileInfo]:
+    """List the files of a run's artifact."""
     where = f"{run.artifacts}/{path}"
     return list_artifacts(artifact_uri=where, tracking_uri=client.tracking_uri)
 
 
-def _download(client: Client, run: TrialRun, path: str, directory: str) -> Path:
+def download(client: Client, run: TrialRun, path: str, directory: str) -> Path:
+    """Fetch an artifact of a run into a directory; return its path there."""
     where = f"{run.artifacts}/{path}"
     return Path(
         download_artifacts(artifact_uri=where, dst_path=directory, tracking_uri=client.tracking_uri)

@@ -20,11 +20,11 @@ from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.plain_text import first_line
 from reports.experiments import Claim, Client, claim_experiment, require_own
+from reports.generator_files import GENERATOR, with_sums
 from reports.phase import TrialPhase
 from reports.runs import LEFT_OUT, TrialRun, began_of, own_steps, params_of, tags_of
 from reports.store import (
     COMMAND,
-    GENERATOR,
     REPORT,
     STORE_ERRORS,
     TRIALS,
@@ -232,7 +232,7 @@ class SweepTracker:
             if sample.exists():
                 self.client.log_artifact(run.run_id, str(sample), "samples")
         if generator:
-            _send_files(self.client, run.run_id, generator, GENERATOR)
+            _send_files(self.client, run.run_id, with_sums(generator), GENERATOR)
 
 
 def log_report(client: Client, sweep: str, report: Mapping[str, bytes]) -> str:

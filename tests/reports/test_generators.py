@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def test_a_trial_that_is_not_there_or_has_no_generator_is_refused(
     uri = default_uri(runs)
     with pytest.raises(UserError, match=r"no trial 'red'; there are: baseline; hue=0.6; hue=0.1"):
         by_name(uri, "hue", "red", tmp_path)
-    with pytest.raises(UserError, match=r"hue=0.1: no generator was stored \(running\)"):
+    with pytest.raises(UserError, match=r"hue=0.1: no generator in the tracking store \(running\)$"):
         by_name(uri, "hue", "hue=0.1", tmp_path)
     for name in ("0" * 32, "no/where", ""):
         with pytest.raises(UserError, match="neither a file, a directory nor a trial's run"):
@@ -160,3 +161,30 @@ def test_a_run_that_is_no_trials_is_refused(runs: Path, tmp_path: Path) -> None:
 def test_runs_of_the_same_rank_keep_the_sweeps_order() -> None:
     first, second = (replace(run(steered(hue=0.5)), name=name) for name in ("z", "a"))
     assert nearest([first, second], {"hue": 0.5}) == [first, second]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "no config.json", "no SHA256SUMS", "none at all"])
+def test_a_generator_that_is_damaged_in_the_store_is_refused_in_one_line(
+    tmp_path: Path, damage: str
+) -> None:
+    runs = tmp_path / "runs"
+    key = steered(hue=0.6).key()
+    run_id = track(runs, "hue", "hue=0.6", steered(hue=0.6))
+    (stored,) = runs.glob(f"mlartifacts/**/{run_id}/artifacts/generator")
+    weights = stored / "generator.safetensors"
+    match damage.split():
+        case ["flipped"]:
+            content = bytearray(weights.read_bytes())
+            content[len(content) // 2] ^= 64
+            weights.write_bytes(content)
+            wanted = "hue=0.6: generator.safetensors of its generator is missing or damaged"
+        case ["no", name]:
+            (stored / name).unlink()
+            wanted = f"hue=0.6: {name} of its generator is missing or damaged"
+        case _:
+            shutil.rmtree(stored)
+            wanted = "hue=0.6: no generator in the tracking store (finished)"
+    with pytest.raises(UserError) as refused:
+        by_targets(default_uri(runs), "hue", {"hue": 0.6}, tmp_path / "fetched")
+    assert str(refused.value).startswith(wanted)
+    assert f"use --generator RUNS/sweeps/SWEEP/{key}" in str(refused.value)

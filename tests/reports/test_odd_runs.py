@@ -108,7 +108,7 @@ def test_odd_runs_are_named_in_the_report_which_has_the_others(
 ) -> None:
     runs, odd = store
     texts = files_of(runs, "mine", tmp_path / "out")
-    assert_told(caplog.messages, odd)
+    assert_told(caplog.messages, {**odd, SOUND.key(): "saturation=0.5: has no pictures"})
     for line in caplog.messages:
         assert line in texts["index.html"]
     for run_id in odd:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from reports.phase import TrialPhase
 from reports.store import Launched, default_uri
 from tests.support.reported_sweep import Page
 from tests.support.saved_generators import config, steered, track
+from tests.support.tracked_trials import sync
 from tests.support.trackers import tracker_of
 
 
@@ -142,3 +144,33 @@ def test_there_is_no_mark_where_all_have_the_same_pictures(tmp_path: Path) -> No
         track(runs, "same", f"saturation={target}", steered(saturation=target), digest="now")
     page = write_report(default_uri(runs), ["same"], tmp_path / "out")
     assert "†" not in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_pictures_that_are_damaged_in_the_store_are_named_and_left_out(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    tracker = tracker_of(default_uri(runs), "mine", runs)
+    sync(tracker, finished)
+    (stored,) = runs.glob("mlartifacts/**/artifacts/samples")
+    newest = stored / "step-00000006.png"
+    sound = newest.read_bytes()
+
+    def told() -> str:
+        caplog.clear()
+        write_report(default_uri(runs), ["mine"], out)
+        for name in ("index.html", "README.md"):
+            text = Page((out / name).read_text(encoding="utf-8")).text.replace("\\", "")
+            assert all(line in text for line in caplog.messages), name
+        (line,) = caplog.messages
+        return line
+
+    flipped = bytearray(sound)
+    flipped[len(sound) // 2] ^= 64
+    for content in (b"no picture " * 30, bytes(flipped)):
+        newest.write_bytes(content)
+        assert told().endswith("its pictures of step 6, which are damaged in the store")
+        assert content not in [file.read_bytes() for file in (out / "images").iterdir()]
+    shutil.rmtree(stored)
+    assert told().endswith("has no pictures in the tracking store")

@@ -58,6 +58,8 @@ def test_samples_and_generator_can_be_downloaded_and_used(
     run = only_run(tracker.client, sweep)
     found = artifacts(tracker.client, run)
     newest = trial / "checkpoints" / "step-00000006"
+    sums = found.pop("generator/SHA256SUMS").decode().splitlines()
+    assert [line.split("  ")[1] for line in sums] == ["config.json", "generator.safetensors"]
     assert found == {
         "samples/step-00000003.png": (trial / "samples" / "step-00000003.png").read_bytes(),
         "samples/step-00000006.png": (trial / "samples" / "step-00000006.png").read_bytes(),
