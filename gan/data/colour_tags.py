@@ -1,4 +1,8 @@
-"""Colour spaces that a file names in other ways than by an ICC profile, which libvips ignores."""
+"""Colour spaces that a file names in other ways than by an ICC profile, which libvips ignores.
+
+Precedence of a PNG's chunks: PNG specification, third edition, 4.3: cICP, iCCP, sRGB, then gAMA and
+cHRM.
+"""
 
 import re
 import struct
@@ -12,9 +16,10 @@ SRGB_POINTS = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
 POINT_TOLERANCE = 1_000
 GREY = (b"\0", b"\4")
 """PNG's types of colour without and with alpha."""
-# H.273: 1 is BT.709's, whose primaries are sRGB's; 2 unspecified; 6 is 1's curve; 13 is sRGB's.
-PRIMARIES = {1, 2}
-CURVES = {1, 2, 6, 13}
+# H.273: 1 is BT.709's, whose primaries are sRGB's; 6 is 1's curve; 13 is sRGB's.
+UNSPECIFIED = 2
+PRIMARIES = {1, UNSPECIFIED}
+CURVES = {1, UNSPECIFIED, 6, 13}
 HEAD = 65_536
 """Bytes of an AVIF file that are searched, from its start."""
 UNUSABLE_PROFILE = "its colour profile cannot be used"
@@ -30,8 +35,14 @@ def complaint_about(file: BinaryIO, *, profile: bool) -> str:
     file.seek(0)
     head = file.read(12)
     if head.startswith(PNG):
-        return "" if profile else _of_png(_chunks(file))
+        return _of_png(_chunks(file), profile)
     return _of_avif(file.read(HEAD)) if head[4:8] == b"ftyp" else ""
+
+
+def overrides_profile(file: BinaryIO) -> bool:
+    """Whether a file's ICC profile goes for nothing: a PNG's cICP chunk names the colour space."""
+    file.seek(0)
+    return file.read(len(PNG)) == PNG and _names_space(_chunks(file).get(b"cICP", b""))
 
 
 def _chunks(file: BinaryIO) -> dict[bytes, bytes]:
@@ -48,14 +59,17 @@ def _chunks(file: BinaryIO) -> dict[bytes, bytes]:
         at += 12 + length
 
 
-def _of_png(chunks: dict[bytes, bytes]) -> str:
+def _of_png(chunks: dict[bytes, bytes], profile: bool) -> str:
+    if len(cicp := chunks.get(b"cICP", b"")) == 4:
+        primaries, curve, matrix, full = cicp
+        full_rgb = full == 1 and matrix == 0
+        complaint = _of_code_points("cICP chunk", primaries, curve, full_rgb=full_rgb)
+        if complaint or _names_space(cicp):
+            return complaint
     grey = chunks.get(b"IHDR", b"")[9:10] in GREY
     if b"iCCP" in chunks and grey:  # one for RGB, often; no grey changes
         return ""
-    if len(cicp := chunks.get(b"cICP", b"")) == 4:
-        primaries, curve, _, full = cicp
-        return _of_code_points("cICP chunk", primaries, curve, full)
-    if b"sRGB" in chunks:
+    if profile or b"sRGB" in chunks:
         return ""
     if b"iCCP" in chunks:  # libpng has dropped it
         return UNUSABLE_PROFILE
@@ -70,6 +84,10 @@ def _of_png(chunks: dict[bytes, bytes]) -> str:
     return ""
 
 
+def _names_space(cicp: bytes) -> bool:
+    return len(cicp) == 4 and UNSPECIFIED not in cicp[:2]
+
+
 def _of_avif(head: bytes) -> str:
     if b"colrprof" in head or b"colrrICC" in head:
         return ""
@@ -79,10 +97,11 @@ def _of_avif(head: bytes) -> str:
     return ""
 
 
-def _of_code_points(tag: str, primaries: int, curve: int, full: int = 1) -> str:
-    if primaries in PRIMARIES and curve in CURVES and full:
+def _of_code_points(tag: str, primaries: int, curve: int, *, full_rgb: bool = True) -> str:
+    if primaries in PRIMARIES and curve in CURVES and full_rgb:
         return ""
-    return _shown(tag, f"primaries {primaries} and transfer {curve} of H.273")
+    kind = "" if full_rgb else ", not RGB of full range"
+    return _shown(tag, f"primaries {primaries} and transfer {curve} of H.273{kind}")
 
 
 def _shown(tag: str, space: str) -> str:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from gan.data.images import as_rgb, at_level, for_training, level_sides
-from gan.data.picture_file import FINGERPRINT_BYTES, Pixels, UnusablePicture, read_picture
+from gan.data.picture_file import Pixels, UnusablePicture, read_picture
+from gan.data.regular_file import FINGERPRINT_BYTES
 from gan.errors import UserError
 
 log = logging.getLogger(__name__)

@@ -41,9 +41,11 @@ def colorize_files(
         for job in progress.track(jobs, description="colorize"):
             try:
                 console.print(_colorize(colorizer, job, chosen.wanted, raw=raw))
-            except UserError as error:
+            except (UserError, MemoryError) as error:
                 failed += 1
-                print(f"Error: {plain(str(error))}", file=sys.stderr)
+                told = isinstance(error, UserError)
+                reason = str(error) if told else f"{job.picture}: does not fit in memory"
+                print(f"Error: {plain(reason)}", file=sys.stderr)
     return failed
 
 

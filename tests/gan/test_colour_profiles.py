@@ -1,4 +1,4 @@
-"""Pictures whose ICC profile cannot be used: a line each, instead of colours of another space."""
+"""Pictures whose ICC profile is not to be used: a line each, or the colours that go before it."""
 
 import zlib
 from pathlib import Path
@@ -8,9 +8,15 @@ import pytest
 import pyvips
 from PIL import ImageCms
 
-from gan.data.picture_file import UnusablePicture, decode_picture, read_header, read_picture
+from gan.data.picture_file import (
+    Pixels,
+    UnusablePicture,
+    decode_picture,
+    read_header,
+    read_picture,
+)
 from gan.data.profiles import is_usable
-from tests.support.picture_files import encoded, in_profile, scene, with_chunk
+from tests.support.picture_files import encoded, in_profile, scene, srgb_profile, with_chunk
 
 P3: bytes = pyvips.Image.new_from_buffer(in_profile("p3", ".jpg"), "").get("icc-profile-data")
 DAMAGED = {
@@ -57,6 +63,38 @@ def test_a_grey_picture_keeps_its_values_whatever_its_profile(
     np.testing.assert_array_equal(
         read_picture(tmp_path / "a").rgb(), decode_picture(without, "a").rgb()
     )
+
+
+def with_cicp(png: bytes, *code_points: int) -> bytes:
+    return with_chunk(png, b"cICP", *code_points, kind="B")
+
+
+@pytest.mark.parametrize("pixels", [scene(), scene()[..., 0]], ids=["RGB", "grey"])
+def test_a_pngs_code_points_of_another_space_are_refused_beside_a_profile_too(
+    tmp_path: Path, pixels: Pixels
+) -> None:
+    file = tmp_path / "a.png"
+    refused = r"^[^\n]*a\.png: its cICP chunk says primaries 12 and transfer 13 of H\.273; valid: "
+    for profile in (None, srgb_profile(), P3, P3[:-10]):
+        file.write_bytes(with_cicp(encoded(pixels, "PNG", icc_profile=profile), 12, 13, 0, 1))
+        with pytest.raises(UnusablePicture, match=refused):
+            read_picture(file)
+        with pytest.raises(UnusablePicture, match=refused):
+            read_header(str(file))
+
+
+@pytest.mark.parametrize("profile", [P3, DAMAGED["no primary colour"], P3[:-10]])
+def test_a_pngs_code_points_of_srgb_go_before_its_profile(profile: bytes) -> None:
+    png = encoded(scene(), "PNG", icc_profile=profile)
+    picture = decode_picture(with_cicp(png, 1, 13, 0, 1), "a")
+    np.testing.assert_array_equal(picture.samples, scene())
+
+
+def test_unspecified_code_points_leave_the_colours_to_the_profile() -> None:
+    png = in_profile("p3", ".png")
+    picture = decode_picture(with_cicp(png, 2, 2, 0, 1), "a")
+    np.testing.assert_array_equal(picture.samples, decode_picture(png, "a").samples)
+    assert np.abs(picture.samples.astype(int) - scene()).mean() < 1
 
 
 def test_words_of_a_comment_are_no_profile() -> None:

@@ -151,6 +151,7 @@ REFUSED = {
     "P3's primaries": (with_chunk(SRGB, b"cHRM", *P3_POINTS), "its cHRM chunk says other primary"),
     "P3": (with_chunk(SRGB, b"cICP", 12, 13, 0, 1, kind="B"), "primaries 12 and transfer 13 of"),
     "PQ": (with_chunk(SRGB, b"cICP", 9, 16, 0, 1, kind="B"), "its cICP chunk says primaries 9 and"),
+    "YCbCr": (with_chunk(SRGB, b"cICP", 1, 13, 1, 1, kind="B"), "of H.273, not RGB of full range;"),
     "PQ, AVIF": (with_nclx(9, 16), "its nclx box says primaries 9 and transfer 16 of H.273"),
     "HEIC": (HEIC, "is HEIC, which is not read; convert it to JPEG or AVIF"),
     "JPEG 2000": (encoded(scene(), "JPEG2000"), "it is no JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP"),
@@ -176,7 +177,6 @@ OBEYED = {
     "sRGB's code points": with_chunk(SRGB, b"cICP", 1, 13, 0, 1, kind="B"),
     "sRGB before gamma": with_chunk(with_chunk(SRGB, b"gAMA", 10**5), b"sRGB", 0, kind="B"),
     "profile before gamma": with_chunk(PROFILED, b"gAMA", 100_000),
-    "profile before code points": with_chunk(PROFILED, b"cICP", 12, 13, 0, 1, kind="B"),
 }
 
 
