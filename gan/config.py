@@ -132,7 +132,7 @@ class TrainConfig(Frozen):
     evaluate_every: int = Field(default=1000, ge=1)
     """Steps between two evaluations on the held-out images, each with a sample grid."""
     eval_images: int = Field(default=1000, ge=1)
-    """Held-out images that an evaluation uses, at most."""
+    """Crops of held-out images per evaluation; if all are just image_size, at most one of each."""
     eval_half: Literal["all", "first", "second"] = "all"
     """Half of the held-out images to evaluate on: choose settings on one, report the other."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -12,6 +12,12 @@ def is_plain_uri(uri: str) -> bool:
     return not set("%?") & set(uri)
 
 
+def file_of(uri: str) -> Path | None:
+    """Return the file of a SQLite store; None for another store."""
+    is_file = uri.startswith("sqlite:///") and is_plain_uri(uri)
+    return Path(uri.removeprefix("sqlite:///")) if is_file else None
+
+
 def make_store(file: Path) -> None:
     """Make an empty store in one move: MLflow's migrations suffer no second process, and no kill.
 

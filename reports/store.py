@@ -18,9 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from gan import checkpoint
 from gan.byte_names import require_utf8
 from gan.errors import UserError
-from gan.plain_text import AMBIGUOUS, first_line, is_ambiguous, masked, plain
+from gan.plain_text import AMBIGUOUS, is_ambiguous, plain
 from reports.experiments import Client, find, located, require, warn_of_another
-from reports.new_store import is_plain_uri, make_store
+from reports.new_store import file_of, is_plain_uri, make_store
 from reports.owner import Owner
 from reports.runs import (
     EVALUATED,
@@ -32,6 +32,7 @@ from reports.runs import (
     is_measured,
     of_tags,
 )
+from reports.unusable_store import unreadable, unusable
 
 STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """Errors raised by a tracking store that is absent or temporarily fails."""
@@ -86,10 +87,9 @@ def connect(uri: str, owner: Owner | None = None, *, to_read: bool = False) -> C
         to_read: whether it must exist already; otherwise a missing SQLite file is created.
 
     Raises:
-        UserError: nothing answers at the URI, or it is not a tracking store.
+        UserError: nothing answers at the URI, or it is no tracking store, or a damaged one.
     """
-    is_file = uri.startswith("sqlite:///") and is_plain_uri(uri)
-    file = Path(uri.removeprefix("sqlite:///")) if is_file else None
+    file = file_of(uri)
     try:
         if uri.startswith("http") and is_ambiguous(uri):
             raise ValueError(AMBIGUOUS)
@@ -100,12 +100,7 @@ def connect(uri: str, owner: Owner | None = None, *, to_read: bool = False) -> C
         client = Client(uri, owner)
         client.search_experiments(max_results=1)
     except (*STORE_ERRORS, ImportError, ValueError) as error:  # missing driver, bad URI
-        reason = AMBIGUOUS if is_ambiguous(uri) else first_line(error)
-        given = "MLFLOW_TRACKING_URI" if os.environ.get("MLFLOW_TRACKING_URI") else "--runs"
-        raise UserError(
-            f"{given}: no tracking store at {masked(uri)} ({reason}); valid: http(s)://HOST:PORT "
-            "of an MLflow server, sqlite:///FILE, or --runs DIR of a launched sweep"
-        ) from None
+        raise unusable(uri, error) from None
     return client
 
 
@@ -120,9 +115,7 @@ def opened(uri: str, owner: Owner | None = None) -> Iterator[Client]:
     try:
         yield client
     except STORE_ERRORS as error:
-        raise UserError(
-            f"MLFLOW_TRACKING_URI: {masked(uri)} cannot be read ({first_line(error)})"
-        ) from None
+        raise unreadable(uri, error) from None
 
 
 def read_sweep(

@@ -83,8 +83,8 @@ def bench(
     """
     say("the engine: first steps, evaluation, checkpoint")
     # Endless, as an evaluation at the end does more. Penalties act in every step, as in the plain
-    # loop.
-    endless = {"steps": 10**9, "epochs": None, "penalty_from_step": 0.0}
+    # loop. There are ``eval_images`` pictures to evaluate on, without a half that is left out.
+    endless = {"steps": 10**9, "epochs": None, "penalty_from_step": 0.0, "eval_half": "all"}
     config = config.model_copy(update=endless)
     pictures = _random_pictures(config)
     images = image_set_of_squares(pictures.numpy())

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from gan.config import TrainConfig
 from gan.data.datasets import Images
+from gan.data.identity import dataset_of
 from gan.data.images import ImageSet, as_rgb
 from gan.data.streaming import StreamedImages
+from gan.errors import UserError
 
 AHEAD = 3
 """Batches decoded ahead of use; a batch of 128 images of 256 px takes 25 MB."""
@@ -113,16 +115,28 @@ def held_out(images: Images, config: TrainConfig) -> tuple[Tensor, Tensor]:
         config: gives the size and number of the crops, and the half of the images to use.
 
     Returns:
-        (n, 3, image_size, image_size) float32 RGB in [0, 1], n at most ``eval_images``; and (n,)
-        on the CPU, the index of each crop's image.
+        (n, 3, image_size, image_size) float32 RGB in [0, 1], n as many as ``eval_images``, or if
+        all images are of just that size, at most one of each; and (n,) on the CPU, the index of
+        each crop's image.
 
     Raises:
-        UserError: a streamed picture cannot be read.
+        UserError: a streamed picture cannot be read, or the half is empty.
     """
-    count = len(images)
+    return fixed_crops(images, config, half_of(config, len(images)), config.eval_images)
+
+
+def half_of(config: TrainConfig, count: int) -> range:
+    """Return the indices of those of ``count`` held-out images that an evaluation uses.
+
+    Raises:
+        UserError: there are none.
+    """
     # The halves alternate, as neighbours in a folder are often alike.
     halves = {"all": range(count), "first": range(0, count, 2), "second": range(1, count, 2)}
-    return fixed_crops(images, config, halves[config.eval_half] or range(count), config.eval_images)
+    if not (half := halves[config.eval_half]):
+        where = dataset_of(config)
+        raise UserError(f"eval_half: the one held-out image of {where} has no second half")
+    return half
 
 
 def fixed_crops(

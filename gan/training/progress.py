@@ -24,3 +24,5 @@ class Progress:
     """Step of the newest evaluation, 0 before the first."""
     measuring: str = ""
     """Target being measured in the final evaluation, as in "3 of 9"; empty otherwise."""
+    evaluation_seconds: float = 0.0
+    """Time that the final evaluation has taken so far, not yet part of ``seconds``."""

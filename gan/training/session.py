@@ -37,6 +37,8 @@ class Session:
         """Time of the evaluation since the last step."""
         self._saved = self._shown = self._counted = time.monotonic()
         self._shown_step = 0
+        self._begun = False
+        """Whether time counts: not while a baseline's training is taken over and evaluated."""
 
     def __enter__(self) -> "Session":
         return self
@@ -49,6 +51,7 @@ class Session:
         self._saver.durable_step = self._shown_step = self._training.step
         self._on_progress(self._progress(0.0))
         self._saved = self._shown = self._counted = time.monotonic()
+        self._begun = True
 
     def evaluate(self) -> None:
         """Evaluate the generator and keep its sample grid.
@@ -63,8 +66,10 @@ class Session:
         def tell(done: int, count: int) -> None:
             if self._should_stop():
                 raise Stopped
-            if count > 1:
-                self._on_progress(replace(self._progress(0.0), measuring=f"{done + 1} of {count}"))
+            measuring = f"{done + 1} of {count}"
+            taken = time.monotonic() - began if self._begun else 0.0
+            progress = self._progress(0.0)
+            self._on_progress(replace(progress, measuring=measuring, evaluation_seconds=taken))
 
         file = checkpoint.sample_file(self._trial, training.step)
         sample = training.evaluate(tell)

@@ -35,7 +35,8 @@ class Trainer:
             trial: the trial's directory, for checkpoints and sample grids.
             baseline: directory of the trial without control, whose training a recoloured trial
                 shares; its newest checkpoint is used if further than the trial's own.
-            on_progress: called about once a second and after each evaluation and checkpoint.
+            on_progress: called about once a second, after each evaluation and checkpoint, and
+                before each target of the final evaluation.
             should_stop: polled about once a second and after each evaluation; if true, ``fit``
                 takes a checkpoint and returns. Also polled before each target of the final
                 evaluation; if true, ``fit`` returns with only the checkpoint before it.

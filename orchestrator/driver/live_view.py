@@ -106,16 +106,16 @@ class LiveView:
         self.rows[trial.key] = TrialRow(trial.name, trial.config)
 
     def update(self, event: TrialEvent) -> None:
-        """Update a row; outside a terminal, print new phases and new evaluations."""
+        """Update a row; outside a terminal, print new phases, and begun and ended evaluations."""
         row = self.rows[event.key]
-        before = row.phase, self._evaluation(row.metrics)
+        before = self._told(row)
         row.phase, row.reason = event.phase, event.reason
         if (progress := event.progress) is not None:
             row.step, row.total_steps = progress.step, progress.total_steps
             row.epoch, row.metrics = progress.epoch, progress.metrics
             row.images_per_second = progress.images_per_second
             row.measuring = progress.measuring
-        if not self.console.is_terminal and before != (row.phase, self._evaluation(row.metrics)):
+        if not self.console.is_terminal and before != self._told(row):
             self.console.print(self._line(row), soft_wrap=True)
 
     def say(self, line: str) -> None:
@@ -125,8 +125,10 @@ class LiveView:
             self.console.print(line, style="yellow", soft_wrap=True)
 
     @staticmethod
-    def _evaluation(metrics: dict[str, float]) -> dict[str, float]:
-        return {k: v for k, v in metrics.items() if k.startswith("eval/")}
+    def _told(row: TrialRow) -> tuple[TrialPhase, bool, dict[str, float]]:
+        """Return what a new line tells of, outside a terminal."""
+        evaluated = {k: v for k, v in row.metrics.items() if k.startswith("eval/")}
+        return row.phase, bool(row.measuring), evaluated
 
     def table(self) -> Table:
         """Return the table of trials, within 80 columns."""
@@ -175,6 +177,8 @@ class LiveView:
             parts.append("achieved " + row.achieved().replace("\n", ", "))
         if (left := row.seconds_left) is not None:
             parts.append(f"{duration(left)} left")
+        if row.measuring and row.phase is TrialPhase.RUNNING:
+            parts.append("evaluating")
         if row.reason:
             parts.append(row.reason)
         return "  ".join(parts)

@@ -39,6 +39,8 @@ class Attempt:
     total_steps: int | None = None
     counted: float = 0.0
     """Seconds on steps and evaluations, including lost ones."""
+    evaluating: float = 0.0
+    """Seconds of an evaluation under way, not part of ``counted``; lost if the process ends."""
     checkpoints: float = 0.0
     """Seconds that training waited for checkpoints."""
     ended: TrialPhase | None = None
@@ -74,6 +76,7 @@ class AttemptLog:
                 "step": progress.step,
                 "total_steps": progress.total_steps,
                 "counted": progress.seconds - self._before,
+                "evaluating": progress.evaluation_seconds,
                 "checkpoints": progress.checkpoint_seconds,
             }
         if not event.phase.is_active:
@@ -120,7 +123,8 @@ def wasted_steps(of: list[Attempt]) -> list[int]:
 def goodput(trials: list[list[Attempt]]) -> float | None:
     """Return the share of all attempts' worker time that went into steps that counted.
 
-    Repeated steps of killed attempts, checkpoints, starts and data loading do not count.
+    Repeated steps of killed attempts, checkpoints, starts and data loading do not count. The
+    evaluation under way of a last attempt does, until that ends.
     """
     whole = sum(attempt.seconds for of in trials for attempt in of)
     good = 0.0
@@ -128,6 +132,8 @@ def goodput(trials: list[list[Attempt]]) -> float | None:
         for attempt, wasted in zip(of, wasted_steps(of), strict=True):
             taken = attempt.step - attempt.from_step
             good += attempt.counted * (1 - wasted / taken if taken else 1)
+        if of and not of[-1].ended:
+            good += of[-1].evaluating
     return good / whole if whole else None
 
 

@@ -9,17 +9,19 @@ def check_datasets(trials: list[Trial], console: Console) -> dict[str, tuple[int
     """Load the trials' datasets; return their numbers of training and held-out images by key.
 
     Raises:
-        UserError: a dataset cannot be used.
+        UserError: a dataset cannot be used, or has no images in the half to evaluate on.
     """
     if not trials:
         return {}
     # torch takes seconds to import.
+    from gan.data.batches import half_of
     from gan.data.datasets import load
 
     counts: dict[str, tuple[int, int]] = {}
     skipped: set[str] = set()
     for trial in trials:
         dataset = load(trial.config)
+        half_of(trial.config, len(dataset.test))
         counts[trial.key] = len(dataset.train), len(dataset.test)
         skipped |= set(dataset.skipped)
     for line in sorted(skipped):

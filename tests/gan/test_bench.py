@@ -104,6 +104,13 @@ def test_a_measurement_is_of_the_config_given(measured: Bench) -> None:
 
 
 @pytest.mark.slow
+def test_a_half_to_evaluate_on_is_none_of_a_measurements_images() -> None:
+    fields = {"eval_images": 1, "eval_half": "second", "controls": {}}
+    config = TrainConfig.model_validate({"steps": 1, **TINY, **fields})
+    assert bench(config, CPU, rounds=1, seconds=0.01).target_ms > 0
+
+
+@pytest.mark.slow
 def test_controls_and_colour_maths_show_in_the_share_outside_the_networks(
     measured: Bench,
 ) -> None:

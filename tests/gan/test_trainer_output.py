@@ -185,9 +185,11 @@ def test_progress_tells_where_the_trial_is(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
-    seen: list[Progress] = []
+    heard: list[Progress] = []
     of = start(steps=12)
-    assert of.fit(tmp_path, on_progress=seen.append)
+    assert of.fit(tmp_path, on_progress=heard.append)
+    assert [(p.step, p.measuring) for p in heard if p.measuring] == [(12, "1 of 1")]
+    seen = [p for p in heard if not p.measuring]
     assert [p.step for p in seen] == list(range(13)), "the first before anything is trained"
     assert {p.total_steps for p in seen} == {12}
     # The checkpoint of step 10 is written meanwhile.

@@ -1,6 +1,7 @@
 import json
 import os
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,3 +84,19 @@ def test_goodput_is_time_in_steps_that_counted_over_time_on_workers() -> None:
     assert goodput([[KILLED, STOPPED], [LAST]]) == pytest.approx((60 + 40 + 300) / 500)
     assert goodput([[replace(KILLED, seen=1000.0)]]) is None
     assert goodput([]) is None
+
+
+def test_goodput_does_not_fall_while_an_evaluation_takes_minutes(tmp_path: Path) -> None:
+    now = time.time()
+    log = AttemptLog(tmp_path, now - 1000)
+    log.write(running_at(0, 0.0))
+    progress = Progress(400, 400, 1.0, 0.0, {}, 0, 100.0, 0.5, evaluation_seconds=850.0)
+    log.write(TrialEvent("key", TrialPhase.RUNNING, progress))
+    (running,) = attempts(tmp_path)
+    assert (running.counted, running.evaluating) == (100, 850)
+    assert goodput([[running]]) == pytest.approx(0.95, abs=0.01)
+    # It is lost if its process ends before it.
+    again = replace(running, started=now, seen=now + 1000, from_step=400, evaluating=0.0)
+    assert goodput([[running, again]]) == pytest.approx(0.1, abs=0.01)
+    log.write(TrialEvent("key", TrialPhase.STOPPED))
+    assert goodput([attempts(tmp_path)]) == pytest.approx(0.1, abs=0.01)

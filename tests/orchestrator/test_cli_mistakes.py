@@ -131,6 +131,20 @@ def test_a_folder_without_usable_pictures_is_refused_in_one_line(
     assert files(workplace) == before
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]], ids=["launch", "dry-run"])
+def test_one_held_out_image_has_no_second_half(workplace: Path, options: list[str]) -> None:
+    images = np.zeros((8, 32, 32, 3), np.uint8)
+    np.savez("x.npz", train=images, test=images[:1])
+    text = f"{TEXT[:-2]}, dataset: npz, dataset_path: x.npz, eval_half: "
+    Path("second.yaml").write_text(f"{text}second}}")
+    Path("first.yaml").write_text(f"{text}first}}")
+    before = files(workplace)
+    result = call("launch", "second.yaml", *options)
+    assert_refused(result, "eval_half: ", "dataset npz (x.npz)", "no second half")
+    assert files(workplace) == before
+    assert call("launch", "first.yaml", "--dry-run").exit_code == 0
+
+
 @pytest.mark.parametrize("kind", ["missing", "text", "keys", "floats", "small"])
 def test_a_bad_archive_is_refused_in_one_line(workplace: Path, kind: str) -> None:
     images = np.zeros((4, 32, 32, 3), np.uint8)

@@ -1,6 +1,7 @@
 """The live view's rows."""
 
 import io
+from typing import Any
 
 from rich.console import Console
 
@@ -61,3 +62,25 @@ def test_a_trial_past_its_last_step_says_what_it_measures() -> None:
     for width in (80, 120):
         assert "eval 3/9" in shown(width, measuring="3 of 9")
     assert "eval" not in shown(80, speed=20.0)
+
+
+def test_a_log_tells_once_when_the_last_evaluation_begins() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    view = LiveView(console)
+    view.add(Trial("seed=1", "key", TrainConfig(steps=40)))
+
+    def line(step: int, speed: float, **fields: Any) -> str:
+        """Return what the log says of another event."""
+        with console.capture() as captured:
+            progress = Progress(step, 40, step / 8, speed, {}, 0, 1.0, 0.0, **fields)
+            view.update(TrialEvent("key", TrialPhase.RUNNING, progress))
+        return captured.get().rstrip("\n")
+
+    assert line(20, 160.0).endswith("0:16 left")
+    begun = line(40, 0.0, measuring="1 of 9")
+    assert begun.endswith("step 40 of 40, epoch 5.0  evaluating")
+    assert "left" not in begun
+    assert line(40, 0.0, measuring="2 of 9") == ""
+    with console.capture() as captured:
+        view.update(TrialEvent("key", TrialPhase.STOPPED))
+    assert "evaluating" not in captured.get()

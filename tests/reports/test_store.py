@@ -1,12 +1,14 @@
 """What is read back from a tracking store."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from gan.errors import UserError
 from gan.evaluation.metric_names import EXACT_PREFIX
 from reports.experiments import sweeps
 from reports.store import connect, default_uri, read_sweep, samples
@@ -40,6 +42,24 @@ print("ready", flush=True)
 sys.stdin.readline()
 tracker_of(default_uri(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[1]))
 """
+
+
+def test_a_damaged_store_is_there_but_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    file = tmp_path / "mlflow.db"
+    with sqlite3.connect(file) as store:
+        store.execute("CREATE TABLE some (thing)")
+    store.close()
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    uri, reason = default_uri(tmp_path), r".* cannot be read \(.*malformed\)$"
+    with pytest.raises(UserError, match=f"^--runs: {uri}{reason}"):
+        connect(uri, to_read=True)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(UserError, match=f"^MLFLOW_TRACKING_URI: {uri}{reason}"):
+        connect(uri, to_read=True)
 
 
 @pytest.mark.slow
