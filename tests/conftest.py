@@ -35,19 +35,29 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that may take longest: at the end one would be waited for alone.
+    """Mark the tests of ``tests/system``, and put their files evenly among the others.
 
-    Those of ``tests/system`` are marked so.
+    They mostly wait, and the others compute. Those that may take longest come first: at the end one
+    would be waited for alone.
     """
-
-    def allowed(item: pytest.Item) -> float:
-        marker = item.get_closest_marker("timeout")
-        return marker.args[0] if marker else 0.0
-
-    items.sort(key=allowed, reverse=True)
+    files: dict[Path, list[pytest.Item]] = {}
     for item in items:
+        files.setdefault(item.path, []).append(item)
         if item.path.parent.name == "system":
             item.add_marker("system")
+    waiting = sorted(
+        (f for f in files if f.parent.name == "system"), key=lambda f: -_most(files[f])
+    )
+    computing = [file for file in files if file.parent.name != "system"]
+    order = {file: i / max(1, len(waiting)) for i, file in enumerate(waiting)}
+    order |= {file: (i + 0.5) / len(computing) for i, file in enumerate(computing)}
+    items.sort(key=lambda item: order[item.path])
+
+
+def _most(items: list[pytest.Item]) -> float:
+    """Return the longest time that one of the tests may take, in seconds."""
+    markers = (item.get_closest_marker("timeout") for item in items)
+    return max((marker.args[0] for marker in markers if marker), default=0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -133,7 +133,9 @@ def test_a_trial_that_is_not_there_or_has_no_generator_is_refused(
     uri = default_uri(runs)
     with pytest.raises(UserError, match=r"no trial 'red'; there are: baseline; hue=0.6; hue=0.1"):
         by_name(uri, "hue", "red", tmp_path)
-    with pytest.raises(UserError, match=r"hue=0.1: no generator in the tracking store \(running\)$"):
+    with pytest.raises(
+        UserError, match=r"hue=0.1: no generator in the tracking store \(running\)$"
+    ):
         by_name(uri, "hue", "hue=0.1", tmp_path)
     for name in ("0" * 32, "no/where", ""):
         with pytest.raises(UserError, match="neither a file, a directory nor a trial's run"):
