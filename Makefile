@@ -19,9 +19,8 @@ test: lint all-tests
 quick-tests: .venv/installed-dev
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow and not system"
 
-# Three at once: those of tests/system mostly wait.
 all-tests: .venv/installed-dev
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # 500 kills instead of the 20 of make test.
 kills: .venv/installed-dev
