@@ -173,7 +173,9 @@ def _sentence(verdict: Verdict, why: str) -> str:
         text += f"{len(near)} are equally near, {RIVAL} {among}among them ({_of_error(verdict)})"
     if natural is None:
         return f"{text}; naturalness was not measured."
-    said = f"most natural ({_of_naturalness(verdict, natural)})"
+    # JS compares colours wherever they are in a picture: it does not see noise or a lattice.
+    what = "most natural" if verdict.by_kid else "most natural in its mix of colours"
+    said = f"{what} ({_of_naturalness(verdict, natural)})"
     if near == [natural]:
         return f"{text} and {said}."
     return f"{text}; {natural.name} is {said}."

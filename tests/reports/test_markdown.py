@@ -85,7 +85,7 @@ def test_the_head_says_which_method_is_nearest_and_most_natural(
         assert f"most natural (KID {least('kid'):.0f} " in head
         assert "KID was not measured" not in page.text
     else:
-        assert f"most natural (JS {least('js_divergence'):.3f}" in head
+        assert f"most natural in its mix of colours (JS {least('js_divergence'):.3f}" in head
         assert "KID was not measured: " in page.text
 
 
