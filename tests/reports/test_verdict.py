@@ -78,7 +78,8 @@ def test_errors_that_are_written_alike_are_equal() -> None:
 
 def test_without_kid_the_divergence_of_colours_decides() -> None:
     table = of_any(0.1, js_divergence=0.02), rival(0.2, 40, js_divergence=0.13)
-    assert said(*table)[0].endswith("and most natural in its mix of colours (JS 0.020; rival 0.130).")
+    end = "and most natural in its mix of colours (JS 0.020; rival 0.130)."
+    assert said(*table)[0].endswith(end)
 
 
 def test_without_either_nothing_is_said_of_naturalness() -> None:
