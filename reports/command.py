@@ -5,6 +5,19 @@ import json
 from gan.config import TrainConfig
 from gan.control import Control, ControlName
 from gan.plain_text import command_line
+from reports.runs import TrialRun
+
+
+def as_trained(run: TrialRun) -> TrainConfig:
+    """Return a trial's config with the length that it was trained for.
+
+    A sweep may ask for fewer steps now; a trial that has more keeps them.
+    """
+    config = run.config
+    asked, taken = (config.steps, run.step) if config.epochs is None else (config.epochs, run.epoch)
+    if asked is None or taken <= asked:
+        return config
+    return config.model_copy(update={"steps": run.step, "epochs": None})
 
 
 def train_command(config: TrainConfig, sweep: str) -> str:

@@ -76,8 +76,8 @@ def write_report(
         Path of the page.
 
     Raises:
-        UserError: there is no such sweep, it has no trials, ``out`` cannot be written, or the
-            report is to be stored with another owner's sweep.
+        UserError: there is no such sweep, it has no trials, ``out`` cannot be written or has such
+            files that no report wrote, or the report is to be stored with another owner's sweep.
     """
     with opened(uri, owner) as client:
         if log:
@@ -85,6 +85,7 @@ def write_report(
                 require_own(client, sweep)
         read = read_report(client, sweeps, left_out=left_out)
     files = _render(read)
+    _require_no_other(out)
     try:
         (out / "images").mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
@@ -96,6 +97,16 @@ def write_report(
             for sweep in sweeps:
                 log_report(client, sweep, files)
     return out / "index.html"
+
+
+def _require_no_other(out: Path) -> None:
+    """Refuse a directory with files of the names of a report's that no report wrote."""
+    named = [name for name in ("README.md", "index.html") if (out / name).exists()]
+    if named and not (out / "rows.json").exists():
+        raise UserError(
+            f"--out: {out / named[0]} is not a report's, and would be replaced; name another"
+            " directory"
+        )
 
 
 def _render(read: Read) -> dict[str, bytes]:

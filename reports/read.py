@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from gan.data.identity import of_other_pictures
 from gan.errors import UserError
 from reports import compare
+from reports.command import as_trained
 from reports.compare import in_order, recoloured_beside
 from reports.experiments import Client
 from reports.grids import is_picture
@@ -17,6 +18,7 @@ from reports.views import at_targets, metric_of, middle, views
 
 MOST_SHOWN = 24
 """Maximum number of trials with pictures; the others are only in plots and tables."""
+MOST_NAMED = 5
 LOSSES = (
     ("loss/l1", "L1 term"),
     ("loss/distribution", "distribution term"),
@@ -47,8 +49,8 @@ class Read:
     """Curves by run id and metric; for an any-target trial, at its middle target."""
     launches: dict[str, Launched]
     """Last launch of each sweep."""
-    unusable: list[str]
-    """A line for each run, or its pictures, that cannot be read and are left out."""
+    warnings: list[str]
+    """Warnings: a line for each run, or its pictures, that cannot be read, and on lengths."""
 
     def label(self, run: TrialRun) -> str:
         """Return a trial's name, preceded by its sweep if the report covers several."""
@@ -62,11 +64,11 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
         UserError: there is no such sweep, or it has no trials.
     """
     runs: list[TrialRun] = []
-    unusable: list[str] = []
+    warnings: list[str] = []
 
     def tell(line: str) -> None:
         log.warning(line)
-        unusable.append(line)
+        warnings.append(line)
 
     for sweep in sweeps:
         found = read_sweep(client, sweep, left_out=left_out, tell=tell)
@@ -74,6 +76,10 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
             more = "" if left_out else " (--all shows trials that left its file, if there are any)"
             raise UserError(f"{sweep}: no trial has started yet{more}")
         runs += in_order(found)
+    if longer := [run for run in runs if as_trained(run) != run.config]:
+        names = ", ".join(f"{run.name} ({run.step} steps)" for run in longer[:MOST_NAMED])
+        more = f" and {len(longer) - MOST_NAMED} more" if len(longer) > MOST_NAMED else ""
+        tell(f"trained longer than the sweep asks now: {names}{more}; their numbers are of that")
     others = of_other_pictures([(run.config, run.dataset_digest) for run in runs])
     runs = [replace(run, other_pictures=o) for run, o in zip(runs, others, strict=True)]
     every = [v for sweep in sweeps for v in in_order(views([r for r in runs if r.sweep == sweep]))]
@@ -93,7 +99,7 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
         for run in shown
     }
     launches = {sweep: last_launch(client, sweep) for sweep in sweeps}
-    return Read(sweeps, runs, every, shown, best, grids, curves, launches, unusable)
+    return Read(sweeps, runs, every, shown, best, grids, curves, launches, warnings)
 
 
 def _grids(client: Client, run: TrialRun, most: int, tell: Tell) -> dict[int, bytes]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from gan.control import CONTROLS, TARGET_RANGES, Control, ControlName
 from gan.evaluation.metric_names import EXACT_PREFIX, label_of
 from gan.plain_text import no_formula
-from reports.command import train_command
+from reports.command import as_trained, train_command
 from reports.phase import TrialPhase
 from reports.runs import TrialRun, own_steps
 from reports.views import numbers
@@ -220,7 +220,7 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
             restarts=run.restarts,
             goodput=run.goodput,
             device=run.device,
-            command=train_command(origin.config, f"{run.sweep}-again"),
+            command=train_command(as_trained(origin), f"{run.sweep}-again"),
             achieved=metric(run, f"{name}", way),
             **{field: metric(run, f"{name}_{field}", way) for field in OF_CONTROL},
             **{field: metric(run, field, way) for field in OF_TRIAL},

@@ -8,6 +8,7 @@ picture and the result does not grow with them.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,9 +110,9 @@ class Colorizer:
             (H, W, 3), or (H, W, 4) with the picture's alpha; dtype and L are the picture's.
 
         Raises:
-            TypeError: the picture is not an array.
+            TypeError: the picture is not an array, or a target is no number.
             ValueError: the array is not such a picture, or a target is out of its range.
-            UserError: a target is missing.
+            UserError: a target is missing, or there is no such target.
         """
         picture = checked(picture)
         wanted = self.targets(targets or {})
@@ -127,10 +128,15 @@ class Colorizer:
         """Return the targets of a picture: those given, and the generator's own for the others.
 
         Raises:
+            TypeError: a target is no number.
             ValueError: a target is out of its range.
-            UserError: a target is missing.
+            UserError: a target is missing, or there is no such target.
         """
         for name, value in given.items():
+            if name not in TARGET_RANGES:
+                raise UserError(f"{name}: no such target; valid: {', '.join(TARGET_RANGES)}")
+            if not isinstance(value, Real):
+                raise TypeError(f"{name}: a target is a number, not {type(value).__name__}")
             require_inside(name, value, TARGET_RANGES[name])
         controls = self.config.controls.items()
         own = {name: control.wanted for name, control in controls if not control.is_any}

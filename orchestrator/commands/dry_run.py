@@ -133,7 +133,7 @@ def plan_launch(
         lost_to_a_preemption=CHECKPOINT_SECONDS,
         baselines=_baselines(spec, fixed),
         changes=[
-            *(changes(before, trials) if before else []),
+            *(changes(before, trials, states) if before else []),
             *other_pictures(trials, states),
             *cannot_go_on(kept_back(trials, states)),
         ],

@@ -175,6 +175,9 @@ def print_status(found: SweepStatus, console: Console) -> None:
     for row in found.trials:
         if row.reason:
             console.print(f"{row.name}: {row.reason}", style=row.phase.style, soft_wrap=True)
+        if row.total_steps and row.step > row.total_steps:
+            line = f"{row.name}: trained longer than its file asks, and kept so"
+            console.print(line, style="yellow", soft_wrap=True)
         if row.other_pictures:
             line = f"{row.name}: trained on other pictures than most trials of its dataset"
             console.print(line, style="yellow", soft_wrap=True)

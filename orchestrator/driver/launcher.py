@@ -95,7 +95,7 @@ def _launch(
     store.forget(key for key, state in states.items() if not state.phase.is_done)
     line = _counted((state.phase for state in states.values()), left)
     console.print(f"{spec.name}: {line}", soft_wrap=True)
-    for line in changes(before, trials) if before else ():
+    for line in changes(before, trials, states) if before else ():
         console.print(line, soft_wrap=True)
     states = compared(trials, states, digests_now(trials, states, store.directory))
     trains = left > 0 or any(state.is_to_train for state in states.values())

@@ -41,11 +41,15 @@ class Monitor:
 
     def starts_from(self, key: str, state: TrialState) -> None:
         """Show the state left by earlier launches; send it to tracking if the trial is done."""
-        row, self._before[key] = self.view.rows[key], state
-        row.phase, row.step, row.total_steps = state.phase, state.step, state.total_steps
-        row.epoch, row.metrics, row.reason = state.epoch, state.metrics, state.reason
+        self._before[key] = state
+        self._show(key, state)
         if state.phase.is_done:
             self._send(key, state.phase, state.reason)
+
+    def _show(self, key: str, state: TrialState) -> None:
+        row = self.view.rows[key]
+        row.phase, row.step, row.total_steps = state.phase, state.step, state.total_steps
+        row.epoch, row.metrics, row.reason = state.epoch, state.metrics, state.reason
 
     def on_event(self, event: TrialEvent) -> None:
         """Forward an event; the tracking store gets only new phases and checkpoints.
@@ -91,6 +95,9 @@ class Monitor:
     def end_as(self, key: str, state: TrialState) -> None:
         """Show a trial whose process is gone without a word."""
         phase = TrialPhase.DIED if state.phase.is_active else state.phase
+        shown = self.view.rows[key].phase
+        self._show(key, state)  # the last progress that it told of may be older
+        self.view.rows[key].phase = shown
         self.on_event(TrialEvent(key, phase, reason=state.reason))
         self._left.add(key)
 

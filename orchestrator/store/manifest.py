@@ -1,7 +1,7 @@
 """Manifest of a sweep: the trials of its last launch, kept in its directory."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.plain_text import cut
 from orchestrator.store.paths import MANIFEST, sweep_directory
+from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
 
@@ -85,8 +86,13 @@ def launched_sweeps(runs: Path) -> list[str]:
     return sorted(path.parent.name for path in (runs / "sweeps").glob(f"*/{MANIFEST}"))
 
 
-def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
-    """Describe the differences between two launches of a sweep in a few lines."""
+def changes(
+    before: Sequence[Trial], now: Sequence[Trial], states: Mapping[str, TrialState]
+) -> list[str]:
+    """Describe the differences between two launches of a sweep in a few lines.
+
+    Also names the trials that were trained longer than the file asks now; ``states`` are by key.
+    """
     old, new = {t.key: t for t in before}, {t.key: t for t in now}
     left_out = {t.name: t for t in before if t.key not in new}
     lasting = [(old[t.key], t) for t in now if t.key in old]
@@ -96,9 +102,13 @@ def changes(before: Sequence[Trial], now: Sequence[Trial]) -> list[str]:
     settings |= {line for pair in anew for line in _differences(*pair)}
     lines = [f"changed: {', '.join(sorted(settings))}"] if settings else []
     # A recoloured trial has no training of its own.
-    longer = [t for was, t in of_length if not (_is_shorter(was, t) or t.config.recolour)]
+    own = [(was, t) for was, t in of_length if not t.config.recolour]
+    longer = [t for was, t in own if not (_is_shorter(was, t) or states[t.key].phase.is_done)]
     if longer:
         lines.append(f"to go on where they ended: {names_of(longer)}")
+    kept = [t for t in now if not t.config.recolour and states[t.key].is_longer_than_asked]
+    if kept:
+        lines.append(f"trained longer than the file asks, and kept so: {names_of(kept)}")
     if again := [t for _, t in anew if not t.config.recolour]:
         by_length = all([] != _differences(*p) == _differences(*p, LENGTH) for p in anew)
         why = ", since their penalty starts at a share of the length" if by_length else ""

@@ -64,6 +64,11 @@ class TrialState:
         return TrialPhase.RUNNING if running else TrialPhase.DIED
 
     @property
+    def is_longer_than_asked(self) -> bool:
+        """Whether it has more steps than its config asks for now."""
+        return self.total_steps is not None and self.step > self.total_steps
+
+    @property
     def is_to_train(self) -> bool:
         """Whether a launch trains it: it is not done, and its pictures are still there."""
         return not (self.phase.is_done or self.other_pictures)

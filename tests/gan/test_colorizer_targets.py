@@ -141,3 +141,17 @@ def test_what_is_recoloured_to_any_target_needs_one_and_is_given_none() -> None:
     assert saturation(generate(photograph(), {"saturation": 0.4})) == pytest.approx(0.4, abs=0.005)
     plain = colorizer()(photograph())
     np.testing.assert_array_equal(generate(photograph(), {"saturation": 0.4}, raw=True), plain)
+
+
+def test_a_target_that_is_unknown_or_no_number_is_refused() -> None:
+    picture = photograph()
+    colorize = colorizer(controls={"saturation": {"target": "any"}})
+    given: Any = {"Saturation": 0.5}
+    with pytest.raises(UserError, match=r"Saturation: no such target; valid: .*saturation"):
+        colorize(picture, given)
+    for value in ("0.5", None, [0.5]):
+        given = {"saturation": value}
+        with pytest.raises(TypeError, match="saturation: a target is a number, not"):
+            colorize(picture, given)
+    one, other = (colorize(picture, {"saturation": x}) for x in (0.5, np.float64(0.5)))
+    np.testing.assert_array_equal(one, other)

@@ -5,6 +5,7 @@ import pytest
 
 from gan.errors import UserError
 from orchestrator.store.manifest import changes, read_manifest, write_manifest
+from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 
@@ -18,6 +19,11 @@ def trials(tmp_path: Path, text: str) -> list[Trial]:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     return expand(read_sweep(file))
+
+
+def told(before: list[Trial], now: list[Trial], step: int = 0, total: int = 20) -> list[str]:
+    """The changes, where each trial has taken so many steps."""
+    return changes(before, now, {t.key: TrialState(step=step, total_steps=total) for t in now})
 
 
 def test_the_trials_of_a_launch_are_read_back(tmp_path: Path) -> None:
@@ -73,13 +79,13 @@ def test_a_damaged_record_is_told_in_one_line(tmp_path: Path, content: str) -> N
 def test_what_an_edit_changes_is_said_in_a_few_lines(
     tmp_path: Path, edited: str, lines: list[str]
 ) -> None:
-    assert changes(trials(tmp_path, TEXT), trials(tmp_path, edited)) == lines
+    assert told(trials(tmp_path, TEXT), trials(tmp_path, edited)) == lines
 
 
 def test_where_a_penalty_begins_late_another_length_trains_anew(tmp_path: Path) -> None:
     text = TEXT.replace("penalty_from_step: 0", "penalty_from_step: 0.5") + "points: [{}]"
     edited = trials(tmp_path, text.replace("steps: 8", "steps: 20"))
-    assert changes(trials(tmp_path, text), edited) == [
+    assert told(trials(tmp_path, text), edited) == [
         "changed: steps 8 -> 20",
         "to go on where they ended: [baseline]",
         "to be trained anew, since their penalty starts at a share of the length: "
@@ -89,7 +95,7 @@ def test_where_a_penalty_begins_late_another_length_trains_anew(tmp_path: Path) 
 
 def test_a_trial_of_another_version_is_trained_anew(tmp_path: Path) -> None:
     now = trials(tmp_path, TEXT)[:1]
-    assert changes([replace(now[0], key="of another schema")], now) == [
+    assert told([replace(now[0], key="of another schema")], now) == [
         "to be trained anew: [saturation=0.25]; what they were is kept"
     ]
 
@@ -99,4 +105,17 @@ def test_a_setting_that_a_lasting_trial_does_not_look_at_is_no_change_of_its_len
 ) -> None:
     text = TEXT.replace("axes: {saturation: [0.25, 0.75]}", "")
     edited = text.replace("penalty_from_step: 0", "penalty_from_step: 0.5")
-    assert changes(trials(tmp_path, text), trials(tmp_path, edited)) == []
+    assert told(trials(tmp_path, text), trials(tmp_path, edited)) == []
+
+
+def test_a_trial_that_is_longer_than_the_file_asks_is_named_and_none_goes_on_that_is_done(
+    tmp_path: Path,
+) -> None:
+    short, long = (trials(tmp_path, TEXT.replace("8, b", f"{n}, b")) for n in (8, 20))
+    names = "[saturation=0.25], [saturation=0.75]"
+    assert told(long, short, step=20, total=8) == [
+        "changed: steps 20 -> 8",
+        f"trained longer than the file asks, and kept so: {names}",
+    ]
+    assert told(short, short, step=20, total=8)[0].startswith("trained longer")
+    assert told(short, long, step=20, total=20) == ["changed: steps 8 -> 20"]

@@ -147,7 +147,9 @@ def test_a_trial_that_fell_behind_while_it_was_stopped_is_pruned(
     late = trials[1]
     terms = pruning_terms(spec, late.config)
     write_marker(store.directory / late.key, PruneMarker(2, "mae", 0.2, 0.2, "asha", terms))
+    view.rows[late.key].step = 5  # a worker told of it, and it was lost
     _correct(spec, trials, store, monitor)
+    assert view.rows[late.key].step == 0
     assert tracking.close() == 0
     shown = {key: row.phase.value for key, row in view.rows.items()}
     assert shown == {found["key"]: found["phase"] for found in status().values()}

@@ -1,4 +1,5 @@
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ from gan.config import TrainConfig
 from gan.control import TARGET_RANGES
 from gan.presets import PRESETS
 from orchestrator.commands.train import config_of, train
-from reports.command import train_command
+from reports.command import as_trained, train_command
+from reports.phase import TrialPhase
+from reports.runs import TrialRun
 
 
 def understood(command: str) -> TrainConfig:
@@ -68,3 +71,14 @@ def test_the_command_can_say_every_setting() -> None:
     }
     config = TrainConfig.model_validate(PRESETS["parent"] | {"augment": False} | other)
     assert understood(train_command(config, "a sweep")) == config
+
+
+@pytest.mark.parametrize("length", [{"steps": 20}, {"epochs": 2.0}])
+@pytest.mark.parametrize(("step", "epoch"), [(10, 1.0), (20, 2.0), (30, 3.0)])
+def test_a_trial_that_is_longer_than_its_sweep_asks_is_trained_as_long_again(
+    length: dict[str, float], step: int, epoch: float
+) -> None:
+    config = TrainConfig.model_validate(length)
+    run = TrialRun("", "key", "", 0, "FINISHED", TrialPhase.FINISHED, "", config)
+    again = as_trained(replace(run, step=step, epoch=epoch))
+    assert again == (TrainConfig(steps=30) if step == 30 else config)

@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from gan import checkpoint
 from gan.config import TrainConfig
+from gan.errors import UserError
 from gan.evaluation.samples import SampleRow, draw
 from reports.page import write_report
 from reports.phase import TrialPhase
+from reports.runs import tags_of
 from reports.store import Launched, default_uri
 from tests.support.reported_sweep import Page
 from tests.support.saved_generators import config, steered, track
@@ -174,3 +177,36 @@ def test_pictures_that_are_damaged_in_the_store_are_named_and_left_out(
         assert content not in [file.read_bytes() for file in (out / "images").iterdir()]
     shutil.rmtree(stored)
     assert told().endswith("has no pictures in the tracking store")
+
+
+def test_a_report_names_trials_that_are_longer_than_their_sweep_asks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    track(runs, "mine", "long", steered(saturation=0.5), metrics={"eval/mae": 0.1})
+    tracker = tracker_of(default_uri(runs), "mine", runs)
+    (run,) = tracker.runs()
+    shorter = run.config.model_copy(update={"steps": 2})
+    tags = tags_of(replace(run, config=shorter))
+    for name, value in tags.items():
+        tracker.client.set_tag(run.run_id, name, value)
+    write_report(default_uri(runs), ["mine"], out)
+    line = "trained longer than the sweep asks now: long (6 steps); their numbers are of that"
+    assert line in caplog.messages
+    assert line in Page((out / "index.html").read_text()).text
+    (row,) = csv.DictReader((out / "rows.csv").open())
+    assert "--steps 6 " in row["command"]
+
+
+@pytest.mark.parametrize("name", ["README.md", "index.html"])
+def test_a_report_replaces_no_file_that_no_report_wrote(tmp_path: Path, name: str) -> None:
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    track(runs, "mine", "baseline", config())
+    out.mkdir()
+    (out / name).write_text("mine")
+    with pytest.raises(UserError, match=f"--out: .*/{name} is not a report's"):
+        write_report(default_uri(runs), ["mine"], out)
+    assert (out / name).read_text() == "mine"
+    (out / name).unlink()
+    for _ in range(2):
+        write_report(default_uri(runs), ["mine"], out)
