@@ -194,7 +194,7 @@ def test_a_report_names_trials_that_are_longer_than_their_sweep_asks(
     line = "trained longer than the sweep asks now: long (6 steps); their numbers are of that"
     assert line in caplog.messages
     assert line in Page((out / "index.html").read_text()).text
-    (row,) = csv.DictReader((out / "rows.csv").open())
+    (row,) = csv.DictReader((out / "rows.csv").read_text().splitlines())
     assert "--steps 6 " in row["command"]
 
 
