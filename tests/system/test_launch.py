@@ -190,7 +190,8 @@ def test_sample_grids_and_generator_are_in_the_run(story: Story) -> None:
     samples = {file.path for file in client.list_artifacts(run.info.run_id, "samples")}
     assert samples == {f"samples/step-{step:08}.png" for step in range(20, 241, 20)}
     generator = {file.path for file in client.list_artifacts(run.info.run_id, "generator")}
-    assert generator == {"generator/generator.safetensors", "generator/config.json"}
+    names = ("generator.safetensors", "config.json", "SHA256SUMS")
+    assert generator == {f"generator/{name}" for name in names}
 
 
 def test_a_finished_sweep_has_nothing_to_do(story: Story) -> None:

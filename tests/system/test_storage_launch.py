@@ -144,7 +144,8 @@ def test_sample_grids_and_generator_are_in_the_run(story: Story) -> None:
         samples = {file.path for file in client.list_artifacts(run.info.run_id, "samples")}
         assert samples == {f"samples/step-{step:08}.png" for step in range(20, 321, 20)}
         generator = {file.path for file in client.list_artifacts(run.info.run_id, "generator")}
-        assert generator == {"generator/generator.safetensors", "generator/config.json"}
+        names = ("generator.safetensors", "config.json", "SHA256SUMS")
+        assert generator == {f"generator/{name}" for name in names}
 
 
 def test_another_machine_tells_how_every_sweep_is_from_storage_alone(story: Story) -> None:

@@ -125,6 +125,7 @@ def test_a_server_gets_all_that_a_file_does(
     assert logged(remote.client, run) == made(trial)
     assert run.info.artifact_uri.startswith("mlflow-artifacts:")
     assert sorted(artifacts(remote.client, run)) == [
+        "generator/SHA256SUMS",
         "generator/config.json",
         "generator/generator.safetensors",
         "samples/step-00000003.png",
@@ -157,7 +158,7 @@ def test_what_a_server_missed_is_made_up_for(
     run = only_run(remote.client, sweep)
     assert logged(remote.client, run) == made(trial)
     assert run.info.status == "FINISHED"
-    assert len(artifacts(remote.client, run)) == 6
+    assert len(artifacts(remote.client, run)) == 7
 
 
 def test_nothing_is_asked_of_a_server_when_there_is_no_news(
@@ -191,7 +192,7 @@ def test_a_lost_answer_doubles_nothing_and_loses_nothing(
     assert logged(remote.client, run) == made(trial)
     assert run.info.status == "FINISHED"
     assert run.data.params["saturation.target"] == "0.5"
-    assert len(artifacts(remote.client, run)) == 4
+    assert len(artifacts(remote.client, run)) == 5
 
 
 def test_a_creation_that_the_client_itself_repeats_is_one_trial(
