@@ -43,8 +43,8 @@ def colorize_files(
                 console.print(_colorize(colorizer, job, chosen.wanted, raw=raw))
             except (UserError, MemoryError) as error:
                 failed += 1
-                told = isinstance(error, UserError)
-                reason = str(error) if told else f"{job.picture}: does not fit in memory"
+                no_room = f"{job.picture}: does not fit in memory"
+                reason = no_room if isinstance(error, MemoryError) else str(error)
                 print(f"Error: {plain(reason)}", file=sys.stderr)
     return failed
 
