@@ -18,6 +18,7 @@ from orchestrator.commands.launch import launch
 from orchestrator.commands.report import report
 from orchestrator.commands.status import status
 from orchestrator.commands.stop import stop
+from orchestrator.commands.submit import submit, submitted
 from orchestrator.commands.terminal import fail, keep_plain
 from orchestrator.commands.train import train
 from orchestrator.store.paths import Locations
@@ -92,7 +93,9 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     ctx.obj = Locations(runs, storage)
 
 
-for command in (launch, status, stop, report, colorize, export, train, bench):
+for command in (
+    *(launch, submit, submitted, status, stop, report, colorize, export, train, bench),
+):
     main.add_command(command)
 
 

@@ -22,13 +22,14 @@ from gan.evaluation.held_out import HeldOut
 from gan.evaluation.reference import Natural
 from gan.training import session
 from gan.training.trainer import Trainer
+from tests.support.ray_token import TOKEN
 from tests.support.streamed_images import noise
 from tests.support.trainings import Start, small
 
 pytest_plugins = ["tests.support.stores"]
 
 # Launches within pytest would set it too late: other tests have imported Ray, which reads it then.
-os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ |= TOKEN
 
 # One: on two busy cores, two threads that wait for each other took up to 20 times as long.
 torch.set_num_threads(1)

@@ -36,21 +36,29 @@ def launch(
     Exits with 1 if a trial is neither finished nor pruned, 2 on bad input.
     """
     spec = read_sweep(find_sweep(sweep))
-    trials = expand(spec)
     if dry_run:
-        _dry_run(locations, spec, trials, price, as_json)
+        _dry_run(locations, spec, expand(spec), price, as_json)
         return
     if price is not None or as_json:
         raise UserError("--price and --json go with --dry-run")
     command = command_line(["colorsweep", *map(masked, sys.argv[1:])])
+    run(spec, locations, command, again=locations.command("launch", str(spec.path)))
+
+
+def run(spec: SweepSpec, locations: Locations, command: str, again: str) -> None:
+    """Launch a sweep; exit with 1 if a trial is neither finished nor pruned.
+
+    ``command`` is the command line as typed, for the report, and ``again`` the one that goes on.
+    """
+    trials = expand(spec)
     try:
         from orchestrator.driver import launcher as driver
         from reports.store import default_uri
 
         uri = default_uri(locations.runs)
-        done = driver.launch(spec, trials, locations, uri, Screen(), command)
+        done = driver.launch(spec, trials, locations, uri, Screen(), command, again)
     except KeyboardInterrupt:  # before trials train, or for the second time
-        say(f"To go on: {locations.command('launch', str(spec.path))}")
+        say(f"To go on: {again}")
         raise
     if not done:
         sys.exit(1)

@@ -5,6 +5,7 @@ import json
 import click
 
 from gan.errors import UserError
+from orchestrator.commands.submit import job_server
 from orchestrator.commands.terminal import say
 from orchestrator.store.manifest import launched_trials
 from orchestrator.store.paths import Locations
@@ -16,19 +17,41 @@ from orchestrator.sweep.trials import Trial
 @click.command(short_help="Ask a running sweep or trial to stop.")
 @click.argument("sweep")
 @click.argument("trial", required=False)
+@click.option("--address", metavar="URL", help="Stop the job at this dashboard that runs SWEEP.")
 @click.option("--json", "as_json", is_flag=True, help="Print the trials that were asked as JSON.")
 @click.pass_obj
-def stop(locations: Locations, sweep: str, trial: str | None, as_json: bool) -> None:
+def stop(
+    locations: Locations, sweep: str, trial: str | None, address: str | None, as_json: bool
+) -> None:
     """Ask SWEEP, or one TRIAL of it (name or key), to checkpoint and stop.
 
-    This takes about a second, about five with --storage. Launch the sweep again to resume it.
+    This takes about a second, about five with --storage. Launch the sweep again to resume it. With
+    --address, the job of ``colorsweep submit`` that runs the sweep is stopped, from anywhere.
     """
-    asked = [found.name for found in ask_to_stop(locations, sweep, trial)]
+    if address is not None:
+        asked = [stop_job(locations, sweep, trial, address)]
+    else:
+        asked = [found.name for found in ask_to_stop(locations, sweep, trial)]
     if as_json:
         click.echo(json.dumps({"sweep": sweep, "asked": asked}))
     else:
         for name in asked or [f"{sweep}, which has no trial yet"]:
             say(f"asked to stop: {name}")
+
+
+def stop_job(locations: Locations, sweep: str, trial: str | None, address: str) -> str:
+    """Ask the job that runs a sweep to stop; return the job's id.
+
+    Raises:
+        UserError: no job runs it, or the cluster's job server does not answer.
+    """
+    if trial is not None:
+        raise UserError("--address: stops a whole sweep; a trial is stopped where its files are")
+    server = job_server(address)
+    if (job := server.running(sweep, locations)) is None:
+        raise UserError(f"{sweep}: no job of {address} runs it")
+    server.stop(job)
+    return f"{sweep}, job {job}"
 
 
 def ask_to_stop(locations: Locations, sweep: str, wanted: str | None) -> list[Trial]:

@@ -19,7 +19,7 @@ from orchestrator.driver.pictures import (
     kept_back,
     other_pictures,
 )
-from orchestrator.driver.ray_cluster import joins_cluster
+from orchestrator.driver.ray_cluster import find_cluster
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.manifest import changes, is_launched, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
@@ -42,11 +42,12 @@ def launch(
     uri: str,
     console: Console,
     command: str,
+    again: str,
 ) -> bool:
     """Train all unfinished trials; return whether every trial is finished or pruned.
 
-    ``trials`` are those that the file names, ``uri`` is the tracking store's, and ``command`` is
-    the command line as typed, for the report.
+    ``trials`` are those that the file names, ``uri`` is the tracking store's, ``command`` is the
+    command line as typed, for the report, and ``again`` the one that goes on.
 
     Raises:
         UserError: data, output, tracking store or resources are unusable; nothing has been started.
@@ -66,11 +67,11 @@ def launch(
     require_answer(uri, locations.runs)
     require_writable(store.directory)
     with store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
-        rename = f"rename {spec.path}, which names it, or launch a copy of another name"
+        rename = f"rename {spec.path.name}, which names it, or launch a copy of another name"
         claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
         tracker = SweepTracker(uri, spec.name, claim)
         view, kept, left = _launch(spec, trials, store, tracker, console, command)
-        return _say_summary(spec, view, kept, left, locations, console)
+        return _say_summary(spec, view, kept, left, locations, console, again)
 
 
 def _launch(
@@ -125,11 +126,11 @@ def _launch(
         if trains:
             if (reason := features_unavailable()) is not None:
                 console.print(f"KID        not measured: {reason}", soft_wrap=True)
-            joins = joins_cluster()
+            cluster = find_cluster()
             # Ray takes seconds to import; a launch with nothing to do skips it.
             from orchestrator.driver.ray_tune import train
 
-            train(spec, trials, states, left, store, monitor, console, joins=joins)
+            train(spec, trials, states, left, store, monitor, console, cluster)
     finally:
         unsent = tracking.close()
     if unsent:
@@ -151,6 +152,7 @@ def _say_summary(
     left: int,
     locations: Locations,
     console: Console,
+    again: str,
 ) -> bool:
     rows = list(view.rows.values())
     keys = {trial.key for trial in kept}
@@ -163,7 +165,6 @@ def _say_summary(
         console.print(line, style="red", soft_wrap=True)
     done = not left and all(row.phase.is_done for row in others)
     if not done:
-        again = locations.command("launch", str(spec.path))
         console.print(f"To go on: {again}", soft_wrap=True)
     elif not kept:
         console.print(f"Next: {locations.command('report', spec.name)}", soft_wrap=True)

@@ -92,6 +92,12 @@ class Monitor:
         """Whether a worker has told of a training that has not ended."""
         return any(row.phase is TrialPhase.RUNNING for row in [*self.view.rows.values()])
 
+    @property
+    def has_worker(self) -> bool:
+        """Whether a trial has a worker, which may be about to train."""
+        has = (TrialPhase.STARTING, TrialPhase.RUNNING)
+        return any(row.phase in has for row in [*self.view.rows.values()])
+
     def end_as(self, key: str, state: TrialState) -> None:
         """Show a trial whose process is gone without a word."""
         phase = TrialPhase.DIED if state.phase.is_active else state.phase

@@ -1,6 +1,7 @@
 """Session of Ray: a cluster that a launch joins, or its own."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from gan.errors import UserError
 from gan.plain_text import first_line
+from orchestrator.driver.ray_cluster import Cluster, forwarded_variables
 
 
 class _JobConfig(JobConfig):
@@ -21,20 +23,29 @@ class _JobConfig(JobConfig):
 
 
 @contextmanager
-def session(console: Console, *, joins: bool) -> Iterator[None]:
-    """Join the cluster of RAY_ADDRESS or of ``ray start``, or start Ray on this machine."""
-    console.print("Starting Ray and the workers takes half a minute or so ...")
+def session(console: Console, cluster: Cluster | None) -> Iterator[None]:
+    """Join a running cluster, or start Ray on this machine."""
+    if cluster is None:
+        console.print("Starting Ray and the workers takes half a minute or so ...")
+    else:
+        console.print(f"Cluster    {cluster}", soft_wrap=True)
+    # Within a Ray job, whose variables these are already.
+    os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
+    variables = {} if cluster is None else forwarded_variables()
     try:
         context = ray.init(
-            None if joins else "local",
+            "local" if cluster is None else cluster.address,
             job_config=_JobConfig(),
+            runtime_env={"env_vars": variables} if variables else None,
             logging_level=logging.CRITICAL,
             log_to_driver=False,
         )
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        if not joins:
+        if cluster is None:
             raise
-        raise UserError(f"Ray: the cluster cannot be joined ({first_line(error)})") from None
+        raise UserError(
+            f"Ray: the cluster at {cluster.address} cannot be joined ({first_line(error)})"
+        ) from None
     except Exception as error:  # Ray raises a plain Exception for this
         if "timed out during startup" not in str(error):
             raise
@@ -44,7 +55,13 @@ def session(console: Console, *, joins: bool) -> Iterator[None]:
     ray._private.worker.print_to_stdstream = lambda *_, **__: None
     try:
         if context.dashboard_url:
-            console.print(f"Dashboard  http://{context.dashboard_url}")
+            console.print(f"Dashboard  http://{context.dashboard_url}{_way_in()}", soft_wrap=True)
         yield
     finally:
         ray.shutdown()
+
+
+def _way_in() -> str:
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        return ""
+    return ", which asks for the token of: ray get-auth-token"

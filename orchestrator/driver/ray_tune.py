@@ -28,6 +28,7 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 from gan.checkpoint import persist
 from gan.errors import UserError
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.ray_cluster import Cluster
 from orchestrator.driver.ray_session import session
 from orchestrator.driver.ray_watch import watched
 from orchestrator.driver.scheduler import Pruner
@@ -40,6 +41,7 @@ from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.spec import Resources, SweepSpec
 from orchestrator.sweep.trials import Trial
+from orchestrator.worker.installed import installed
 from orchestrator.worker.run import TrialTask
 from orchestrator.worker.trainable import trainable
 from reports.phase import TrialPhase
@@ -58,28 +60,27 @@ def train(
     store: SweepStore,
     monitor: Monitor,
     console: Console,
-    *,
-    joins: bool,
+    cluster: Cluster | None,
 ) -> None:
     """Run trials in parallel on the cluster until all have ended, or Ray has.
 
     ``trials`` include those that a search has chosen so far, and ``to_suggest`` more are to be
-    chosen; ``states`` are by key, and trials that are done do not run. ``joins`` is whether to join
-    a running cluster, as ``joins_cluster`` found.
+    chosen; ``states`` are by key, and trials that are done do not run. ``cluster`` is the running
+    one to join, as ``find_cluster`` returned it.
 
     Raises:
-        UserError: the cluster lacks the resources of a single trial, or storage fails.
+        UserError: this machine lacks the resources of a single trial, or storage fails.
     """
     trials = [*trials]  # the search adds to them
-    with session(console, joins=joins):
-        share = _share(spec.resources)
+    with session(console, cluster):
+        share = _share(spec.resources, cluster, console)
         try:
             with monitor.view, graceful_stop(store.ask_to_stop_soon, monitor.view.say):
                 queue = _queue(spec, trials, states, to_suggest, store, share, monitor)
                 pruner = None
                 if spec.scheduler is not None:
                     pruner = Pruner(spec, trials, states, store.publish_soon)
-                _tune(spec, queue, pruner, store, share, monitor)
+                _tune(spec, queue, pruner, store, share, monitor, cluster)
         finally:
             store.forget_stop()
     _correct(spec, trials, store, monitor)
@@ -156,11 +157,14 @@ def _tune(
     store: SweepStore,
     share: dict[str, float],
     monitor: Monitor,
+    cluster: Cluster | None,
 ) -> None:
     scratch = tune_directory(store.directory)
     shutil.rmtree(scratch, ignore_errors=True)
+    # A Ray of this launch's own runs the same files.
+    expected = "" if cluster is None else installed()
     tuner = Tuner(
-        tune.with_resources(trainable(), share),
+        tune.with_resources(trainable(expected), share),
         tune_config=TuneConfig(
             search_alg=queue,
             num_samples=-1,  # until the queue returns FINISHED
@@ -177,7 +181,7 @@ def _tune(
         ),
     )
     try:
-        if reason := watched(tuner.fit, store.is_asked_to_stop, monitor):
+        if reason := watched(tuner.fit, store.is_asked_to_stop, monitor, cluster, share):
             monitor.view.say(f"{reason}; what is stored is kept.")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -196,8 +200,11 @@ def _correct(spec: SweepSpec, trials: list[Trial], store: SweepStore, monitor: M
             monitor.end_as(key, replace(state, is_locked=False))
 
 
-def _share(wanted: Resources) -> dict[str, float]:
-    """Return the CPUs and GPUs of a trial; by default a whole GPU if the cluster has one."""
+def _share(wanted: Resources, cluster: Cluster | None, console: Console) -> dict[str, float]:
+    """Return the CPUs and GPUs of a trial; by default a whole GPU if a node has one.
+
+    Larger nodes may still join a cluster, but not a Ray of this launch's own.
+    """
     known = ray.nodes()  # type: ignore[no-untyped-call]
     nodes = [node["Resources"] for node in known if node["Alive"]]
     gpus = wanted.gpus_per_trial
@@ -209,7 +216,10 @@ def _share(wanted: Resources) -> dict[str, float]:
     ):
         largest = max(node.get(kind, 0) for node in nodes)
         if share > largest:
-            raise UserError(f"resources.{name}: {share:g}, but the largest node has {largest:g}")
+            lacks = f"resources.{name}: {share:g}, but the largest node has {largest:g}"
+            if cluster is None:
+                raise UserError(lacks)
+            console.print(f"{lacks}; waiting for a larger one to join", style="yellow")
     return {"cpu": float(wanted.cpus_per_trial), "gpu": gpus}
 
 

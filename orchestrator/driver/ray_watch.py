@@ -1,14 +1,16 @@
 """Watch over Ray Tune, which waits for ever when Ray's processes have died."""
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
 
 import ray
 
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.ray_cluster import Cluster
 
 LOOK_SECONDS = 0.5
 NODE_PATIENCE = 20.0
@@ -17,15 +19,22 @@ PAUSE_ROUNDS = 10
 """Rounds of looking that one takes at least if this process itself was paused, as by Ctrl-Z."""
 STOP_PATIENCE = 10.0
 """Seconds after a stop request in which no process trains."""
+WAIT_SECONDS = 30.0
+"""Seconds without a worker after which the launch says what it waits for."""
 
 
 def watched(
-    fit: Callable[[], object], is_asked_to_stop: Callable[[], bool], monitor: Monitor
+    fit: Callable[[], object],
+    is_asked_to_stop: Callable[[], bool],
+    monitor: Monitor,
+    cluster: Cluster | None,
+    share: Mapping[str, float],
 ) -> str:
     """Run Tune's ``fit`` to its end, or as long as it can end; return why it cannot.
 
     It cannot when this launch's node of Ray is dead or Ray does not answer; and it need not when
-    nothing trains after a stop request, while Tune waits for a node or a worker.
+    nothing trains after a stop request, while Tune waits for a node or a worker. ``share`` has the
+    numbers of CPUs and GPUs that a trial waits for.
     """
     # Calls of Ray may never return, and the main thread has to stay free for signals.
     tuned: Future[object] = Future()
@@ -38,14 +47,22 @@ def watched(
             tuned.set_exception(error)
 
     threading.Thread(target=run, name="Tune", daemon=True).start()
-    now = active = time.monotonic()
+    now = active = has_worker = time.monotonic()
     try:
         while not wait([tuned], LOOK_SECONDS).done:
             before, now = now, time.monotonic()
             if now - before > PAUSE_ROUNDS * LOOK_SECONDS:
-                node.seen = active = now  # neither Ray nor a worker could have been heard
+                # Neither Ray nor a worker could have been heard.
+                node.answered = node.seen = active = has_worker = now
             if monitor.is_training or not is_asked_to_stop():
                 active = now
+            if monitor.has_worker:
+                has_worker = now
+            elif now > has_worker + WAIT_SECONDS:
+                has_worker = math.inf  # said once
+                node.before_next_look(lambda: monitor.view.say(_waits_for(share)))
+            if cluster is not None and now > node.answered + NODE_PATIENCE:
+                return f"The Ray cluster at {cluster.address} does not answer"
             if now > node.seen + NODE_PATIENCE:
                 return "Ray has died on this machine"
             if now > active + STOP_PATIENCE:
@@ -56,22 +73,43 @@ def watched(
     return ""
 
 
+def _waits_for(share: Mapping[str, float]) -> str:
+    """Return what a trial waits for, in words."""
+    has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+    kinds = [kind for kind in ("GPU", "CPU") if share[kind.lower()]]
+    kind = next((k for k in kinds if share[k.lower()] > free.get(k, 0)), kinds[-1])
+    wanted, all_of, left = share[kind.lower()], has.get(kind, 0), free.get(kind, 0)
+    line = f"waiting for {wanted:g} {kind}{'s' * (wanted != 1)}"
+    if not all_of:
+        return f"{line}; no node has one yet"
+    return f"{line}; {all_of - left:g} of {all_of:g} are in use by others"
+
+
 class _Node:
     """Thread that asks Ray whether this launch's node lives."""
 
     def __init__(self) -> None:
-        self.seen = time.monotonic()
-        """Time of Ray's last word that it does."""
+        self.answered = self.seen = time.monotonic()
+        """Times of Ray's last answer, and of its last word that the node lives."""
         self._id = ray.get_runtime_context().get_node_id()
+        self._next: list[Callable[[], None]] = []
         self._closing = threading.Event()
         threading.Thread(target=self._run, name="node", daemon=True).start()
+
+    def before_next_look(self, act: Callable[[], None]) -> None:
+        """Have this thread, which may wait for Ray for ever, do something once."""
+        self._next.append(act)
 
     def _run(self) -> None:
         while not self._closing.wait(LOOK_SECONDS):
             with suppress(Exception):  # whatever a Ray that is gone raises
+                while self._next:
+                    self._next.pop()()
                 nodes = ray.nodes()  # type: ignore[no-untyped-call]
+                self.answered = time.monotonic()
                 if any(node["Alive"] and node["NodeID"] == self._id for node in nodes):
-                    self.seen = time.monotonic()
+                    self.seen = self.answered
 
     def close(self) -> None:
         self._closing.set()

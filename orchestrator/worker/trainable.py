@@ -31,19 +31,25 @@ def _node_is_going() -> bool:
     return ray.get_runtime_context().get_node_id() in draining
 
 
-def trainable() -> Callable[[dict[str, Any]], None]:
+def trainable(expected: str = "") -> Callable[[dict[str, Any]], None]:
     """Return the function for Ray Tune, which imports ``run_trial`` on the worker.
 
-    Ray sends a function within a function whole. If the import fails there, the trial fails in one
-    line, with an event of plain values; of ``run_trial`` itself Ray would make a death of the
-    worker, and Tune would try again.
+    Ray sends a function within a function whole. If the import fails there, or the node has another
+    colorsweep than ``expected``, the trial fails in one line, with an event of plain values; of
+    ``run_trial`` itself Ray would make a death of the worker, and Tune would try again.
     """
 
     def train(config: dict[str, Any]) -> None:
+        reason = ""
         try:
+            from orchestrator.worker.installed import installed
             from orchestrator.worker.trainable import run_trial
+
+            if expected and (found := installed()) != expected:
+                reason = f"the node has colorsweep {found}, the launch {expected}; install the same"
         except Exception as error:  # a module of that name may do anything
             reason = f"the node cannot import colorsweep ({type(error).__name__}: {error})"
+        if reason:
             failed = {"phase": "failed", "progress": None, "reason": reason}
             tune.report({"event": SimpleNamespace(key=config["task"]["key"], **failed)})
         else:

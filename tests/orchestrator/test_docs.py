@@ -13,7 +13,7 @@ from tests.support import settings_table
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     [*REPOSITORY.glob("*.md"), *(REPOSITORY / d / "README.md" for d in ("gan", "orchestrator"))]
-    + [REPOSITORY / d / "README.md" for d in ("reports", "sweeps", "tests")]
+    + [REPOSITORY / d / "README.md" for d in ("orchestrator/deploy", "reports", "sweeps", "tests")]
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`|^    (\S[^\n]*)$", re.MULTILINE)
@@ -57,8 +57,8 @@ def test_commands_and_their_options_exist(file: Path) -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    for name in main.commands:
-        assert f"`colorsweep {name}" in text
+    for name, command in main.commands.items():
+        assert command.hidden or f"`colorsweep {name}" in text
 
 
 def test_the_table_of_settings_is_that_of_the_config() -> None:

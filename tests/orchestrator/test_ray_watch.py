@@ -16,13 +16,14 @@ node = {"Alive": sys.argv[1] == "lives", "NodeID": "this"}
 ray.nodes = lambda: [time.sleep(0.05) for _ in range(10)] and [node]  # an answer takes a while
 ray.get_runtime_context = lambda: types.SimpleNamespace(get_node_id=lambda: "this")
 ray_watch.LOOK_SECONDS, ray_watch.NODE_PATIENCE, ray_watch.STOP_PATIENCE = 0.05, 2.0, 2.0
-training = types.SimpleNamespace(is_training=False)
+training = types.SimpleNamespace(is_training=False, has_worker=True)
 
 def fit():
     print("begun", flush=True)
     time.sleep(6)
 
-print(ray_watch.watched(fit, lambda: sys.argv[2] == "stop", training) or "ended")
+stop = sys.argv[2] == "stop"
+print(ray_watch.watched(fit, lambda: stop, training, None, {"cpu": 1, "gpu": 0}) or "ended")
 """
 
 

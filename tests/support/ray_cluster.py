@@ -15,18 +15,19 @@ from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.core.generated.gcs_pb2 import GcsNodeInfo  # type: ignore[attr-defined]
 from ray.exceptions import RaySystemError, RpcError
 
+from tests.support.ray_token import TOKEN
 from tests.support.servers import free_port
 
-ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",
+ENVIRONMENT = TOKEN | {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
     "RAY_health_check_period_ms": "500",
 }
-"""Else Ray would keep a token in the home directory; the second undoes what a launch within pytest
-may have set; with the third a death is known in seconds instead of fifteen."""
+"""The second undoes what a launch within pytest may have set; with the third a death is known in
+seconds instead of fifteen."""
 TRIES = 5
 """Ray gives a node up that has not started in 30 s, which happens on a busy machine."""
-RAY = Path(sys.executable).with_name("ray")
+BIN = Path(sys.executable).parent
+RAY = BIN / "ray"
 
 
 def trains(process: psutil.Process) -> bool:
@@ -48,7 +49,12 @@ class Node:
     """What ``ray start --block`` starts."""
 
     def __init__(
-        self, name: str, log: Path, *options: str, hidden: Path | None = None, **environment: str
+        self,
+        name: str,
+        log: Path,
+        *options: str,
+        environment: dict[str, str],
+        hidden: Path | None = None,
     ) -> None:
         """Start it; the directory ``hidden`` is empty for it, as on a machine of its own."""
         self.name = name
@@ -92,19 +98,26 @@ class Node:
 class Cluster:
     """A head that trains nothing, and nodes that do."""
 
-    def __init__(self) -> None:
+    def __init__(self, dashboard_port: int | None = None, **environment: str) -> None:
+        """Start the head; ``environment`` is the nodes', in addition to ``ENVIRONMENT``."""
         # Ray's sockets are below it: their paths must be short.
         self._directory = tempfile.mkdtemp(prefix="cs", dir="/tmp")
         self._log = Path(self._directory) / "nodes.log"
         self.address = f"127.0.0.1:{free_port()}"
         self.nodes: list[Node] = []
+        # As of an activated environment.
+        self._environment = environment | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+        dashboard = ["--include-dashboard=false"]
+        if dashboard_port is not None:
+            dashboard = ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
         port = self.address.partition(":")[2]
         for _ in range(TRIES):
             self._head = Node(
                 "head",
                 self._log,
-                *("--head", "--port", port, "--num-cpus=0", "--include-dashboard=false"),
+                *("--head", "--port", port, "--num-cpus=0", *dashboard),
                 f"--temp-dir={self._directory}",
+                environment=self._environment,
             )
             while self._head.alive():
                 if self._known():
@@ -122,7 +135,9 @@ class Cluster:
     def _added(self, name: str, hidden: Path | None, environment: dict[str, str]) -> Node:
         for attempt in range(TRIES):
             options = ("--address", self.address, "--num-cpus=1", "--num-gpus=0")
-            node = Node(f"{name}.{attempt}", self._log, *options, hidden=hidden, **environment)
+            name_of_try = f"{name}.{attempt}"
+            its = self._environment | environment
+            node = Node(name_of_try, self._log, *options, hidden=hidden, environment=its)
             while node.alive():
                 if node.name in (self._known() or {}):
                     return node
@@ -156,6 +171,9 @@ class Cluster:
         command += ["--deadline-remaining-seconds", str(seconds)]
         environment = os.environ | ENVIRONMENT
         subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+
+    def kill_head(self) -> None:
+        self._head.kill()
 
     def kill(self) -> None:
         """All of it."""

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from orchestrator.driver import launcher
-from orchestrator.driver.ray_cluster import joins_cluster
+from orchestrator.driver.ray_cluster import find_cluster
 from tests.support.cli import tiny
 from tests.support.cli_flags import call
 from tests.support.servers import free_port
@@ -66,7 +66,7 @@ class TestLaunch:
         def interrupt() -> None:  # the signal itself may be ignored, as in a shell's background
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(launcher, "joins_cluster", interrupt)
+        monkeypatch.setattr(launcher, "find_cluster", interrupt)
         result = call("launch", "tiny.yaml")
         assert result.exit_code == 1
         assert result.stdout.splitlines()[-1] == "To go on: colorsweep launch tiny.yaml"
@@ -88,7 +88,7 @@ def test_a_ray_of_ones_own_wants_a_token_that_others_cannot_read(
 ) -> None:
     (tmp_path / ".ray").mkdir(mode=0o755)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert not joins_cluster()
+    assert find_cluster() is None
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert (tmp_path / ".ray").stat().st_mode & 0o777 == 0o700
     assert "RAY_AUTH_TOKEN" not in os.environ
@@ -100,7 +100,7 @@ def test_without_a_home_the_token_is_of_this_launch(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    assert not joins_cluster()
+    assert find_cluster() is None
     assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
 
 
@@ -108,5 +108,5 @@ def test_without_a_home_the_token_is_of_this_launch(
 def test_what_the_user_has_set_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    assert not joins_cluster()
+    assert find_cluster() is None
     assert os.environ["RAY_AUTH_MODE"] == "disabled"

@@ -1,6 +1,7 @@
 """Launches whose Ray dies, or has no node to train on: they end, and say how to go on."""
 
 import re
+import shutil
 import subprocess
 import time
 import urllib.error
@@ -25,6 +26,7 @@ from tests.support.ray_cluster import ENVIRONMENT, Cluster
 pytestmark = pytest.mark.timeout(600)
 
 SWEEP = f"{SETTINGS}  steps: 100000\n  saturation: 0.75\n"
+NO_PICTURES = shutil.ignore_patterns("photos", "example", "__pycache__")
 Address = tuple[str, int]
 
 
@@ -185,3 +187,23 @@ def test_a_node_that_cannot_import_our_packages_is_told_in_one_line(
     reason = "the node cannot import colorsweep (RuntimeError: it is broken)"
     assert f"saturation=0.75: {reason}" in result.stdout.splitlines()
     assert "restarting" not in result.stdout
+
+
+def test_a_node_with_another_colorsweep_is_told_in_one_line(
+    cluster: Cluster, sweep: Path, tmp_path: Path
+) -> None:
+    for name in ("gan", "orchestrator", "reports"):
+        shutil.copytree(Path(__file__).parents[2] / name, tmp_path / name, ignore=NO_PICTURES)
+    with (tmp_path / "gan" / "config.py").open("a") as file:
+        file.write("\n# edited\n")
+    for node in cluster.nodes:
+        if node.alive():
+            node.kill()
+    cluster.add(1, PYTHONPATH=str(tmp_path))
+    launch = Launch(tmp_path / "runs", sweep, RAY_ADDRESS=cluster.address, **ENVIRONMENT)
+    result = launch.end()
+    assert (result.returncode, result.stderr) == (1, "")
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("saturation=0.75: ")]
+    ours, theirs = re.findall(r"\([0-9a-f]{12}\)", line)
+    assert ours != theirs
+    assert "the node has colorsweep 0." in line

@@ -1,0 +1,113 @@
+"""Commands ``submit``, a launch as a job of a Ray cluster, and ``submitted``, within that job."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gan.errors import UserError
+from gan.plain_text import command_line, printable
+from orchestrator.commands.launch import run
+from orchestrator.commands.terminal import fail, say
+from orchestrator.store.paths import Locations
+from orchestrator.sweep.spec import find_sweep, read_sweep
+from orchestrator.sweep.trials import expand
+
+if TYPE_CHECKING:
+    from orchestrator.driver.ray_jobs import JobServer
+
+
+@click.command(short_help="Run or resume a sweep as a job of a Ray cluster.")
+@click.argument("sweep")
+@click.option(
+    "--address",
+    metavar="URL",
+    envvar="RAY_API_SERVER_ADDRESS",
+    show_envvar=True,
+    help="Dashboard of the cluster: http://HEAD:8265.",
+)
+@click.pass_obj
+def submit(locations: Locations, sweep: str, address: str | None) -> None:
+    """Run or resume the sweep in the file SWEEP as a job of the Ray cluster at --address.
+
+    The file travels in the job, and so do the variables MLFLOW_*, AWS_* and COLORSWEEP_* of this
+    environment; the dashboard shows them. Checkpoints need a place that all nodes share: --storage,
+    or the absolute path of --runs on a shared file system. Datasets are looked for on the nodes; a
+    relative path is one below the home directory there.
+
+    The job's output is followed here until it ends. Ctrl-C stops following, not the job.
+
+    Exits as the launch does: with 1 if a trial is neither finished nor pruned, 2 on bad input.
+    """
+    if address is None:
+        raise UserError("--address: is missing; it names the cluster's dashboard, http://HEAD:8265")
+    path = find_sweep(sweep)
+    spec = read_sweep(path)
+    expand(spec)  # bad input is told before a job starts
+    if locations.storage is None and not locations.runs.is_absolute():
+        raise UserError(
+            "submit: the job's nodes do not see this directory; give --storage s3://BUCKET/PREFIX, "
+            "or --runs with the absolute path of a directory that they share"
+        )
+    from orchestrator.driver.ray_jobs import Submitted
+
+    server = job_server(address)
+    if (job := server.running(spec.name, locations)) is not None:
+        follow = command_line(["ray", "job", "logs", "--follow", job, "--address", address])
+        raise UserError(f"{spec.name}: job {job} runs it already; to follow it: {follow}")
+    again = locations.command("submit", sweep, "--address", address)
+    file = Submitted(path.name, path.read_text(encoding="utf-8"), again)
+    job = server.submit(spec.name, file, locations)
+    say(f"Job        {job}")
+    hints = {
+        "Follow": command_line(["ray", "job", "logs", "--follow", job, "--address", address]),
+        "Status": locations.command("status", spec.name),
+        "Stop": locations.command("stop", spec.name, "--address", address),
+    }
+    try:
+        outcome = server.follow(job, _write)
+    except KeyboardInterrupt:
+        say("\nThe job goes on.")
+        for name, command in hints.items():
+            say(f"{name:<10} {command}")
+        return
+    if outcome.message:
+        fail(outcome.message)
+    sys.exit(outcome.exit_code)
+
+
+@click.command(hidden=True)
+@click.pass_obj
+def submitted(locations: Locations) -> None:
+    """Launch the sweep file of the job that this process is."""
+    from orchestrator.driver.ray_jobs import Submitted
+
+    if (file := Submitted.of_this_job()) is None:
+        raise UserError("submitted: is the command of a job; use colorsweep submit")
+    with tempfile.TemporaryDirectory(prefix="colorsweep-") as directory:
+        path = Path(directory) / file.name
+        path.write_text(file.text, encoding="utf-8")
+        run(read_sweep(path), locations, command=file.again, again=file.again)
+
+
+def job_server(address: str) -> "JobServer":
+    """Return the job server at an address.
+
+    Raises:
+        UserError: the address is no URL, nothing answers there, or it wants another token.
+    """
+    if not address.startswith(("http://", "https://")):
+        raise UserError(f"--address: {address!r} is no URL; the dashboard's is http://HEAD:8265")
+    from orchestrator.driver.ray_cluster import show_token
+
+    show_token()
+    from orchestrator.driver.ray_jobs import JobServer
+
+    return JobServer(address.rstrip("/"))
+
+
+def _write(chunk: str) -> None:
+    for line in chunk.splitlines(keepends=True):
+        click.echo(printable(line.rstrip("\n")), nl=line.endswith("\n"))

@@ -1,0 +1,184 @@
+"""Launches as jobs of a Ray cluster, through the job server of its dashboard."""
+
+import asyncio
+import base64
+import json
+import logging
+import os
+import re
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import aiohttp
+import requests
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+
+from gan.errors import UserError
+from gan.plain_text import cut, first_line, masked, plain
+from orchestrator.driver.ray_cluster import forwarded_variables
+from orchestrator.store.paths import Locations
+
+SUBMITTED = "COLORSWEEP_SUBMITTED"
+"""Variable of a job with the sweep file that travels in it."""
+LONGEST = 100_000
+"""Bytes of that variable; Linux allows 131,072 in all."""
+STOP_SECONDS = 900
+"""Time for checkpoints after a stop request; Ray's default kills a job after 3 seconds."""
+POLL_SECONDS = 0.5
+ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
+NOT_FOUND = 127
+"""Exit code of a shell for a command that is not there."""
+
+logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """Sweep file in a job."""
+
+    name: str
+    """Name of the file, which names the sweep."""
+    text: str
+    again: str
+    """Command line that submits it again."""
+
+    def packed(self) -> str:
+        """Return the value of the variable ``SUBMITTED``.
+
+        Raises:
+            UserError: the file is too large for it.
+        """
+        value = base64.b64encode(zlib.compress(json.dumps(asdict(self)).encode())).decode()
+        if len(value) > LONGEST:
+            raise UserError(f"{self.name}: is too large to travel in a job; launch it on the head")
+        return value
+
+    @classmethod
+    def of_this_job(cls) -> "Submitted | None":
+        """Return the sweep file of the job that this process belongs to, if any."""
+        if not (value := os.environ.get(SUBMITTED)):
+            return None
+        return cls(**json.loads(zlib.decompress(base64.b64decode(value))))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """End of a job."""
+
+    exit_code: int
+    message: str
+    """Reason in one line, where the job's log does not have it; else empty."""
+
+
+class JobServer:
+    """Job server of a cluster."""
+
+    def __init__(self, address: str) -> None:
+        """Connect to the dashboard at ``address``, http://HOST:PORT.
+
+        Raises:
+            UserError: nothing answers there, or it wants another token.
+        """
+        self.address = address
+        with self._errors():
+            self._client = JobSubmissionClient(address)
+
+    def running(self, sweep: str, locations: Locations) -> str | None:
+        """Return the id of the job that runs a sweep of these locations, if any.
+
+        Raises:
+            UserError: the server does not answer.
+        """
+        with self._errors():
+            jobs: list[JobDetails] = self._client.list_jobs()
+        wanted = _metadata(sweep, locations)
+        for job in jobs:
+            if job.status not in ENDED and wanted.items() <= (job.metadata or {}).items():
+                return str(job.submission_id)
+        return None
+
+    def submit(self, sweep: str, file: Submitted, locations: Locations) -> str:
+        """Submit the launch of a sweep, and return the job's id.
+
+        Raises:
+            UserError: the server does not answer, or the file is too large.
+        """
+        variables = forwarded_variables() | {
+            SUBMITTED: file.packed(),
+            "COLORSWEEP_RUNS": str(locations.runs),
+            "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS),
+        }
+        if locations.storage is not None:
+            variables["COLORSWEEP_STORAGE"] = locations.storage
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", sweep)
+        with self._errors():
+            job: str = self._client.submit_job(
+                # exec: else a stop request would end the shell before the launch.
+                entrypoint="exec colorsweep submitted",
+                submission_id=f"colorsweep-{name}-{secrets.token_hex(3)}",
+                metadata=_metadata(sweep, locations) | {"job_name": f"colorsweep {sweep}"},
+                runtime_env={"env_vars": variables},
+            )
+        return job
+
+    def follow(self, job: str, write: Callable[[str], None]) -> Outcome:
+        """Pass on a job's log until it has ended.
+
+        Raises:
+            UserError: the server does not answer any more; the job may go on.
+        """
+
+        async def tail() -> None:
+            async for chunk in self._client.tail_job_logs(job):
+                write(chunk)
+
+        with self._errors():
+            asyncio.run(tail())
+            while (info := self._client.get_job_info(job)).status not in ENDED:
+                time.sleep(POLL_SECONDS)
+        if info.driver_exit_code == NOT_FOUND:
+            reason = "the head's Ray does not find colorsweep: start it in the environment with it"
+            return Outcome(1, reason)
+        if info.status is JobStatus.STOPPED:
+            return Outcome(1, "the job was stopped")
+        if info.driver_exit_code is None:
+            reason = cut(plain(info.message or "no reason is known"), 200)
+            return Outcome(1, f"the job has died ({reason})")
+        return Outcome(info.driver_exit_code, "")
+
+    def stop(self, job: str) -> None:
+        """Ask a job to take checkpoints and stop.
+
+        Raises:
+            UserError: the server does not answer.
+        """
+        with self._errors():
+            self._client.stop_job(job)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except AuthenticationError:
+            raise UserError(
+                f"{self.address}: wants the cluster's token; on its head, `ray get-auth-token` "
+                "prints it; export RAY_AUTH_TOKEN=TOKEN here"
+            ) from None
+        except (
+            *(ConnectionError, RuntimeError, ValueError, aiohttp.ClientError),
+            requests.RequestException,
+        ) as error:
+            raise UserError(
+                f"{self.address}: no job server answers ({first_line(error)})"
+            ) from None
+
+
+def _metadata(sweep: str, locations: Locations) -> dict[str, str]:
+    """Return what names a sweep's jobs, here and on the dashboard."""
+    where = str(locations.runs) if locations.storage is None else masked(locations.storage)
+    return {"colorsweep.sweep": sweep, "colorsweep.store": where}
