@@ -69,7 +69,8 @@ def submit(locations: Locations, sweep: str, address: str | None) -> None:
     try:
         outcome = server.follow(job, _write)
     except KeyboardInterrupt:
-        say("\nThe job goes on.")
+        say("")  # after ^C
+        say("The job goes on.")
         for name, command in hints.items():
             say(f"{name:<10} {command}")
         return

@@ -29,6 +29,8 @@ LONGEST = 100_000
 """Bytes of that variable; Linux allows 131,072 in all."""
 STOP_SECONDS = 900
 """Time for checkpoints after a stop request; Ray's default kills a job after 3 seconds."""
+AGENT_SECONDS = 60.0
+"""Time for the agent of a head that was just started to be ready for jobs."""
 POLL_SECONDS = 0.5
 ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
 NOT_FOUND = 127
@@ -116,15 +118,22 @@ class JobServer:
         if locations.storage is not None:
             variables["COLORSWEEP_STORAGE"] = locations.storage
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", sweep)
+        until = time.monotonic() + AGENT_SECONDS
         with self._errors():
-            job: str = self._client.submit_job(
-                # exec: else a stop request would end the shell before the launch.
-                entrypoint="exec colorsweep submitted",
-                submission_id=f"colorsweep-{name}-{secrets.token_hex(3)}",
-                metadata=_metadata(sweep, locations) | {"job_name": f"colorsweep {sweep}"},
-                runtime_env={"env_vars": variables},
-            )
-        return job
+            while True:
+                try:
+                    job: str = self._client.submit_job(
+                        # exec: else a stop request would end the shell before the launch.
+                        entrypoint="exec colorsweep submitted",
+                        submission_id=f"colorsweep-{name}-{secrets.token_hex(3)}",
+                        metadata=_metadata(sweep, locations) | {"job_name": f"colorsweep {sweep}"},
+                        runtime_env={"env_vars": variables},
+                    )
+                    return job
+                except RuntimeError as error:
+                    if "No available agent" not in str(error) or time.monotonic() > until:
+                        raise
+                time.sleep(POLL_SECONDS)
 
     def follow(self, job: str, write: Callable[[str], None]) -> Outcome:
         """Pass on a job's log until it has ended.

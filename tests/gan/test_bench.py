@@ -11,6 +11,7 @@ import torch
 from gan.benchmark.benchmark import bench, choose_device
 from gan.benchmark.speed import Bench, Round, lines
 from gan.config import TrainConfig
+from gan.control import CONTROLS
 from gan.errors import UserError
 from gan.training.session import CHECKPOINT_SHARE
 
@@ -111,13 +112,13 @@ def test_a_half_to_evaluate_on_is_none_of_a_measurements_images() -> None:
 
 
 @pytest.mark.slow
-def test_controls_and_colour_maths_show_in_the_share_outside_the_networks(
-    measured: Bench,
-) -> None:
-    without = TrainConfig.model_validate({"steps": 1, **TINY, "controls": {}})
-    assert (
-        measured.outside["colours"] > bench(without, CPU, rounds=3, seconds=0.2).outside["colours"]
-    )
+def test_controls_and_colour_maths_show_in_the_share_outside_the_networks() -> None:
+    def share_of_colours(controls: dict[str, dict[str, float]]) -> float:
+        config = TrainConfig.model_validate({"steps": 1, **TINY, "controls": controls})
+        return bench(config, CPU, rounds=3, seconds=0.2).outside["colours"]
+
+    # Of all controls: the terms of two drown in the noise of a busy machine.
+    assert share_of_colours({name: {"target": 0.5} for name in CONTROLS}) > share_of_colours({})
 
 
 @pytest.mark.slow

@@ -61,6 +61,8 @@ class Node:
         mount = f'mount -t tmpfs none {hidden} && exec "$@"'
         within = [] if hidden is None else ["unshare", "-m", "sh", "-c", mount, "sh"]
         options += (f"--node-name={name}", "--node-ip-address=127.0.0.1")
+        # Jobs are started by the agent of the head; by default all agents have one port.
+        options += (f"--dashboard-agent-listen-port={free_port()}",)
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 [*within, RAY, "start", "--block", "--disable-usage-stats", *options],

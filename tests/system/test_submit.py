@@ -99,6 +99,7 @@ def story(jobs: Jobs, small_npz: Path, tmp_path_factory: pytest.TempPathFactory)
         time.sleep(0.5)
     state = state_of(trial, trained)
     (attempt,) = state.attempts
+    stopped_at = step_of(trained)
     again = jobs.run("submit", sweep)
     return Story(
         trial,
@@ -107,7 +108,7 @@ def story(jobs: Jobs, small_npz: Path, tmp_path_factory: pytest.TempPathFactory)
         job["metadata"],
         stopping,
         state.phase,
-        step_of(trained),
+        stopped_at,
         attempt.step,
         other_done,
         again,
