@@ -174,6 +174,11 @@ class Cluster:
         environment = os.environ | ENVIRONMENT
         subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
 
+    def gcs(self) -> psutil.Process:
+        """The GCS server's process."""
+        (found,) = (p for p in self._head.processes() if p.name() == "gcs_server")
+        return found
+
     def kill_head(self) -> None:
         self._head.kill()
 
