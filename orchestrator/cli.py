@@ -90,6 +90,10 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
         raise UserError(
             f"HOME: is not set, and user {os.getuid()} has no home; set it to a directory"
         ) from None
+    try:
+        Path.cwd()  # they ask for it, too
+    except FileNotFoundError:
+        raise UserError("the current directory was removed; change to another") from None
     ctx.obj = Locations(runs, storage)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gan.errors import UserError
 from gan.evaluation import samples
 from gan.plain_text import printable
 from reports import columns, compare, folds, tables, verdict, words
@@ -22,6 +21,7 @@ from reports.owner import Owner
 from reports.phase import TrialPhase
 from reports.plots import plots_of, slug
 from reports.read import Read, read_report
+from reports.report_files import write_files
 from reports.rows import Row, anchor, rows, to_csv, to_json
 from reports.runs import TrialRun
 from reports.store import opened
@@ -85,28 +85,12 @@ def write_report(
                 require_own(client, sweep)
         read = read_report(client, sweeps, left_out=left_out)
     files = _render(read)
-    _require_no_other(out)
-    try:
-        (out / "images").mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (out / name).write_bytes(content)
-    except OSError as error:
-        raise UserError(f"--out: cannot write to {out} ({error.strerror})") from None
+    write_files(out, files)
     if log:
         with opened(uri, owner) as client:
             for sweep in sweeps:
                 log_report(client, sweep, files)
     return out / "index.html"
-
-
-def _require_no_other(out: Path) -> None:
-    """Refuse a directory with files of the names of a report's that no report wrote."""
-    named = [name for name in ("README.md", "index.html") if (out / name).exists()]
-    if named and not (out / "rows.json").exists():
-        raise UserError(
-            f"--out: {out / named[0]} is not a report's, and would be replaced; name another"
-            " directory"
-        )
 
 
 def _render(read: Read) -> dict[str, bytes]:

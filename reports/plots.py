@@ -81,5 +81,5 @@ def _curves(read: Read) -> list[Plot]:
 
 
 def slug(name: str) -> str:
-    """Reduce a name to characters that are safe in file names."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+    """Reduce a name to characters that are safe in file names, 100 at most."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")[:100]

@@ -100,8 +100,8 @@ def parts_of(folder: Path) -> list[Path]:
 def picture_names(directory: str, below: str = "") -> Iterator[str]:
     """Yield the picture files of a directory and those below it, hidden ones aside.
 
-    Names are relative to the first directory, in the order of sorted ``Path`` objects. Links are
-    named, not followed: the reader of a picture tells of those that lead to none.
+    Names are relative to the first directory, in the order of sorted ``Path`` objects. Links
+    are named, those to folders too, and not followed: the reader tells of those without a picture.
 
     Raises:
         UserError: a directory cannot be read.
@@ -116,9 +116,10 @@ def picture_names(directory: str, below: str = "") -> Iterator[str]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from picture_names(entry.path, f"{below}{entry.name}/")
-        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and (  # noqa: PTH122
-            entry.is_symlink() or entry.is_file()
-        ):
+        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122
+            if entry.is_symlink() or entry.is_file():
+                yield below + entry.name
+        elif entry.is_symlink() and entry.is_dir():
             yield below + entry.name
 
 

@@ -17,11 +17,13 @@ def regular_file(file: str) -> Iterator[BinaryIO]:
     """Open a file for reading; links are followed.
 
     Raises:
-        UserError: the file cannot be read (missing, no permission, failing disk), or is a pipe, a
-            device or a socket, which might never end.
+        UserError: the file cannot be read (missing, no permission, failing disk), is a pipe, a
+            device or a socket, which might never end, or a link to a folder.
     """
     try:
         mode = os.stat(file).st_mode  # noqa: PTH116
+        if stat.S_ISDIR(mode) and os.path.islink(file):  # noqa: PTH114
+            raise UserError(f"{file}: is a link to a folder, which is not followed")
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # open() refuses a directory
             raise UserError(f"{file}: cannot be read (it is a pipe, a device or a socket)")
         with open(file, "rb") as opened:  # noqa: PTH123

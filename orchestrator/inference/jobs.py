@@ -54,11 +54,15 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
             )
         for name in names:
             picture = path / name if path.is_dir() else path
-            found.setdefault(picture.resolve(), Job(picture, where.output(picture, name)))
+            # A link to another picture has an output of its own, unless that is the picture.
+            same = picture.parent.resolve() / picture.name
+            key = picture.resolve() if where.in_place else same
+            found.setdefault(key, Job(picture, where.output(picture, name)))
+    pictures = {job.picture.resolve() for job in found.values()}
     jobs: dict[Path, Job] = {}
     for job in found.values():
         output = job.output.resolve()
-        if reason := _refusal(job, jobs.get(output), where, is_picture=output in found):
+        if reason := _refusal(job, jobs.get(output), where, is_picture=output in pictures):
             refused.append(f"{job.picture}: {reason}")
         else:
             jobs[output] = job

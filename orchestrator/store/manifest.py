@@ -106,6 +106,8 @@ def changes(
     longer = [t for was, t in own if not (_is_shorter(was, t) or states[t.key].phase.is_done)]
     if longer:
         lines.append(f"to go on where they ended: {names_of(longer)}")
+    if pruned := [t for t in now if t not in longer and states[t.key].was_pruned]:
+        lines.append(f"pruned on other terms, and to go on: {names_of(pruned)}")
     kept = [t for t in now if not t.config.recolour and states[t.key].is_longer_than_asked]
     if kept:
         lines.append(f"trained longer than the file asks, and kept so: {names_of(kept)}")

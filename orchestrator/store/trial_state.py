@@ -64,6 +64,12 @@ class TrialState:
         return TrialPhase.RUNNING if running else TrialPhase.DIED
 
     @property
+    def was_pruned(self) -> bool:
+        """Whether it was pruned on other terms than those of the file now, and is not done."""
+        last = self.attempts[-1].ended if self.attempts else None
+        return last is TrialPhase.PRUNED and not self.phase.is_done
+
+    @property
     def is_longer_than_asked(self) -> bool:
         """Whether it has more steps than its config asks for now."""
         return self.total_steps is not None and self.step > self.total_steps

@@ -26,11 +26,13 @@ def test_links_that_lead_to_no_file_are_named_and_left_out(tmp_path: Path) -> No
     }.items():
         (tmp_path / f"{name}.png").symlink_to(target)
     (tmp_path / "good.png").symlink_to("0.png")
+    (tmp_path / "folder").symlink_to(tmp_path)
     dataset = load(of_folder(tmp_path))
     told = dict(line.removeprefix(f"{tmp_path}/").split(": ", 1) for line in dataset.skipped)
     assert told == {
         "broken.png": "cannot be read (No such file or directory)",
         "device.png": NO_FILE,
+        "folder": "is a link to a folder, which is not followed",
         "itself.png": "cannot be read (Too many levels of symbolic links)",
         "pipe.png": NO_FILE,
     }

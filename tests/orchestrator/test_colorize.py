@@ -122,6 +122,32 @@ def test_a_link_that_is_coloured_in_place_stays_one(here: Path) -> None:
     np.testing.assert_array_equal(coloured("in/a.png"), Colorizer(vivid(TRIAL))(photograph()))
 
 
+def test_a_link_to_another_picture_of_the_folder_has_an_output_of_its_own(here: Path) -> None:
+    Path("in/Link.png").symlink_to("a.png")  # sorted before it
+    jobs, refused = plan_jobs([Path("in")], OutputOptions(out=Path("out")))
+    assert refused == []
+    written = ["out/Link.png", "out/a.png", "out/b.jpg", "out/below/a.png"]
+    assert [str(job.output) for job in jobs] == written
+    jobs, refused = plan_jobs([Path("in")], OutputOptions(in_place=True))
+    assert refused == []
+    assert [job.output.name for job in jobs] == ["a.png", "b.jpg", "a.png"]
+
+
+def test_a_link_to_a_folder_is_named_and_the_other_pictures_are_done(here: Path) -> None:
+    (here / "elsewhere").mkdir()
+    shutil.copy(PHOTOGRAPH, "elsewhere/c.jpg")
+    Path("in/linked").symlink_to(here / "elsewhere")
+    Path("in/itself").symlink_to(".")
+    result = call("colorize", "in", "--generator", "generator", "--out", "out")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "Error: in/itself: is a link to a folder, which is not followed",
+        "Error: in/linked: is a link to a folder, which is not followed",
+    ]
+    written = {str(p.relative_to("out")) for p in Path("out").rglob("*") if p.is_file()}
+    assert written == {"a.png", "b.jpg", "below/a.png"}
+
+
 def test_a_folder_can_be_coloured_into_one_that_it_lies_in(here: Path) -> None:
     for out in (Path(), Path("in").parent.resolve()):
         jobs, refused = plan_jobs([Path("in/below")], OutputOptions(out=out))

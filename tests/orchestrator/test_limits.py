@@ -88,6 +88,16 @@ def test_without_a_home_it_is_told_to_set_one(monkeypatch: pytest.MonkeyPatch) -
     assert call("status").exit_code == 0
 
 
+def test_in_a_directory_that_was_removed_it_is_told_to_change_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for command in (["status"], ["train", "--steps", "3"], ["colorize", "/x.png", "--run", "1"]):
+        assert_refused(call(*command), "the current directory was removed; change to another")
+
+
 def test_runs_in_a_directory_that_no_uri_can_name_are_refused_in_one_line() -> None:
     Path("tiny.yaml").write_text(TEXT)
     for name in ("100%41", "why?"):

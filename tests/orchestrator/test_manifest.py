@@ -4,10 +4,13 @@ from pathlib import Path
 import pytest
 
 from gan.errors import UserError
+from orchestrator.store.attempts import Attempt
 from orchestrator.store.manifest import changes, read_manifest, write_manifest
+from orchestrator.store.prune_marker import PruneMarker
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
+from reports.phase import TrialPhase
 
 TEXT = """
 settings: {steps: 8, batch_size: 8, penalty_from_step: 0}
@@ -119,3 +122,12 @@ def test_a_trial_that_is_longer_than_the_file_asks_is_named_and_none_goes_on_tha
     ]
     assert told(short, short, step=20, total=8)[0].startswith("trained longer")
     assert told(short, long, step=20, total=20) == ["changed: steps 8 -> 20"]
+
+
+def test_a_trial_that_other_terms_pruned_is_named_since_it_goes_on(tmp_path: Path) -> None:
+    now = trials(tmp_path, TEXT)
+    attempts = [Attempt("host", 1, 0.0, 1.0, ended=TrialPhase.PRUNED)]
+    unpruned = TrialState(step=4, total_steps=8, attempts=attempts)
+    marker = PruneMarker(4, "mae", 0.2, 0.2, "asha", {})
+    states = {now[0].key: unpruned, now[1].key: replace(unpruned, marker=marker)}
+    assert changes(now, now, states) == ["pruned on other terms, and to go on: [saturation=0.25]"]

@@ -1,5 +1,8 @@
 import io
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any, cast
 
@@ -196,3 +199,14 @@ def test_a_long_legend_is_below_its_plot_and_whole() -> None:
 def test_an_axis_has_room_for_its_numbers_and_its_name(value: float) -> None:
     plot = figures.curves("x", "error of hue", {0: ("a", [(10000, value), (78125, value / 2)])})
     assert edges(plot) == [(255, 255)] * 3
+
+
+def test_a_home_that_cannot_be_written_to_is_not_complained_of() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import reports.page"],
+        env=os.environ | {"MPLCONFIGDIR": "/proc/nowhere"},
+        stderr=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    assert done.stderr == ""

@@ -1,0 +1,71 @@
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gan.colour.statistics import STATISTICS
+from gan.errors import UserError
+from reports.plots import slug
+from reports.report_files import write_files
+
+FIRST = {
+    "index.html": b"first",
+    "README.md": b"![a](images/00-a.png)\n![b](images/01-b.png)\n",
+    "rows.json": b"[]",
+    "images/00-a.png": b"a",
+    "images/01-b.png": b"b",
+}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    found = (file for file in directory.rglob("*") if file.is_file())
+    return {str(file.relative_to(directory)): file.read_bytes() for file in found}
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Writes beyond so many bytes of a file fail, as on a full disk, in the middle of a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("large", ["index.html", "README.md", "images/01-b.png"])
+def test_a_report_that_cannot_be_written_whole_leaves_the_one_before(
+    tmp_path: Path, large: str
+) -> None:
+    write_files(tmp_path, FIRST)
+    second = dict.fromkeys(FIRST, b"second") | {large: b"x" * 10_000}
+    with (
+        files_of_at_most(5_000),
+        pytest.raises(UserError, match=r"--out: cannot write to .* \(File too large\)"),
+    ):
+        write_files(tmp_path, second)
+    assert contents(tmp_path) == FIRST
+    write_files(tmp_path, second)
+    assert contents(tmp_path) == second
+
+
+def test_pictures_that_only_the_report_before_had_go_and_files_of_others_stay(
+    tmp_path: Path,
+) -> None:
+    write_files(tmp_path, FIRST)
+    (tmp_path / "images" / "mine.png").write_bytes(b"mine")
+    (tmp_path / "notes.md").write_bytes(b"![mine](images/mine.png)")
+    second = {**FIRST, "README.md": b"![a](images/00-a.png)\n"}
+    del second["images/01-b.png"]
+    write_files(tmp_path, second)
+    others = {"images/mine.png": b"mine", "notes.md": b"![mine](images/mine.png)"}
+    assert contents(tmp_path) == second | others
+
+
+def test_the_longest_name_of_a_trial_makes_a_file_name(tmp_path: Path) -> None:
+    name = ", ".join(f"{control}.weight={i}.5" for i, control in enumerate(STATISTICS)) * 2
+    file = f"images/00-{slug(name)}.png"
+    write_files(tmp_path, FIRST | {file: b"c"})
+    assert contents(tmp_path)[file] == b"c"
