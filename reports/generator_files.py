@@ -1,6 +1,7 @@
 """Files of a finished trial's generator in the tracking store, with their checksums."""
 
 import hashlib
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def fetch_generator(client: Client, run: TrialRun, directory: Path) -> Path | No
     return fetched
 
 
+def recorded_digest(client: Client, run: TrialRun, name: str) -> str | None:
+    """Return the SHA-256 of a file of a trial's generator, as recorded in the store.
+
+    Returns:
+        None if the store has no generator, or no checksum of that file.
+
+    Raises:
+        One of STORE_ERRORS: the store failed.
+    """
+    if not any(Path(file.path).name == SUMS for file in artifacts(client, run, GENERATOR)):
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        lines = _lines(download(client, run, f"{GENERATOR}/{SUMS}", directory))
+    return next((digest for digest, of in lines if of == name), None)
+
+
 def elsewhere(run: TrialRun) -> str:
     """Return where a generator can be had that the tracking store lacks."""
     return f"use --generator RUNS/sweeps/SWEEP/{run.key} where its checkpoints are"
@@ -49,12 +66,8 @@ def elsewhere(run: TrialRun) -> str:
 
 def _damaged(directory: Path) -> str | None:
     """Return the name of the first file that is not as its checksum says."""
-    try:
-        lines = (directory / SUMS).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return SUMS
-    for line in lines:
-        digest, _, name = line.partition("  ")
+    lines = _lines(directory / SUMS)
+    for digest, name in lines:
         try:
             content = (directory / Path(name).name).read_bytes()
         except OSError:
@@ -62,3 +75,13 @@ def _damaged(directory: Path) -> str | None:
         if hashlib.sha256(content).hexdigest() != digest:
             return name
     return None if lines else SUMS
+
+
+def _lines(sums: Path) -> list[tuple[str, str]]:
+    """Return digest and name of each line; nothing if the file cannot be read."""
+    try:
+        lines = sums.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    parts = (line.partition("  ") for line in lines)
+    return [(digest, name) for digest, _, name in parts]

@@ -77,7 +77,7 @@ def by_name(uri: str, sweep: str, trial: str, into: Path, owner: Owner | None = 
     with opened(uri, owner) as client:
         runs = read_sweep(client, sweep, left_out=True)
     for run in runs:
-        if trial in (run.name, run.key, run.run_id):
+        if trial in (run.name, run.run_name, run.key, run.run_id):
             return _fetch(uri, [run], into)
     raise UserError(f"{sweep}: no trial {trial!r}; there are: {_listed(runs)}")
 

@@ -10,10 +10,12 @@ from reports import compare
 from reports.command import as_trained
 from reports.compare import in_order, recoloured_beside
 from reports.experiments import Client
+from reports.fetch import Points, fetch_all, samples
+from reports.fetch import curves as fetched_curves
 from reports.grids import is_picture
 from reports.image_table import STAGES
 from reports.runs import TrialRun
-from reports.store import Launched, Tell, curve, last_launch, read_sweep, samples
+from reports.store import Launched, Tell, last_launch, read_sweep
 from reports.views import at_targets, metric_of, middle, views
 
 MOST_SHOWN = 24
@@ -26,8 +28,6 @@ LOSSES = (
     ("loss/discriminator", "discriminator's loss"),
 )
 log = logging.getLogger(__name__)
-Points = list[tuple[int, float]]
-"""Pairs (step, value)."""
 
 
 @dataclass(frozen=True)
@@ -85,32 +85,43 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
     every = [v for sweep in sweeps for v in in_order(views([r for r in runs if r.sweep == sweep]))]
     best = compare.best_of_targets(every)
     shown = compare.shown_trials([run for run in runs if run.measured], best, MOST_SHOWN)
-    grids = {run.run_id: _grids(client, run, STAGES + 1, tell) for run in shown}
-    measured = [view for view in every if view.measured]
-    for view in (view for run in shown for view in at_targets(run)):
-        beside = recoloured_beside(view, measured)
-        if beside is not None and beside.run_id not in grids:
-            grids[beside.run_id] = _grids(client, beside, 1, tell)
-    curves = {
-        run.run_id: {
-            metric: curve(client, run, metric_of(middle(run), metric))
-            for metric in _metrics(middle(run))
-        }
-        for run in shown
-    }
-    launches = {sweep: last_launch(client, sweep) for sweep in sweeps}
+    grids = _grids(client, shown, [view for view in every if view.measured], tell)
+    curves = _curves(client, shown)
+    launched = fetch_all(lambda sweep: last_launch(client, sweep), sweeps)
+    launches = dict(zip(sweeps, launched, strict=True))
     return Read(sweeps, runs, every, shown, best, grids, curves, launches, warnings)
 
 
-def _grids(client: Client, run: TrialRun, most: int, tell: Tell) -> dict[int, bytes]:
-    """Fetch sample grids of a trial by step; tell of those that are missing or damaged."""
-    found = samples(client, run, most)
-    sound = {step: png for step, png in found.items() if is_picture(png)}
-    for step in sorted(found.keys() - sound.keys()):
-        tell(f"{run.name}: left out its pictures of step {step}, which are damaged in the store")
-    if not found:
-        tell(f"{run.name}: has no pictures in the tracking store")
-    return sound
+def _grids(
+    client: Client, shown: Sequence[TrialRun], measured: Sequence[TrialRun], tell: Tell
+) -> dict[str, dict[int, bytes]]:
+    """Fetch sample grids of the shown trials, and the newest of the recoloured ones beside them.
+
+    Tell of grids that are missing or damaged.
+    """
+    wanted = {run.run_id: (run, STAGES + 1) for run in shown}
+    for view in (view for run in shown for view in at_targets(run)):
+        if (beside := recoloured_beside(view, measured)) is not None:
+            wanted.setdefault(beside.run_id, (beside, 1))
+    grids = {}
+    for (run, _), found in zip(wanted.values(), samples(client, [*wanted.values()]), strict=True):
+        sound = {step: png for step, png in found.items() if is_picture(png)}
+        for step in sorted(found.keys() - sound.keys()):
+            damaged = f"its pictures of step {step}, which are damaged in the store"
+            tell(f"{run.name}: left out {damaged}")
+        if not found:
+            tell(f"{run.name}: has no pictures in the tracking store")
+        grids[run.run_id] = sound
+    return grids
+
+
+def _curves(client: Client, shown: Sequence[TrialRun]) -> dict[str, dict[str, Points]]:
+    wanted = [(run, metric) for run in shown for metric in _metrics(middle(run))]
+    names = [(run, metric_of(middle(run), metric)) for run, metric in wanted]
+    found: dict[str, dict[str, Points]] = {run.run_id: {} for run in shown}
+    for (run, metric), points in zip(wanted, fetched_curves(client, names), strict=True):
+        found[run.run_id][metric] = points
+    return found
 
 
 def _metrics(run: TrialRun) -> list[str]:

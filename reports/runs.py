@@ -44,6 +44,8 @@ class TrialRun:
     reason: str
     """Reason for a failure, or for being stopped by a scheduler; otherwise empty."""
     config: TrainConfig
+    run_name: str = ""
+    """Name of the MLflow run: the trial's, but what differs among the trials comes first."""
     step: int = 0
     total_steps: int = 0
     """0 before the first checkpoint."""
@@ -98,10 +100,10 @@ class TrialRun:
         """Whether its colorizations of held-out images were measured."""
         return "eval/mae" in self.metrics
 
-    def is_finished_as(self, name: str, index: int, config: TrainConfig) -> bool:
+    def is_finished_as(self, name: str, run_name: str, index: int, config: TrainConfig) -> bool:
         """Whether the run has all data of this finished trial: its status is written last."""
         return self.status == "FINISHED" and (
-            (self.name, self.index, self.config) == (name, index, config)
+            (self.name, self.run_name, self.index, self.config) == (name, run_name, index, config)
         )
 
     def is_of(self, trial: Mapping[str, Any]) -> bool:
@@ -134,6 +136,7 @@ def tags_of(run: TrialRun) -> dict[str, str]:
     """Return the tags that describe a trial."""
     fields = {
         "key": run.key,
+        "name": run.name,
         "index": run.index,
         "phase": run.phase,
         "reason": run.reason,
@@ -156,7 +159,7 @@ def tags_of(run: TrialRun) -> dict[str, str]:
 def of_tags(
     tags: Mapping[str, str],
     run_id: str,
-    name: str,
+    run_name: str,
     status: str,
     metrics: dict[str, float],
     artifacts: str,
@@ -166,7 +169,7 @@ def of_tags(
     Args:
         tags: tags of the run.
         run_id: id of the run in the store.
-        name: name of the run.
+        run_name: name of the run.
         status: status of the run.
         metrics: newest value of each metric; what cannot have been measured is left out.
         artifacts: URI of the run's artifacts.
@@ -191,7 +194,8 @@ def of_tags(
     return TrialRun(
         run_id=run_id,
         key=read("key", _word),
-        name=printable(name),
+        name=printable(tags.get(f"{PREFIX}name", run_name)),
+        run_name=run_name,
         index=read("index", lambda text: LEFT_OUT if text == str(LEFT_OUT) else _count(text)),
         status=status,
         phase=read("phase", TrialPhase) if phase in tags else _phase_of(tags, status),

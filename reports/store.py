@@ -15,7 +15,6 @@ from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from gan import checkpoint
 from gan.byte_names import require_utf8
 from gan.errors import UserError
 from gan.plain_text import AMBIGUOUS, is_ambiguous, plain
@@ -141,8 +140,8 @@ def read_sweep(
     return [run for run in found if run.index != LEFT_OUT] + (gone if left_out else [])
 
 
-def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
-    """Fetch sample grids (PNG) of a trial by step, spread over its training; the newest is last.
+def sample_paths(client: Client, run: TrialRun, most: int) -> list[str]:
+    """List sample grids of a trial in the store, spread over its training; the newest is last.
 
     Args:
         client: client of the store.
@@ -153,12 +152,13 @@ def samples(client: Client, run: TrialRun, most: int) -> dict[int, bytes]:
     paths = sorted(path for path in listed if re.fullmatch(r"samples/step-\d+\.png", path))
     count = min(most, len(paths))
     # Split the grids into ``count`` equal parts and take the last of each.
-    chosen = [paths[(i + 1) * len(paths) // count - 1] for i in range(count)]
+    return [paths[(i + 1) * len(paths) // count - 1] for i in range(count)]
+
+
+def sample(client: Client, run: TrialRun, path: str) -> bytes:
+    """Fetch a sample grid (PNG) that ``sample_paths`` listed."""
     with tempfile.TemporaryDirectory() as directory:
-        return {
-            checkpoint.step_of(path): download(client, run, path, directory).read_bytes()
-            for path in chosen
-        }
+        return download(client, run, path, directory).read_bytes()
 
 
 def curve(client: Client, run: TrialRun, metric: str) -> list[tuple[int, float]]:

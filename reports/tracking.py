@@ -22,6 +22,7 @@ from gan.plain_text import first_line
 from reports.experiments import Claim, Client, claim_experiment, require_own
 from reports.generator_files import GENERATOR, with_sums
 from reports.phase import TrialPhase
+from reports.provenance import commit_tags, dataset_input, source_tags
 from reports.runs import LEFT_OUT, TrialRun, began_of, own_steps, params_of, tags_of
 from reports.store import (
     COMMAND,
@@ -43,7 +44,7 @@ class RunUpdate:
 
     key: str
     name: str
-    """Name of the run, for the reader."""
+    """Name for people."""
     index: int
     """Position in the sweep."""
     config: TrainConfig
@@ -57,6 +58,8 @@ class RunUpdate:
     """Number of restarts after deaths."""
     goodput: float | None = None
     """Share of its time on workers that was spent on steps that counted."""
+    run_name: str = ""
+    """Name of the run in MLflow; that of the trial if empty."""
 
 
 class SweepTracker:
@@ -143,6 +146,7 @@ class SweepTracker:
         wanted = replace(
             before,
             name=update.name,
+            run_name=update.run_name or update.name,
             index=update.index,
             status=update.phase.run_status,
             phase=update.phase,
@@ -173,6 +177,8 @@ class SweepTracker:
         if newest is not None:
             generator = {name: newest.files[name] for name in exported}
             self._send_artifacts(before, history, generator, update.directory)
+            if wanted.dataset_digest != before.dataset_digest:
+                self.client.log_inputs(before.run_id, [dataset_input(update.config, trial)])
         *others, last = _chunks(history)
         for chunk in others:
             self.client.log_batch(before.run_id, metrics=chunk)
@@ -184,11 +190,16 @@ class SweepTracker:
             params=[Param(name, value) for name, value in params],
             tags=_tags(wanted),
         )
-        if wanted.name != before.name:
-            self.client.update_run(before.run_id, name=wanted.name)
+        if wanted.run_name != before.run_name:
+            self.client.update_run(before.run_id, name=wanted.run_name)
         if wanted.status != before.status:
             self._set_status(wanted)
         self._runs[update.key] = wanted
+
+    def log_samples(self, key: str, samples: list[dict[str, Any]]) -> None:
+        """Log samples of a trial's node, with ``time``, ``step`` and ``metrics``, to its run."""
+        for chunk in _chunks(samples):
+            self.client.log_batch(self._runs[key].run_id, metrics=chunk)
 
     def _set_status(self, run: TrialRun) -> None:
         if run.status in ("RUNNING", "SCHEDULED"):
@@ -204,13 +215,15 @@ class SweepTracker:
             run_id="",
             key=update.key,
             name=update.name,
+            run_name=update.run_name or update.name,
             index=update.index,
             status="RUNNING",
             phase=TrialPhase.STARTING,
             reason="",
             config=update.config,
         )
-        created = self.client.create_run(self.experiment_id, tags=tags_of(run), run_name=run.name)
+        tags = {**source_tags(), **tags_of(run)}
+        created = self.client.create_run(self.experiment_id, tags=tags, run_name=run.run_name)
         return replace(run, run_id=created.info.run_id)
 
     def _replace(self, update: RunUpdate, before: TrialRun) -> TrialRun:
@@ -270,7 +283,8 @@ def _is_of_last_step(found: Checkpoint | None, config: TrainConfig) -> bool:
 
 
 def _tags(run: TrialRun) -> list[RunTag]:
-    return [RunTag(name, value) for name, value in tags_of(run).items()]
+    tags = {**tags_of(run), **commit_tags(run.versions)}
+    return [RunTag(name, value) for name, value in tags.items()]
 
 
 def _chunks(points: list[dict[str, Any]]) -> list[list[Metric]]:

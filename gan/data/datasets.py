@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan.byte_names import as_path
 from gan.config import TrainConfig
 from gan.data import archives
+from gan.data.identity import PHOTOS as PHOTOS  # here, too, for those who load it
+from gan.data.identity import path_of
 from gan.data.images import (
     Groups,
     ImageSet,
@@ -32,7 +33,6 @@ from gan.data.streaming import SHOWN, Files, StreamedImages
 from gan.errors import UserError
 from gan.plain_text import cut
 
-PHOTOS = Path(__file__).parent.parent / "photos"
 STREAM_BYTES = 512 * 2**20
 """Size of a folder's pictures, at all scales, above which it is streamed: with torch's own 400 MiB,
 memory use stays below 1 GiB. The number is fixed, so that no trial depends on its machine."""
@@ -77,10 +77,7 @@ def load(config: TrainConfig, root: Path | None = None) -> Dataset:
         UserError: the dataset is missing, empty, corrupt or unreadable, has no usable image of that
             size, or has fewer training images than a batch.
     """
-    if config.dataset_path is not None:
-        path = (root or Path.cwd()) / Path(as_path(config.dataset_path)).expanduser()
-    else:
-        path = PHOTOS if config.dataset == "photos" else Path.home() / ".cache" / "colorsweep"
+    path = path_of(config, root)
     try:
         dataset = _load(config.dataset, path, config.image_size)
     except OSError as error:  # a path that is too long or closed, a disk that fails

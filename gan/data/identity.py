@@ -5,9 +5,12 @@ The same name may lead to other pictures at another time, or from another direct
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
+from gan.byte_names import as_path
 from gan.config import TrainConfig
 
+PHOTOS = Path(__file__).parent.parent / "photos"
 DatasetSource = tuple[str, str | None, int]
 """Dataset, path and image size as a config names them."""
 
@@ -15,6 +18,18 @@ DatasetSource = tuple[str, str | None, int]
 def source_of(config: TrainConfig) -> DatasetSource:
     """Return what decides, with the current directory, which pictures a config leads to."""
     return config.dataset, config.dataset_path, config.image_size
+
+
+def path_of(config: TrainConfig, root: Path | None = None) -> Path:
+    """Return where the pictures of a config's dataset are read from on this machine.
+
+    Args:
+        config: names dataset and path.
+        root: base of a relative ``dataset_path``; by default the current directory.
+    """
+    if config.dataset_path is not None:
+        return (root or Path.cwd()) / Path(as_path(config.dataset_path)).expanduser()
+    return PHOTOS if config.dataset == "photos" else Path.home() / ".cache" / "colorsweep"
 
 
 def dataset_of(config: TrainConfig) -> str:

@@ -28,7 +28,8 @@ def launch(
     Finished trials are skipped, begun ones go on from their newest checkpoint, the rest start.
     The same command therefore goes on after Ctrl-C, a crash or a preemption, and trains only
     new trials after an edit of the file. Joins a running Ray cluster (RAY_ADDRESS), else starts
-    Ray here. MLFLOW_TRACKING_URI names the tracking store.
+    Ray here. MLFLOW_TRACKING_URI names the tracking store;
+    MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true adds the use of each trial's node.
 
     A file with a search chooses its trials by the results of others; one with a scheduler stops
     (prunes) those that are behind. Both remember the results of earlier launches.

@@ -21,6 +21,9 @@ from orchestrator.store.sweep_store import known_owner
 @click.option("--all", "left_out", is_flag=True, help="Show trials that left the file, too.")
 @click.option("--open", "opened", is_flag=True, help="Open the page in a browser.")
 @click.option("--log", is_flag=True, help="Keep the report in the tracking store, with the sweep.")
+@click.option(
+    "--register", is_flag=True, help="Register the finished generators in MLflow's model registry."
+)
 @click.pass_obj
 def report(
     locations: Locations,
@@ -29,20 +32,28 @@ def report(
     left_out: bool,
     opened: bool,
     log: bool,
+    register: bool,
 ) -> None:
     """Compare the trials of one SWEEP (its name), or of several, on a page.
 
     Writes index.html, which needs no other file and no network; the same as README.md with
     pictures; rows.csv and rows.json. Reads the tracking store alone, also while trials still run.
 
+    With --register each finished trial is a version of the registered model SWEEP, with its targets
+    as tags; a second time only newer generators are added.
+
     Exits with 1 if --open cannot show the page, 2 on bad input.
     """
     from reports.page import write_report
+    from reports.registry import register_all
     from reports.store import default_uri
 
     names = list(dict.fromkeys(sweeps))
     out = out or locations.runs / "reports" / "+".join(names)
     uri, owner = default_uri(locations.runs), known_owner(locations)
+    if register:
+        for registered in register_all(uri, names, owner):
+            say(registered, err=True)
     page = write_report(uri, names, out, owner, left_out=left_out, log=log)
     say(page)
     if log:

@@ -29,6 +29,7 @@ from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import SweepSpec, is_shipped
 from orchestrator.sweep.trials import Trial, corners
+from orchestrator.worker import node_metrics
 from reports.experiments import Claim
 from reports.phase import TrialPhase, counted
 from reports.store import Launched, require_answer
@@ -126,6 +127,8 @@ def _launch(
         if trains:
             if (reason := features_unavailable()) is not None:
                 console.print(f"KID        not measured: {reason}", soft_wrap=True)
+            if (reason := node_metrics.unavailable()) is not None:
+                console.print(f"System     not measured: {reason}", soft_wrap=True)
             cluster = find_cluster()
             # Ray takes seconds to import; a launch with nothing to do skips it.
             from orchestrator.driver.ray_tune import train

@@ -1,17 +1,19 @@
 """Monitor of trials, which forwards every event to the live view and the tracking store."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.tracking_sync import TrackingSync, send_trial
-from orchestrator.store.events import TrialEvent
+from orchestrator.store.events import NodeSample, TrialEvent
 from orchestrator.store.local_sweep import LOOK_SECONDS, PATIENCE
 from orchestrator.store.object_store import answer_of
 from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState, state_of
+from orchestrator.sweep.run_names import run_names
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 
@@ -26,6 +28,9 @@ class Monitor:
         self._store, self._tracking = store, tracking
         self._trials: dict[str, tuple[Trial, int]] = {}
         """Trials by key, with their positions in the sweep."""
+        self._samples: dict[str, deque[NodeSample]] = {}
+        """Samples of nodes that the tracking store has not got yet."""
+        self._run_names: dict[str, str] = {}
         self._before: dict[str, TrialState] = {}
         """States left by earlier launches."""
         self._durable: dict[str, int] = {}
@@ -58,6 +63,8 @@ class Monitor:
         """
         if event.key in self._left:
             return
+        if event.node is not None:
+            self._samples.setdefault(event.key, deque()).append(event.node)
         if event.phase is TrialPhase.WAITING and (left := self._before.get(event.key)):
             # With an object store, a worker does not see the attempts of earlier launches.
             event = replace(event, phase=left.phase, reason=left.reason)
@@ -113,4 +120,9 @@ class Monitor:
 
     def _send(self, key: str, phase: TrialPhase, reason: str) -> None:
         trial, index = self._trials[key]
-        self._tracking.put(key, partial(send_trial, trial, index, self._store, phase, reason))
+        if len(self._run_names) < len(self._trials):  # a search has chosen more
+            self._run_names = run_names([trial for trial, _ in self._trials.values()])
+        name = self._run_names[key]
+        samples = self._samples.setdefault(key, deque())
+        send = partial(send_trial, trial, name, index, self._store, phase, reason, samples=samples)
+        self._tracking.put(key, send)

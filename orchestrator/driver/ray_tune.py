@@ -269,4 +269,5 @@ class _Callback(Callback):
         event = result["event"]
         # Of plain values if the node cannot import our classes.
         phase = TrialPhase(event.phase)
-        self._monitor.on_event(TrialEvent(event.key, phase, event.progress, event.reason))
+        node = getattr(event, "node", None)
+        self._monitor.on_event(TrialEvent(event.key, phase, event.progress, event.reason, node))

@@ -18,6 +18,7 @@ from orchestrator.store.paths import Locations
 from orchestrator.store.trial_state import require_writable, state_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.trials import Trial
+from orchestrator.worker import node_metrics
 from orchestrator.worker.run import TrialTask, run
 from orchestrator.worker.stop_signal import StopReason, StopSignal
 from reports.experiments import Claim
@@ -97,6 +98,8 @@ def _fit(trial: Trial, directory: Path, monitor: Monitor, console: Console) -> N
         console.print(f"FID        not measured: {reason.partition(';')[0]}", soft_wrap=True)
     if (reason := features_unavailable()) is not None:
         console.print(f"KID        not measured: {reason}", soft_wrap=True)
+    if (reason := node_metrics.unavailable()) is not None:
+        console.print(f"System     not measured: {reason}", soft_wrap=True)
     monitor.on_event(TrialEvent(trial.key, TrialPhase.STARTING))
     task = TrialTask(
         key=trial.key,

@@ -1,12 +1,15 @@
 """Background sync of the tracking store; training never waits for it."""
 
 import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import asdict
 
 from gan import checkpoint
 from gan.errors import UserError
 from gan.plain_text import first_line
 from orchestrator.store.attempts import attempts, goodput, restarts
+from orchestrator.store.events import NodeSample
 from orchestrator.store.sweep_store import SweepStore
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
@@ -21,22 +24,47 @@ Send = Callable[[SweepTracker], None]
 
 def send_trial(
     trial: Trial,
+    run_name: str,
+    index: int,
+    store: SweepStore,
+    phase: TrialPhase,
+    reason: str,
+    tracker: SweepTracker,
+    samples: deque[NodeSample] | None = None,
+) -> None:
+    """Bring a trial's run, named ``run_name``, up to its newest checkpoint.
+
+    ``samples`` of its node are sent, too, and removed when they have arrived.
+
+    Raises:
+        UserError: the sweep's store fails.
+        One of STORE_ERRORS: the tracking store fails.
+    """
+    _sync(trial, run_name, index, store, phase, reason, tracker)
+    while samples:
+        sent = [*samples]  # the monitor may append meanwhile
+        tracker.log_samples(trial.key, [asdict(sample) for sample in sent])
+        for _ in sent:
+            samples.popleft()
+
+
+def _sync(
+    trial: Trial,
+    run_name: str,
     index: int,
     store: SweepStore,
     phase: TrialPhase,
     reason: str,
     tracker: SweepTracker,
 ) -> None:
-    """Bring a trial's run up to its newest checkpoint.
-
-    Raises:
-        UserError: the sweep's store fails.
-        One of STORE_ERRORS: the tracking store fails.
-    """
     finished = phase is TrialPhase.FINISHED
     directory = store.directory / trial.key
     run = tracker.run_of(trial.key)
-    if finished and run is not None and run.is_finished_as(trial.name, index, trial.config):
+    if (
+        finished
+        and run is not None
+        and run.is_finished_as(trial.name, run_name, index, trial.config)
+    ):
         newest = checkpoint.newest(directory, checkpoint.TRIAL)
         if newest is None or run.is_of(newest.trial):
             return
@@ -49,6 +77,7 @@ def send_trial(
         RunUpdate(
             key=trial.key,
             name=trial.name,
+            run_name=run_name,
             index=index,
             config=trial.config,
             directory=directory,

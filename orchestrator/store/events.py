@@ -8,6 +8,17 @@ from reports.phase import TrialPhase
 
 
 @dataclass(frozen=True)
+class NodeSample:
+    """Use of a trial's node at one moment, with the names of MLflow's system metrics."""
+
+    time: int
+    """Milliseconds since the epoch."""
+    step: int
+    """Step of the training."""
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
 class TrialEvent:
     """State of a trial at one moment."""
 
@@ -17,6 +28,8 @@ class TrialEvent:
     """Progress of the training; None if nothing was trained since the last event."""
     reason: str = ""
     """Reason of a failure, prune or restart; without credentials, since it is kept and shown."""
+    node: NodeSample | None = None
+    """Use of the node since the last sample; None if it is too recent, or not wanted."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", plain(self.reason))

@@ -17,6 +17,7 @@ from orchestrator.store.lock import lock
 from orchestrator.store.paths import STOP, baseline_directory
 from orchestrator.store.prune_marker import read_marker
 from orchestrator.store.trial_state import keep_traceback, require_writable
+from orchestrator.worker.node_metrics import sampler
 from orchestrator.worker.stop_signal import StopReason, StopSignal
 from reports.phase import TrialPhase
 
@@ -114,9 +115,12 @@ def run(
             if stop.reason is StopReason.USER and not attempts(trial.directory):
                 return TrialEvent(task.key, TrialPhase.WAITING)
             log = AttemptLog(trial.directory, started)
+            node = sampler(on_gpu=task.on_gpu)
 
             def report(progress: Progress) -> None:
-                event = TrialEvent(task.key, TrialPhase.RUNNING, trial.stored(progress))
+                sample = None if node is None else node.sample(progress.step)
+                stored = trial.stored(progress)
+                event = TrialEvent(task.key, TrialPhase.RUNNING, stored, node=sample)
                 log.write(event)
                 emit(event)
 

@@ -122,7 +122,7 @@ def test_a_recoloured_trial_claims_no_steps(
     longer = json.loads(call("launch", "tiny.yaml", "--dry-run", "--json").stdout)["trials"][-1]
     assert (longer["phase"], longer["step"], longer["steps"]) == ("waiting", 0, 0)
     for index, trial in enumerate((baseline, moved)):
-        send_trial(trial, index, store, TrialPhase.FINISHED, "", tracker)
+        send_trial(trial, trial.name, index, store, TrialPhase.FINISHED, "", tracker)
     of_training = ("total_steps", "epoch", "seconds", "step_seconds")
     for trial, claimed in ((baseline, True), (moved, False)):
         tags = run_of(tracker.client, sweep, trial.key).data.tags

@@ -38,7 +38,7 @@ def sending(
     config: TrainConfig = CONFIG,
     key: str = CONFIG.key(),
 ) -> Send:
-    return partial(send_trial, Trial(name, key, config), index, sweep, phase, "")
+    return partial(send_trial, Trial(name, key, config), name, index, sweep, phase, "")
 
 
 def tracker_in(directory: Path) -> SweepTracker:

@@ -11,7 +11,8 @@ import pytest
 from gan.errors import UserError
 from gan.evaluation.metric_names import EXACT_PREFIX
 from reports.experiments import sweeps
-from reports.store import connect, default_uri, read_sweep, samples
+from reports.fetch import samples
+from reports.store import connect, default_uri, read_sweep
 from reports.tracking import SweepTracker
 from tests.support.tracked_trials import only_run, sync
 from tests.support.trackers import tracker_of
@@ -101,5 +102,6 @@ def test_a_directory_may_have_both_kinds_of_quotes(
     tracker = tracker_of(default_uri(Path("runs")), 'it\'s "mine"', Path("runs"))
     sync(tracker, trial)
     (found,) = read_sweep(tracker.client, 'it\'s "mine"')
-    assert samples(tracker.client, found, 1).keys() == {6}
+    (grids,) = samples(tracker.client, [(found, 1)])
+    assert grids.keys() == {6}
     assert [path.name for path in odd.iterdir()] == ["runs"]

@@ -6,12 +6,10 @@ import torch
 
 from gan.data.datasets import Dataset
 from gan.model.stored_generator import load_generator
+from reports.fetch import samples
 from reports.phase import TrialPhase
 from reports.runs import of_tags, tags_of
-from reports.store import (
-    read_sweep,
-    samples,
-)
+from reports.store import read_sweep
 from reports.tracking import SweepTracker
 from tests.support import trial_runs
 from tests.support.tracked_trials import (
@@ -79,9 +77,9 @@ def test_samples_are_spread_over_the_training_and_end_with_its_newest(
     sync(tracker, trial)
     (run,) = read_sweep(tracker.client, sweep)
     last = (trial / "samples" / "step-00000006.png").read_bytes()
-    assert samples(tracker.client, run, 1) == {6: last}
+    assert samples(tracker.client, [(run, 1)]) == [{6: last}]
     first = (trial / "samples" / "step-00000003.png").read_bytes()
-    assert samples(tracker.client, run, 9) == {3: first, 6: last}
+    assert samples(tracker.client, [(run, 9), (run, 1)]) == [{3: first, 6: last}, {6: last}]
 
 
 def test_a_trial_without_a_checkpoint_has_a_run_without_points(
@@ -90,7 +88,7 @@ def test_a_trial_without_a_checkpoint_has_a_run_without_points(
     sync(tracker, tmp_path / "nothing", TrialPhase.RUNNING)
     (run,) = read_sweep(tracker.client, sweep)
     assert (run.status, run.step, run.metrics) == ("RUNNING", 0, {})
-    assert samples(tracker.client, run, 3) == {}
+    assert samples(tracker.client, [(run, 3)]) == [{}]
 
 
 @pytest.mark.slow

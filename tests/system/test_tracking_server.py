@@ -1,16 +1,14 @@
 """A tracking server, and a wire to it that fails."""
 
-import http.client
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar, cast
 
 import pytest
+from mlflow.artifacts import download_artifacts
 
 from gan.data.datasets import Dataset
 from reports.phase import TrialPhase
+from reports.registry import Registered, register
 from reports.store import STORE_ERRORS, read_sweep
 from reports.tracking import SweepTracker
 from tests.support.servers import TrackingServer
@@ -25,61 +23,7 @@ from tests.support.tracked_trials import (
     train_on,
 )
 from tests.support.trackers import tracker_of
-
-
-class Wire(ThreadingHTTPServer):
-    """Passes requests on to a server, and can be made to fail."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Request)
-        self.to = port
-        self.cut = False
-        self.lost: list[str] = []
-        """Requests to them arrive; the first answer of each does not."""
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Request(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    unsent: ClassVar = {"transfer-encoding", "content-length", "connection", "date", "server"}
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):
-            return self.pass_on
-        raise AttributeError(name)
-
-    def pass_on(self) -> None:
-        wire = cast(Wire, self.server)
-        self.close_connection = True
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if wire.cut:
-            return
-        connection = http.client.HTTPConnection("127.0.0.1", wire.to, timeout=60)
-        connection.request(self.command, self.path, body, dict(self.headers))
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        for path in wire.lost:
-            if path in self.path:
-                wire.lost.remove(path)
-                return
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in self.unsent:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+from tests.support.wire import Wire
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -210,3 +154,31 @@ def test_a_creation_that_the_client_itself_repeats_is_one_trial(
     sync(again(remote, sweep, tmp_path), trial)
     (read,) = read_sweep(remote.client, sweep)
     assert (read.step, read.status) == (6, "FINISHED")
+
+
+def test_a_server_registers_each_generator_once(
+    remote: SweepTracker, sweep: str, trial: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(remote, trial)
+    for new in (1, 0):
+        assert register(remote.client, sweep) == Registered(sweep, new, 1, [])
+    client = remote.client
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
+    fetched = download_artifacts(f"models:/{sweep}/1")
+    newest = trial / "checkpoints" / "step-00000006" / "generator.safetensors"
+    assert (Path(fetched) / newest.name).read_bytes() == newest.read_bytes()
+    assert len(client.search_model_versions(f"name = '{sweep}'")) == 1
+
+
+def test_a_server_has_the_dataset_of_a_run_once(
+    wire: Wire, remote: SweepTracker, sweep: str, trial: Path, tmp_path: Path
+) -> None:
+    wire.lost = ["runs/log-inputs"]
+    with pytest.raises(STORE_ERRORS):
+        sync(remote, trial)
+    assert not wire.lost
+    sync(again(remote, sweep, tmp_path), trial)
+    inputs = only_run(remote.client, sweep).inputs
+    assert inputs is not None
+    (found,) = inputs.dataset_inputs
+    assert found.dataset.name == "photos"

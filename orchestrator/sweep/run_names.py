@@ -1,0 +1,43 @@
+"""Names of trials in MLflow, whose narrow columns show only the beginning of each."""
+
+import re
+from collections.abc import Sequence
+
+from orchestrator.sweep.trials import Trial
+
+KINDS = ("baseline", "recoloured")
+"""First parts of the names of trials that are not steered."""
+
+
+def run_names(trials: Sequence[Trial]) -> dict[str, str]:
+    """Return by key the trials' names, in which what differs among the trials comes first.
+
+    Parts that all steered trials share, or all baselines, or all recoloured trials, come last:
+    ``saturation=0.5, seed=1`` becomes ``seed=1, saturation=0.5`` if every target is 0.5. A single
+    trial of its kind keeps its name.
+    """
+    parts = {trial.key: _parts(trial.name) for trial in trials}
+    alike: dict[str, list[list[str]]] = {}
+    for of in parts.values():
+        alike.setdefault(_kind(of), []).append(of)
+    shared = {kind: _shared(these) for kind, these in alike.items()}
+    names = {}
+    for key, of in parts.items():
+        kind = _kind(of)
+        # "recoloured" differs, too, as long as other trials are not.
+        last = shared[kind] - ({kind} if len(alike) > 1 else set())
+        names[key] = ", ".join(sorted(of, key=last.__contains__))
+    return names
+
+
+def _parts(name: str) -> list[str]:
+    """Split a name at its commas, but not within a value, such as a list or a path."""
+    return re.split(r", (?=[a-z_][a-z_0-9.]*=)", name)
+
+
+def _kind(parts: Sequence[str]) -> str:
+    return parts[0] if parts[0] in KINDS else ""
+
+
+def _shared(names: Sequence[Sequence[str]]) -> set[str]:
+    return set.intersection(*map(set, names)) if len(names) > 1 else set()
