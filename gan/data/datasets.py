@@ -46,7 +46,7 @@ Images = ImageSet | StreamedImages
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training images and held-out images; no picture is in both."""
+    """Training images and held-out images; no file is in both."""
 
     train: Images
     test: Images
@@ -55,6 +55,14 @@ class Dataset:
 
     For streamed images it covers problems visible in a header; training finds the others.
     """
+
+    @cached_property
+    def copies(self) -> int:
+        """Number of held-out pictures that equal a training picture; 0 of streamed ones."""
+        if isinstance(self.train, StreamedImages) or isinstance(self.test, StreamedImages):
+            return 0
+        trained = {*self.train.fingerprints()}
+        return sum(picture in trained for picture in self.test.fingerprints())
 
     @cached_property
     def digest(self) -> str:

@@ -1,5 +1,6 @@
 """Pictures as arrays: the scales that crops are cut from, sets held in memory."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -115,6 +116,14 @@ class ImageSet:
         grouped = () if self.groups is None else (self.groups.pictures, self.groups.sizes)
         for table in (self.heights, self.widths, self.pixels, *grouped):
             yield np.ascontiguousarray(table.numpy()).data
+
+    def fingerprints(self) -> Iterator[bytes]:
+        """Yield a digest of each picture's pixels at its smallest scale."""
+        pixels = self.pixels.numpy()
+        sizes = self.heights[:, 0] * self.widths[:, 0]
+        for start, count, width in zip(self.offsets[:, 0], sizes, self.widths[:, 0], strict=True):
+            content = np.ascontiguousarray(pixels[int(start) : int(start + count)])
+            yield hashlib.blake2b(content, key=str(int(width)).encode(), digest_size=16).digest()
 
     def to(self, device: torch.device) -> "ImageSet":
         """Return a copy on a device."""

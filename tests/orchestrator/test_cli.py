@@ -111,12 +111,14 @@ def test_one_bad_picture_is_reported_and_not_fatal(workplace: Path) -> None:
         shutil.copy(original, pictures)
     torn = pictures / "torn.jpg"
     torn.write_bytes(originals[0].read_bytes()[:2000])
+    shutil.copy(originals[0], pictures / "zzz.jpg")  # the last one is held out
     Path("x.yaml").write_text(f"{TEXT[:-2]}, dataset: folder, dataset_path: pictures}}")
     before = files(workplace)
     result = call("launch", "x.yaml", "--dry-run")
     assert (result.exit_code, result.stderr) == (0, "")
     (line,) = (line for line in result.stdout.splitlines() if "skipped" in line)
     assert line.startswith(f"skipped {torn}: cannot be read")
+    assert "pictures: 1 held-out image(s) are copies of training images; " in result.stdout
     assert "baseline" in result.stdout
     assert files(workplace) == before
 
