@@ -7,10 +7,9 @@ from pathlib import Path
 
 from ray.util import metrics
 
-from gan.plain_text import first_line
 from orchestrator.driver.monitor import Monitor
 from orchestrator.store.attempts import Attempt, attempts, goodput
-from orchestrator.worker.gauges import Sample, exported, set_gauge
+from orchestrator.worker.gauges import Harmless, Sample, exported, set_gauge
 from reports.phase import TrialPhase
 
 SET_SECONDS = 2.0
@@ -47,16 +46,11 @@ class SweepGauges:
         self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
-        failed = False
+        harmless = Harmless(self._monitor.view.say)
         while True:
             ending = self._closing.wait(SET_SECONDS)
-            try:
+            with harmless:
                 self._set()
-            except Exception as error:  # metrics must not end a launch
-                if not failed:
-                    reason = first_line(error)
-                    self._monitor.view.say(f"metrics are not exported ({reason}); training goes on")
-                failed = True
             if ending:
                 return
 

@@ -1,7 +1,7 @@
 """Gauges of a trial, which Ray exports for Prometheus from the worker that trains it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -55,38 +55,51 @@ def exported(labels: dict[str, str]) -> dict[str, str]:
     return {k: plain(v).encode("ascii", "backslashreplace").decode() for k, v in labels.items()}
 
 
-def samples(progress: Progress, evaluations: tuple[str, ...]) -> Iterator[Sample]:
-    """Yield the values of a trial's gauges; ``evaluations`` are metrics without ``eval/``."""
-    yield Sample("step", progress.step)
-    yield Sample("total_steps", progress.total_steps)
-    yield Sample("durable_step", progress.durable_step)
-    yield Sample("images_per_second", progress.images_per_second)
-    yield Sample("seconds", progress.seconds)
-    yield Sample("checkpoint_seconds", progress.checkpoint_seconds)
-    yield Sample("evaluation_seconds", progress.evaluation_seconds)
-    for name, value in progress.metrics.items():
-        if name.startswith("loss/"):
-            yield Sample("loss", value, {"term": name.removeprefix("loss/")})
-    for metric in evaluations:
+def samples(task: TrialTask, progress: Progress) -> Iterator[Sample]:
+    """Yield the values of a trial's gauges; one that is recoloured has taken no steps itself."""
+    if not task.config["recolour"]:
+        yield Sample("step", progress.step)
+        yield Sample("total_steps", progress.total_steps)
+        yield Sample("durable_step", progress.durable_step)
+        yield Sample("images_per_second", progress.images_per_second)
+        yield Sample("seconds", progress.seconds)
+        yield Sample("checkpoint_seconds", progress.checkpoint_seconds)
+        yield Sample("evaluation_seconds", progress.evaluation_seconds)
+        for name, value in progress.metrics.items():
+            if name.startswith("loss/"):
+                yield Sample("loss", value, {"term": name.removeprefix("loss/")})
+    errors = (f"{name}_error" for name in task.config["controls"])
+    for metric in dict.fromkeys(["mae", *errors, task.objective]):
         if (measured := progress.metrics.get(f"eval/{metric}")) is not None:
             yield Sample("evaluation", measured, {"metric": metric})
 
 
-def evaluations_of(task: TrialTask) -> tuple[str, ...]:
-    """Return the metrics that have a gauge: MAE, errors of the controls, and the objective."""
-    errors = (f"{name}_error" for name in task.config["controls"])
-    named = ("mae", *errors, *([task.objective] if task.objective else []))
-    return tuple(dict.fromkeys(named))
+class Harmless:
+    """Context manager that swallows errors: metrics must not end a training."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """``tell`` is called with the first error."""
+        self._tell: Callable[[str], None] | None = tell
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        if self._tell is not None:
+            self._tell(f"metrics are not exported ({first_line(error)}); training goes on")
+        self._tell = None
+        return True
 
 
 class TrialGauges:
     """Gauges of the trial that this worker trains."""
 
     def __init__(self, task: TrialTask) -> None:
+        self._task = task
         self._labels = {"sweep": task.sweep, "trial": task.name, "key": task.key}
-        self._evaluations = evaluations_of(task)
         self._progress: Progress | None = None
-        self._failed = False
+        self._harmless = Harmless(log.warning)
 
     def show(self, progress: Progress) -> None:
         """Set all gauges to a new progress."""
@@ -94,16 +107,9 @@ class TrialGauges:
         self.keep()
 
     def keep(self) -> None:
-        """Set all gauges to the last progress again, so that none vanishes in an evaluation.
-
-        A failure is logged once; metrics must not end a training.
-        """
+        """Set all gauges to the last progress again, so that none vanishes in an evaluation."""
         if self._progress is None:
             return
-        try:
-            for sample in samples(self._progress, self._evaluations):
+        with self._harmless:
+            for sample in samples(self._task, self._progress):
                 set_gauge(sample, self._labels)
-        except Exception as error:  # whatever Ray or a value may raise
-            if not self._failed:
-                log.warning("metrics are not exported (%s); training goes on", first_line(error))
-            self._failed = True

@@ -15,14 +15,8 @@ from typing import Any
 from tests.support.servers import free_port
 
 PROMETHEUS = shutil.which("prometheus")
-CONFIG = """\
-global: {scrape_interval: 1s}
-scrape_configs:
-  - job_name: ray
-    file_sd_configs:
-      - files: [%s]
-        refresh_interval: 1s
-"""
+CONFIG = Path(__file__).parents[2] / "orchestrator" / "deploy" / "prometheus.yml"
+"""As it ships, of the sessions below /tmp/ray."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +26,18 @@ class Series:
 
 
 class Prometheus:
-    def __init__(self, directory: Path, discovery: Path) -> None:
-        """Start it; ``discovery`` is the file of Ray that names the addresses to scrape."""
+    def __init__(self, directory: Path, ray: Path) -> None:
+        """Start it with the configuration that ships, but for sessions below ``ray``.
+
+        It looks every second, where the one that ships looks every 10.
+        """
         assert PROMETHEUS is not None
         self._uri = f"http://127.0.0.1:{free_port()}"
         config, self._log = directory / "prometheus.yml", directory / "prometheus.log"
-        config.write_text(CONFIG % json.dumps(str(discovery)))
+        shipped = CONFIG.read_text()
+        assert "[/tmp/ray/" in shipped
+        assert shipped.count(" 10s") == 2
+        config.write_text(shipped.replace("/tmp/ray", str(ray)).replace(" 10s", " 1s"))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [

@@ -126,8 +126,7 @@ def watched(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Watche
         RAY_TMPDIR=str(temporary),
         RAY_metrics_report_interval_ms=str(1000 * EXPORT_SECONDS),
     )
-    discovery = temporary / "ray" / "prom_metrics_service_discovery.json"
-    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), discovery)
+    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), temporary / "ray")
     try:
         with closing(prometheus):
             found = watch(launch, prometheus, expand(read_sweep(sweep)), runs, temporary / "ray")
