@@ -57,7 +57,7 @@ class SweepGauges:
     def _set(self) -> None:
         for sample in self._samples():
             set_gauge(sample, {"sweep": self._sweep})
-        for key, count in (+self._monitor.restarts).items():
+        for key, count in [*self._monitor.restarts.items()]:
             if more := count - self._counted[key]:
                 labels = {"sweep": self._sweep, "trial": self._monitor.view.rows[key].name}
                 self._restarts.inc(more, exported(labels | {"key": key}))

@@ -18,7 +18,8 @@ def put_dashboard(session: Path) -> None:
     directory = session / "metrics" / "grafana" / "dashboards"
     if not directory.is_dir():
         return
-    with suppress(OSError, ValueError):  # of another user, say: a launch does without
+    # Of another user, say, or not as Ray 2.60 makes it: a launch does without.
+    with suppress(OSError, ValueError, KeyError, TypeError):
         same = (f for f in directory.glob("*.json") if json.loads(f.read_bytes())["uid"] == UID)
         target = next(same, directory / DASHBOARD.name)
         # Grafana reads the directory every 10 seconds.

@@ -52,8 +52,7 @@ def session(console: Console, cluster: Cluster | None) -> Iterator[None]:
         if "timed out during startup" not in str(error):
             raise
         raise UserError("Ray did not start in 30 s: this machine is busy; launch again") from None
-    running = ray.get_runtime_context()
-    put_dashboard(Path(running.get_temp_dir()) / running.get_session_name())
+    put_dashboard(Path(context.address_info["session_dir"]))  # type: ignore[attr-defined]
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     # Ray would print the state of a dead node, in dozens of lines.
     ray._private.worker.print_to_stdstream = lambda *_, **__: None

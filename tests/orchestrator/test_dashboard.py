@@ -42,7 +42,7 @@ def of_ray_itself() -> str:
     """Ray's own dashboard of its nodes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray leaves a file open
-        content, _ = generate_default_grafana_dashboard()
+        content: str = generate_default_grafana_dashboard()[0]
     return content
 
 
