@@ -5,27 +5,29 @@ import re
 import shutil
 import signal
 import tempfile
-import time
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
-import torch
 
 from gan import checkpoint
 from gan.checkpoint import newest_metrics
 from orchestrator.driver.grafana import DASHBOARD
-from orchestrator.store.attempts import Attempt, attempts, goodput, restarts
+from orchestrator.store.attempts import goodput, restarts
 from orchestrator.sweep.spec import read_sweep
-from orchestrator.sweep.trials import Trial, expand
+from orchestrator.sweep.trials import expand
 from reports.phase import TrialPhase
 from tests.support import dashboard
 from tests.support.dashboard import Target
-from tests.support.processes import SETTINGS, Launch, Program, on_small
-from tests.support.prometheus import PROMETHEUS, Prometheus, Series
+from tests.support.processes import Launch, on_small
+from tests.support.prometheus import PROMETHEUS, Prometheus
+from tests.support.watched_launch import (
+    EXPORT_SECONDS,
+    SWEEP,
+    Watched,
+    is_of_absent_gpus,
+    watch,
+)
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -34,83 +36,6 @@ pytestmark = [
         reason="metrics are tested with Prometheus, and there is none (prometheus in Debian)",
     ),
 ]
-
-EXPORT_SECONDS = 2
-"""Between two of Ray's exports, after two of which a gauge that nobody sets has vanished."""
-BEHIND_SECONDS = 2 * EXPORT_SECONDS + 3
-"""By which Prometheus is behind at most: setting, exporting, scraping."""
-SWEEP = f"""\
-{SETTINGS}\
-  steps: 1000000
-  penalty_from_step: 0
-objective: {{metric: psnr, mode: max}}
-scheduler: {{name: median, grace_steps: 500000}}
-points:
-  - {{}}
-  - {{saturation: 0.75}}
-"""
-
-
-@dataclass(frozen=True)
-class Files:
-    """What the directories of the two trials say at one moment."""
-
-    log: list[list[Attempt]]
-    durable: list[int]
-
-
-@dataclass
-class Watched:
-    """Metrics of a launch with two restarts, one trial of which is stopped in the end."""
-
-    trials: list[Trial]
-    before: Files
-    after: Files
-    gauges: dict[str, list[Series]]
-    """By name, in between."""
-    panels: dict[Target, list[Series]]
-    """Of every query of the dashboard with all sweeps."""
-    panels_of_this_sweep: dict[Target, list[Series]]
-    variables: dict[str, list[str]]
-    session: str
-    provisioned: dict[str, bytes]
-    """Dashboards in the directory of Ray's."""
-    paused: list[Series]
-    """Numbers of steps' samples in a time in which one training did not tell anything."""
-    trials_after_stop: list[Series] = field(default_factory=list)
-    histories: list[list[dict[str, Any]]] = field(default_factory=list)
-    """Of the trials at their end."""
-
-    def of(self, name: str, trial: Trial, **labels: str) -> float:
-        """The value of a gauge of a trial."""
-        wanted = {"sweep": "gauges", "trial": trial.name, "key": trial.key} | labels
-        (found,) = (s for s in self.gauges[name] if wanted.items() <= s.labels.items())
-        return found.value
-
-
-GAUGES = (
-    *("step", "total_steps", "durable_step", "images_per_second", "seconds", "checkpoint_seconds"),
-    *("evaluation_seconds", "loss", "evaluation", "restarts_total", "trials", "goodput"),
-)
-
-
-def files(directories: list[Path]) -> Files:
-    durable = []
-    for directory in directories:
-        newest = checkpoint.newest(directory, checkpoint.TRIAL)
-        assert newest is not None
-        durable.append(newest.trial["step"])
-    return Files([attempts(directory) for directory in directories], durable)
-
-
-def label_values(prometheus: Prometheus, query: str) -> list[str]:
-    match = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
-    assert match is not None, query
-    return prometheus.label_values(match[2], dashboard.replaced(match[1], dashboard.all_values()))
-
-
-def training_of(directory: Path) -> psutil.Process:
-    return psutil.Process(attempts(directory)[-1].process)
 
 
 @pytest.fixture(scope="module")
@@ -139,72 +64,6 @@ def watched(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Watche
         newest = checkpoint.newest(launch.directory / trial.key, checkpoint.TRIAL)
         assert newest is not None
         found.histories.append(newest.trial["history"])
-    return found
-
-
-def watch(
-    launch: Launch, prometheus: Prometheus, trials: list[Trial], runs: Path, ray: Path
-) -> Watched:
-    both = trials[:2]
-    directories = [launch.directory / trial.key for trial in both]
-    launch.wait_for(lambda: all(launch.step_of(trial) > 20 for trial in both))
-    training_of(directories[0]).kill()
-    nursery = training_of(directories[1]).parent()
-    assert nursery is not None
-    worker = nursery.parent()
-    assert worker is not None
-    assert worker in launch.workers()
-    worker.kill()
-    prometheus.wait_for(
-        "sum(ray_colorsweep_restarts_total)", lambda found: [s.value for s in found] == [2]
-    )
-    launch.wait_for(lambda: all(len(attempts(d)) == 2 for d in directories))
-    prometheus.wait_for("ray_colorsweep_step", lambda found: len(found) == 2)
-    prometheus.wait_for("ray_node_cpu_utilization", bool)
-
-    before = files(directories)
-    time.sleep(BEHIND_SECONDS)
-    gauges = {name: prometheus.query(f"ray_colorsweep_{name}") for name in GAUGES}
-    everything = dashboard.all_values()
-    chosen = everything | {"sweep": "gauges"}
-    panels = [
-        {t: prometheus.query(dashboard.replaced(t.expression, v)) for t in dashboard.targets()}
-        for v in (everything, chosen)
-    ]
-    after = files(directories)
-
-    # As in a long evaluation, nothing is told of one training.
-    training = training_of(directories[0])
-    training.suspend()
-    time.sleep(5 * EXPORT_SECONDS)
-    paused = prometheus.query(f"count_over_time(ray_colorsweep_step[{4 * EXPORT_SECONDS}s])")
-    training.resume()
-
-    provisioned = {
-        file.name: file.read_bytes()
-        for file in (ray / "session_latest/metrics/grafana/dashboards").iterdir()
-    }
-    found = Watched(
-        trials,
-        before,
-        after,
-        gauges,
-        panels[0],
-        panels[1],
-        {
-            variable["name"]: label_values(prometheus, variable["query"]["query"])
-            for variable in dashboard.variables()
-            if variable["type"] == "query"
-        },
-        (ray / "session_latest").resolve().name,
-        provisioned,
-        paused,
-    )
-    Program("--runs", runs, "stop", "gauges", both[0].key).end()
-    stopped = 'ray_colorsweep_trials{phase="stopped"}'
-    prometheus.wait_for(stopped, lambda found: [s.value for s in found] == [1])
-    time.sleep(BEHIND_SECONDS)
-    found.trials_after_stop = prometheus.query("ray_colorsweep_step")
     return found
 
 
@@ -269,8 +128,8 @@ def test_goodput_is_that_of_the_logs(watched: Watched) -> None:
 
 
 def test_gauges_stay_while_a_training_tells_nothing(watched: Watched) -> None:
-    # One scrape a second; a busy machine may miss some, but a gauge that vanished would miss half.
-    assert [s.value >= 4 * EXPORT_SECONDS * 3 / 4 for s in watched.paused] == [True, True]
+    # One scrape a second; a busy machine misses some, but with a gauge that vanished 9 of 12 would.
+    assert [s.value >= 3 * EXPORT_SECONDS for s in watched.paused] == [True, True]
 
 
 def test_gauges_of_a_stopped_trial_vanish(watched: Watched) -> None:
@@ -284,14 +143,13 @@ def test_gauges_of_a_stopped_trial_vanish(watched: Watched) -> None:
 @pytest.mark.parametrize("target", dashboard.targets(), ids=str)
 def test_every_query_of_the_dashboard_has_a_result(watched: Watched, target: Target) -> None:
     found = watched.panels[target]
-    if "gpus" in target.expression and not torch.cuda.is_available():
+    if is_of_absent_gpus(target):
         assert found == []
         return
     assert found
     for series in found:
         assert {*re.findall(r"\{\{(\w+)\}\}", target.legend)} <= {*series.labels}
-    of_this_sweep = watched.panels_of_this_sweep[target]
-    assert [s.labels for s in of_this_sweep] == [s.labels for s in found]
+    assert watched.panels_of_this_sweep[target]
 
 
 def test_a_kill_costs_the_steps_since_the_checkpoint_and_their_time(watched: Watched) -> None:
