@@ -1,7 +1,7 @@
 """Monitor of trials, which forwards every event to the live view and the tracking store."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -34,6 +34,8 @@ class Monitor:
         self._before: dict[str, TrialState] = {}
         """States left by earlier launches."""
         self._durable: dict[str, int] = {}
+        self.restarts: Counter[str] = Counter()
+        """Number of restarts in this launch, by trial."""
         self._left: set[str] = set()
         """Keys of trials whose processes are gone; a Tune left behind may still tell of them."""
         for trial in trials:
@@ -70,6 +72,8 @@ class Monitor:
             event = replace(event, phase=left.phase, reason=left.reason)
         if event.phase is TrialPhase.FINISHED and (reason := self._not_finished(event.key)):
             event = replace(event, phase=TrialPhase.FAILED, reason=reason)
+        if event.phase is TrialPhase.RESTARTING:
+            self.restarts[event.key] += 1
         before = self._durable.get(event.key, 0)
         durable = event.progress.durable_step if event.progress is not None else 0
         news = event.phase is not self.view.rows[event.key].phase or durable > before

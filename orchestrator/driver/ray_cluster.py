@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan.errors import UserError
+from orchestrator.driver.grafana import UID
 
 ANSWER_SECONDS = 6.0
 """Time for a cluster to answer; Ray itself waits for 40 seconds, again and again."""
@@ -69,6 +70,7 @@ def find_cluster() -> Cluster | None:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         # The dashboard's processes would import modules of this directory, which is the user's.
         os.environ.setdefault("PYTHONSAFEPATH", "1")
+        os.environ.setdefault("RAY_GRAFANA_DATA_DASHBOARD_UID", UID)
         _keep_token_private()
         return None
     return _joined("RAY_ADDRESS" if address else str(file))

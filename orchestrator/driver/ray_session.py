@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import ray
 from ray.exceptions import RayError
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from gan.errors import UserError
 from gan.plain_text import first_line
+from orchestrator.driver.grafana import put_dashboard
 from orchestrator.driver.ray_cluster import Cluster, forwarded_variables
 
 
@@ -50,6 +52,7 @@ def session(console: Console, cluster: Cluster | None) -> Iterator[None]:
         if "timed out during startup" not in str(error):
             raise
         raise UserError("Ray did not start in 30 s: this machine is busy; launch again") from None
+    put_dashboard(Path(context.address_info["session_dir"]))  # type: ignore[attr-defined]
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     # Ray would print the state of a dead node, in dozens of lines.
     ray._private.worker.print_to_stdstream = lambda *_, **__: None

@@ -27,6 +27,7 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from gan.checkpoint import persist
 from gan.errors import UserError
+from orchestrator.driver.gauges import SweepGauges
 from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.ray_cluster import Cluster
 from orchestrator.driver.ray_session import session
@@ -80,7 +81,8 @@ def train(
                 pruner = None
                 if spec.scheduler is not None:
                     pruner = Pruner(spec, trials, states, store.publish_soon)
-                _tune(spec, queue, pruner, store, share, monitor, cluster)
+                with SweepGauges(spec.name, monitor, store.directory):
+                    _tune(spec, queue, pruner, store, share, monitor, cluster)
         finally:
             store.forget_stop()
     _correct(spec, trials, store, monitor)
@@ -145,6 +147,9 @@ def _task(
             dataset_root=str(Path.cwd()),
             threads=spec.resources.cpus_per_trial,
             on_gpu=share["gpu"] > 0,
+            sweep=spec.name,
+            name=trial.name,
+            objective="" if spec.objective is None else spec.objective.metric,
             **store.task_fields(trial.key),
         )
     )

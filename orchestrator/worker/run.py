@@ -50,6 +50,12 @@ class TrialTask:
     """Path of the trial in the object store."""
     token: str = ""
     """Token of the launch, in the sweep's directory or its lease; empty without a launch."""
+    sweep: str = ""
+    """Name of the sweep, a label of its metrics like ``name``."""
+    name: str = ""
+    """Name of the trial for people."""
+    objective: str = ""
+    """Evaluation metric by which a search or scheduler compares trials, without ``eval/``."""
 
     def load(self) -> None:
         """Load the pictures, or keep those of the last task if they are the same."""

@@ -9,6 +9,7 @@ import ray
 from ray import tune
 
 from orchestrator.store.events import TrialEvent
+from orchestrator.worker.gauges import TrialGauges
 from orchestrator.worker.process import Died, TrainingProcess
 from orchestrator.worker.run import TrialTask
 from reports.phase import TrialPhase
@@ -66,17 +67,24 @@ def run_trial(config: dict[str, Any]) -> None:
     the trial's end; only a death of the worker, or of its node, makes Tune try again.
     """
     task = TrialTask(**config["task"])
+    gauges = TrialGauges(task)
     durable = deaths = 0
 
     def emit(event: TrialEvent) -> None:
         nonlocal durable, deaths
-        if event.progress is not None and event.progress.durable_step > durable:
-            durable, deaths = event.progress.durable_step, 0
+        if event.progress is not None:
+            gauges.show(event.progress)
+            if event.progress.durable_step > durable:
+                durable, deaths = event.progress.durable_step, 0
         tune.report({"event": event})
+
+    def should_stop() -> bool:
+        gauges.keep()  # asked once a second, in long evaluations too
+        return _node_is_going()
 
     while True:
         try:
-            ended = _process_of(task).train(task, emit, _node_is_going)
+            ended = _process_of(task).train(task, emit, should_stop)
         except Died as death:
             deaths += 1
             if deaths <= MAX_DEATHS:

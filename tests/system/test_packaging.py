@@ -33,6 +33,7 @@ def test_the_wheel_holds_the_four_folders_and_nothing_else(wheel: zipfile.ZipFil
         ("gan/photos/LICENCES.txt", 1),
         ("sweeps/*.yaml", 4),
         ("reports/templates/*.*", 4),
+        ("orchestrator/deploy/**/*.*", 3),
         ("gan/**/*.py", 10),
         ("orchestrator/**/*.py", 5),
         ("reports/**/*.py", 4),
@@ -49,6 +50,7 @@ def test_the_wheel_holds_every_file_that_is_needed(
 
 def test_the_wheel_holds_nothing_that_was_generated(wheel: zipfile.ZipFile) -> None:
     kept = {".md", ".py", ".yaml", ".j2", ".css", ".js", ".csv", ".jpg", ".txt"}
+    kept |= {".json", ".yml"}
     for name in wheel.namelist():
         assert Path(name).suffix in kept or ".dist-info/" in name
 
