@@ -61,8 +61,8 @@ def train(
     monitor: Monitor,
     console: Console,
     cluster: Cluster | None,
-) -> None:
-    """Run trials in parallel on the cluster until all have ended, or Ray has.
+) -> str:
+    """Run trials in parallel on the cluster until all have ended; return why they could not.
 
     ``trials`` include those that a search has chosen so far, and ``to_suggest`` more are to be
     chosen; ``states`` are by key, and trials that are done do not run. ``cluster`` is the running
@@ -80,10 +80,11 @@ def train(
                 pruner = None
                 if spec.scheduler is not None:
                     pruner = Pruner(spec, trials, states, store.publish_soon)
-                _tune(spec, queue, pruner, store, share, monitor, cluster)
+                reason = _tune(spec, queue, pruner, store, share, monitor, cluster)
         finally:
             store.forget_stop()
     _correct(spec, trials, store, monitor)
+    return reason
 
 
 def _queue(
@@ -158,7 +159,7 @@ def _tune(
     share: dict[str, float],
     monitor: Monitor,
     cluster: Cluster | None,
-) -> None:
+) -> str:
     scratch = tune_directory(store.directory)
     shutil.rmtree(scratch, ignore_errors=True)
     # A Ray of this launch's own runs the same files.
@@ -183,6 +184,7 @@ def _tune(
     try:
         if reason := watched(tuner.fit, store.is_asked_to_stop, monitor, cluster, share):
             monitor.view.say(f"{reason}; what is stored is kept.")
+        return reason
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

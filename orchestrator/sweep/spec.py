@@ -26,6 +26,7 @@ The format, with every key optional::
     scheduler:              # stops trials that fall behind
       name: asha
       grace_steps: 200
+    notify: https://hooks.example.org/...   # or a command: told how a launch goes
 
 A control's name alone means its target; ``NAME.weight`` and ``NAME: {target: ..., weight: ...}``
 set more. Axes and points override settings.
@@ -44,6 +45,7 @@ from gan.errors import UserError
 from gan.strict import Frozen
 from orchestrator.sweep import core_yaml
 from orchestrator.sweep.messages import listed, nearest, short, unknown
+from orchestrator.sweep.notify import NotifyTarget, notify_target
 from orchestrator.sweep.search_settings import Objective, Scheduler, Search
 from orchestrator.sweep.sections import (
     Settings,
@@ -55,7 +57,9 @@ from orchestrator.sweep.sections import (
     settings_of,
 )
 
-SECTIONS = ("settings", "axes", "points", "resources", "objective", "search", "scheduler")
+SECTIONS = (
+    *("settings", "axes", "points", "resources", "objective", "search", "scheduler", "notify"),
+)
 MAX_BYTES = 2_000_000
 MAX_TRIALS = 10_000
 SHIPPED = Path(__file__).parent.parent.parent / "sweeps"
@@ -90,6 +94,8 @@ class SweepSpec:
     """Objective; None without a search or scheduler."""
     search: Search | None = None
     scheduler: Scheduler | None = None
+    notify: NotifyTarget | None = None
+    """Webhook or command that is told how a launch goes; no part of a trial."""
 
 
 def find_sweep(name: str) -> Path:
@@ -159,6 +165,7 @@ def read_sweep(path: Path) -> SweepSpec:
         objective=objective_of(path, top, search or scheduler),
         search=search,
         scheduler=scheduler,
+        notify=notify_target(top.get("notify"), f"{path}: notify"),
     )
 
 
