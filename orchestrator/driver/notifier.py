@@ -169,17 +169,17 @@ class Notifier:
         counts, found = counted(phases), Counter(phases)
         because = f": {reason}" if reason else ""
         text = {
-            Event.FAILED: f"trial {trial} has failed{because} ({counts})",
-            Event.WAITING: f"does not train{because} ({counts})",
-            Event.STUCK: f"cannot go on{because} ({counts})",
-            Event.FINISHED: f"has finished: {counts}",
-            Event.STOPPED: f"was stopped: {counts}",
-            Event.INCOMPLETE: f"has ended incomplete: {counts}",
+            Event.FAILED: f": trial {trial} has failed{because} ({counts})",
+            Event.WAITING: f" does not train{because} ({counts})",
+            Event.STUCK: f" cannot go on{because} ({counts})",
+            Event.FINISHED: f" has finished: {counts}",
+            Event.STOPPED: f" was stopped: {counts}",
+            Event.INCOMPLETE: f" has ended incomplete: {counts}",
         }[event]
         host = socket.gethostname()
         page = self._locations.runs.absolute() / "reports" / self._sweep / "index.html"
         return Message(
-            text=f"colorsweep {plain(self._sweep)} on {host}: {text}",
+            text=f"colorsweep {plain(self._sweep)} on {host}{text}",
             sweep=self._sweep,
             event=event,
             host=host,
@@ -212,9 +212,7 @@ def post_webhook(target: NotifyTarget, message: Message) -> str:
                 allow_redirects=False,
                 stream=True,  # nobody reads the body
             ) as answer:
-                failures.append(
-                    "" if 200 <= answer.status_code < 300 else _answered(answer.status_code)
-                )
+                failures.append(_refusal(answer.status_code))
         except Exception as error:  # whatever a library makes of a server or a URL
             failures.append(_in_words(error))
 
@@ -225,7 +223,9 @@ def post_webhook(target: NotifyTarget, message: Message) -> str:
     return failures[0] if failures else f"no answer in {WEBHOOK_SECONDS:g} s"
 
 
-def _answered(status: int) -> str:
+def _refusal(status: int) -> str:
+    if 200 <= status < 300:
+        return ""
     if 300 <= status < 400:
         return f"answers {status}, a redirect; give the URL that it leads to"
     return f"answers {status}"

@@ -102,6 +102,10 @@ class TrialRow:
         return ", ".join(f"{line} (error {error})" if error else line for line, error in pairs)
 
 
+FRESH_SECONDS = 30.0
+"""Time in which a running trial is heard of; only a longer silence is shown."""
+
+
 @dataclass(frozen=True)
 class Column:
     """Column of the table, which is left out if it is empty for all rows."""
@@ -121,16 +125,21 @@ def _loss(index: int, digits: int) -> Callable[[TrialRow], str]:
     return lambda row: "" if row.losses is None else f"{row.losses[index]:.{digits}f}"
 
 
+def _seen(row: TrialRow) -> str:
+    fresh = row.seen is not None and time.time() - row.seen < FRESH_SECONDS
+    return "" if fresh and row.phase is TrialPhase.RUNNING else ago(row.seen)
+
+
 COLUMNS = (
     Column("Step", _step, 0),
     Column("Epoch", lambda row: f"{row.epoch:.1f}" if row.own_steps and row.epoch else "", 11),
     Column("Achieved", TrialRow.achieved, 1),
     Column("Error", TrialRow.errors, 2),
-    Column("Loss G", _loss(0, 1), 5),
-    Column("D", _loss(1, 2), 6),
+    Column("Loss G", _loss(0, 1), 4),
+    Column("D", _loss(1, 2), 5),
     Column("Img/s", lambda r: f"{r.images_per_second:.0f}" if r.images_per_second else "", 8),
     Column("Left", TrialRow.left, 3),
-    Column("Seen", lambda row: ago(row.seen), 4),
+    Column("Seen", _seen, 6),
     Column("Restarts", lambda row: str(row.restarts or ""), 7),
     Column("Wasted", lambda row: str(row.wasted_steps or ""), 9),
     # A recoloured trial takes no steps.

@@ -42,8 +42,8 @@ def watch(locations: Locations, sweep: str, console: Console) -> SweepReading | 
                 # Looked at first: what is read after the end is the last state.
                 held = _answered(is_held, store, view)
                 reading = read_status(store.root, sweep)
-                _show(reading, last, view)
-                last = reading
+                before, last = last, reading
+                _show(reading, before, view)
                 going_on = held is not False or any(
                     r.phase.is_active for r in reading.rows.values()
                 )
@@ -66,15 +66,15 @@ def _answered(is_held: Callable[[], bool], store: SweepStore, view: LiveView) ->
     return held
 
 
-def _show(reading: SweepReading, last: SweepReading | None, view: LiveView) -> None:
+def _show(reading: SweepReading, before: SweepReading | None, view: LiveView) -> None:
     status = reading.status
-    if last is None and not view.console.is_terminal:
+    if before is None and not view.console.is_terminal:
         line = f"{status.sweep}: {counted(row.phase for row in status.trials)}"
         view.console.print(line, soft_wrap=True)
     for key in view.rows.keys() - reading.rows.keys():  # a later launch left the trial out
         del view.rows[key]
     for key, row in reading.rows.items():
-        if last is None and not row.phase.is_active:
+        if before is None and not row.phase.is_active:
             view.rows[key] = row  # nothing new
         else:
             view.show(key, row)
