@@ -125,6 +125,11 @@ def _loss(index: int, digits: int) -> Callable[[TrialRow], str]:
     return lambda row: "" if row.losses is None else f"{row.losses[index]:.{digits}f}"
 
 
+def _speed(row: TrialRow) -> str:
+    running = row.phase is TrialPhase.RUNNING
+    return f"{row.images_per_second:.0f}" if running and row.images_per_second else ""
+
+
 def _seen(row: TrialRow) -> str:
     fresh = row.seen is not None and time.time() - row.seen < FRESH_SECONDS
     return "" if fresh and row.phase is TrialPhase.RUNNING else ago(row.seen)
@@ -137,7 +142,7 @@ COLUMNS = (
     Column("Error", TrialRow.errors, 2),
     Column("Loss G", _loss(0, 1), 4),
     Column("D", _loss(1, 2), 5),
-    Column("Img/s", lambda r: f"{r.images_per_second:.0f}" if r.images_per_second else "", 8),
+    Column("Img/s", _speed, 8),
     Column("Left", TrialRow.left, 3),
     Column("Seen", _seen, 6),
     Column("Restarts", lambda row: str(row.restarts or ""), 7),

@@ -142,8 +142,7 @@ def test_status_has_what_the_newest_checkpoint_says(workplace: Path, small_npz: 
     assert heading.split() == [
         *("Trial", "Phase", "Step", "Achieved", "Error", "Loss", "G", "D", "Seen"),
     ]
-    assert (
-        f"{metrics['eval/saturation']:.2f} of 0.50 {metrics['eval/saturation_error']:.3f}" in first
-    )
-    assert f"{metrics['eval/hue'] % 1:.2f} of 0.25 {metrics['eval/hue_error']:.3f}" in second
-    assert f"{metrics['loss/discriminator']:.2f}" in first
+    of_saturation, of_hue = steered["controls"]
+    assert f"{of_saturation['achieved']:.2f} of 0.50 {of_saturation['error']:.3f}" in first
+    assert f"{of_hue['achieved'] % 1:.2f} of 0.25 {of_hue['error']:.3f}" in second
+    assert f"{steered['discriminator_loss']:.2f}" in first
