@@ -60,9 +60,9 @@ class LiveView:
             self.console.print(self._line(row), soft_wrap=True)
 
     def say(self, line: str) -> None:
-        """Show a note below the table, or print it if there is no table."""
-        self._note = line
-        if line and not self._live.is_started:
+        """Show a note below the table, or print a new one if there is no table."""
+        is_new, self._note = line != self._note, line
+        if line and is_new and not self._live.is_started:
             self.console.print(line, style="yellow", soft_wrap=True)
 
     @staticmethod

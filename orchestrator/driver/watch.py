@@ -60,9 +60,9 @@ def _answered(is_held: Callable[[], bool], store: SweepStore, view: LiveView) ->
     except OSError as error:
         view.say(f"{store.shown}: {answer_of(error)}; asked again")
         return None
-    if view.console.is_terminal:
-        now = time.strftime("%H:%M:%S")
-        view.say(f"as of {now}; Ctrl-C ends watching, and not the sweep")
+    now = time.strftime("%H:%M:%S")
+    note = f"as of {now}; Ctrl-C ends watching, and not the sweep"
+    view.say(note if view.console.is_terminal else "")
     return held
 
 
