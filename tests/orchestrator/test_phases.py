@@ -111,7 +111,7 @@ def test_a_recoloured_trial_claims_no_steps(
         assert train(store, trial) == ("finished", "")
     assert states_of(spec, trials, Path("runs"))[moved.key].step == 6, "it is the baseline's"
     (row,) = (line for line in call("status", "tiny").stdout.splitlines() if "recol" in line)
-    assert row.split()[2] == "finished"
+    assert "finished" in row.split()
     assert "/" not in row
     steps = ("step", "durable_step", "total_steps")
     assert [status()[moved.name][name] for name in steps] == [0, 0, 0]

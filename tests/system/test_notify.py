@@ -43,10 +43,12 @@ def story(tmp_path_factory: pytest.TempPathFactory, small_npz: Path) -> Story:
         failing = Launch(runs, sweep, no_proxy="127.0.0.1").end()
         sweep.write_text(f"{text}  - {{seed: 2}}\nnotify: {hook.url}\n")
         command = ("--notify", f"cat >> {told}; echo >> {told}")
-        ends = [Program("--runs", runs, "launch", sweep, *command).end() for _ in range(2)]
+        repaired = Program("--runs", runs, "launch", sweep, *command).end()
+        again = Program("--runs", runs, "launch", sweep, *command).end()
     files = b"".join(p.read_bytes() for p in runs.rglob("*") if p.is_file())
     lines = [json.loads(line) for line in told.read_text().splitlines()]
-    return Story(failing, hook.messages, *ends, lines, hook.url.removesuffix(SECRET), files)
+    host = hook.url.removesuffix(SECRET)
+    return Story(failing, hook.messages, repaired, again, lines, host, files)
 
 
 def test_a_failing_trial_is_told_at_once_and_the_end_once(story: Story) -> None:
