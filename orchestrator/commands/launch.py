@@ -7,9 +7,16 @@ import click
 from gan.errors import UserError
 from gan.plain_text import command_line, masked
 from orchestrator.commands.flag_values import FiniteRange
+from orchestrator.commands.notify_option import (
+    notify_option,
+    shown_option,
+    with_notify,
+    without,
+)
 from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import Screen, say
 from orchestrator.store.paths import Locations
+from orchestrator.sweep.notify import NotifyTarget
 from orchestrator.sweep.spec import SweepSpec, find_sweep, read_sweep
 from orchestrator.sweep.trials import Trial, expand
 
@@ -19,9 +26,15 @@ from orchestrator.sweep.trials import Trial, expand
 @click.option("--dry-run", is_flag=True, help="Print trials, time and cost; start nothing.")
 @click.option("--price", type=FiniteRange(min=0), help="Price of one trial's hour, for --dry-run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
+@notify_option
 @click.pass_obj
 def launch(
-    locations: Locations, sweep: str, dry_run: bool, price: float | None, as_json: bool
+    locations: Locations,
+    sweep: str,
+    dry_run: bool,
+    price: float | None,
+    as_json: bool,
+    notify: NotifyTarget | None,
 ) -> None:
     """Run or resume the sweep in the file SWEEP (or the shipped one of that name).
 
@@ -30,6 +43,9 @@ def launch(
     new trials after an edit of the file. Joins a running Ray cluster (RAY_ADDRESS), else starts
     Ray here. MLFLOW_TRACKING_URI names the tracking store;
     MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true adds the use of each trial's node.
+
+    --notify, or the key notify of the file, names a webhook or a command that is told once when a
+    trial fails, when no node has room, and how the launch has ended.
 
     A file with a search chooses its trials by the results of others; one with a scheduler stops
     (prunes) those that are behind. Both remember the results of earlier launches.
@@ -42,8 +58,9 @@ def launch(
         return
     if price is not None or as_json:
         raise UserError("--price and --json go with --dry-run")
-    command = command_line(["colorsweep", *map(masked, sys.argv[1:])])
-    run(spec, locations, command, again=locations.command("launch", str(spec.path)))
+    command = command_line(["colorsweep", *(masked(without(notify, w)) for w in sys.argv[1:])])
+    again = locations.command("launch", str(spec.path), *shown_option(notify))
+    run(with_notify(spec, notify), locations, command, again)
 
 
 def run(spec: SweepSpec, locations: Locations, command: str, again: str) -> None:

@@ -10,8 +10,10 @@ import click
 from gan.errors import UserError
 from gan.plain_text import command_line, printable
 from orchestrator.commands.launch import run
+from orchestrator.commands.notify_option import notify_option, shown_option, with_notify
 from orchestrator.commands.terminal import fail, say
 from orchestrator.store.paths import Locations
+from orchestrator.sweep.notify import NotifyTarget, notify_target
 from orchestrator.sweep.spec import find_sweep, read_sweep
 from orchestrator.sweep.trials import expand
 
@@ -28,14 +30,20 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="Dashboard of the cluster: http://HEAD:8265.",
 )
+@notify_option
 @click.pass_obj
-def submit(locations: Locations, sweep: str, address: str | None) -> None:
+def submit(
+    locations: Locations, sweep: str, address: str | None, notify: NotifyTarget | None
+) -> None:
     """Run or resume the sweep in the file SWEEP as a job of the Ray cluster at --address.
 
     The file travels in the job, and so do the variables MLFLOW_*, AWS_* and COLORSWEEP_* of this
     environment; the dashboard shows them. Checkpoints need a place that all nodes share: --storage,
     or the absolute path of --runs on a shared file system. Datasets are looked for on the nodes; a
     relative path is one below the home directory there.
+
+    --notify, or the key notify of the file, is that of the launch: it is called from the machine of
+    the cluster that runs the job, and travels in the job like the file.
 
     The job's output is followed here until it ends. Ctrl-C stops following, not the job.
 
@@ -57,8 +65,9 @@ def submit(locations: Locations, sweep: str, address: str | None) -> None:
     if (job := server.running(spec.name, locations)) is not None:
         follow = command_line(["ray", "job", "logs", "--follow", job, "--address", address])
         raise UserError(f"{spec.name}: job {job} runs it already; to follow it: {follow}")
-    again = locations.command("submit", sweep, "--address", address)
-    file = Submitted(path.name, path.read_text(encoding="utf-8"), again)
+    again = locations.command("submit", sweep, "--address", address, *shown_option(notify))
+    text = path.read_text(encoding="utf-8")
+    file = Submitted(path.name, text, again, None if notify is None else notify.text)
     job = server.submit(spec.name, file, locations)
     say(f"Job        {job}")
     hints = {
@@ -90,7 +99,8 @@ def submitted(locations: Locations) -> None:
     with tempfile.TemporaryDirectory(prefix="colorsweep-") as directory:
         path = Path(directory) / file.name
         path.write_text(file.text, encoding="utf-8")
-        run(read_sweep(path), locations, command=file.again, again=file.again)
+        spec = with_notify(read_sweep(path), notify_target(file.notify, "--notify"))
+        run(spec, locations, command=file.again, again=file.again)
 
 
 def job_server(address: str) -> "JobServer":

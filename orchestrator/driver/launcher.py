@@ -12,6 +12,7 @@ from gan.extras import features_unavailable
 from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.notifier import Notifier
 from orchestrator.driver.pictures import (
     cannot_go_on,
     compared,
@@ -67,12 +68,18 @@ def launch(
     check_datasets(unsure, console)
     require_answer(uri, locations.runs)
     require_writable(store.directory)
-    with store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)):
+    say = partial(console.print, style="yellow", soft_wrap=True)
+    with (
+        Notifier(spec.notify, spec.name, locations, again, say) as notifier,
+        store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)),
+    ):
         rename = f"rename {spec.path.name}, which names it, or launch a copy of another name"
         claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
         tracker = SweepTracker(uri, spec.name, claim)
-        view, kept, left = _launch(spec, trials, store, tracker, console, command)
-        return _say_summary(spec, view, kept, left, locations, console, again)
+        view, kept, left = _launch(spec, trials, store, tracker, notifier, console, command)
+        done = _say_summary(spec, view, kept, left, locations, console, again)
+        notifier.ended(done)
+        return done
 
 
 def _launch(
@@ -80,6 +87,7 @@ def _launch(
     trials: list[Trial],
     store: SweepStore,
     tracker: SweepTracker,
+    notifier: Notifier,
     console: Console,
     command: str,
 ) -> tuple[LiveView, list[Trial], int]:
@@ -110,11 +118,13 @@ def _launch(
         store.publish(MANIFEST)
     console.print(f"Trials     {store.shown}", soft_wrap=True)
     console.print(f"Tracking   {masked(tracker.client.tracking_uri)}", soft_wrap=True)
+    if spec.notify is not None:
+        console.print(f"Notify     {spec.notify.shown}", soft_wrap=True)
     if tracker.experiment != spec.name:
         console.print(f"Experiment {tracker.experiment}", soft_wrap=True)
     view = LiveView(console)
     tracking = TrackingSync(tracker, view.say)
-    monitor = Monitor(trials, store, view, tracking)
+    monitor = Monitor(trials, store, view, tracking, notifier)
     for key, state in states.items():
         monitor.starts_from(key, state)
     for run in tracker.runs():
@@ -133,7 +143,9 @@ def _launch(
             # Ray takes seconds to import; a launch with nothing to do skips it.
             from orchestrator.driver.ray_tune import train
 
-            train(spec, trials, states, left, store, monitor, console, cluster)
+            notifier.begin(view)
+            cannot = train(spec, trials, states, left, store, monitor, console, cluster)
+            notifier.cannot_go_on(cannot)
     finally:
         unsent = tracking.close()
     if unsent:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrator.driver.live_view import LiveView
+from orchestrator.driver.notifier import Notifier
 from orchestrator.driver.tracking_sync import TrackingSync, send_trial
 from orchestrator.store.events import NodeSample, TrialEvent
 from orchestrator.store.local_sweep import LOOK_SECONDS, PATIENCE
@@ -22,9 +23,14 @@ class Monitor:
     """Trials of a launch, followed by their events."""
 
     def __init__(
-        self, trials: Sequence[Trial], store: SweepStore, view: LiveView, tracking: TrackingSync
+        self,
+        trials: Sequence[Trial],
+        store: SweepStore,
+        view: LiveView,
+        tracking: TrackingSync,
+        notifier: Notifier | None = None,
     ) -> None:
-        self.view = view
+        self.view, self._notifier = view, notifier
         self._store, self._tracking = store, tracking
         self._trials: dict[str, tuple[Trial, int]] = {}
         """Trials by key, with their positions in the sweep."""
@@ -79,6 +85,8 @@ class Monitor:
         news = event.phase is not self.view.rows[event.key].phase or durable > before
         self._durable[event.key] = max(durable, before)
         self.view.update(event)
+        if event.phase.is_failure and self._notifier is not None:
+            self._notifier.failed(self.view.rows[event.key].name, event.reason)
         if news and event.phase is not TrialPhase.RESTARTING:
             self._send(event.key, event.phase, event.reason)
 
@@ -109,12 +117,19 @@ class Monitor:
         has = (TrialPhase.STARTING, TrialPhase.RUNNING)
         return any(row.phase in has for row in [*self.view.rows.values()])
 
+    def waits(self, line: str) -> None:
+        """Show, and notify of, what the launch waits for while nothing trains."""
+        self.view.say(line)
+        if self._notifier is not None:
+            self._notifier.waiting(line)
+
     def end_as(self, key: str, state: TrialState) -> None:
         """Show a trial whose process is gone without a word."""
         phase = TrialPhase.DIED if state.phase.is_active else state.phase
         shown = self.view.rows[key].phase
         self._show(key, state)  # the last progress that it told of may be older
         self.view.rows[key].phase = shown
+        self._notifier = None  # the end of the launch is told, with its reason
         self.on_event(TrialEvent(key, phase, reason=state.reason))
         self._left.add(key)
 

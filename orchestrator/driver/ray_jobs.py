@@ -48,6 +48,8 @@ class Submitted:
     text: str
     again: str
     """Command line that submits it again."""
+    notify: str | None = None
+    """Webhook or command of --notify."""
 
     def packed(self) -> str:
         """Return the value of the variable ``SUBMITTED``.

@@ -62,8 +62,8 @@ def train(
     monitor: Monitor,
     console: Console,
     cluster: Cluster | None,
-) -> None:
-    """Run trials in parallel on the cluster until all have ended, or Ray has.
+) -> str:
+    """Run trials in parallel on the cluster until all have ended; return why they could not.
 
     ``trials`` include those that a search has chosen so far, and ``to_suggest`` more are to be
     chosen; ``states`` are by key, and trials that are done do not run. ``cluster`` is the running
@@ -82,10 +82,11 @@ def train(
                 if spec.scheduler is not None:
                     pruner = Pruner(spec, trials, states, store.publish_soon)
                 with SweepGauges(spec.name, monitor, store.directory):
-                    _tune(spec, queue, pruner, store, share, monitor, cluster)
+                    reason = _tune(spec, queue, pruner, store, share, monitor, cluster)
         finally:
             store.forget_stop()
     _correct(spec, trials, store, monitor)
+    return reason
 
 
 def _queue(
@@ -163,7 +164,7 @@ def _tune(
     share: dict[str, float],
     monitor: Monitor,
     cluster: Cluster | None,
-) -> None:
+) -> str:
     scratch = tune_directory(store.directory)
     shutil.rmtree(scratch, ignore_errors=True)
     # A Ray of this launch's own runs the same files.
@@ -188,6 +189,7 @@ def _tune(
     try:
         if reason := watched(tuner.fit, store.is_asked_to_stop, monitor, cluster, share):
             monitor.view.say(f"{reason}; what is stored is kept.")
+        return reason
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

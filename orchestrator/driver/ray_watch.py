@@ -60,7 +60,7 @@ def watched(
                 has_worker = now
             elif now > has_worker + WAIT_SECONDS:
                 has_worker = math.inf  # said once
-                node.before_next_look(lambda: monitor.view.say(_waits_for(share)))
+                node.before_next_look(lambda: monitor.waits(_waits_for(share)))
             if cluster is not None and now > node.answered + NODE_PATIENCE:
                 return f"The Ray cluster at {cluster.address} does not answer"
             if now > node.seen + NODE_PATIENCE:

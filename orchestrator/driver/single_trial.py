@@ -7,11 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from gan.plain_text import masked
-from orchestrator.driver.live_view import LiveView, TrialRow
+from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.pictures import compared, digests_now, other_pictures
 from orchestrator.driver.signals import graceful_stop
 from orchestrator.driver.tracking_sync import TrackingSync
+from orchestrator.driver.trial_table import TrialRow
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.store.paths import Locations

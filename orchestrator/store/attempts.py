@@ -37,6 +37,11 @@ class Attempt:
     from_step: int = 0
     step: int = 0
     total_steps: int | None = None
+    epoch: float = 0.0
+    images_per_second: float = 0.0
+    """Rate of the steps of about the last second before ``seen``, without evaluations."""
+    measuring: str = ""
+    """Target being measured in the final evaluation, as in "3 of 9"; empty otherwise."""
     counted: float = 0.0
     """Seconds on steps and evaluations, including lost ones."""
     evaluating: float = 0.0
@@ -75,6 +80,9 @@ class AttemptLog:
             changes |= {
                 "step": progress.step,
                 "total_steps": progress.total_steps,
+                "epoch": progress.epoch,
+                "images_per_second": progress.images_per_second,
+                "measuring": progress.measuring,
                 "counted": progress.seconds - self._before,
                 "evaluating": progress.evaluation_seconds,
                 "checkpoints": progress.checkpoint_seconds,

@@ -112,6 +112,29 @@ def live_lease(storage: ObjectStore, sweep: str) -> Lease | None:
     return None
 
 
+class LeaseWatch:
+    """Watch over a sweep's lease in single looks, for a reader that must not wait for its beat."""
+
+    def __init__(self, storage: ObjectStore, sweep: str) -> None:
+        self._storage, self._sweep = storage, sweep
+        self._last: Lease | None = None
+        self._changed = 0.0
+
+    def is_live(self) -> bool:
+        """Whether a launch may hold the sweep: its lease changed in the last ``DEAD_SECONDS``.
+
+        The first look counts as a change. A store that does not answer changes nothing.
+
+        Raises:
+            OSError: the store fails.
+        """
+        found = read_lease(self._storage, self._sweep)
+        now = time.monotonic()
+        if found != self._last:
+            self._last, self._changed = found, now
+        return found is not None and not found.is_over and now - self._changed < DEAD_SECONDS
+
+
 @contextmanager
 def hold_lease(
     storage: ObjectStore, sweep: str, what: str, say: Callable[[str], None]

@@ -1,10 +1,12 @@
 """Store of a sweep: a directory that all nodes share, or an object store and its mirror."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from gan.errors import UserError
 from orchestrator.store import manifest
+from orchestrator.store.lease import LeaseWatch
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.store.object_sweep import ObjectSweep
 from orchestrator.store.paths import Locations
@@ -24,6 +26,16 @@ def store_of(locations: Locations, sweep: str) -> SweepStore:
     if locations.storage is None:
         return LocalSweep(locations.runs, sweep)
     return ObjectSweep(locations.storage, locations.runs, sweep)
+
+
+def is_held_check(store: SweepStore) -> Callable[[], bool]:
+    """Return a function that looks once, without waiting, whether a launch holds the sweep.
+
+    The function raises an OSError while an object store fails.
+    """
+    if isinstance(store, LocalSweep):
+        return store.is_held
+    return LeaseWatch(store.storage, store.path).is_live
 
 
 def opened_root(locations: Locations, sweep: str, *, launched: bool) -> Path:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.sweep.search_settings import Dimension, number_type
-from orchestrator.sweep.spec import Settings, SweepSpec
+from orchestrator.sweep.sections import Settings
+from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial, trial_at, value_at
 
 DIGITS = 3

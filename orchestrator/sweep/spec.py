@@ -26,47 +26,43 @@ The format, with every key optional::
     scheduler:              # stops trials that fall behind
       name: asha
       grace_steps: 200
+    notify: https://hooks.example.org/...   # or a command: told how a launch goes
 
 A control's name alone means its target; ``NAME.weight`` and ``NAME: {target: ..., weight: ...}``
 set more. Axes and points override settings.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from gan.byte_names import require_utf8
-from gan.config import TrainConfig
-from gan.control import CONTROLS, Control
 from gan.errors import UserError
 from gan.strict import Frozen
 from orchestrator.sweep import core_yaml
-from orchestrator.sweep.messages import explain, listed, nearest, short, unknown
-from orchestrator.sweep.search_settings import (
-    NOT_SEARCHED,
-    Dimension,
-    Objective,
-    Scheduler,
-    Search,
-    number_type,
+from orchestrator.sweep.messages import listed, nearest, short, unknown
+from orchestrator.sweep.notify import NotifyTarget, notify_target
+from orchestrator.sweep.search_settings import Objective, Scheduler, Search
+from orchestrator.sweep.sections import (
+    Settings,
+    axes_of,
+    mapping_of,
+    model_of,
+    objective_of,
+    search_of,
+    settings_of,
 )
 
-FIELDS = ("preset", *(name for name in TrainConfig.model_fields if name != "controls"))
-SEARCHED = tuple(name for name in FIELDS if name not in NOT_SEARCHED)
-SECTIONS = ("settings", "axes", "points", "resources", "objective", "search", "scheduler")
-LIGHTNESS = ("value", "brightness", "lightness", "luminance")
+SECTIONS = (
+    *("settings", "axes", "points", "resources", "objective", "search", "scheduler", "notify"),
+)
 MAX_BYTES = 2_000_000
 MAX_TRIALS = 10_000
 SHIPPED = Path(__file__).parent.parent.parent / "sweeps"
-
-_Model = TypeVar("_Model", bound=BaseModel)
-Settings = dict[str, Any]
-"""Values by dotted name: ``batch_size``, ``saturation.target``, ``saturation.weight``."""
 
 
 class Resources(Frozen):
@@ -98,6 +94,8 @@ class SweepSpec:
     """Objective; None without a search or scheduler."""
     search: Search | None = None
     scheduler: Scheduler | None = None
+    notify: NotifyTarget | None = None
+    """Webhook or command that is told how a launch goes; no part of a trial."""
 
 
 def find_sweep(name: str) -> Path:
@@ -141,18 +139,18 @@ def read_sweep(path: Path) -> SweepSpec:
         raise UserError(f"{path}: is not UTF-8 text") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:  # {{a: 1}: 2}
         raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
-    top = _mapping(path, "the file", {} if content is None else content)
+    top = mapping_of(path, "the file", {} if content is None else content)
     for key in top:
         if key not in SECTIONS:
             raise UserError(f"{path}: {key}: {unknown('key', str(key), SECTIONS)}")
-    axes = _mapping(path, "axes", top.get("axes") or {})
+    axes = mapping_of(path, "axes", top.get("axes") or {})
     for key, values in axes.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"{path}: axes.{key}: must be a list of values, not {short(values)}")
     points = top.get("points") or []
     if not isinstance(points, list):
         raise UserError(f"{path}: points: must be a list of trials, not {short(points)}")
-    search, scheduler = _search(path, top), _model(path, top, "scheduler", Scheduler)
+    search, scheduler = search_of(path, top), model_of(path, top, "scheduler", Scheduler)
     count = math.prod(map(len, axes.values())) if axes else 0
     count += len(points) + (search.trials if search is not None else 0)
     if count > MAX_TRIALS:
@@ -160,13 +158,14 @@ def read_sweep(path: Path) -> SweepSpec:
     return SweepSpec(
         name=path.stem,
         path=path,
-        settings=_settings(path, "settings", top.get("settings") or {}),
-        axes=_axes(path, axes),
-        points=[_settings(path, f"points[{i}]", point) for i, point in enumerate(points)],
-        resources=_model(path, top, "resources", Resources) or Resources(),
-        objective=_objective(path, top, search or scheduler),
+        settings=settings_of(path, "settings", top.get("settings") or {}),
+        axes=axes_of(path, axes),
+        points=[settings_of(path, f"points[{i}]", point) for i, point in enumerate(points)],
+        resources=model_of(path, top, "resources", Resources) or Resources(),
+        objective=objective_of(path, top, search or scheduler),
         search=search,
         scheduler=scheduler,
+        notify=notify_target(top.get("notify"), f"{path}: notify"),
     )
 
 
@@ -182,115 +181,6 @@ def require_name(name: str, where: str) -> None:
             f"{where}: {name!r} cannot name a sweep; valid names have printable characters without "
             "a slash, do not begin with . or -, and are not Default (MLflow's own)"
         )
-
-
-def _settings(path: Path, where: str, section: Any) -> Settings:
-    """Check a mapping's keys and expand controls to dotted names."""
-    flat: Settings = {}
-    for key, value in _mapping(path, where, section).items():
-        for name, part in _expanded(path, f"{where}.{key}", str(key), value).items():
-            if name in flat:
-                raise UserError(f"{path}: {where}.{key}: {name} is given twice")
-            flat[name] = part
-    return flat
-
-
-def _axes(path: Path, axes: Mapping[Any, list[Any]]) -> dict[str, list[Any]]:
-    flat: dict[str, list[Any]] = {}
-    for key, values in axes.items():
-        for value in values:
-            if isinstance(value, dict | list):
-                raise UserError(f"{path}: axes.{key}: must list plain values, not {short(value)}")
-        (name,) = _expanded(path, f"axes.{key}", str(key), 0)
-        if name in flat:
-            raise UserError(f"{path}: axes.{key}: {name} is given twice")
-        flat[name] = values
-    return flat
-
-
-def _expanded(path: Path, where: str, key: str, value: Any) -> Settings:
-    """Resolve one key of the file to dotted names; unknown names are errors."""
-    name, dot, field = key.partition(".")
-    if name not in CONTROLS:
-        if name in LIGHTNESS:
-            raise UserError(f"{path}: {where}: {name} is no control: the photograph's L fixes it")
-        if key not in FIELDS:
-            raise UserError(f"{path}: {where}: {unknown('key', key, (*CONTROLS, *FIELDS))}")
-        return {key: value}
-    fields = tuple(Control.model_fields)
-    if not dot and isinstance(value, dict):
-        parts = {f"{name}.{k}": v for k, v in value.items()}
-    else:
-        parts = {f"{name}.{field if dot else 'target'}": value}
-    for part in parts:
-        if (given := part.partition(".")[2]) not in fields:
-            raise UserError(f"{path}: {where}: {unknown('key', given, fields)}")
-    return parts
-
-
-def _mapping(path: Path, where: str, section: Any) -> dict[Any, Any]:
-    if not isinstance(section, dict):
-        raise UserError(
-            f"{path}: {where}: must be names and values (name: value), not {short(section)}"
-        )
-    return section
-
-
-def _model(path: Path, top: Mapping[Any, Any], name: str, model: type[_Model]) -> _Model | None:
-    """Read a section as a model; return None if the file has none."""
-    section = top.get(name)
-    return _validated(path, name, section, model) if section else None
-
-
-def _validated(path: Path, where: str, section: Any, model: type[_Model]) -> _Model:
-    try:
-        return model.model_validate(_mapping(path, where, section))
-    except ValidationError as error:
-        raise UserError(f"{path}: {where}.{explain(error, model)}") from None
-
-
-def _search(path: Path, top: Mapping[Any, Any]) -> Search | None:
-    if not (section := top.get("search")):
-        return None
-    if top.get("axes"):
-        raise UserError(f"{path}: search: goes with points for trials of your own, not with axes")
-    section = _mapping(path, "search", section)
-    if "over" in section:
-        section = {**section, "over": _space(path, section["over"])}
-    return _validated(path, "search", section, Search)
-
-
-def _space(path: Path, section: Any) -> dict[str, Dimension]:
-    """Read the dimensions of a search by dotted name."""
-    over: dict[str, Dimension] = {}
-    for key, value in _mapping(path, "search.over", section).items():
-        where = f"search.over.{key}"
-        (name,) = _expanded(path, where, str(key), 0)
-        if name in NOT_SEARCHED:
-            valid = listed((*CONTROLS, *SEARCHED))
-            raise UserError(f"{path}: {where}: is nothing to search over; valid: {valid}")
-        if name in over:
-            raise UserError(f"{path}: {where}: {name} is given twice")
-        if not isinstance(value, dict | list):  # fixed for all trials
-            value = {"choices": [value]}
-        over[name] = dimension = _validated(path, where, value, Dimension)
-        kind = number_type(name)
-        if dimension.choices is None and kind is None:
-            raise UserError(f"{path}: {where}: takes choices, no range")
-        if dimension.choices is None and kind is int and float in map(type, dimension.ends()):
-            raise UserError(f"{path}: {where}: must be whole numbers")
-    if not over:
-        raise UserError(f"{path}: search.over: needs at least one field")
-    return over
-
-
-def _objective(path: Path, top: Mapping[Any, Any], used: object) -> Objective | None:
-    objective = _model(path, top, "objective", Objective)
-    if objective is not None and used is None:
-        raise UserError(f"{path}: objective: is for a search or a scheduler; there is none")
-    if objective is None and used is not None:
-        raise UserError(f"{path}: objective: is missing; valid: objective: {{metric: mae}}")
-    return objective
 
 
 def _one_line(error: Exception) -> str:

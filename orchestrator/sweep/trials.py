@@ -15,7 +15,8 @@ from gan.errors import UserError
 from gan.plain_text import printable
 from orchestrator.sweep.messages import explain, key_of, unknown
 from orchestrator.sweep.search_settings import Objective, metric_names
-from orchestrator.sweep.spec import Settings, SweepSpec
+from orchestrator.sweep.sections import Settings
+from orchestrator.sweep.spec import SweepSpec
 
 _TARGETS = ("target", "min", "max", "hold_out")
 """Fields of a control, of which at least one is set if the control is used."""
@@ -93,8 +94,7 @@ def grid_baselines(spec: SweepSpec) -> tuple[list[str], list[Trial]]:
             )
     if len(found) == 1 and found.keys() == {trial.key for trial in _settings_alone(spec)}:
         return [], []
-    settings = [varied for varied, _ in found.values()]
-    vary = [name for name in axes if len({varied[name] for varied in settings}) > 1]
+    vary = [name for name in axes if len({varied[name] for varied, _ in found.values()}) > 1]
     return vary, [
         replace(trial, name=_name(trial.config, {name: varied[name] for name in vary}))
         for varied, trial in found.values()

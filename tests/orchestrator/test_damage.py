@@ -13,7 +13,7 @@ from rich.console import Console
 from gan import checkpoint
 from gan.errors import UserError
 from orchestrator.commands.dry_run import plan_launch
-from orchestrator.commands.status import status_of
+from orchestrator.driver.sweep_status import read_status
 from orchestrator.store.attempts import attempts
 from orchestrator.store.manifest import write_manifest
 from orchestrator.store.prune_marker import PruneMarker, pruning_terms, write_marker
@@ -97,7 +97,7 @@ def test_no_damage_stops_status_or_launch_or_makes_up_a_step(story: Story) -> No
         before = file.read_bytes()
         damage(file, rng)
         checkpoint._tell_damaged.cache_clear()
-        status = status_of(story.runs, "tiny").trials
+        status = read_status(story.runs, "tiny").status.trials
         plan = plan_launch(story.spec, story.trials, story.runs, None, console).trials
         states = states_of(story.spec, story.trials, story.runs)
         what = str(file.relative_to(directory))

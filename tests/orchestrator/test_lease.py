@@ -12,7 +12,7 @@ import pytest
 
 from gan.errors import UserError
 from orchestrator.store import lease as leases
-from orchestrator.store.lease import Lease, hold_lease, live_lease, read_lease
+from orchestrator.store.lease import Lease, LeaseWatch, hold_lease, live_lease, read_lease
 from orchestrator.store.object_store import ObjectStore
 from tests.support.s3 import wait_for
 
@@ -96,3 +96,24 @@ def test_a_launch_that_was_taken_over_does_not_take_it_back(store: ObjectStore) 
     found = read_lease(store, SWEEP)
     assert found == ELSEWHERE
     assert token != ELSEWHERE.token
+
+
+def test_a_watch_tells_in_one_look_whether_a_launch_lives(store: ObjectStore) -> None:
+    watch = LeaseWatch(store, SWEEP)
+    assert not watch.is_live()
+    with hold_lease(store, SWEEP, "some is launched", silent):
+        until = time.monotonic() + 1.5 * leases.DEAD_SECONDS
+        while time.monotonic() < until:
+            assert watch.is_live()
+            time.sleep(leases.POLL_SECONDS)
+    assert not watch.is_live(), "it has ended"
+
+
+def test_a_watch_sees_a_launch_die(store: ObjectStore) -> None:
+    write(store, ELSEWHERE)
+    watch = LeaseWatch(store, SWEEP)
+    began = time.monotonic()
+    assert watch.is_live(), "it may live"
+    assert time.monotonic() - began < leases.DEAD_SECONDS
+    wait_for(lambda: not watch.is_live())
+    assert time.monotonic() - began >= leases.DEAD_SECONDS

@@ -105,12 +105,13 @@ def test_a_recoloured_trial_claims_no_steps(
     write_manifest(store.directory, trials)
     baseline, _, moved = trials
     (waiting,) = (line for line in call("status", "tiny").stdout.splitlines() if "recol" in line)
-    assert waiting.split() == ["recoloured,", "saturation=0.5", "waiting"]
+    wanted = ("?", "of", "0.50")
+    assert waiting.split() == ["recoloured,", "saturation=0.5", "waiting", *wanted]
     for trial in (baseline, moved):
         assert train(store, trial) == ("finished", "")
     assert states_of(spec, trials, Path("runs"))[moved.key].step == 6, "it is the baseline's"
     (row,) = (line for line in call("status", "tiny").stdout.splitlines() if "recol" in line)
-    assert row.split()[2] == "finished"
+    assert "finished" in row.split()
     assert "/" not in row
     steps = ("step", "durable_step", "total_steps")
     assert [status()[moved.name][name] for name in steps] == [0, 0, 0]

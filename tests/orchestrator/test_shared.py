@@ -77,9 +77,9 @@ def test_a_trial_is_finished_only_when_the_launch_sees_its_checkpoint(
     view = LiveView(Console(quiet=True))
     tracking = TrackingSync(tracker_of(f"sqlite:///{tmp_path}/m.db", "some", tmp_path), view.say)
     monitor = Monitor([trial], store, view, tracking)
-    row = view.rows[trial.key]
 
     monitor.on_event(TrialEvent(trial.key, TrialPhase.FINISHED))
+    row = view.rows[trial.key]
     assert row.phase is TrialPhase.FAILED
     assert str(store.directory / trial.key) in row.reason
 
@@ -87,5 +87,5 @@ def test_a_trial_is_finished_only_when_the_launch_sees_its_checkpoint(
     for config_of, phase in ((shorter, TrialPhase.FAILED), (config, TrialPhase.FINISHED)):
         assert run_here(task_of(config_of, store.directory / trial.key)) == ("finished", "")
         monitor.on_event(TrialEvent(trial.key, TrialPhase.FINISHED))
-        assert row.phase is phase
+        assert view.rows[trial.key].phase is phase
     tracking.close()

@@ -1,5 +1,6 @@
 """Launches whose Ray dies, or has no node to train on: they end, and say how to go on."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -59,7 +60,8 @@ def ended(launch: Launch) -> Ended:
 @pytest.fixture(scope="module")
 def sweep(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("sweeps") / "endless.yaml"
-    file.write_text(on_small(small_npz, SWEEP))
+    told = file.with_name("told")
+    file.write_text(on_small(small_npz, f"{SWEEP}notify: cat >> {told} && echo >> {told}\n"))
     return file
 
 
@@ -85,6 +87,8 @@ class Killed:
     with_token: int
     refusal: str
     """Of the GCS server, without a token."""
+    told: list[str]
+    """Messages to the command of the sweep's notify."""
 
 
 def listening(process: psutil.Process) -> set[Address]:
@@ -114,12 +118,12 @@ def killed(sweep: Path, trial: Trial, tmp_path_factory: pytest.TempPathFactory) 
         sooner = {"RAY_health_check_period_ms": ENVIRONMENT["RAY_health_check_period_ms"]}
         launch = Launch(here / "runs", sweep, HOME=str(home), **sooner)
     try:
-        yield kill_raylet(launch, trial, home)
+        yield kill_raylet(launch, trial, home, sweep.with_name("told"))
     finally:
         launch.kill()
 
 
-def kill_raylet(launch: Launch, trial: Trial, home: Path) -> Killed:
+def kill_raylet(launch: Launch, trial: Trial, home: Path, told: Path) -> Killed:
     launch.wait_for(lambda: launch.step_of(trial) > 0)
     root = psutil.Process(launch.process.pid)
     of_ray = {process.name(): process for process in root.children()}
@@ -132,12 +136,19 @@ def kill_raylet(launch: Launch, trial: Trial, home: Path) -> Killed:
         GcsClient(address=f"127.0.0.1:{gcs}")
     statuses = status_of(nodes), status_of(nodes, Authorization=f"Bearer {token}")
     of_ray["raylet"].kill()
-    return Killed(ended(launch), home, open_at, *statuses, str(refused.value))
+    end = ended(launch)
+    return Killed(end, home, open_at, *statuses, str(refused.value), told.read_text().splitlines())
 
 
 def test_a_launch_ends_when_its_raylet_is_killed(killed: Killed) -> None:
     killed.ended.assert_says_how_to_go_on("Ray has died on this machine; what is stored is kept.")
     assert killed.ended.seconds < 100
+
+
+def test_the_end_is_told_with_its_reason(killed: Killed) -> None:
+    message = json.loads(killed.told[-1])
+    assert (message["event"], message["trials"]) == ("stuck", {"died": 1})
+    assert message["reason"] == "Ray has died on this machine"
 
 
 def test_packages_of_the_current_directory_do_not_reach_the_workers(killed: Killed) -> None:

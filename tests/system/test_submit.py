@@ -1,5 +1,6 @@
 """Launches as jobs of a real cluster of two nodes, with the job server of its dashboard."""
 
+import json
 import signal
 import subprocess
 import time
@@ -65,6 +66,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
 class Story:
     """A sweep whose job was followed, left, refused a second time, stopped and submitted again."""
 
+    sweep: Path
     trial: Trial
     detached: subprocess.CompletedProcess[str]
     second: subprocess.CompletedProcess[str]
@@ -77,6 +79,8 @@ class Story:
     other: subprocess.CompletedProcess[str]
     """A submit of a sweep without its data, beside."""
     again: subprocess.CompletedProcess[str]
+    told: str
+    """To the command of its --notify, which ran on the cluster."""
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +104,10 @@ def story(jobs: Jobs, small_npz: Path, tmp_path_factory: pytest.TempPathFactory)
     state = state_of(trial, trained)
     (attempt,) = state.attempts
     stopped_at = step_of(trained)
-    again = jobs.run("submit", sweep)
+    told = directory / "told.jsonl"
+    again = jobs.run("submit", sweep, "--notify", f"cat >> {told}")
     return Story(
+        sweep,
         trial,
         detached,
         second,
@@ -112,6 +118,7 @@ def story(jobs: Jobs, small_npz: Path, tmp_path_factory: pytest.TempPathFactory)
         attempt.step,
         other_done,
         again,
+        told.read_text(),
     )
 
 
@@ -162,6 +169,13 @@ def test_a_second_submit_goes_on_where_the_first_ended(
     newest = checkpoint.newest(jobs.runs / "sweeps" / "mine" / story.trial.key)
     assert newest is not None
     assert newest.trial["step"] == 1500
+
+
+def test_a_job_notifies_of_its_end(story: Story, jobs: Jobs) -> None:
+    message = json.loads(story.told)
+    assert (message["event"], message["trials"]) == ("finished", {"finished": 1})
+    assert message["report"] == f"colorsweep --runs {jobs.runs} report mine"
+    assert f"submit {story.sweep} --address {jobs.address} --notify " in message["again"]
 
 
 def test_a_wrong_token_is_told_in_one_line(jobs: Jobs, small_npz: Path, tmp_path: Path) -> None:

@@ -1,0 +1,260 @@
+"""Notifications of a launch, to real servers and real commands."""
+
+import io
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from gan.config import TrainConfig
+from gan.errors import UserError
+from orchestrator.driver import notifier as notifier_module
+from orchestrator.driver.live_view import LiveView
+from orchestrator.driver.notifier import Notifier
+from orchestrator.store.events import TrialEvent
+from orchestrator.store.paths import Locations
+from orchestrator.sweep.notify import notify_target
+from orchestrator.sweep.trials import Trial
+from reports.phase import TrialPhase
+from tests.support.servers import free_port
+from tests.support.webhooks import (
+    SECRET,
+    Answer,
+    broken_off,
+    byte_by_byte,
+    late,
+    self_signed,
+    status,
+    webhook,
+)
+
+
+@pytest.fixture(autouse=True)
+def local(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+class Launch:
+    """A launch of two trials, as far as its notifier sees it."""
+
+    def __init__(self, target: str, runs: Path) -> None:
+        self.said: list[str] = []
+        self.view = LiveView(Console(file=io.StringIO()))
+        for key in ("one", "two"):
+            self.view.add(Trial(f"trial {key}", key, TrainConfig(steps=5)))
+        locations = Locations(runs, None)
+        wanted = notify_target(target, "--notify")
+        self.notifier = Notifier(wanted, "hue", locations, "colorsweep again", self.said.append)
+
+    def phases(self, one: TrialPhase, two: TrialPhase) -> None:
+        for key, phase in (("one", one), ("two", two)):
+            self.view.update(TrialEvent(key, phase))
+
+    def finish(self) -> None:
+        with self.notifier as notifier:
+            notifier.begin(self.view)
+            self.phases(TrialPhase.FINISHED, TrialPhase.FINISHED)
+            notifier.ended(done=True)
+
+
+def test_the_end_is_told_once_in_a_sentence_and_in_numbers(tmp_path: Path) -> None:
+    with webhook() as hook:
+        launch = Launch(hook.url, tmp_path)
+        launch.finish()
+    host = socket.gethostname()
+    (message,) = hook.messages
+    assert message == {
+        "text": f"colorsweep hue on {host} has finished: 2 of 2 trials finished",
+        "sweep": "hue",
+        "event": "finished",
+        "host": host,
+        "trials": {"finished": 2},
+        "trial": None,
+        "reason": None,
+        "report": f"colorsweep --runs {tmp_path} report hue",
+        "page": None,
+        "again": "colorsweep again",
+    }
+    assert hook.content_types == ["application/json"]
+    assert launch.said == []
+
+
+def test_a_page_that_was_built_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "reports" / "hue" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    with webhook() as hook:
+        Launch(hook.url, tmp_path).finish()
+    assert hook.messages[0]["page"] == str(page)
+
+
+def test_only_the_first_failure_is_told_and_the_end_is_told_too(tmp_path: Path) -> None:
+    with webhook() as hook:
+        launch = Launch(hook.url, tmp_path)
+        with launch.notifier as notifier:
+            notifier.begin(launch.view)
+            launch.phases(TrialPhase.RUNNING, TrialPhase.FAILED)
+            notifier.failed("trial two", "its loss exploded\nat s3://user:hush@bucket/x")
+            launch.phases(TrialPhase.FAILED, TrialPhase.FAILED)
+            notifier.failed("trial one", "another")
+            notifier.ended(done=False)
+    first, last = hook.messages
+    assert (first["event"], first["trial"]) == ("failed", "trial two")
+    assert first["reason"] == r"its loss exploded\nat s3://***@bucket/x"
+    assert first["trials"] == {"running": 1, "failed": 1}
+    assert "trial two has failed: its loss exploded" in first["text"]
+    assert (last["event"], last["trials"]) == ("incomplete", {"failed": 2})
+
+
+@pytest.mark.parametrize(
+    ("phase", "cannot", "event"),
+    [
+        (TrialPhase.STOPPED, "", "stopped"),
+        (TrialPhase.WAITING, "", "stopped"),
+        (TrialPhase.FAILED, "", "incomplete"),
+        (TrialPhase.DIED, "Ray has died on this machine", "stuck"),
+    ],
+)
+def test_the_event_says_how_a_launch_ended(
+    tmp_path: Path, phase: TrialPhase, cannot: str, event: str
+) -> None:
+    with webhook() as hook:
+        launch = Launch(hook.url, tmp_path)
+        with launch.notifier as notifier:
+            notifier.begin(launch.view)
+            launch.phases(TrialPhase.FINISHED, phase)
+            notifier.cannot_go_on(cannot)
+            notifier.ended(done=False)
+    (message,) = hook.messages
+    assert (message["event"], message["reason"]) == (event, cannot or None)
+    assert cannot in message["text"]
+
+
+def test_an_error_that_ends_a_launch_is_told_with_its_line(tmp_path: Path) -> None:
+    with webhook() as hook:
+        launch = Launch(hook.url, tmp_path)
+        launch.notifier.begin(launch.view)
+        with pytest.raises(UserError), launch.notifier:
+            raise UserError("s3://bucket: no space is left")
+    (message,) = hook.messages
+    assert (message["event"], message["reason"]) == ("stuck", "s3://bucket: no space is left")
+
+
+def test_a_launch_that_trains_nothing_tells_nothing(tmp_path: Path) -> None:
+    with webhook() as hook:
+        launch = Launch(hook.url, tmp_path)
+        with launch.notifier as notifier:
+            notifier.ended(done=True)
+        with pytest.raises(UserError), launch.notifier:
+            raise UserError("it is launched already")
+    assert hook.messages == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (status(500), "answers 500"),
+        (status(404), "answers 404"),
+        (status(302, Location="http://127.0.0.1:1/hushhush"), "answers 302, a redirect"),
+        (late(30), "no answer in 5 s"),
+        (byte_by_byte, "no answer in 10 s"),
+        (broken_off, "Remote end closed connection"),
+    ],
+    ids=["500", "404", "redirect", "late", "drip", "broken off"],
+)
+def test_a_webhook_that_fails_is_one_line_and_delays_by_seconds(
+    tmp_path: Path, answer: Answer, words: str
+) -> None:
+    began = time.monotonic()
+    with webhook(answer) as hook:
+        launch = Launch(hook.url, tmp_path)
+        launch.finish()
+        seconds = time.monotonic() - began
+        assert len(hook.messages) == 1
+    (line,) = launch.said
+    assert line.startswith(f"notification: {hook.url.removesuffix(SECRET)}/***: ")
+    assert words in line
+    assert "hush" not in line
+    assert seconds < notifier_module.WEBHOOK_SECONDS + 3
+
+
+@pytest.mark.slow
+def test_a_failing_trial_does_not_wait_for_a_slow_webhook(tmp_path: Path) -> None:
+    with webhook(late(4)) as hook:
+        launch = Launch(hook.url, tmp_path)
+        with launch.notifier as notifier:
+            notifier.begin(launch.view)
+            began = time.monotonic()
+            notifier.failed("trial two", "it exploded")
+            assert time.monotonic() - began < 1
+    assert len(hook.messages) == 1
+
+
+def unreachable() -> Iterator[tuple[str, str]]:
+    yield f"http://127.0.0.1:{free_port()}{SECRET}", "nothing answers there"
+    yield f"http://nowhere.invalid{SECRET}", "nothing answers there"
+    yield f"https://user:hushhush@127.0.0.1:{free_port()}/x", "nothing answers there"
+
+
+def test_a_webhook_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    for url, words in unreachable():
+        launch = Launch(url, tmp_path)
+        launch.finish()
+        (line,) = launch.said
+        assert words in line
+        assert "hush" not in line
+
+
+def test_a_certificate_that_nobody_trusts_is_one_line(tmp_path: Path) -> None:
+    with webhook(certificate=self_signed(tmp_path)) as hook:
+        launch = Launch(hook.url, tmp_path)
+        launch.finish()
+        assert hook.messages == []
+    (line,) = launch.said
+    assert "certificate verify failed" in line
+    assert "hush" not in line
+
+
+def test_a_command_gets_the_message_on_stdin_and_the_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    launch = Launch('cat > "$COLORSWEEP_EVENT.json"', tmp_path)
+    launch.finish()
+    assert json.loads((tmp_path / "finished.json").read_text())["trials"] == {"finished": 2}
+    assert launch.said == []
+
+
+def test_a_command_that_reads_nothing_may_succeed(tmp_path: Path) -> None:
+    launch = Launch("true", tmp_path)
+    launch.finish()
+    assert launch.said == []
+
+
+def test_a_command_that_fails_is_one_line_with_its_last_words(tmp_path: Path) -> None:
+    launch = Launch("echo one >&2; echo password=hush, two >&2; exit 3", tmp_path)
+    launch.finish()
+    (line,) = launch.said
+    assert line.endswith(": exit code 3 (password=*** two)")
+    assert "hush" not in line
+
+
+@pytest.mark.slow
+def test_a_command_that_does_not_end_is_killed_with_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier_module, "COMMAND_SECONDS", 1.0)
+    alive = tmp_path / "alive"
+    launch = Launch(f"(sleep 3; touch {alive}) & sleep 600", tmp_path)
+    began = time.monotonic()
+    launch.finish()
+    assert time.monotonic() - began < 5
+    (line,) = launch.said
+    assert line.endswith(": was killed after 1 s")
+    time.sleep(3)
+    assert not alive.exists()
