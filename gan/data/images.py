@@ -122,7 +122,7 @@ class ImageSet:
         pixels = self.pixels.numpy()
         sizes = self.heights[:, 0] * self.widths[:, 0]
         for start, count, width in zip(self.offsets[:, 0], sizes, self.widths[:, 0], strict=True):
-            content = np.ascontiguousarray(pixels[int(start) : int(start + count)])
+            content = np.ascontiguousarray(pixels[int(start) : int(start + count)]).data
             yield hashlib.blake2b(content, key=str(int(width)).encode(), digest_size=16).digest()
 
     def to(self, device: torch.device) -> "ImageSet":
