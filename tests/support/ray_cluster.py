@@ -110,6 +110,8 @@ class Cluster:
         dashboard = ["--include-dashboard=false"]
         if dashboard_port is not None:
             dashboard = ["--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard_port}"]
+            # The head's takes the jobs; its usual port has the first cluster on this machine.
+            dashboard += [f"--dashboard-agent-listen-port={free_port()}"]
         port = self.address.partition(":")[2]
         for _ in range(TRIES):
             self._head = Node(
