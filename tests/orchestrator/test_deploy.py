@@ -161,7 +161,7 @@ def test_the_tracking_servers_options_exist() -> None:
 
 
 def test_no_password_of_the_tracking_server_has_a_default() -> None:
-    variables = {name: kind for name, kind in VARIABLE.findall(COMPOSE.read_text())}
+    variables = dict(VARIABLE.findall(COMPOSE.read_text()))
     optional = {name for name, kind in variables.items() if kind == "-"}
     assert optional == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
     assert {"POSTGRES_PASSWORD", "MLFLOW_AUTH_ADMIN_PASSWORD"} <= variables.keys() - optional

@@ -45,11 +45,11 @@ class PostgreSQL:
             for path in (self._directory, password_file):
                 shutil.chown(path, SERVER_USER, SERVER_USER)
         data = str(self._directory / "data")
-        initialize = [bin_directory / "initdb", "-D", data, "-U", self.user, "--no-sync"]
+        initialize = [str(bin_directory / "initdb"), "-D", data, "-U", self.user, "--no-sync"]
         initialize += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--locale=C.UTF-8"]
         subprocess.run(initialize, **self._as, check=True, capture_output=True, timeout=120)
         # Only 127.0.0.1: no socket in a directory.
-        serve = [bin_directory / "postgres", "-D", data, "-p", str(self.port), "-k", ""]
+        serve = [str(bin_directory / "postgres"), "-D", data, "-p", str(self.port), "-k", ""]
         with (self._directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [*serve, "-h", "127.0.0.1"], stdout=log, stderr=log, **self._as

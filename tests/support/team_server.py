@@ -54,7 +54,9 @@ class TeamServer:
         }
         mlflow = service("mlflow")
         # Where Compose's network, volumes and ports would be. The last of an option counts.
-        here = database.environment() | {"MLFLOW_AUTH_CONFIG_PATH": str(DEPLOY / "tracking-auth.ini")}
+        here = database.environment() | {
+            "MLFLOW_AUTH_CONFIG_PATH": str(DEPLOY / "tracking-auth.ini")
+        }
         program, *words = (filled_in(word, values) for word in mlflow["command"])
         words += ["--host=127.0.0.1", f"--port={self._port}", "--workers=1"]
         environment = {k: filled_in(v, values) for k, v in mlflow["environment"].items()}

@@ -39,7 +39,7 @@ pytestmark = [
 ]
 
 SWEEP = (
-    SETTINGS
+    SETTINGS.replace("evaluate_every: 20", "evaluate_every: 100")
     + """\
   steps: 600
 points:
@@ -152,8 +152,9 @@ def test_status_follows_from_an_empty_directory(story: Story) -> None:
     assert story.status.returncode == 0, story.status.stderr
     (sweep,) = json.loads(story.status.stdout)
     trained: list[dict[str, Any]] = sweep["trials"][:2]
-    assert all(0 < trial["durable_step"] < 600 for trial in trained)
-    assert {trial["phase"] for trial in trained} & {"running", "restarting", "starting"}
+    assert all(trial["durable_step"] > 0 for trial in trained)
+    begun = [trial for trial in trained if trial["phase"] in ("starting", "running", "restarting")]
+    assert [trial for trial in begun if trial["durable_step"] < 600], "the one that was interrupted"
 
 
 @pytest.mark.parametrize("index", [0, 1])
