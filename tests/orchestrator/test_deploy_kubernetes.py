@@ -81,8 +81,8 @@ def test_a_wrong_field_of_a_pod_is_noticed(cluster: dict[str, Any]) -> None:
     template["spec"]["containers"][0]["envfrom"] = []
     template["spec"]["terminationGracePeriodSeconds"] = "45"
     assert mistakes(template, "V1PodTemplateSpec") == [
-        ".spec.terminationGracePeriodSeconds: is no int",
         ".spec.containers.0.envfrom: is unknown",
+        ".spec.terminationGracePeriodSeconds: is no int",
     ]
 
 

@@ -25,7 +25,8 @@ def mistakes(value: Any, of: str, path: str = "") -> list[str]:
         return [f"{path}: is no {of}"]
     model = getattr(client, of)
     types = {model.attribute_map[name]: type_ for name, type_ in model.openapi_types.items()}
-    found = [f"{path}.{key}: is unknown" for key in value if key not in types]
-    for key in value.keys() & types.keys():
-        found += mistakes(value[key], types[key], f"{path}.{key}")
+    found: list[str] = []
+    for key, field in value.items():
+        at = f"{path}.{key}"
+        found += mistakes(field, types[key], at) if key in types else [f"{at}: is unknown"]
     return found
