@@ -37,7 +37,8 @@ srun --nodes=1 --ntasks=1 --nodelist="$head" \
     ray start --head --block --port="${RAY_ADDRESS#*:}" --temp-dir="$directory" \
     --include-dashboard=false --disable-usage-stats "${resources[@]}" &
 first=$!
-until ray health-check --address "$RAY_ADDRESS" 2>/dev/null; do
+# `ray health-check` is content before the head can be joined.
+until python -c 'import ray; ray.init()' >/dev/null 2>&1; do
     kill -0 "$first"
     sleep 2
 done
