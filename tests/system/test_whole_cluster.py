@@ -124,6 +124,7 @@ def story(workplace: Workplace, small_npz: Path, tmp_path_factory: pytest.TempPa
         follower.wait_for(lambda: all(stored_steps(workplace.storage, path) for path in paths))
         victim = next(node for node in workplace.cluster.nodes if node.trains())
         victim.kill()
+    # While it trains: whatever watches a sweep is looked at here.
     status = program("elsewhere", "status", "--json", **workplace.anna).end()
     submitted = follower.end()
     page = base / "page"
