@@ -1,7 +1,7 @@
 """A whole workplace on one machine, as ``orchestrator/deploy`` sets it up.
 
-PostgreSQL, MLflow with accounts and artifacts in S3, and a Ray cluster whose nodes share nothing: a
-sweep is submitted, a node dies half way, and somebody else reports from an empty directory.
+PostgreSQL, MLflow with accounts and artifacts in S3, and a Ray cluster whose nodes share only a
+bucket: a sweep is submitted, a node dies half way, and somebody else reports from an empty directory.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from gan import checkpoint
 from gan.training.trainer import Trainer
@@ -184,6 +185,12 @@ def test_the_runs_are_in_postgresql_and_their_files_in_s3(
     samples = {Path(file).name for file in files if f"/{run.info.run_id}/" in f"/{file}"}
     assert "generator.safetensors" in samples
     assert f"step-{600:08}.png" in samples
+
+
+def test_another_person_cannot_change_the_sweep(story: Story, client: MlflowClient) -> None:
+    run = run_of(client, "story", story.trials[0].key)
+    with pytest.raises(MlflowException, match="Permission denied"):
+        client.set_tag(run.info.run_id, "note", "mine")
 
 
 def test_another_person_reports_from_an_empty_directory(story: Story) -> None:
