@@ -1,7 +1,8 @@
 """A whole workplace on one machine, as ``orchestrator/deploy`` sets it up.
 
 PostgreSQL, MLflow with accounts and artifacts in S3, and a Ray cluster whose nodes share only a
-bucket: a sweep is submitted, a node dies half way, and somebody else reports from an empty directory.
+bucket: a sweep is submitted, a node dies half way, and somebody else reports from an empty
+directory.
 """
 
 import json
