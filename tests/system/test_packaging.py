@@ -36,6 +36,7 @@ def test_the_wheel_holds_the_four_folders_and_nothing_else(wheel: zipfile.ZipFil
         ("orchestrator/deploy/**/*.*", 3),
         ("gan/**/*.py", 10),
         ("orchestrator/**/*.py", 5),
+        ("orchestrator/deploy/*", 11),
         ("reports/**/*.py", 4),
     ],
 )
@@ -49,10 +50,12 @@ def test_the_wheel_holds_every_file_that_is_needed(
 
 
 def test_the_wheel_holds_nothing_that_was_generated(wheel: zipfile.ZipFile) -> None:
-    kept = {".md", ".py", ".yaml", ".j2", ".css", ".js", ".csv", ".jpg", ".txt"}
+    kept = {".md", ".py", ".yaml", ".j2", ".css", ".js", ".csv", ".jpg", ".txt", ".ini", ".sh"}
     kept |= {".json", ".yml"}
+    images = {"Dockerfile", "Dockerfile.dockerignore"}
     for name in wheel.namelist():
-        assert Path(name).suffix in kept or ".dist-info/" in name
+        path = Path(name)
+        assert path.suffix in kept or path.name in images or ".dist-info/" in name
 
 
 def test_the_wheel_installs_the_command_and_carries_the_licence(wheel: zipfile.ZipFile) -> None:
