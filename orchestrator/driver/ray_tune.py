@@ -21,7 +21,6 @@ os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_
 os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
 
 import ray
-from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
@@ -170,7 +169,7 @@ def _tune(
     # A Ray of this launch's own runs the same files.
     expected = "" if cluster is None else installed()
     tuner = Tuner(
-        tune.with_resources(trainable(expected), share),
+        trainable(spec.name, share, expected),
         tune_config=TuneConfig(
             search_alg=queue,
             num_samples=-1,  # until the queue returns FINISHED

@@ -21,7 +21,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 
-from gan.plain_text import masked
+from setproctitle import setproctitle
+
+from gan.plain_text import masked, plain
 from orchestrator.store.events import TrialEvent
 from orchestrator.worker.run import TrialTask, run
 from orchestrator.worker.stop_signal import StopReason, StopSignal
@@ -194,6 +196,7 @@ class _Training:
 def _train(task: TrialTask, started: float, events: Connection, theirs: list[Connection]) -> None:
     for connection in theirs:
         connection.close()  # otherwise the death of the parent would go unnoticed
+    setproctitle(f"colorsweep {plain(task.sweep)}: {plain(task.name)}")
     stop = StopSignal()
     signal.signal(signal.SIGTERM, lambda *_: stop.set(StopReason.NODE))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

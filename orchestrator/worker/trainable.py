@@ -1,12 +1,12 @@
 """Function that Ray Tune runs for one trial, from its newest sound checkpoint."""
 
 import time
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.trainable import wrap_function
 
 from orchestrator.store.events import TrialEvent
 from orchestrator.worker.gauges import TrialGauges
@@ -32,12 +32,14 @@ def _node_is_going() -> bool:
     return ray.get_runtime_context().get_node_id() in draining
 
 
-def trainable(expected: str = "") -> Callable[[dict[str, Any]], None]:
-    """Return the function for Ray Tune, which imports ``run_trial`` on the worker.
+def trainable(sweep: str, share: dict[str, float], expected: str = "") -> type[tune.Trainable]:
+    """Return the class of the actors that train, which import ``run_trial`` on the worker.
 
-    Ray sends a function within a function whole. If the import fails there, or the node has another
-    colorsweep than ``expected``, the trial fails in one line, with an event of plain values; of
-    ``run_trial`` itself Ray would make a death of the worker, and Tune would try again.
+    Ray's list of actors and its titles of processes name ``sweep``, as an actor trains many trials.
+    Each takes a ``share`` of its node, by Ray's names. Ray sends a function within a function
+    whole. If the import fails there, or the node has another colorsweep than ``expected``, the
+    trial fails in one line, with an event of plain values; of ``run_trial`` itself Ray would make a
+    death of the worker, and Tune would try again.
     """
 
     def train(config: dict[str, Any]) -> None:
@@ -56,7 +58,10 @@ def trainable(expected: str = "") -> Callable[[dict[str, Any]], None]:
         else:
             run_trial(config)
 
-    return train
+    train.__name__ = sweep
+    actor: type[tune.Trainable] = tune.with_resources(wrap_function(train), share)
+    actor.__name__ = actor.__qualname__ = f"colorsweep {sweep}"
+    return actor
 
 
 def run_trial(config: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ RAY = BIN / "ray"
 def trains(process: psutil.Process) -> bool:
     """Whether a process is one that Ray named as a trial's."""
     with suppress(psutil.NoSuchProcess):
-        return "".join(process.cmdline()).startswith("ray::ImplicitFunc")
+        return "".join(process.cmdline()).startswith("ray::colorsweep ")
     return False
 
 

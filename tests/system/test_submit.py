@@ -1,14 +1,17 @@
 """Launches as jobs of a real cluster of two nodes, with the job server of its dashboard."""
 
 import json
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -18,7 +21,7 @@ from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from reports.phase import TrialPhase
 from tests.support.processes import SETTINGS, Program, on_small, step_of
-from tests.support.ray_cluster import Cluster
+from tests.support.ray_cluster import RAY, Cluster
 from tests.support.ray_token import TOKEN
 from tests.support.servers import free_port
 
@@ -45,6 +48,20 @@ class Jobs:
         jobs: list[dict[str, Any]] = answer.json()
         return jobs
 
+    def actors(self) -> list[dict[str, Any]]:
+        """What ``ray list actors`` has of those that live."""
+        options = ["--address", self.address, "--format", "json", "--detail"]
+        options += ["--filter", "state=ALIVE"]
+        listed = subprocess.run(
+            [RAY, "list", "actors", *options],
+            env=os.environ | TOKEN,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        actors: list[dict[str, Any]] = json.loads(listed.stdout)
+        return actors
+
     def directory(self, trial: Trial, sweep: Path) -> Path:
         return self.runs / "sweeps" / sweep.stem / trial.key
 
@@ -62,12 +79,22 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
         cluster.kill()
 
 
+def title_of(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline()).strip()
+    return ""
+
+
 @dataclass(frozen=True)
 class Story:
     """A sweep whose job was followed, left, refused a second time, stopped and submitted again."""
 
     sweep: Path
     trial: Trial
+    actors: list[dict[str, Any]]
+    """While the trial trains, like ``titles``."""
+    titles: list[str]
+    """Of all processes."""
     detached: subprocess.CompletedProcess[str]
     second: subprocess.CompletedProcess[str]
     metadata: dict[str, str]
@@ -93,6 +120,8 @@ def story(jobs: Jobs, small_npz: Path, tmp_path_factory: pytest.TempPathFactory)
     trained = jobs.directory(trial, sweep)
     follower = jobs.start("submit", sweep, PYTHONUNBUFFERED="1")
     follower.wait_for(lambda: step_of(trained) > 0)
+    actors = jobs.actors()
+    titles = [title_of(process) for process in psutil.process_iter()]
     follower.process.send_signal(signal.SIGINT)
     detached = follower.end()
     second = jobs.run("submit", sweep)
@@ -109,6 +138,8 @@ def story(jobs: Jobs, small_npz: Path, tmp_path_factory: pytest.TempPathFactory)
     return Story(
         sweep,
         trial,
+        actors,
+        titles,
         detached,
         second,
         job["metadata"],
@@ -132,6 +163,14 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on_with_it(story: Story, jobs:
     assert follow == f"Follow     ray job logs --follow {job} --address {jobs.address}"
     assert status == f"Status     colorsweep --runs {jobs.runs} status mine"
     assert stop == f"Stop       colorsweep --runs {jobs.runs} stop mine --address {jobs.address}"
+
+
+def test_actors_and_processes_name_what_they_train(story: Story) -> None:
+    of_trials = [a for a in story.actors if a["class_name"] == "colorsweep mine"]
+    assert [actor["repr_name"] for actor in of_trials] == ["mine"]
+    assert [title for title in story.titles if title.startswith("colorsweep ")] == [
+        f"colorsweep mine: {story.trial.name}"
+    ]
 
 
 def test_a_second_job_of_a_running_sweep_is_refused(story: Story) -> None:
