@@ -13,6 +13,11 @@ def unusable(uri: str, error: Exception) -> UserError:
     is_there = file is not None and file.exists()
     if is_there and (given == "--runs" or "malformed" in str(error)):
         return unreadable(uri, error)
+    if "error code 401" in str(error):
+        return UserError(
+            f"{given}: {masked(uri)} does not accept the account; set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD to one of its accounts"
+        )
     reason = AMBIGUOUS if is_ambiguous(uri) else first_line(error)
     return UserError(
         f"{given}: no tracking store at {masked(uri)} ({reason}); valid: http(s)://HOST:PORT "

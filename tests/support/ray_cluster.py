@@ -103,8 +103,9 @@ class Cluster:
     def __init__(self, dashboard_port: int | None = None, **environment: str) -> None:
         """Start the head; ``environment`` is the nodes', in addition to ``ENVIRONMENT``."""
         # Ray's sockets are below it: their paths must be short.
-        self._directory = tempfile.mkdtemp(prefix="cs", dir="/tmp")
-        self._log = Path(self._directory) / "nodes.log"
+        self.directory = tempfile.mkdtemp(prefix="cs", dir="/tmp")
+        """Ray's --temp-dir."""
+        self._log = Path(self.directory) / "nodes.log"
         self.address = f"127.0.0.1:{free_port()}"
         self.nodes: list[Node] = []
         # As of an activated environment.
@@ -118,7 +119,7 @@ class Cluster:
                 "head",
                 self._log,
                 *("--head", "--port", port, "--num-cpus=0", *dashboard),
-                f"--temp-dir={self._directory}",
+                f"--temp-dir={self.directory}",
                 environment=self._environment,
             )
             while self._head.alive():
@@ -186,4 +187,4 @@ class Cluster:
         """All of it."""
         for node in [self._head, *self.nodes]:
             node.kill()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)

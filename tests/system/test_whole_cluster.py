@@ -24,6 +24,7 @@ from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from tests.support.postgresql import PostgreSQL, programs
 from tests.support.processes import SETTINGS, Program, on_small
+from tests.support.prometheus import PROMETHEUS, Prometheus, Series
 from tests.support.ray_cluster import Cluster
 from tests.support.ray_token import TOKEN
 from tests.support.s3 import Server, stored_steps
@@ -38,6 +39,10 @@ pytestmark = [
         programs() is None,
         reason="PostgreSQL is not installed (Debian: apt-get install postgresql)",
     ),
+    pytest.mark.skipif(
+        PROMETHEUS is None,
+        reason="Prometheus is not installed (Debian: apt-get install prometheus)",
+    ),
 ]
 
 SWEEP = (
@@ -51,6 +56,10 @@ points:
 )
 
 
+STEPS = "max by (sweep, trial, key) (ray_colorsweep_step) > 0"
+PHASES = "sum by (sweep) (max by (sweep, phase) (ray_colorsweep_trials))"
+
+
 @dataclass(frozen=True)
 class Workplace:
     """The servers, and the accounts of two people."""
@@ -61,6 +70,7 @@ class Workplace:
     artifacts: str
     cluster: Cluster
     dashboard: str
+    prometheus: Prometheus
     anna: dict[str, str]
     """Variables of who submits."""
     bob: dict[str, str]
@@ -74,7 +84,9 @@ def workplace(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
     artifacts = f"{server.new_bucket()}/mlflow"
     database = PostgreSQL()
     tracking = TeamServer(database, artifacts, server.environment(), place / "mlflow.log")
-    cluster = Cluster(dashboard_port=port, HOME=str(place), **server.environment())
+    environment = {"HOME": str(place), "RAY_metrics_report_interval_ms": "1000"}
+    cluster = Cluster(dashboard_port=port, **environment, **server.environment())
+    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), Path(cluster.directory))
     try:
         cluster.add(2)
         tracking.wait()
@@ -82,8 +94,11 @@ def workplace(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
             server.environment() | TOKEN | tracking.new_user(name) for name in ("anna", "bob")
         )
         dashboard = f"http://127.0.0.1:{port}"
-        yield Workplace(database, server, storage, artifacts, cluster, dashboard, anna, bob)
+        yield Workplace(
+            database, server, storage, artifacts, cluster, dashboard, prometheus, anna, bob
+        )
     finally:
+        prometheus.close()
         cluster.kill()
         tracking.end()
         database.end()
@@ -99,6 +114,11 @@ class Story:
     """The first two, on one machine and without a death."""
     status: subprocess.CompletedProcess[str]
     """Of an empty directory, after the death; ``--json``."""
+    watching: subprocess.CompletedProcess[str]
+    """``status --watch`` of another, from the death to the end."""
+    steps: list[Series]
+    """Gauges before the death."""
+    phases: list[Series]
     submitted: subprocess.CompletedProcess[str]
     report: subprocess.CompletedProcess[str]
     page: Path
@@ -124,16 +144,21 @@ def story(workplace: Workplace, small_npz: Path, tmp_path_factory: pytest.TempPa
             patch.setenv(name, value)
         follower = program("anna", "submit", sweep, *address, **workplace.anna)
         follower.wait_for(lambda: all(stored_steps(workplace.storage, path) for path in paths))
+        steps = workplace.prometheus.wait_for(STEPS, bool)
+        phases = workplace.prometheus.wait_for(PHASES, bool)
         victim = next(node for node in workplace.cluster.nodes if node.trains())
         victim.kill()
-    # While it trains: whatever watches a sweep is looked at here.
+    watcher = program("watching", "status", "story", "--watch", **workplace.anna)
     status = program("elsewhere", "status", "--json", **workplace.anna).end()
     submitted = follower.end()
+    watching = watcher.end()
     page = base / "page"
     report = program("bob", "report", "story", "--out", page, **workplace.bob).end()
     stranger = workplace.bob | {"MLFLOW_TRACKING_PASSWORD": "guessed"}
     without_account = program("stranger", "report", "story", **stranger).end()
-    return Story(trials, alone, status, submitted, report, page, without_account)
+    return Story(
+        trials, alone, status, watching, steps, phases, submitted, report, page, without_account
+    )
 
 
 @pytest.fixture
@@ -158,6 +183,21 @@ def test_status_follows_from_an_empty_directory(story: Story) -> None:
     assert all(trial["durable_step"] > 0 for trial in trained)
     begun = [trial for trial in trained if trial["phase"] in ("starting", "running", "restarting")]
     assert [trial for trial in begun if trial["durable_step"] < 600], "the one that was interrupted"
+
+
+def test_it_can_be_watched_until_its_end(story: Story) -> None:
+    assert (story.watching.returncode, story.watching.stderr) == (0, "")
+    *before, last = story.watching.stdout.splitlines()
+    assert [line for line in before if "saturation=0.75" in line and "running" in line]
+    assert last == "story: 3 of 3 trials finished"
+
+
+def test_prometheus_has_its_gauges(story: Story) -> None:
+    names = {trial.name for trial in story.trials[:2]}
+    assert {series.labels["trial"] for series in story.steps} <= names
+    assert all(0 < series.value <= 600 for series in story.steps)
+    (phases,) = story.phases
+    assert (phases.labels["sweep"], phases.value) == ("story", 3)
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -205,5 +245,6 @@ def test_another_person_reports_from_an_empty_directory(story: Story) -> None:
 def test_a_stranger_sees_nothing_and_is_told_in_one_line(story: Story) -> None:
     assert story.without_account.returncode == 2
     (line,) = story.without_account.stderr.splitlines()
-    assert line.startswith("Error: ")
+    assert line.startswith("Error: MLFLOW_TRACKING_URI: http://127.0.0.1:")
+    assert "does not accept the account; set MLFLOW_TRACKING_USERNAME" in line
     assert "guessed" not in line
