@@ -29,9 +29,13 @@ def stop(
     --address, the job of ``colorsweep submit`` that runs the sweep is stopped, from anywhere.
     """
     if address is not None:
-        asked = [stop_job(locations, sweep, trial, address)]
-    else:
-        asked = [found.name for found in ask_to_stop(locations, sweep, trial)]
+        job = stop_job(locations, sweep, trial, address)
+        if as_json:
+            click.echo(json.dumps({"sweep": sweep, "job": job}))
+        else:
+            say(f"asked to stop: {sweep}, job {job}")
+        return
+    asked = [found.name for found in ask_to_stop(locations, sweep, trial)]
     if as_json:
         click.echo(json.dumps({"sweep": sweep, "asked": asked}))
     else:
@@ -51,7 +55,7 @@ def stop_job(locations: Locations, sweep: str, trial: str | None, address: str) 
     if (job := server.running(sweep, locations)) is None:
         raise UserError(f"{sweep}: no job of {address} runs it")
     server.stop(job)
-    return f"{sweep}, job {job}"
+    return job
 
 
 def ask_to_stop(locations: Locations, sweep: str, wanted: str | None) -> list[Trial]:

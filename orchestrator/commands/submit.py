@@ -1,5 +1,6 @@
 """Commands ``submit``, a launch as a job of a Ray cluster, and ``submitted``, within that job."""
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gan.errors import UserError
-from gan.plain_text import command_line, printable
+from gan.plain_text import command_line, masked, printable
 from orchestrator.commands.launch import run
 from orchestrator.commands.notify_option import notify_option, shown_option, with_notify
 from orchestrator.commands.terminal import fail, say
@@ -38,16 +39,15 @@ def submit(
     """Run or resume the sweep in the file SWEEP as a job of the Ray cluster at --address.
 
     The file travels in the job, and so do the variables MLFLOW_*, AWS_* and COLORSWEEP_* of this
-    environment; the dashboard shows them. Checkpoints need a place that all nodes share: --storage,
-    or the absolute path of --runs on a shared file system. Datasets are looked for on the nodes; a
-    relative path is one below the home directory there.
-
-    --notify, or the key notify of the file, is that of the launch: it is called from the machine of
-    the cluster that runs the job, and travels in the job like the file.
+    environment, or those whose beginnings COLORSWEEP_FORWARD lists; the dashboard shows them.
+    Checkpoints need a place that all nodes share: --storage, or the absolute path of --runs on a
+    shared file system. Datasets are looked for on the nodes; a relative path is one below the home
+    directory there.
 
     The job's output is followed here until it ends. Ctrl-C stops following, not the job.
 
-    Exits as the launch does: with 1 if a trial is neither finished nor pruned, 2 on bad input.
+    Exits as the launch does: with 1 if a trial is neither finished nor pruned, 2 on bad input; with
+    1, too, if the cluster does not answer any more.
     """
     if address is None:
         raise UserError("--address: is missing; it names the cluster's dashboard, http://HEAD:8265")
@@ -59,30 +59,33 @@ def submit(
             "submit: the job's nodes do not see this directory; give --storage s3://BUCKET/PREFIX, "
             "or --runs with the absolute path of a directory that they share"
         )
-    from orchestrator.driver.ray_jobs import Submitted
-
     server = job_server(address)
+    from orchestrator.driver.ray_jobs import Lost, Submitted
+
+    shown = masked(address)
     if (job := server.running(spec.name, locations)) is not None:
-        follow = command_line(["ray", "job", "logs", "--follow", job, "--address", address])
-        raise UserError(f"{spec.name}: job {job} runs it already; to follow it: {follow}")
-    again = locations.command("submit", sweep, "--address", address, *shown_option(notify))
+        raise UserError(
+            f"{spec.name}: job {job} runs it already; to follow it: {_follow(job, shown)}"
+        )
+    again = locations.command("submit", sweep, "--address", shown, *shown_option(notify))
     text = path.read_text(encoding="utf-8")
     file = Submitted(path.name, text, again, None if notify is None else notify.text)
     job = server.submit(spec.name, file, locations)
     say(f"Job        {job}")
-    hints = {
-        "Follow": command_line(["ray", "job", "logs", "--follow", job, "--address", address]),
-        "Status": locations.command("status", spec.name),
-        "Stop": locations.command("stop", spec.name, "--address", address),
-    }
     try:
         outcome = server.follow(job, _write)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Lost) as end:
+        lost = isinstance(end, Lost)
         say("")  # after ^C
-        say("The job goes on.")
-        for name, command in hints.items():
-            say(f"{name:<10} {command}")
-        return
+        say(
+            f"The cluster does not answer ({end}); the job may go on."
+            if lost
+            else "The job goes on."
+        )
+        say(f"Follow     {_follow(job, shown)}")
+        say(f"Status     {locations.command('status', spec.name)}")
+        say(f"Stop       {locations.command('stop', spec.name, '--address', shown)}")
+        sys.exit(1 if lost else 0)
     if outcome.message:
         fail(outcome.message)
     sys.exit(outcome.exit_code)
@@ -113,12 +116,22 @@ def job_server(address: str) -> "JobServer":
         raise UserError(f"--address: {address!r} is no URL; the dashboard's is http://HEAD:8265")
     from orchestrator.driver.ray_cluster import show_token
 
-    show_token()
+    address = address.rstrip("/")
+    show_token(address)
     from orchestrator.driver.ray_jobs import JobServer
 
-    return JobServer(address.rstrip("/"))
+    return JobServer(address)
+
+
+def _follow(job: str, address: str) -> str:
+    """Return the command that follows a job; Ray's shows a token only if it is told to."""
+    mode = "RAY_AUTH_MODE=token " if os.environ.get("RAY_AUTH_MODE") == "token" else ""
+    return mode + command_line(["ray", "job", "logs", "--follow", job, "--address", address])
 
 
 def _write(chunk: str) -> None:
-    for line in chunk.splitlines(keepends=True):
-        click.echo(printable(line.rstrip("\n")), nl=line.endswith("\n"))
+    try:
+        for line in chunk.splitlines(keepends=True):
+            click.echo(printable(line.rstrip("\n")), nl=line.endswith("\n"))
+    except BrokenPipeError:  # submit | head; the job goes on
+        sys.exit(1)

@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from orchestrator.driver.grafana import UID
 
 ANSWER_SECONDS = 6.0
 """Time for a cluster to answer; Ray itself waits for 40 seconds, again and again."""
-FORWARDED = ("MLFLOW_", "AWS_", "COLORSWEEP_")
-"""Beginnings of the names of variables that workers get from the launch."""
+FORWARDED = "MLFLOW_,AWS_,COLORSWEEP_"
+"""Beginnings of the names of variables that workers get, unless COLORSWEEP_FORWARD has others."""
+OF_THIS_MACHINE = ("AWS_PROFILE", "AWS_CA_BUNDLE", "COLORSWEEP_RUNS", "COLORSWEEP_SUBMITTED")
+"""Names of variables that mean nothing elsewhere; nor do those that end in _FILE."""
 _ASK = """
 from ray._private.services import canonicalize_bootstrap_address
 from ray._raylet import GcsClient
@@ -76,15 +79,27 @@ def find_cluster() -> Cluster | None:
     return _joined("RAY_ADDRESS" if address else str(file))
 
 
-def show_token() -> None:
-    """Have Ray show this user's token, if there is one, to the servers that it asks."""
-    if _token():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+def show_token(address: str) -> None:
+    """Have Ray show this user's token to a job server, if that asks for one.
+
+    Others must not see it: it opens every Ray that this user starts.
+    """
+    import requests
+
+    with suppress(requests.RequestException):  # that nothing answers is told later
+        if requests.get(f"{address}/api/version", timeout=ANSWER_SECONDS).status_code == 401:
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def forwarded_variables() -> dict[str, str]:
     """Return the variables of this process that workers on a cluster get, too."""
-    return {k: v for k, v in os.environ.items() if k.startswith(FORWARDED)}
+    beginnings = os.environ.get("COLORSWEEP_FORWARD", FORWARDED)
+    wanted = tuple(part.strip() for part in beginnings.split(",") if part.strip())
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(wanted) and not (name in OF_THIS_MACHINE or name.endswith("_FILE"))
+    }
 
 
 def _joined(found_by: str) -> Cluster:
@@ -100,6 +115,8 @@ def _joined(found_by: str) -> Cluster:
         return Cluster(address, found_by)
     if answer == "refused":
         how = "on its head, `ray get-auth-token` prints it; export RAY_AUTH_TOKEN=TOKEN here"
+        if found_by != "RAY_ADDRESS":
+            how += ", or RAY_ADDRESS=local to train on this machine alone"
         if not token or os.environ.get("RAY_AUTH_MODE") != "token":
             raise UserError(f"the Ray cluster at {address} wants its token; {how}")
         raise UserError(f"the Ray cluster at {address} refuses the token of {token}; {how}")

@@ -10,7 +10,7 @@ import secrets
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 import aiohttp
@@ -33,6 +33,16 @@ AGENT_SECONDS = 60.0
 """Time for the agent of a head that was just started to be ready for jobs."""
 POLL_SECONDS = 0.5
 ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
+LOST_SECONDS = 60.0
+"""Time without an answer after which a job is not followed any more."""
+BROKEN_OFF = (
+    aiohttp.ClientError,
+    requests.RequestException,
+    ConnectionError,
+    RuntimeError,
+    ValueError,
+)
+"""Errors of a client whose server does not answer."""
 NOT_FOUND = 127
 """Exit code of a shell for a command that is not there."""
 
@@ -68,6 +78,10 @@ class Submitted:
         if not (value := os.environ.get(SUBMITTED)):
             return None
         return cls(**json.loads(zlib.decompress(base64.b64decode(value))))
+
+
+class Lost(Exception):
+    """End of following a job that may go on; the message is the reason in one line."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +128,12 @@ class JobServer:
         """
         variables = forwarded_variables() | {
             SUBMITTED: file.packed(),
-            "COLORSWEEP_RUNS": str(locations.runs),
             "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS),
+            # Empty: else the head's own would count.
+            "COLORSWEEP_STORAGE": locations.storage or "",
         }
-        if locations.storage is not None:
-            variables["COLORSWEEP_STORAGE"] = locations.storage
+        if locations.storage is None:
+            variables["COLORSWEEP_RUNS"] = str(locations.runs)
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", sweep)
         until = time.monotonic() + AGENT_SECONDS
         with self._errors():
@@ -138,29 +153,34 @@ class JobServer:
                 time.sleep(POLL_SECONDS)
 
     def follow(self, job: str, write: Callable[[str], None]) -> Outcome:
-        """Pass on a job's log until it has ended.
+        """Pass on a job's log until it has ended; a connection that is lost is made again.
 
         Raises:
-            UserError: the server does not answer any more; the job may go on.
+            Lost: the server has not answered for ``LOST_SECONDS``; the job may go on.
         """
+        passed = 0  # characters
 
         async def tail() -> None:
+            nonlocal passed
+            read = 0
             async for chunk in self._client.tail_job_logs(job):
-                write(chunk)
+                read += len(chunk)
+                if read > passed:
+                    write(chunk[passed - read :])
+                    passed = read
 
-        with self._errors():
-            asyncio.run(tail())
-            while (info := self._client.get_job_info(job)).status not in ENDED:
-                time.sleep(POLL_SECONDS)
-        if info.driver_exit_code == NOT_FOUND:
-            reason = "the head's Ray does not find colorsweep: start it in the environment with it"
-            return Outcome(1, reason)
-        if info.status is JobStatus.STOPPED:
-            return Outcome(1, "the job was stopped")
-        if info.driver_exit_code is None:
-            reason = cut(plain(info.message or "no reason is known"), 200)
-            return Outcome(1, f"the job has died ({reason})")
-        return Outcome(info.driver_exit_code, "")
+        answered = time.monotonic()
+        while True:
+            try:
+                with suppress(*BROKEN_OFF):
+                    asyncio.run(tail())
+                if (info := self._client.get_job_info(job)).status in ENDED:
+                    return _outcome(info)
+                answered = time.monotonic()
+            except (AuthenticationError, *BROKEN_OFF) as error:
+                if time.monotonic() > answered + LOST_SECONDS:
+                    raise Lost(first_line(error)) from None
+            time.sleep(POLL_SECONDS)
 
     def stop(self, job: str) -> None:
         """Ask a job to take checkpoints and stop.
@@ -180,16 +200,30 @@ class JobServer:
                 f"{self.address}: wants the cluster's token; on its head, `ray get-auth-token` "
                 "prints it; export RAY_AUTH_TOKEN=TOKEN here"
             ) from None
-        except (
-            *(ConnectionError, RuntimeError, ValueError, aiohttp.ClientError),
-            requests.RequestException,
-        ) as error:
+        except BROKEN_OFF as error:
             raise UserError(
                 f"{self.address}: no job server answers ({first_line(error)})"
             ) from None
 
 
+def _outcome(info: JobDetails) -> Outcome:
+    code = info.driver_exit_code
+    if code == NOT_FOUND:
+        reason = "the head's Ray does not find colorsweep: start it in the environment with it"
+        return Outcome(1, reason)
+    if info.status is JobStatus.STOPPED:
+        return Outcome(1, "the job was stopped")
+    if code is None:
+        reason = cut(plain(info.message or "no reason is known"), 200)
+        return Outcome(1, f"the job has died ({reason})")
+    if code < 0:
+        return Outcome(1, f"the launch was killed on the head by signal {-code}")
+    return Outcome(code, "")
+
+
 def _metadata(sweep: str, locations: Locations) -> dict[str, str]:
     """Return what names a sweep's jobs, here and on the dashboard."""
-    where = str(locations.runs) if locations.storage is None else masked(locations.storage)
+    where = str(locations.runs)
+    if locations.storage is not None:
+        where = masked(locations.storage).rstrip("/")
     return {"colorsweep.sweep": sweep, "colorsweep.store": where}

@@ -57,6 +57,8 @@ def session(console: Console, cluster: Cluster | None) -> Iterator[None]:
     # Ray would print the state of a dead node, in dozens of lines.
     ray._private.worker.print_to_stdstream = lambda *_, **__: None
     try:
+        running = ray.get_runtime_context()
+        put_dashboard(Path(running.get_temp_dir()) / running.get_session_name())
         if context.dashboard_url:
             console.print(f"Dashboard  http://{context.dashboard_url}{_way_in()}", soft_wrap=True)
         yield
@@ -65,6 +67,7 @@ def session(console: Console, cluster: Cluster | None) -> Iterator[None]:
 
 
 def _way_in() -> str:
-    if os.environ.get("RAY_AUTH_MODE") != "token":
+    # A token in the environment may be of this launch alone.
+    if os.environ.get("RAY_AUTH_MODE") != "token" or os.environ.get("RAY_AUTH_TOKEN"):
         return ""
     return ", which asks for the token of: ray get-auth-token"

@@ -20,15 +20,14 @@ os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_
 # A Tune that was left behind (ray_watch.py) must not start another Ray.
 os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
 
-import ray
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from gan.checkpoint import persist
-from gan.errors import UserError
 from orchestrator.driver.gauges import SweepGauges
 from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.ray_cluster import Cluster
+from orchestrator.driver.ray_nodes import require_same_version, room_for, share_of
 from orchestrator.driver.ray_session import session
 from orchestrator.driver.ray_watch import watched
 from orchestrator.driver.scheduler import Pruner
@@ -39,7 +38,7 @@ from orchestrator.store.manifest import write_manifest
 from orchestrator.store.paths import MANIFEST, tune_directory
 from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState, states_of
-from orchestrator.sweep.spec import Resources, SweepSpec
+from orchestrator.sweep.spec import SweepSpec
 from orchestrator.sweep.trials import Trial
 from orchestrator.worker.installed import installed
 from orchestrator.worker.run import TrialTask
@@ -69,14 +68,17 @@ def train(
     one to join, as ``find_cluster`` returned it.
 
     Raises:
-        UserError: this machine lacks the resources of a single trial, or storage fails.
+        UserError: this machine lacks the resources of a single trial, a node of the cluster has
+            another colorsweep, or storage fails.
     """
     trials = [*trials]  # the search adds to them
     with session(console, cluster):
-        share = _share(spec.resources, cluster, console)
+        share = share_of(spec.resources, cluster, console)
+        if cluster is not None:
+            require_same_version()
         try:
             with monitor.view, graceful_stop(store.ask_to_stop_soon, monitor.view.say):
-                queue = _queue(spec, trials, states, to_suggest, store, share, monitor)
+                queue = _queue(spec, trials, states, to_suggest, store, share, monitor, cluster)
                 pruner = None
                 if spec.scheduler is not None:
                     pruner = Pruner(spec, trials, states, store.publish_soon)
@@ -96,6 +98,7 @@ def _queue(
     store: SweepStore,
     share: dict[str, float],
     monitor: Monitor,
+    cluster: Cluster | None,
 ) -> Searcher:
     """Return the trial queue; a trial chosen by a search enters the manifest before it trains."""
 
@@ -103,8 +106,9 @@ def _queue(
         return _task(spec, trial, store, share)
 
     def room() -> int:
-        # A search chooses as late as possible. Otherwise queued trials let a cluster scale up.
-        return _room(share) + (PENDING if spec.search is None else 0)
+        # A search chooses as late as possible. Queued trials let a cluster scale up.
+        queued = PENDING if spec.search is None else int(cluster is not None)
+        return room_for(share) + queued
 
     def add(trial: Trial) -> None:
         store.forget([trial.key])
@@ -133,7 +137,9 @@ def _queue(
             stopping=stopping,
         )
     # With this limiter Tune starts trials together; without it, one after another.
-    return ConcurrencyLimiter(queue, max_concurrent=room())
+    # The queue itself knows how many; a cluster may grow.
+    most = room() if cluster is None else room() + PENDING
+    return ConcurrencyLimiter(queue, max_concurrent=most)
 
 
 def _task(
@@ -204,42 +210,6 @@ def _correct(spec: SweepSpec, trials: list[Trial], store: SweepStore, monitor: M
     for key, state in states_of(spec, stopped, store.root).items():
         if key in left or state.phase is TrialPhase.PRUNED:
             monitor.end_as(key, replace(state, is_locked=False))
-
-
-def _share(wanted: Resources, cluster: Cluster | None, console: Console) -> dict[str, float]:
-    """Return the CPUs and GPUs of a trial; by default a whole GPU if a node has one.
-
-    Larger nodes may still join a cluster, but not a Ray of this launch's own.
-    """
-    known = ray.nodes()  # type: ignore[no-untyped-call]
-    nodes = [node["Resources"] for node in known if node["Alive"]]
-    gpus = wanted.gpus_per_trial
-    if gpus is None:
-        gpus = 1.0 if any(node.get("GPU", 0) for node in nodes) else 0.0
-    for name, kind, share in (
-        ("cpus_per_trial", "CPU", wanted.cpus_per_trial),
-        ("gpus_per_trial", "GPU", gpus),
-    ):
-        largest = max(node.get(kind, 0) for node in nodes)
-        if share > largest:
-            lacks = f"resources.{name}: {share:g}, but the largest node has {largest:g}"
-            if cluster is None:
-                raise UserError(lacks)
-            console.print(f"{lacks}; waiting for a larger one to join", style="yellow")
-    return {"cpu": float(wanted.cpus_per_trial), "gpu": gpus}
-
-
-def _room(share: dict[str, float]) -> int:
-    """Count the trials that the cluster can train in parallel at the moment."""
-    known = ray.nodes()  # type: ignore[no-untyped-call]
-    room = 0
-    for has in (node["Resources"] for node in known if node["Alive"]):
-        kinds = [(has.get("CPU", 0), share["cpu"])]
-        if share["gpu"]:
-            # A share below 1 cannot span two GPUs.
-            kinds.append((has.get("GPU", 0) * max(1, 1 // share["gpu"]), max(1, share["gpu"])))
-        room += int(min(there // wanted for there, wanted in kinds))
-    return max(1, room)
 
 
 def _key_of(ray_trial: Any) -> str:

@@ -19,6 +19,8 @@ PAUSE_ROUNDS = 10
 """Rounds of looking that one takes at least if this process itself was paused, as by Ctrl-Z."""
 STOP_PATIENCE = 10.0
 """Seconds after a stop request in which no process trains."""
+CLOSE_SECONDS = 5.0
+"""Time for Ray's answer to the last question, should Ray be dead."""
 WAIT_SECONDS = 30.0
 """Seconds without a worker after which the launch says what it waits for."""
 
@@ -46,7 +48,8 @@ def watched(
         except BaseException as error:  # raised again by ``result`` in the main thread
             tuned.set_exception(error)
 
-    threading.Thread(target=run, name="Tune", daemon=True).start()
+    tune = threading.Thread(target=run, name="Tune", daemon=True)
+    tune.start()
     now = active = has_worker = time.monotonic()
     try:
         while not wait([tuned], LOOK_SECONDS).done:
@@ -69,6 +72,8 @@ def watched(
                 return "Nothing trains any more"
     finally:
         node.close()
+    # Its last references to actors have to go before Ray does, which would end this process.
+    tune.join()
     tuned.result()
     return ""
 
@@ -76,14 +81,17 @@ def watched(
 def _waits_for(share: Mapping[str, float]) -> str:
     """Return what a trial waits for, in words."""
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
-    kinds = [kind for kind in ("GPU", "CPU") if share[kind.lower()]]
-    kind = next((k for k in kinds if share[k.lower()] > free.get(k, 0)), kinds[-1])
-    wanted, all_of, left = share[kind.lower()], has.get(kind, 0), free.get(kind, 0)
-    line = f"waiting for {wanted:g} {kind}{'s' * (wanted != 1)}"
-    if not all_of:
+    per_node = ray._private.state.available_resources_per_node()  # type: ignore[no-untyped-call]
+    free: list[dict[str, float]] = [*per_node.values()]
+    wanted = {kind: share[kind.lower()] for kind in ("GPU", "CPU") if share[kind.lower()]}
+    lacking = (k for k, n in wanted.items() if not any(node.get(k, 0) >= n for node in free))
+    kind = next(lacking, "CPU")
+    line = f"waiting for {wanted[kind]:g} {kind}{'s' * (wanted[kind] != 1)}"
+    if not (all_of := has.get(kind, 0)):
         return f"{line}; no node has one yet"
-    return f"{line}; {all_of - left:g} of {all_of:g} are in use by others"
+    left = sum(node.get(kind, 0) for node in free)
+    used = f"{all_of - left:g} of {all_of:g} are in use by others"
+    return f"{line}; {used}" if left < wanted[kind] else f"{line} on one node; {used}"
 
 
 class _Node:
@@ -95,7 +103,8 @@ class _Node:
         self._id = ray.get_runtime_context().get_node_id()
         self._next: list[Callable[[], None]] = []
         self._closing = threading.Event()
-        threading.Thread(target=self._run, name="node", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="node", daemon=True)
+        self._thread.start()
 
     def before_next_look(self, act: Callable[[], None]) -> None:
         """Have this thread, which may wait for Ray for ever, do something once."""
@@ -113,3 +122,4 @@ class _Node:
 
     def close(self) -> None:
         self._closing.set()
+        self._thread.join(CLOSE_SECONDS)

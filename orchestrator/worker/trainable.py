@@ -95,6 +95,7 @@ def run_trial(config: dict[str, Any]) -> None:
             if deaths <= MAX_DEATHS:
                 emit(TrialEvent(task.key, TrialPhase.RESTARTING))
                 time.sleep(deaths - 1)
+                emit(TrialEvent(task.key, TrialPhase.STARTING))
                 continue
             reason = f"its process died {deaths} times ({death})"
             ended = TrialEvent(task.key, TrialPhase.DIED, reason=reason)

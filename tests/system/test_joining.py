@@ -31,7 +31,7 @@ try:
         import os, ray
         @ray.remote(num_cpus=0)
         def here():
-            return [os.environ.get(name) for name in ("MLFLOW_X", "AWS_PROFILE")]
+            return [os.environ.get(name) for name in ("MLFLOW_X", "AWS_REGION")]
         print("worker", ray.get(here.remote()))
 except UserError as error:
     print("Error:", error)
@@ -90,11 +90,11 @@ def guarded() -> Iterator[Cluster]:
 class TestAClusterThatWantsAToken:
     def test_that_of_the_environment_is_shown(self, guarded: Cluster, tmp_path: Path) -> None:
         token = TOKEN["RAY_AUTH_TOKEN"]
-        said = join(tmp_path, guarded, RAY_AUTH_TOKEN=token, MLFLOW_X="7", AWS_PROFILE="mine")
+        said = join(tmp_path, guarded, RAY_AUTH_TOKEN=token, MLFLOW_X="7", AWS_REGION="mars")
         named, worker = said.splitlines()
         assert named.startswith("Cluster ")
         assert named.endswith(f":{port_of(guarded)} (of RAY_ADDRESS)")
-        assert worker == "worker ['7', 'mine']"
+        assert worker == "worker ['7', 'mars']"
 
     def test_that_of_the_users_file_is_shown(self, guarded: Cluster, tmp_path: Path) -> None:
         keep(TOKEN["RAY_AUTH_TOKEN"], tmp_path)

@@ -186,13 +186,24 @@ def test_a_stop_ends_a_launch_that_waits_for_a_node(
     ended(launch).assert_says_how_to_go_on("Nothing trains any more; what is stored is kept.")
 
 
-def test_a_node_that_cannot_import_our_packages_is_told_in_one_line(
+def without_nodes(cluster: Cluster) -> Cluster:
+    for node in cluster.nodes:
+        if node.alive():
+            node.kill()
+    return cluster
+
+
+def test_a_node_that_joins_and_cannot_import_our_packages_is_told_in_one_line(
     cluster: Cluster, sweep: Path, tmp_path: Path
 ) -> None:
     for name in ("gan", "orchestrator", "reports"):
         break_package(tmp_path / name)
-    cluster.add(1, PYTHONPATH=str(tmp_path))
+    without_nodes(cluster)
     launch = Launch(tmp_path / "runs", sweep, RAY_ADDRESS=cluster.address, **ENVIRONMENT)
+    assert launch.process.stdout is not None
+    while "waiting for a larger one to join" not in launch.process.stdout.readline():
+        assert launch.process.poll() is None
+    cluster.add(1, PYTHONPATH=str(tmp_path))
     result = launch.end()
     assert (result.returncode, result.stderr) == (1, "")
     reason = "the node cannot import colorsweep (RuntimeError: it is broken)"
@@ -200,21 +211,18 @@ def test_a_node_that_cannot_import_our_packages_is_told_in_one_line(
     assert "restarting" not in result.stdout
 
 
-def test_a_node_with_another_colorsweep_is_told_in_one_line(
+def test_a_node_with_another_colorsweep_is_refused_in_one_line(
     cluster: Cluster, sweep: Path, tmp_path: Path
 ) -> None:
     for name in ("gan", "orchestrator", "reports"):
         shutil.copytree(Path(__file__).parents[2] / name, tmp_path / name, ignore=NO_PICTURES)
     with (tmp_path / "gan" / "config.py").open("a") as file:
         file.write("\n# edited\n")
-    for node in cluster.nodes:
-        if node.alive():
-            node.kill()
-    cluster.add(1, PYTHONPATH=str(tmp_path))
+    without_nodes(cluster).add(1, PYTHONPATH=str(tmp_path))
     launch = Launch(tmp_path / "runs", sweep, RAY_ADDRESS=cluster.address, **ENVIRONMENT)
     result = launch.end()
-    assert (result.returncode, result.stderr) == (1, "")
-    (line,) = [line for line in result.stdout.splitlines() if line.startswith("saturation=0.75: ")]
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
     ours, theirs = re.findall(r"\([0-9a-f]{12}\)", line)
     assert ours != theirs
-    assert "the node has colorsweep 0." in line
+    assert line.startswith(f"Error: node {cluster.nodes[-1].name} has colorsweep 0.")

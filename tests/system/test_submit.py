@@ -25,6 +25,8 @@ from tests.support.ray_cluster import RAY, Cluster
 from tests.support.ray_token import TOKEN
 from tests.support.servers import free_port
 
+FOLLOW = "RAY_AUTH_MODE=token ray job logs --follow"
+
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -160,7 +162,10 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on_with_it(story: Story, jobs:
     job = log[0].split()[1]
     assert [line for line in log if "mine: 0 of 1 trials finished, 1 waiting" in line]
     assert goes_on == "The job goes on."
-    assert follow == f"Follow     ray job logs --follow {job} --address {jobs.address}"
+    assert (
+        follow
+        == f"Follow     RAY_AUTH_MODE=token ray job logs --follow {job} --address {jobs.address}"
+    )
     assert status == f"Status     colorsweep --runs {jobs.runs} status mine"
     assert stop == f"Stop       colorsweep --runs {jobs.runs} stop mine --address {jobs.address}"
 
@@ -177,7 +182,10 @@ def test_a_second_job_of_a_running_sweep_is_refused(story: Story) -> None:
     (line,) = story.second.stderr.splitlines()
     assert story.second.returncode == 2
     assert line.startswith("Error: mine: job colorsweep-mine-")
-    assert "runs it already; to follow it: ray job logs --follow colorsweep-mine-" in line
+    assert (
+        "runs it already; to follow it: RAY_AUTH_MODE=token ray job logs --follow colorsweep-mine-"
+        in line
+    )
 
 
 def test_the_jobs_page_names_the_sweep(story: Story, jobs: Jobs) -> None:
