@@ -81,7 +81,7 @@ def test_a_kill_while_files_are_replaced_costs_no_report(
 ) -> None:
     if before:
         write_files(tmp_path, before)
-    killed = [sys.executable, "-c", KILLED, tmp_path, str(replaced), *FIRST]
+    killed = [sys.executable, "-c", KILLED, str(tmp_path), str(replaced), *FIRST]
     assert subprocess.run(killed).returncode == -signal.SIGKILL
     left = contents(tmp_path)
     assert list(left.values()).count(b"second") == len(FIRST), "some under their temporary names"
