@@ -97,9 +97,8 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     ctx.obj = Locations(runs, storage)
 
 
-for command in (
-    *(launch, submit, submitted, status, stop, report, colorize, export, train, bench),
-):
+COMMANDS = [launch, submit, submitted, status, stop, report, colorize, export, train, bench]
+for command in COMMANDS:
     main.add_command(command)
 
 

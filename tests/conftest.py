@@ -15,7 +15,8 @@ from PIL import Image
 
 from gan.config import TrainConfig
 from gan.data.batches import fixed_crops, held_out, training_batch
-from gan.data.datasets import PHOTOS, Dataset, load
+from gan.data.datasets import Dataset, load
+from gan.data.identity import PHOTOS
 from gan.evaluation import reference
 from gan.evaluation.features import features
 from gan.evaluation.held_out import HeldOut

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from gan.config import TrainConfig
 from gan.data import archives
-from gan.data.identity import PHOTOS as PHOTOS  # here, too, for those who load it
 from gan.data.identity import path_of
 from gan.data.images import (
     Groups,

@@ -4,7 +4,8 @@
 # trials take checkpoints, the job is queued again, and goes on.
 #
 # Checked without a cluster: shellcheck; run by hand under Slurm 22.05 on one machine that it took for
-# two nodes, through a requeue. Not run: more machines, GPUs.
+# two nodes, through a requeue, when it still sent SIGINT to the launch. SIGTERM was tried with a real
+# launch and stand-ins for Slurm and `ray start`. Not run: more machines, GPUs.
 
 #SBATCH --job-name=colorsweep
 #SBATCH --nodes=2
@@ -22,6 +23,9 @@ set -euo pipefail
 sweep=${1:?is missing: sbatch slurm.sh SWEEP.yaml}
 # Must be the same directory on all nodes.
 export COLORSWEEP_RUNS=${COLORSWEEP_RUNS:-$SLURM_SUBMIT_DIR/runs}
+
+# Nothing trains yet; later the trap is that of the launch.
+trap 'scontrol requeue "$SLURM_JOB_ID"; exit' TERM
 
 # Of this job alone: several may share a machine.
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
@@ -51,8 +55,9 @@ fi
 colorsweep launch "$sweep" &
 launch=$!
 again=false
-# SIGINT takes checkpoints of all trials, as Ctrl-C does.
-trap 'again=true; kill -INT "$launch"' TERM
+# It takes checkpoints of all trials, as Ctrl-C does, or ends a launch that has not begun to train.
+# SIGINT would be ignored until then: bash starts background commands so.
+trap 'again=true; kill -TERM "$launch"' TERM
 code=0
 wait "$launch" || code=$?
 # A signal ends `wait` before the launch has ended.

@@ -3,10 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from orchestrator.sweep.trials import Trial
-
-KINDS = ("baseline", "recoloured")
-"""First parts of the names of trials that are not steered."""
+from orchestrator.sweep.trials import BASELINE, RECOLOURED, Trial
 
 
 def run_names(trials: Sequence[Trial]) -> dict[str, str]:
@@ -36,7 +33,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _kind(parts: Sequence[str]) -> str:
-    return parts[0] if parts[0] in KINDS else ""
+    return parts[0] if parts[0] in (BASELINE, RECOLOURED) else ""
 
 
 def _shared(names: Sequence[Sequence[str]]) -> set[str]:

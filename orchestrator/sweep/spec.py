@@ -58,7 +58,14 @@ from orchestrator.sweep.sections import (
 )
 
 SECTIONS = (
-    *("settings", "axes", "points", "resources", "objective", "search", "scheduler", "notify"),
+    "settings",
+    "axes",
+    "points",
+    "resources",
+    "objective",
+    "search",
+    "scheduler",
+    "notify",
 )
 MAX_BYTES = 2_000_000
 MAX_TRIALS = 10_000

@@ -18,6 +18,10 @@ from orchestrator.sweep.search_settings import Objective, metric_names
 from orchestrator.sweep.sections import Settings
 from orchestrator.sweep.spec import SweepSpec
 
+BASELINE = "baseline"
+"""First part of the name of a trial without a control."""
+RECOLOURED = "recoloured"
+"""First part of the name of a recoloured trial."""
 _TARGETS = ("target", "min", "max", "hold_out")
 """Fields of a control, of which at least one is set if the control is used."""
 
@@ -171,10 +175,10 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
         if (baseline := baselines.get(trial.config.without_control().key())) is not None:
             config = baseline.config.recoloured_as(trial.config)
             # Other differences, as in the baseline's name.
-            beside = held_out_text(trial.config) + baseline.name.removeprefix("baseline")
+            beside = held_out_text(trial.config) + baseline.name.removeprefix(BASELINE)
             found.setdefault(
                 config.key(),
-                Trial(f"recoloured, {_targets(trial.config)}{beside}", config.key(), config),
+                Trial(f"{RECOLOURED}, {_targets(trial.config)}{beside}", config.key(), config),
             )
     return list(found.values())
 
@@ -282,7 +286,7 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
 
 
 def _name(config: TrainConfig, varied: Settings) -> str:
-    parts = [_targets(config) or "baseline"]
+    parts = [_targets(config) or BASELINE]
     # eval_targets is long and rarely the only difference; ``_named_apart`` adds it if it is.
     left_out = (".target", ".min", ".max", "eval_targets")
     shown = {k: v for k, v in varied.items() if not k.endswith(left_out)}

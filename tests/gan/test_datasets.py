@@ -12,7 +12,8 @@ from PIL import Image
 from gan.config import TrainConfig
 from gan.data import datasets
 from gan.data.batches import held_out
-from gan.data.datasets import PHOTOS, Dataset, Images, load
+from gan.data.datasets import Dataset, Images, load
+from gan.data.identity import PHOTOS
 from gan.errors import UserError
 from tests.support import factories
 from tests.support.image_sets import as_bytes, in_memory, levels

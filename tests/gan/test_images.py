@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from gan.data.datasets import PHOTOS
+from gan.data.identity import PHOTOS
 from gan.data.images import read_photograph
 from gan.data.picture_file import Pixels
 from gan.errors import UserError

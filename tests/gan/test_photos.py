@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from gan.config import TrainConfig
-from gan.data.datasets import PHOTOS, Dataset, _load_photos
+from gan.data.datasets import Dataset, _load_photos
+from gan.data.identity import PHOTOS
 from gan.data.images import SCALES
 from tests.support.image_sets import in_memory, levels
 

@@ -9,7 +9,8 @@ import pytest
 
 from gan.byte_names import as_path, as_text
 from gan.config import TrainConfig
-from gan.data.datasets import PHOTOS, load
+from gan.data.datasets import load
+from gan.data.identity import PHOTOS
 from gan.errors import UserError
 from gan.plain_text import printable
 from tests.support.cli_flags import call

@@ -9,7 +9,8 @@ import torch
 import yaml
 from click.testing import Result
 
-from gan.data.datasets import PHOTOS, load
+from gan.data.datasets import load
+from gan.data.identity import PHOTOS
 from gan.training.trainer import Trainer
 from orchestrator.cli import main
 from orchestrator.sweep.spec import read_sweep

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.data.datasets import PHOTOS
+from gan.data.identity import PHOTOS
 from tests.support.cli import TEXT, assert_one_line, assert_refused, files
 from tests.support.cli_flags import call
 

@@ -169,7 +169,13 @@ def test_the_tracking_servers_options_exist() -> None:
 def test_no_password_of_the_tracking_server_has_a_default() -> None:
     variables = dict(VARIABLE.findall(COMPOSE.read_text()))
     optional = {name for name, kind in variables.items() if kind == "-"}
-    assert optional == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
+    assert optional == {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+        "MLFLOW_SERVER_ALLOWED_HOSTS",
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS",
+    }
     assert {"POSTGRES_PASSWORD", "MLFLOW_AUTH_ADMIN_PASSWORD"} <= variables.keys() - optional
     users = configparser.ConfigParser()
     users.read(DEPLOY / "tracking-auth.ini")

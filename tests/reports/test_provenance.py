@@ -11,7 +11,8 @@ import pytest
 from mlflow.entities import DatasetInput, Run
 
 from gan.config import TrainConfig
-from gan.data.datasets import PHOTOS, load
+from gan.data.datasets import load
+from gan.data.identity import PHOTOS
 from reports.provenance import commit_tags
 from reports.store import read_sweep
 from reports.tracking import SweepTracker

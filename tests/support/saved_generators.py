@@ -14,7 +14,7 @@ from torch import Tensor
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.control import TARGET_RANGES, ControlName
-from gan.data.datasets import PHOTOS
+from gan.data.identity import PHOTOS
 from gan.inference.colorizer import Colorizer
 from gan.model.networks import UNetGenerator, build
 from reports.phase import TrialPhase

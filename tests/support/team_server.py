@@ -18,6 +18,8 @@ from tests.support.servers import free_port
 
 DEPLOY = Path(__file__).parents[2] / "orchestrator" / "deploy"
 COMPOSE = DEPLOY / "tracking-server.yaml"
+NAME = "mlflow.example.org"
+"""Name of the server, as that of a proxy with TLS before it."""
 VARIABLE = re.compile(r"\$\{(\w+)(:\?|-)[^}]*\}")
 
 
@@ -48,6 +50,8 @@ class TeamServer:
         self._admin_password = secrets.token_hex(12)
         values = s3 | {
             "ARTIFACTS": artifacts,
+            "MLFLOW_SERVER_ALLOWED_HOSTS": f"{NAME},127.0.0.1:{self._port}",
+            "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"https://{NAME}",
             "POSTGRES_PASSWORD": database.password,
             "MLFLOW_AUTH_ADMIN_PASSWORD": self._admin_password,
             "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
