@@ -5,7 +5,7 @@
 #
 # Checked without a cluster: shellcheck; run by hand under Slurm 22.05 on one machine that it took for
 # two nodes, through a requeue, when it still sent SIGINT to the launch. SIGTERM was tried with a real
-# launch and stand-ins for Slurm and `ray start`. Not run: more machines, GPUs.
+# launch, a real `ray start` and stand-ins for Slurm. Not run: more machines, GPUs.
 
 #SBATCH --job-name=colorsweep
 #SBATCH --nodes=2

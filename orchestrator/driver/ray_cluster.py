@@ -98,7 +98,8 @@ def forwarded_variables() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(wanted) and not (name in OF_THIS_MACHINE or name.endswith("_FILE"))
+        if name.startswith((*wanted, "COLORSWEEP_FORWARD"))  # a job forwards again
+        and not (name in OF_THIS_MACHINE or name.endswith("_FILE"))
     }
 
 

@@ -30,8 +30,12 @@ from orchestrator.worker.stop_signal import StopReason, StopSignal
 from reports.phase import TrialPhase
 
 IMPORTED = (
-    *("gan.training.trainer", "gan.evaluation.fid", "safetensors.torch", "numpy.random"),
-    *("PIL.PngImagePlugin", "PIL.JpegImagePlugin"),
+    "gan.training.trainer",
+    "gan.evaluation.fid",
+    "safetensors.torch",
+    "numpy.random",
+    "PIL.PngImagePlugin",
+    "PIL.JpegImagePlugin",
 )
 """Modules that a training needs, including some that it would import late."""
 STOP_REQUEST = "stop"
