@@ -28,6 +28,7 @@ from gan.checkpoint import persist
 from gan.errors import UserError
 from orchestrator.driver.gauges import SweepGauges
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.notifier import Notifier
 from orchestrator.driver.ray_cluster import Cluster
 from orchestrator.driver.ray_session import session
 from orchestrator.driver.ray_watch import watched
@@ -59,14 +60,16 @@ def train(
     to_suggest: int,
     store: SweepStore,
     monitor: Monitor,
+    notifier: Notifier,
     console: Console,
     cluster: Cluster | None,
-) -> str:
-    """Run trials in parallel on the cluster until all have ended; return why they could not.
+) -> None:
+    """Run trials in parallel on the cluster until all have ended, or cannot go on.
 
     ``trials`` include those that a search has chosen so far, and ``to_suggest`` more are to be
     chosen; ``states`` are by key, and trials that are done do not run. ``cluster`` is the running
-    one to join, as ``find_cluster`` returned it.
+    one to join, as ``find_cluster`` returned it. ``notifier`` begins when nothing refuses the
+    trials any more.
 
     Raises:
         UserError: this machine lacks the resources of a single trial, or storage fails.
@@ -74,6 +77,7 @@ def train(
     trials = [*trials]  # the search adds to them
     with session(console, cluster):
         share = _share(spec.resources, cluster, console)
+        notifier.begin(monitor.view)
         try:
             with monitor.view, graceful_stop(store.ask_to_stop_soon, monitor.view.say):
                 queue = _queue(spec, trials, states, to_suggest, store, share, monitor)
@@ -82,10 +86,10 @@ def train(
                     pruner = Pruner(spec, trials, states, store.publish_soon)
                 with SweepGauges(spec.name, monitor, store.directory):
                     reason = _tune(spec, queue, pruner, store, share, monitor, cluster)
+                notifier.trained(reason, asked_to_stop=store.is_asked_to_stop())
         finally:
             store.forget_stop()
     _correct(spec, trials, store, monitor)
-    return reason
 
 
 def _queue(

@@ -184,6 +184,8 @@ def test_a_stop_ends_a_launch_that_waits_for_a_node(
     launch.wait_for(lambda: is_locked(training) is False)
     launch.process.terminate()
     ended(launch).assert_says_how_to_go_on("Nothing trains any more; what is stored is kept.")
+    *_, message = sweep.with_name("told").read_text().splitlines()
+    assert json.loads(message)["event"] == "stopped"
 
 
 def test_a_node_that_cannot_import_our_packages_is_told_in_one_line(
