@@ -106,6 +106,14 @@ class TrialRun:
             (self.name, self.run_name, self.index, self.config) == (name, run_name, index, config)
         )
 
+    def has_generator_of(self, trial: Mapping[str, Any]) -> bool:
+        """Whether the run has the generator of a finished trial with this trial.json.
+
+        It was sent before the tags of its step and phase, and those before the status.
+        """
+        was_finished = self.phase is TrialPhase.FINISHED and self.status == "FINISHED"
+        return was_finished and self.is_of(trial) and self.step == trial["step"]
+
     def is_of(self, trial: Mapping[str, Any]) -> bool:
         """Whether the run is of the training that a checkpoint with this trial.json belongs to.
 

@@ -24,15 +24,7 @@ from reports.generator_files import GENERATOR, with_sums
 from reports.phase import TrialPhase
 from reports.provenance import commit_tags, dataset_input, source_tags
 from reports.runs import LEFT_OUT, TrialRun, began_of, own_steps, params_of, tags_of
-from reports.store import (
-    COMMAND,
-    REPORT,
-    STORE_ERRORS,
-    TRIALS,
-    Launched,
-    connect,
-    search,
-)
+from reports.store import COMMAND, REPORT, STORE_ERRORS, TRIALS, Launched, connect, search
 
 METRICS_PER_CALL = 800
 """Safe size: beyond 1,000 with params and tags, MLflow splits a call and sends tags first."""
@@ -137,8 +129,11 @@ class SweepTracker:
         before = self._runs.get(update.key) or self._find_or_create(update)
         self._runs[update.key] = before
         finished = update.phase is TrialPhase.FINISHED
-        exported = (checkpoint.GENERATOR, checkpoint.CONFIG) if finished else ()
-        newest = checkpoint.newest(update.directory, checkpoint.TRIAL, *exported)
+        newest = checkpoint.newest(update.directory, checkpoint.TRIAL)
+        exported: tuple[str, ...] = ()
+        if finished and (newest is None or not before.has_generator_of(newest.trial)):
+            exported = (checkpoint.GENERATOR, checkpoint.CONFIG)
+            newest = checkpoint.newest(update.directory, checkpoint.TRIAL, *exported)
         if finished and not _is_of_last_step(newest, update.config):
             raise UserError(f"{update.directory}: no sound checkpoint of the last step")
         if newest is not None and not before.is_of(newest.trial):

@@ -27,7 +27,7 @@ def with_notify(spec: SweepSpec, notify: NotifyTarget | None) -> SweepSpec:
 
 
 def shown_option(notify: NotifyTarget | None) -> list[str]:
-    """Return the option as words of a command that is shown; a URL's path is masked."""
+    """Return the option as words of a command that is shown; what may be secret is hidden."""
     return [] if notify is None else ["--notify", notify.shown]
 
 

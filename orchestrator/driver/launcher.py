@@ -52,10 +52,12 @@ def launch(
     command line as typed, for the report, and ``again`` the one that goes on.
 
     Raises:
-        UserError: data, output, tracking store or resources are unusable; nothing has been started.
+        UserError: data, output, tracking store, environment or resources are unusable; nothing has
+            been started.
     """
     require_utf8("--runs", locations.runs.absolute())
     require_utf8("current directory", Path.cwd())
+    node_metrics.require_interval()
     store = store_of(locations, spec.name)
     store.open()
     chosen = chosen_before(spec, trials, read_manifest(store.directory))
@@ -78,7 +80,7 @@ def launch(
         tracker = SweepTracker(uri, spec.name, claim)
         view, kept, left = _launch(spec, trials, store, tracker, notifier, console, command)
         done = _say_summary(spec, view, kept, left, locations, console, again)
-        notifier.ended(done)
+        notifier.ended(done, {trial.key for trial in kept})
         return done
 
 
@@ -143,9 +145,7 @@ def _launch(
             # Ray takes seconds to import; a launch with nothing to do skips it.
             from orchestrator.driver.ray_tune import train
 
-            notifier.begin(view)
-            cannot = train(spec, trials, states, left, store, monitor, console, cluster)
-            notifier.cannot_go_on(cannot)
+            train(spec, trials, states, left, store, monitor, notifier, console, cluster)
     finally:
         unsent = tracking.close()
     if unsent:

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -91,7 +91,7 @@ class Notifier:
         self._view: LiveView | None = None
         self._told: set[Event] = set()
         self._threads: list[threading.Thread] = []
-        self._cannot = ""
+        self._cannot, self._asked = "", False
         self._last: tuple[Event, str] | None = None
 
     def begin(self, view: LiveView) -> None:
@@ -106,21 +106,26 @@ class Notifier:
         """Tell what the launch waits for, in the background; once."""
         self._tell(Event.WAITING, reason)
 
-    def cannot_go_on(self, reason: str) -> None:
-        """Note why the training could not end by itself; empty if it could."""
-        self._cannot = reason
+    def trained(self, cannot: str, *, asked_to_stop: bool) -> None:
+        """Note that the training is over, and why it could not go on; empty if it could.
 
-    def ended(self, done: bool) -> None:
+        After a stop request it need not go on.
+        """
+        self._cannot, self._asked = cannot, asked_to_stop
+
+    def ended(self, done: bool, kept: Collection[str] = ()) -> None:
         """Note that the launch has ended, to be told when the context is left.
 
-        ``done`` is whether every trial is finished or pruned.
+        ``done`` is whether every trial is finished or pruned, ``kept`` has the keys of those that
+        were kept back, and are stopped or waiting without a request.
         """
-        phases = set() if self._view is None else {row.phase for row in self._view.rows.values()}
+        rows = {} if self._view is None else self._view.rows
+        phases = {row.phase for key, row in rows.items() if key not in kept}
         if done:
             self._last = Event.FINISHED, ""
-        elif self._cannot:
+        elif self._cannot and not self._asked:
             self._last = Event.STUCK, self._cannot
-        elif phases & {TrialPhase.WAITING, TrialPhase.STOPPED}:
+        elif self._asked or phases & {TrialPhase.WAITING, TrialPhase.STOPPED}:
             self._last = Event.STOPPED, ""
         else:
             self._last = Event.INCOMPLETE, ""
@@ -244,9 +249,16 @@ def _in_words(error: Exception) -> str:
 
 def run_command(target: NotifyTarget, message: Message) -> str:
     """Run a command with a message on stdin; return why it failed, in a line, or an empty text."""
+    try:
+        return _run(target.text, message)
+    except (OSError, ValueError) as error:  # too long, no process left, no room for a file
+        return f"cannot be run ({first_line(error)})"
+
+
+def _run(command: str, message: Message) -> str:
     with tempfile.TemporaryFile() as errors:
         running = subprocess.Popen(
-            target.text,
+            command,
             shell=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,  # it would go through the live view

@@ -26,6 +26,7 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 from gan.checkpoint import persist
 from orchestrator.driver.gauges import SweepGauges
 from orchestrator.driver.monitor import Monitor
+from orchestrator.driver.notifier import Notifier
 from orchestrator.driver.ray_cluster import Cluster
 from orchestrator.driver.ray_nodes import require_same_version, room_for, share_of
 from orchestrator.driver.ray_session import session
@@ -58,14 +59,16 @@ def train(
     to_suggest: int,
     store: SweepStore,
     monitor: Monitor,
+    notifier: Notifier,
     console: Console,
     cluster: Cluster | None,
-) -> str:
-    """Run trials in parallel on the cluster until all have ended; return why they could not.
+) -> None:
+    """Run trials in parallel on the cluster until all have ended, or cannot go on.
 
     ``trials`` include those that a search has chosen so far, and ``to_suggest`` more are to be
     chosen; ``states`` are by key, and trials that are done do not run. ``cluster`` is the running
-    one to join, as ``find_cluster`` returned it.
+    one to join, as ``find_cluster`` returned it. ``notifier`` begins when nothing refuses the
+    trials any more.
 
     Raises:
         UserError: this machine lacks the resources of a single trial, a node of the cluster has
@@ -76,6 +79,7 @@ def train(
         share = share_of(spec.resources, cluster, console)
         if cluster is not None:
             require_same_version()
+        notifier.begin(monitor.view)
         try:
             with monitor.view, graceful_stop(store.ask_to_stop_soon, monitor.view.say):
                 queue = _queue(spec, trials, states, to_suggest, store, share, monitor, cluster)
@@ -84,10 +88,10 @@ def train(
                     pruner = Pruner(spec, trials, states, store.publish_soon)
                 with SweepGauges(spec.name, monitor, store.directory):
                     reason = _tune(spec, queue, pruner, store, share, monitor, cluster)
+                notifier.trained(reason, asked_to_stop=store.is_asked_to_stop())
         finally:
             store.forget_stop()
     _correct(spec, trials, store, monitor)
-    return reason
 
 
 def _queue(

@@ -35,8 +35,10 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
     away. ``sweep`` is the name that the trial is tracked and reported under, with others.
 
     Raises:
-        UserError: data, output or tracking store are unusable; nothing has been started.
+        UserError: data, output, tracking store or environment are unusable; nothing has been
+            started.
     """
+    node_metrics.require_interval()
     store = LocalSweep(runs, sweep)
     directory = store.directory / trial.key
     state = state_of(trial, directory, generator=True)

@@ -60,16 +60,15 @@ def _sync(
     finished = phase is TrialPhase.FINISHED
     directory = store.directory / trial.key
     run = tracker.run_of(trial.key)
-    if (
-        finished
-        and run is not None
-        and run.is_finished_as(trial.name, run_name, index, trial.config)
-    ):
+    lacks_generator = finished
+    if finished and run is not None:
         newest = checkpoint.newest(directory, checkpoint.TRIAL)
-        if newest is None or run.is_of(newest.trial):
+        is_of_run = newest is None or run.is_of(newest.trial)
+        if is_of_run and run.is_finished_as(trial.name, run_name, index, trial.config):
             return
+        lacks_generator = newest is None or not run.has_generator_of(newest.trial)
     try:
-        store.refresh(trial.key, generator=finished)
+        store.refresh(trial.key, generator=lacks_generator)
     except OSError as error:
         raise UserError(f"storage is away ({first_line(error)})") from None
     log = attempts(directory)

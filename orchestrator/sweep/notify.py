@@ -1,10 +1,15 @@
 """Target of a sweep's notifications: a webhook or a command."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gan.errors import UserError
-from gan.plain_text import masked
+
+HIDDEN_PATH = "/***"
+"""What is shown in place of the path of a URL."""
+HIDDEN_WORDS = "..."
+"""What is shown in place of the words of a command after its name."""
 
 
 @dataclass(frozen=True)
@@ -21,19 +26,22 @@ class NotifyTarget:
 
     @property
     def shown(self) -> str:
-        """Target without credentials; of a URL only the host: paths of webhooks are secret."""
+        """Scheme and host of a URL, or name of a command: all the rest may be secret."""
         if not self.is_webhook:
-            return masked(self.text)
+            # Of ``HOOK=https://...; curl $HOOK`` only HOOK.
+            name = re.sub(r"[^\w./~+-].*", "", self.text, flags=re.DOTALL)
+            return name if name == self.text else f"{name} {HIDDEN_WORDS}".strip()
         url = urlsplit(self.text)
         port = "" if url.port is None else f":{url.port}"
-        return f"{url.scheme}://{url.hostname}{port}/***"
+        return f"{url.scheme}://{url.hostname}{port}{HIDDEN_PATH}"
 
 
 def notify_target(value: object, where: str) -> NotifyTarget | None:
     """Check the value of ``notify``; return None for none.
 
     Raises:
-        UserError: it is no text, or no URL of a host; the message begins with ``where``.
+        UserError: it is no text, no URL of a host, or a target as shown, without its secret part;
+            the message begins with ``where``.
     """
     if value is None:
         return None
@@ -42,6 +50,10 @@ def notify_target(value: object, where: str) -> NotifyTarget | None:
     target = NotifyTarget(value.strip())
     if target.is_webhook and not _has_host(target.text):
         raise UserError(f"{where}: is no URL of a webhook; valid: https://HOST/PATH")
+    if target.is_webhook and target.text.endswith(HIDDEN_PATH):
+        raise UserError(f"{where}: {HIDDEN_PATH} stands for a hidden path; give the whole URL")
+    if not target.is_webhook and target.text.split()[-1] == HIDDEN_WORDS:
+        raise UserError(f"{where}: {HIDDEN_WORDS} stands for hidden words; give the whole command")
     return target
 
 

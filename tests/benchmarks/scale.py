@@ -7,6 +7,7 @@ the head. Prints lines of Markdown.
 
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,10 @@ def _launch(scratch: Path, cluster: Cluster, count: int) -> Cost:
     before, began = _cpu(gcs), time.monotonic()
     launch = Launch(scratch / "runs", sweep, RAY_ADDRESS=cluster.address, **ENVIRONMENT)
     process = psutil.Process(launch.process.pid)
+    assert launch.process.stdout is not None
+    said: list[str] = []  # else its pipe would be full
+    reader = threading.Thread(target=said.extend, args=(launch.process.stdout,))
+    reader.start()
     driver = memory = 0.0
     while launch.process.poll() is None:
         try:
@@ -70,9 +75,9 @@ def _launch(scratch: Path, cluster: Cluster, count: int) -> Cost:
         except psutil.Error:
             break
         time.sleep(0.2)
-    result = launch.end()
-    if result.returncode:
-        sys.exit(result.stdout + result.stderr)
+    reader.join()
+    if launch.process.wait():
+        sys.exit("".join(said))
     return Cost(time.monotonic() - began, driver, memory, _cpu(gcs) - before)
 
 

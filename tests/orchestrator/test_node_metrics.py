@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -14,11 +15,13 @@ from orchestrator.driver.tracking_sync import send_trial
 from orchestrator.store.events import NodeSample, TrialEvent
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.sweep.trials import Trial
-from orchestrator.worker.node_metrics import unavailable
+from orchestrator.worker.node_metrics import sampler, unavailable
 from orchestrator.worker.run import run
 from orchestrator.worker.stop_signal import StopSignal
 from reports.phase import TrialPhase
 from reports.tracking import SweepTracker
+from tests.support.cli import TEXT, assert_refused
+from tests.support.cli_flags import call
 from tests.support.tasks import task_of
 from tests.support.tracked_trials import CONFIG, logged, made, only_run
 
@@ -65,17 +68,55 @@ def test_nothing_is_sampled_without_a_request(
     assert unavailable() is None
 
 
-def test_an_interval_that_is_no_number_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("interval", ["often", "nan", "-1", "inf"])
+@pytest.mark.parametrize("command", ["launch", "train"])
+def test_an_interval_that_is_no_number_is_refused_before_anything_starts(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, command: str, interval: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", interval)
+    Path("tiny.yaml").write_text(TEXT)
+    arguments = {"launch": ["tiny.yaml"], "train": ["--steps", "6"]}[command]
+    said = f"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL: '{interval}' is not a number of seconds"
+    assert_refused(call(command, *arguments), said)
+    assert [file.name for file in workplace.iterdir()] == ["tiny.yaml"]
+
+
+@pytest.mark.slow
+def test_a_node_with_a_wrong_interval_fails_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "often")
-    task = task_of(CONFIG, tmp_path / "trial")
-    ended = run(task, time.time(), lambda event: None, StopSignal())
-    assert (ended.phase, ended.reason) == (
-        TrialPhase.FAILED,
-        "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL: 'often' is not a number of seconds",
-    )
+    assert not [event.node for event in events_of(tmp_path / "trial") if event.node]
+    (line,) = caplog.messages
+    assert "'often' is not a number of seconds); training goes on" in line
+
+
+@pytest.mark.slow
+def test_measuring_that_fails_is_told_once_and_fails_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0")
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "absent"))
+    assert not [event.node for event in events_of(tmp_path / "trial") if event.node]
+    (line,) = caplog.messages
+    assert line.startswith("the use of the node is not measured (")
+
+
+def test_a_gpu_that_cannot_be_asked_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("has a GPU, which answers")
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0")
+    node = sampler(on_gpu=True)
+    assert node is not None
+    assert [node.sample(step) for step in (1, 2, 3)] == [None] * 3
+    (line,) = caplog.messages
+    assert line.startswith("the use of the node is not measured (")
 
 
 @pytest.mark.slow

@@ -127,11 +127,39 @@ def test_the_event_says_how_a_launch_ended(
         with launch.notifier as notifier:
             notifier.begin(launch.view)
             launch.phases(TrialPhase.FINISHED, phase)
-            notifier.cannot_go_on(cannot)
+            notifier.trained(cannot, asked_to_stop=False)
             notifier.ended(done=False)
     (message,) = hook.messages
     assert (message["event"], message["reason"]) == (event, cannot or None)
     assert cannot in message["text"]
+
+
+@pytest.mark.parametrize("phase", [TrialPhase.WAITING, TrialPhase.STOPPED, TrialPhase.DIED])
+def test_a_stop_while_nothing_trains_is_no_breakdown(tmp_path: Path, phase: TrialPhase) -> None:
+    with webhook() as hook:
+        launch = Launch(hook.url, tmp_path)
+        with launch.notifier as notifier:
+            notifier.begin(launch.view)
+            launch.phases(TrialPhase.FINISHED, phase)
+            notifier.trained("Nothing trains any more", asked_to_stop=True)
+            notifier.ended(done=False)
+    (message,) = hook.messages
+    assert (message["event"], message["reason"]) == ("stopped", None)
+
+
+@pytest.mark.parametrize("phase", [TrialPhase.WAITING, TrialPhase.STOPPED])
+def test_trials_that_are_kept_back_make_a_launch_incomplete(
+    tmp_path: Path, phase: TrialPhase
+) -> None:
+    with webhook() as hook:
+        launch = Launch(hook.url, tmp_path)
+        with launch.notifier as notifier:
+            notifier.begin(launch.view)
+            launch.phases(TrialPhase.FINISHED, phase)
+            notifier.trained("", asked_to_stop=False)
+            notifier.ended(done=False, kept={"two"})
+    (message,) = hook.messages
+    assert message["event"] == "incomplete"
 
 
 def test_an_error_that_ends_a_launch_is_told_with_its_line(tmp_path: Path) -> None:
@@ -242,6 +270,14 @@ def test_a_command_that_fails_is_one_line_with_its_last_words(tmp_path: Path) ->
     (line,) = launch.said
     assert line.endswith(": exit code 3 (password=*** two)")
     assert "hush" not in line
+
+
+def test_a_command_that_cannot_start_is_one_line(tmp_path: Path) -> None:
+    launch = Launch(f"cat {'x' * 200_000}", tmp_path)  # Linux takes 128 KiB a word
+    launch.finish()
+    (line,) = launch.said
+    assert line.startswith("notification: cat ...: cannot be run (")
+    assert "Argument list too long" in line
 
 
 @pytest.mark.slow

@@ -1,10 +1,14 @@
 """The key ``notify`` of a sweep file, and the option of the same name."""
 
+import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.commands.notify_option import shown_option, without
+from orchestrator.store.paths import Locations
 from orchestrator.sweep.notify import NotifyTarget
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import expand
@@ -18,14 +22,19 @@ from tests.support.cli_flags import call
     [
         ("https://hooks.slack.com/services/T0/B0/X", True, "https://hooks.slack.com/***"),
         ("HTTP://user:hush@localhost:8080/?token=hush", True, "http://localhost:8080/***"),
-        ("mail -s colorsweep me@example.org", False, "mail -s colorsweep me@example.org"),
-        ("curl https://me:hush@host/x", False, "curl https://***@host/x"),
+        ("mail -s colorsweep me@example.org", False, "mail ..."),
+        ("curl -d @- https://hooks.slack.com/services/T0/B0/X", False, "curl ..."),
+        ("curl\t-H 'Authorization: Bearer hush' https://host", False, "curl ..."),
+        ("HOOK=https://host/hush; curl -d @- $HOOK", False, "HOOK ..."),
+        ("/opt/tell/me.sh>/dev/null hush", False, "/opt/tell/me.sh ..."),
+        ('"/opt/tell me" hush', False, "..."),
+        ("/opt/tell-me.sh", False, "/opt/tell-me.sh"),
     ],
 )
 def test_a_target_is_shown_without_credentials(
     file: Path, target: str, is_webhook: bool, shown: str
 ) -> None:
-    file.write_text(f"{TEXT}notify: '{target}'\n")
+    file.write_text(f"{TEXT}notify: {json.dumps(target)}\n")
     found = read_sweep(file).notify
     assert found == NotifyTarget(target)
     assert (found.is_webhook, found.shown) == (is_webhook, shown)
@@ -54,3 +63,28 @@ def test_the_options_mistakes_are_one_line_without_the_secret() -> None:
     result = call("launch", "tiny.yaml", "--notify", "https://user:hush@/x")
     assert_refused(result, "--notify: is no URL of a webhook")
     assert "hush" not in result.output
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize(
+    ("target", "missing"),
+    [
+        ("https://hooks.slack.com/services/T0/B0/hush", "give the whole URL"),
+        ("curl -d @- https://host/hush", "give the whole command"),
+        ("'/opt/tell me' hush", "give the whole command"),
+    ],
+)
+def test_a_command_as_shown_is_refused_until_the_target_is_put_back(
+    target: str, missing: str
+) -> None:
+    Path("tiny.yaml").write_text(TEXT)
+    options = shown_option(NotifyTarget(target))
+    again = Locations(Path("runs"), None).command("launch", "tiny.yaml", *options)
+    assert "hush" not in again
+    assert_refused(call(*shlex.split(again)[1:]), "--notify: ", missing)
+
+
+def test_the_tag_of_the_command_line_has_no_secret() -> None:
+    target = NotifyTarget("curl -d @- https://host/hush")
+    for word in (target.text, f"--notify={target.text}", f" {target.text} "):
+        assert without(target, word).strip() in ("curl ...", "--notify=curl ...")

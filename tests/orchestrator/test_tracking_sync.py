@@ -19,15 +19,16 @@ from tests.support.trackers import tracker_of
 
 
 class Sweep(LocalSweep):
-    """A sweep of one directory, that counts how often it is looked at."""
+    """A sweep of one directory, that counts how often it, or a generator, is looked at."""
 
     def __init__(self, trial: Path) -> None:
         super().__init__(trial.parent, "some")
         self.directory = trial.parent
-        self.looked = 0
+        self.looked = self.generators = 0
 
     def refresh(self, key: str, *, generator: bool = False) -> None:
         self.looked += 1
+        self.generators += generator
 
 
 def sending(
@@ -56,7 +57,7 @@ def test_a_run_that_is_finished_is_not_looked_at_again(trial: Path, tmp_path: Pa
     assert sweep.looked == 1
 
     sending(sweep, TrialPhase.FINISHED, index=1)(tracker)
-    assert sweep.looked == 2
+    assert (sweep.looked, sweep.generators) == (2, 1)
     assert only_run(tracker.client, "some").data.tags["colorsweep.index"] == "1"
 
 

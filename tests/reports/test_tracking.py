@@ -71,6 +71,33 @@ def test_a_generator_is_sent_when_the_trial_is_finished(
     assert {Path(name).parent.name for name in files} == {"samples"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("same_tracker", [True, False])
+def test_a_generator_is_not_sent_again_for_a_new_name_or_place(
+    tracker: SweepTracker,
+    tracking_store: tuple[str, Path],
+    sweep: str,
+    trial: Path,
+    *,
+    same_tracker: bool,
+) -> None:
+    def sent() -> dict[Path, int]:
+        files = [p for p in tracking_store[1].rglob("*") if p.is_file() and p.suffix != ".db"]
+        return {file: file.stat().st_mtime_ns for file in files}
+
+    sync(tracker, trial)
+    before = sent()
+    assert any(file.name == "generator.safetensors" for file in before)
+    tracker = tracker if same_tracker else again(tracker, sweep, tracking_store[1])
+    sync(tracker, trial, name="another", run_name="seed=0, another", index=7, restarts=1)
+    assert sent() == before
+    run = only_run(tracker.client, sweep)
+    tags = run.data.tags
+    assert run.info.run_name == "seed=0, another"
+    assert (tags["colorsweep.name"], tags["colorsweep.index"]) == ("another", "7")
+    assert (run.info.status, tags["colorsweep.restarts"]) == ("FINISHED", "1")
+
+
 def test_samples_are_spread_over_the_training_and_end_with_its_newest(
     tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path
 ) -> None:

@@ -72,3 +72,16 @@ def test_the_webhooks_path_is_shown_and_kept_nowhere(story: Story) -> None:
     assert f"Notify     {story.host}/***" in story.failing.stdout
     assert SECRET not in story.failing.stdout + story.failing.stderr + json.dumps(story.messages)
     assert SECRET.encode() not in story.kept
+
+
+def test_a_launch_that_is_refused_for_lack_of_gpus_tells_nobody(
+    small_npz: Path, tmp_path: Path
+) -> None:
+    sweep, told = tmp_path / "story.yaml", tmp_path / "told"
+    text = on_small(small_npz, f"{SETTINGS}  steps: 20\n")
+    sweep.write_text(f"{text}resources: {{gpus_per_trial: 64}}\n")
+    launch = Program("--runs", tmp_path / "runs", "launch", sweep, "--notify", f"touch {told}")
+    done = launch.end()
+    assert done.returncode == 2
+    assert "resources.gpus_per_trial: 64, but the largest node has" in done.stderr
+    assert not told.exists()

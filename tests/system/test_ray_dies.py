@@ -184,6 +184,8 @@ def test_a_stop_ends_a_launch_that_waits_for_a_node(
     launch.wait_for(lambda: is_locked(training) is False)
     launch.process.terminate()
     ended(launch).assert_says_how_to_go_on("Nothing trains any more; what is stored is kept.")
+    *_, message = sweep.with_name("told").read_text().splitlines()
+    assert json.loads(message)["event"] == "stopped"
 
 
 def without_nodes(cluster: Cluster) -> Cluster:
