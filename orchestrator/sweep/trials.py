@@ -18,10 +18,8 @@ from orchestrator.sweep.search_settings import Objective, metric_names
 from orchestrator.sweep.sections import Settings
 from orchestrator.sweep.spec import SweepSpec
 
-BASELINE = "baseline"
-"""First part of the name of a trial without a control."""
-RECOLOURED = "recoloured"
-"""First part of the name of a recoloured trial."""
+BASELINE, RECOLOURED = "baseline", "recoloured"
+"""First parts of the names of trials without a control, and of recoloured ones."""
 _TARGETS = ("target", "min", "max", "hold_out")
 """Fields of a control, of which at least one is set if the control is used."""
 
@@ -176,10 +174,8 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
             config = baseline.config.recoloured_as(trial.config)
             # Other differences, as in the baseline's name.
             beside = held_out_text(trial.config) + baseline.name.removeprefix(BASELINE)
-            found.setdefault(
-                config.key(),
-                Trial(f"{RECOLOURED}, {_targets(trial.config)}{beside}", config.key(), config),
-            )
+            name = f"{RECOLOURED}, {_targets(trial.config)}{beside}"
+            found.setdefault(config.key(), Trial(name, config.key(), config))
     return list(found.values())
 
 

@@ -65,20 +65,6 @@ def test_a_folder_is_split_without_overlap(folder: Path) -> None:
     assert dataset.skipped == ()
 
 
-def test_held_out_copies_of_training_pictures_are_counted(tmp_path: Path) -> None:
-    files = sorted((PHOTOS / "train").iterdir())[:9]
-    for folder in ("different", "copies"):
-        (tmp_path / folder).mkdir()
-        for n, file in enumerate(files):
-            shutil.copy(file, tmp_path / folder / f"{n}.jpg")
-    # The eighth and the last are held out.
-    shutil.copy(files[0], tmp_path / "copies" / "7.jpg")
-    (tmp_path / "copies" / "8.jpg").unlink()
-    (tmp_path / "copies" / "8.jpg").symlink_to(files[1])
-    assert load_folder(tmp_path / "different").copies == 0
-    assert load_folder(tmp_path / "copies").copies == 2
-
-
 def test_a_folder_with_train_and_test_is_split_like_that(tmp_path: Path) -> None:
     files = sorted((PHOTOS / "train").iterdir())
     for part, chosen in (("train", files[:3]), ("test", files[3:5])):
