@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from gan.config import TrainConfig
 from gan.data.datasets import load
 from gan.data.identity import PHOTOS
+from tests.support.factories import config
 
 
 def test_held_out_copies_of_training_pictures_are_counted(tmp_path: Path) -> None:
@@ -23,5 +23,4 @@ def test_held_out_copies_of_training_pictures_are_counted(tmp_path: Path) -> Non
 
 
 def copies(folder: Path) -> int:
-    config = TrainConfig(steps=1, batch_size=1, dataset="folder", dataset_path=str(folder))
-    return load(config).copies
+    return load(config(dataset="folder", dataset_path=str(folder))).copies
