@@ -26,13 +26,14 @@ all-tests: .venv/installed-dev
 kills: .venv/installed-dev
 	COLORSWEEP_KILLS=500 $(BIN)/pytest tests/system/test_kills.py
 
-# What deaths and orchestration cost, as lines of a Markdown table. Takes 40 minutes.
+# What deaths and orchestration cost, as lines of a Markdown table. Takes 50 minutes.
 benchmark: .venv/installed-dev
 	$(BIN)/python -m tests.benchmarks.restart
 	$(BIN)/python -m tests.benchmarks.checkpoints
 	$(BIN)/python -m tests.benchmarks.orchestration
 	$(BIN)/python -m tests.benchmarks.goodput
 	$(BIN)/python -m tests.benchmarks.report
+	$(BIN)/python -m tests.benchmarks.scale
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

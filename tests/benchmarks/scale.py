@@ -35,7 +35,7 @@ class Cost:
 
 
 @click.command()
-@click.option("--nodes", default=16, show_default=True)
+@click.option("--nodes", default=8, show_default=True)
 @click.option("--trials", multiple=True, type=int, default=(50, 200), show_default=True)
 def main(nodes: int, trials: tuple[int, ...]) -> None:
     """Print lines of Markdown."""
