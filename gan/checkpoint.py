@@ -108,15 +108,24 @@ def write(trial: Path, step: int, files: Mapping[str, bytes]) -> Path:
     return target
 
 
-def write_file(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """Write one file atomically; ``durable`` also syncs it to disk, against power failures."""
+def write_file(
+    path: Path, content: bytes, *, durable: bool = False, mode: int | None = None
+) -> None:
+    """Write one file atomically; ``durable`` also syncs it to disk, against power failures.
+
+    ``mode`` has the permissions of the file; by default those of any new file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if mode is not None:
+            temporary.touch(mode=0o600)
         if durable:
             _write_through(temporary, content)
         else:
             temporary.write_bytes(content)
+        if mode is not None:
+            temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

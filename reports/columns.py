@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reports.pairs import Pair, pairs
 from reports.phase import TrialPhase
 from reports.rows import Row, shown
-from reports.tables import ABSENT, Column, Line, Table, Value, duration, number
+from reports.tables import ABSENT, Column, Line, Table, Value, duration, number, shortest
 
 Show = Callable[[Value], str]
 
@@ -96,7 +96,7 @@ REACHABLE = _Of(
 ACHIEVED = "mean over the held-out images"
 ERROR = "mean over the held-out images of |achieved − wanted|, around the circle for hue"
 TO_REACHABLE = "mean distance of each image from its own nearest value"
-LAMBDA = _Of(Column("λ", "lambda, its weight in the loss"), _row(lambda r: r.weight), number(0))
+LAMBDA = _Of(Column("λ", "lambda, its weight in the loss"), _row(lambda r: r.weight), shortest)
 KID = (
     "kernel inception distance × 1000 from the fitted originals (the photographs, moved to the "
     "same target), with its 95 % interval over photographs; lower is more natural"

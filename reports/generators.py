@@ -21,7 +21,7 @@ from reports.compare import control_error
 from reports.generator_files import elsewhere, fetch_generator
 from reports.owner import Owner
 from reports.phase import TrialPhase, counted
-from reports.runs import TrialRun
+from reports.runs import LEFT_OUT, TrialRun
 from reports.store import default_uri, find_run, opened, read_sweep
 
 Targets = Mapping[ControlName, float]
@@ -35,6 +35,8 @@ class Choice:
     run: TrialRun
     generator: Path
     """Directory that the generator was fetched into."""
+    passed: tuple[str, ...] = ()
+    """Names of trials that come before it, but have no generator in the store."""
 
 
 def load(where: str | Path, uri: str | None = None) -> Colorizer:
@@ -71,15 +73,22 @@ def by_run(uri: str, run_id: str, into: Path) -> Choice:
 def by_name(uri: str, sweep: str, trial: str, into: Path, owner: Owner | None = None) -> Choice:
     """Fetch the generator of a sweep's trial, given the trial's name, key or run id.
 
+    Of several of one name, the trial that the sweep's file still has is taken.
+
     Raises:
-        UserError: there is no such trial, or it has no generator.
+        UserError: there is no such trial, there are several, or it has no generator.
     """
     with opened(uri, owner) as client:
         runs = read_sweep(client, sweep, left_out=True)
-    for run in runs:
-        if trial in (run.name, run.run_name, run.key, run.run_id):
-            return _fetch(uri, [run], into)
-    raise UserError(f"{sweep}: no trial {trial!r}; there are: {_listed(runs)}")
+    found = [run for run in runs if trial in (run.name, run.run_name, run.key, run.run_id)]
+    if len(found) > 1:
+        found = [run for run in found if run.index != LEFT_OUT] or found
+    if len(found) > 1:
+        keys = ", ".join(run.key for run in found)
+        raise UserError(f"{sweep}: several trials are called {trial!r}; give a key: {keys}")
+    if not found:
+        raise UserError(f"{sweep}: no trial {trial!r}; there are: {_listed(runs)}")
+    return _fetch(uri, found, into)
 
 
 def by_targets(
@@ -168,9 +177,9 @@ def _fetch(uri: str, runs: Sequence[TrialRun], into: Path) -> Choice:
         UserError: the store has none, or it is damaged.
     """
     with opened(uri) as client:
-        for run in runs:
+        for n, run in enumerate(runs):
             if (generator := fetch_generator(client, run, into)) is not None:
-                return Choice(run, generator)
+                return Choice(run, generator, tuple(each.name for each in runs[:n]))
     first = runs[0]
     more = f"; {elsewhere(first)}" if first.phase is TrialPhase.FINISHED else ""
     raise UserError(f"{_listed(runs)}: no generator in the tracking store ({first.phase}){more}")

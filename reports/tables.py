@@ -53,6 +53,11 @@ def number(digits: int = 3) -> Callable[[Value], str]:
     return lambda value: ABSENT if value is None else f"{value:.{digits}f}"
 
 
+def shortest(value: Value) -> str:
+    """Format a number as a person would type it; None becomes a dash."""
+    return ABSENT if value is None else f"{value:.12g}"
+
+
 def duration(seconds: float) -> str:
     """Format seconds as 1:05, 2:03:04 or 3d 04h."""
     minutes, rest = divmod(round(seconds), 60)

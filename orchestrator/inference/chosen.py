@@ -80,4 +80,6 @@ def _shown(choice: "Choice", wanted: Mapping[ControlName, float]) -> str:
         return "its target" if distance < 1e-6 else f"{distance:.3g} away from its target"
 
     told = [f"{name} {value:g} is wanted, {how(name)}" for name, value in wanted.items()]
+    if choice.passed:
+        told.append(f"no generator in the tracking store of {', '.join(choice.passed)}")
     return "; ".join([f"{choice.run.name} (run {choice.run.run_id})", *told])

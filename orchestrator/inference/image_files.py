@@ -66,6 +66,8 @@ def count_pictures(file: Path) -> int:
 def write_picture(file: Path, picture: PictureFile) -> None:
     """Encode a picture in its format without metadata, completely or not at all.
 
+    A file that is replaced keeps its permissions.
+
     Raises:
         UserError: the file cannot be written.
     """
@@ -73,7 +75,8 @@ def write_picture(file: Path, picture: PictureFile) -> None:
     space = "rgb16" if picture.samples.dtype == np.uint16 else "srgb"
     image = pyvips.Image.new_from_array(picture.samples).copy(interpretation=space)
     try:
-        write_file(file, image.write_to_buffer(suffix, **options))
+        mode = file.stat().st_mode & 0o7777 if file.exists() else None
+        write_file(file, image.write_to_buffer(suffix, **options), mode=mode)
     except OSError as error:
         raise UserError(f"{file}: cannot be written ({error.strerror})") from None
     except pyvips.Error as error:

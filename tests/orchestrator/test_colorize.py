@@ -95,7 +95,9 @@ def test_a_picture_is_written_over_only_in_place(here: Path) -> None:
         assert result.exit_code == 1
         assert "which only --in-place writes over" in result.stderr
         assert files(here) == before
+    Path("in/a.png").chmod(0o600)
     assert call("colorize", "in/a.png", "--generator", "generator", "--in-place").exit_code == 0
+    assert Path("in/a.png").stat().st_mode & 0o777 == 0o600, "it stays private"
     np.testing.assert_array_equal(coloured("in/a.png"), Colorizer(vivid(TRIAL))(photograph()))
 
 

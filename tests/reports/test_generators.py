@@ -14,6 +14,7 @@ from reports.phase import TrialPhase
 from reports.runs import TrialRun
 from reports.store import connect, default_uri
 from tests.support.saved_generators import config, photograph, steered, track, vivid
+from tests.support.trackers import tracker_of
 
 
 def run(config: TrainConfig, name: str = "", **errors: float) -> TrialRun:
@@ -93,6 +94,35 @@ def test_a_trial_is_found_by_run_name_and_key(runs: Path, tmp_path: Path) -> Non
     for name in (wanted.run_id, "hue=0.6", wanted.key):
         assert by_name(default_uri(runs), "hue", name, tmp_path).run == wanted
     assert by_run(default_uri(runs), wanted.run_id, tmp_path).run == wanted
+
+
+@pytest.mark.slow
+def test_several_trials_of_one_name_are_refused_unless_one_is_of_the_file(tmp_path: Path) -> None:
+    runs, into = tmp_path / "runs", tmp_path / "into"
+    into.mkdir()
+    one, other = steered(hue=0.6), steered(hue=0.6).model_copy(update={"seed": 1})
+    track(runs, "twice", "hue=0.6", one, index=0)
+    track(runs, "twice", "hue=0.6", other, index=1)
+    with pytest.raises(
+        UserError, match="several trials are called 'hue=0.6'; give a key: "
+    ) as told:
+        by_name(default_uri(runs), "twice", "hue=0.6", into)
+    assert one.key() in str(told.value)
+    assert other.key() in str(told.value)
+    assert by_name(default_uri(runs), "twice", other.key(), into).run.key == other.key()
+    tracker_of(default_uri(runs), "twice", runs).leave_out(other.key())
+    assert by_name(default_uri(runs), "twice", "hue=0.6", into).run.key == one.key()
+
+
+@pytest.mark.slow
+def test_a_nearer_trial_without_a_generator_is_named(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    nearest_id = track(runs, "some", "hue=0.6", steered(hue=0.6))
+    track(runs, "some", "hue=0.1", steered(hue=0.1))
+    (lost,) = (runs / "mlartifacts").rglob(f"{nearest_id}/artifacts/generator")
+    shutil.rmtree(lost)
+    choice = by_targets(default_uri(runs), "some", {"hue": 0.6}, tmp_path)
+    assert (choice.run.name, choice.passed) == ("hue=0.1", ("hue=0.6",))
 
 
 def test_a_run_a_directory_or_a_file_is_loaded_in_three_lines(

@@ -6,8 +6,10 @@ from dataclasses import asdict, fields, replace
 import pytest
 
 from gan.control import Control
+from reports.columns import LAMBDA
 from reports.phase import TrialPhase
 from reports.rows import Row, crosstalk, rows, to_csv, to_json
+from reports.tables import ABSENT
 from reports.views import views
 from tests.support.trial_runs import any_target, run
 
@@ -262,3 +264,7 @@ def test_csv_gives_back_every_value() -> None:
 @pytest.mark.parametrize("phase", TrialPhase)
 def test_a_rows_phase_is_the_trials(phase: TrialPhase) -> None:
     assert rows([run(phase=phase)])[0].phase is phase
+
+
+def test_a_small_weight_is_not_shown_as_none() -> None:
+    assert [LAMBDA.show(weight) for weight in (0.4, 200.0, None)] == ["0.4", "200", ABSENT]
