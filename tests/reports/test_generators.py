@@ -104,7 +104,7 @@ def test_several_trials_of_one_name_are_refused_unless_one_is_of_the_file(tmp_pa
     track(runs, "twice", "hue=0.6", one, index=0)
     track(runs, "twice", "hue=0.6", other, index=1)
     with pytest.raises(
-        UserError, match="several trials are called 'hue=0.6'; give a key: "
+        UserError, match=r"several trials are called 'hue=0\.6'; give a key: "
     ) as told:
         by_name(default_uri(runs), "twice", "hue=0.6", into)
     assert one.key() in str(told.value)
