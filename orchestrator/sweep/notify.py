@@ -48,7 +48,8 @@ def notify_target(value: object, where: str) -> NotifyTarget | None:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise UserError(f"{where}: must be a URL (https://...) or a command")
     target = NotifyTarget(value.strip())
-    if target.is_webhook and not _has_host(target.text):
+    other = not target.is_webhook and re.match(r"[A-Za-z][\w+.-]*://", target.text)
+    if other or (target.is_webhook and not _has_host(target.text)):
         raise UserError(f"{where}: is no URL of a webhook; valid: https://HOST/PATH")
     if target.is_webhook and target.text.endswith(HIDDEN_PATH):
         raise UserError(f"{where}: {HIDDEN_PATH} stands for a hidden path; give the whole URL")
