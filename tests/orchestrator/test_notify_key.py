@@ -50,8 +50,10 @@ def test_it_is_no_part_of_a_trial(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["5", "[a]", "''", "'https://'", "'http://host:port/'", "'https://a b/'", "http://:80"]
-    + ["htps://host/path", "ftp://u:hush@host/path"],
+    [
+        *("5", "[a]", "''", "'https://'", "'http://host:port/'", "'https://a b/'", "http://:80"),
+        *("htps://host/path", "ftp://u:hush@host/path"),
+    ],
 )
 def test_what_is_no_target_is_refused(file: Path, value: str) -> None:
     said = refusal(file, f"{TEXT}notify: {value}\n")
