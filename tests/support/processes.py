@@ -1,6 +1,7 @@
 """The program in processes of its own, to be interrupted and killed."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,11 @@ def on_small(npz: Path, sweep: str) -> str:
     return sweep.replace("photos", f"npz\n  dataset_path: {npz}")
 
 
+def _hear_ctrl_c() -> None:
+    """Undo that a shell makes what it starts in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Program:
     """A command of ``colorsweep``."""
 
@@ -43,6 +49,7 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             env=inherited | {"COLUMNS": "120"} | environment,
+            preexec_fn=_hear_ctrl_c,
         )
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
