@@ -13,6 +13,7 @@ from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.entities import FileInfo, Run
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from gan.byte_names import require_utf8
@@ -36,6 +37,8 @@ from reports.unusable_store import unreadable, unusable
 STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, OSError)
 """Errors raised by a tracking store that is absent or temporarily fails."""
 
+DATABASES = ("postgresql", "mysql", "mssql")
+"""Databases on a server that MLflow knows."""
 COMMAND = f"{PREFIX}command"
 """Tag of an experiment: the command that last launched its sweep."""
 TRIALS = f"{PREFIX}trials"
@@ -96,11 +99,23 @@ def connect(uri: str, owner: Owner | None = None, *, to_read: bool = False) -> C
             raise FileNotFoundError("no sweep was launched there")
         if file is not None and not file.exists():
             make_store(file)
+        if file is None and not uri.startswith("http"):
+            _require_database(uri)
         client = Client(uri, owner)
         client.search_experiments(max_results=1)
     except (*STORE_ERRORS, ImportError, ValueError) as error:  # missing driver, bad URI
         raise unusable(uri, error) from None
     return client
+
+
+def _require_database(uri: str) -> None:
+    """Connect to a database once; MLflow would try for minutes, with lines of its own."""
+    if uri.partition(":")[0].partition("+")[0] in DATABASES:
+        engine = create_engine(uri)
+        try:
+            engine.connect().close()
+        finally:
+            engine.dispose()
 
 
 @contextmanager

@@ -207,7 +207,8 @@ def test_each_trial_has_one_run_with_each_point_once(story: Story) -> None:
     for index, trial in enumerate(story.trials):
         run = story.run_of(trial)
         assert logged(client, run) == made(story.directory / trial.key)
-        assert (run.info.run_name, run.data.tags["colorsweep.index"]) == (trial.name, str(index))
+        tags = run.data.tags
+        assert (tags["colorsweep.name"], tags["colorsweep.index"]) == (trial.name, str(index))
 
 
 def test_the_terminal_has_none_of_rays_or_optunas_chatter(story: Story) -> None:
