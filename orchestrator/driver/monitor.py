@@ -4,11 +4,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.notifier import Notifier
-from orchestrator.driver.tracking_sync import TrackingSync, send_trial
+from orchestrator.driver.tracking_sync import TrackingSync, send_samples, send_trial
 from orchestrator.store.events import NodeSample, TrialEvent
 from orchestrator.store.local_sweep import LOOK_SECONDS, PATIENCE
 from orchestrator.store.object_store import answer_of
@@ -17,6 +16,7 @@ from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.run_names import run_names
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
+from reports.tracking import SweepTracker
 
 
 class Monitor:
@@ -143,5 +143,9 @@ class Monitor:
             self._run_names = run_names([trial for trial, _ in self._trials.values()])
         name = self._run_names[key]
         samples = self._samples.setdefault(key, deque())
-        send = partial(send_trial, trial, name, index, self._store, phase, reason, samples=samples)
+
+        def send(tracker: SweepTracker) -> None:
+            send_trial(trial, name, index, self._store, phase, reason, tracker)
+            send_samples(key, samples, tracker)
+
         self._tracking.put(key, send)

@@ -46,6 +46,7 @@ BROKEN_OFF = (
 NOT_FOUND = 127
 """Exit code of a shell for a command that is not there."""
 
+# It tells of every closed connection, and its errors are raised, too.
 logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.ERROR)
 
 

@@ -22,6 +22,19 @@ Send = Callable[[SweepTracker], None]
 """Function that brings one trial's run up to date."""
 
 
+def send_samples(key: str, samples: deque[NodeSample], tracker: SweepTracker) -> None:
+    """Send samples of a trial's node, and remove those that have arrived.
+
+    Raises:
+        One of STORE_ERRORS: the tracking store fails.
+    """
+    while samples:
+        sent = [*samples]  # the monitor may append meanwhile
+        tracker.log_samples(key, [asdict(sample) for sample in sent])
+        for _ in sent:
+            samples.popleft()
+
+
 def send_trial(
     trial: Trial,
     run_name: str,
@@ -30,33 +43,13 @@ def send_trial(
     phase: TrialPhase,
     reason: str,
     tracker: SweepTracker,
-    samples: deque[NodeSample] | None = None,
 ) -> None:
     """Bring a trial's run, named ``run_name``, up to its newest checkpoint.
-
-    ``samples`` of its node are sent, too, and removed when they have arrived.
 
     Raises:
         UserError: the sweep's store fails.
         One of STORE_ERRORS: the tracking store fails.
     """
-    _sync(trial, run_name, index, store, phase, reason, tracker)
-    while samples:
-        sent = [*samples]  # the monitor may append meanwhile
-        tracker.log_samples(trial.key, [asdict(sample) for sample in sent])
-        for _ in sent:
-            samples.popleft()
-
-
-def _sync(
-    trial: Trial,
-    run_name: str,
-    index: int,
-    store: SweepStore,
-    phase: TrialPhase,
-    reason: str,
-    tracker: SweepTracker,
-) -> None:
     finished = phase is TrialPhase.FINISHED
     directory = store.directory / trial.key
     run = tracker.run_of(trial.key)

@@ -11,7 +11,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from orchestrator.driver.tracking_sync import send_trial
+from orchestrator.driver.tracking_sync import send_samples, send_trial
 from orchestrator.store.events import NodeSample, TrialEvent
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.sweep.trials import Trial
@@ -137,7 +137,8 @@ def test_samples_arrive_once_though_an_answer_is_lost(
 
     def send() -> None:
         point = Trial("a trial", CONFIG.key(), CONFIG)
-        send_trial(point, "a trial", 0, store, TrialPhase.FINISHED, "", tracker, samples)
+        send_trial(point, "a trial", 0, store, TrialPhase.FINISHED, "", tracker)
+        send_samples(point.key, samples, tracker)
 
     with monkeypatch.context() as patched:
         patched.setattr(MlflowClient, "log_batch", loses_an_answer)
