@@ -42,6 +42,13 @@ def load(text: str) -> Any:
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}  # type: ignore[misc]
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {
+        tag: construct
+        for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None
+        or tag.rpartition(":")[2] in {"null", "bool", "int", "float", "str", "seq", "map"}
+    }
+    """Without !!binary, dates and sets, which the core schema lacks: bytes pass for a text."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

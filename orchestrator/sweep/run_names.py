@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from orchestrator.sweep.trials import BASELINE, RECOLOURED, Trial
+from orchestrator.sweep.trial_names import BASELINE, RECOLOURED
+from orchestrator.sweep.trials import Trial
 
 
 def run_names(trials: Sequence[Trial]) -> dict[str, str]:

@@ -8,7 +8,8 @@ from typing import Any
 from orchestrator.sweep.search_settings import Dimension, number_type
 from orchestrator.sweep.sections import Settings
 from orchestrator.sweep.spec import SweepSpec
-from orchestrator.sweep.trials import Trial, trial_at, value_at
+from orchestrator.sweep.trial_names import value_at
+from orchestrator.sweep.trials import Trial, trial_at
 
 DIGITS = 3
 """Significant digits of a searched number, the same in training and in the name."""

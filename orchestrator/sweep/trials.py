@@ -1,7 +1,6 @@
 """Expansion of a sweep into its trials, without side effects."""
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +11,19 @@ from pydantic import ValidationError
 from gan.config import TrainConfig
 from gan.control import CONTROLS
 from gan.errors import UserError
-from gan.plain_text import printable
 from orchestrator.sweep.messages import explain, key_of, unknown
 from orchestrator.sweep.search_settings import Objective, metric_names
 from orchestrator.sweep.sections import Settings
 from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.trial_names import (
+    BASELINE,
+    RECOLOURED,
+    held_out_text,
+    name_of,
+    named_apart,
+    targets_text,
+)
 
-BASELINE, RECOLOURED = "baseline", "recoloured"
-"""First parts of the names of trials without a control, and of recoloured ones."""
 _TARGETS = ("target", "min", "max", "hold_out")
 """Fields of a control, of which at least one is set if the control is used."""
 
@@ -66,7 +70,9 @@ def expand(spec: SweepSpec) -> list[Trial]:
             trials.append(trial)
     if spec.objective is not None:
         _check_adaptive(spec, spec.objective, trials)
-    return _named_apart(trials + [t for t in _recoloured(trials) if t.key not in origins])
+    trials += [t for t in _recoloured(trials) if t.key not in origins]
+    names = named_apart([t.name for t in trials], [t.config for t in trials])
+    return [replace(trial, name=name) for trial, name in zip(trials, names, strict=True)]
 
 
 def grid_baselines(spec: SweepSpec) -> tuple[list[str], list[Trial]]:
@@ -98,7 +104,7 @@ def grid_baselines(spec: SweepSpec) -> tuple[list[str], list[Trial]]:
         return [], []
     vary = [name for name in axes if len({varied[name] for varied, _ in found.values()}) > 1]
     return vary, [
-        replace(trial, name=_name(trial.config, {name: varied[name] for name in vary}))
+        replace(trial, name=name_of(trial.config, {name: varied[name] for name in vary}))
         for varied, trial in found.values()
     ]
 
@@ -174,62 +180,9 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
             config = baseline.config.recoloured_as(trial.config)
             # Other differences, as in the baseline's name.
             beside = held_out_text(trial.config) + baseline.name.removeprefix(BASELINE)
-            name = f"{RECOLOURED}, {_targets(trial.config)}{beside}"
+            name = f"{RECOLOURED}, {targets_text(trial.config)}{beside}"
             found.setdefault(config.key(), Trial(name, config.key(), config))
     return list(found.values())
-
-
-def _named_apart(trials: list[Trial]) -> list[Trial]:
-    """Add to names that would otherwise be the same the settings by which their trials differ."""
-    of_name: dict[str, list[dict[str, Any]]] = {}
-    for trial in trials:
-        of_name.setdefault(trial.name, []).append(trial.config.model_dump())
-    apart = []
-    for trial in trials:
-        first, *others = of_name[trial.name]
-        differing = [k for k, v in first.items() if any(other[k] != v for other in others)]
-        settings = trial.config.model_dump(include={*differing}, exclude={"controls"})
-        parts = [
-            trial.name,
-            *(f"{k}={_text(v)}" for k, v in settings.items() if v not in ((), None)),
-        ]
-        apart.append(replace(trial, name=", ".join(parts)))
-    return apart
-
-
-def _targets(config: TrainConfig) -> str:
-    targets = {str(name): control for name, control in config.controls.items()}
-    return ", ".join(
-        f"{n}={target_text(targets[n].model_dump())}" for n in CONTROLS if n in targets
-    )
-
-
-def held_out_text(config: TrainConfig) -> str:
-    """Return the held-out intervals as part of a name; their middles are measured too."""
-    return "".join(
-        f", {name}.hold_out={_text([list(each) for each in control.hold_out])}"
-        for name, control in config.controls.items()
-        if control.hold_out
-    )
-
-
-def target_text(control: dict[str, Any]) -> str:
-    """Return a control's target, or its range of targets, as text."""
-    target = control.get("target")
-    if isinstance(target, float):
-        return f"{target:.12g}"
-    if target not in (None, "any"):
-        return str(target)
-    ends = [control.get(end) for end in ("min", "max")]
-    if ends == [None, None]:
-        return "any"
-    return "..".join("" if end is None else f"{end:.12g}" for end in ends)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return json.dumps(value).replace('"', "")
-    return f"{value:.12g}" if isinstance(value, float) else printable(str(value))
 
 
 def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:
@@ -278,23 +231,4 @@ def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
         key = key_of(error.errors()[0]["loc"])
         section = f"{origin}: " if not key or key in varied else "settings: "
         raise UserError(f"{spec.path}: {section}{explain(error, TrainConfig)}") from None
-    return Trial(_name(config, varied), config.key(), config)
-
-
-def _name(config: TrainConfig, varied: Settings) -> str:
-    parts = [_targets(config) or BASELINE]
-    # eval_targets is long and rarely the only difference; ``_named_apart`` adds it if it is.
-    left_out = (".target", ".min", ".max", "eval_targets")
-    shown = {k: v for k, v in varied.items() if not k.endswith(left_out)}
-    values = {k: v if k == "preset" else value_at(config, k) for k, v in shown.items()}
-    parts += [f"{k}={_text(v)}" for k, v in values.items() if v is not None]
-    return ", ".join(parts)
-
-
-def value_at(config: TrainConfig, key: str) -> Any:
-    """Return the value of a dotted name in a config; None for a field of an absent control."""
-    name, dot, field = key.partition(".")
-    if not dot:
-        return getattr(config, name)
-    controls = {str(control): value for control, value in config.controls.items()}
-    return getattr(controls[name], field) if name in controls else None
+    return Trial(name_of(config, varied), config.key(), config)

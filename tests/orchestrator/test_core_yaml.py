@@ -59,6 +59,10 @@ def write(path: Path, text: str) -> Path:
         ("settings: {steps: 40}\nresources: {cpus_per_trial: yes}", ("cpus_per_trial", "a number")),
         ("settings: {steps: 40}\npoints: [{saturation: true}]", ("saturation", "a number")),
         ("settings: {steps: 40}\npoints: [{saturation.weight: '9'}]", ("saturation", "weight")),
+        (
+            "settings: {steps: 40, dataset_path: !!binary cGljdHVyZXM=}",
+            ("line 1, column 37", "binary"),
+        ),
         ("settings: " + "[" * 2000, ("line 1, column 30", "nested more than 20 deep")),
     ],
 )

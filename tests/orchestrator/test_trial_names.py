@@ -119,3 +119,25 @@ def test_no_two_trials_have_one_name(file: Path) -> None:
         "saturation=0.3000002",
         "saturation=any, eval_targets=[{saturation: 0.2}]",
     ]
+
+
+def test_settings_that_differ_beyond_twelve_digits_are_named_with_all_of_them(file: Path) -> None:
+    text = """settings: {steps: 5}
+points:
+  - {generator_lr: 0.001, seed: 3}
+  - {generator_lr: 0.0010000000000001, seed: 3}
+"""
+    assert [t.name for t in trials(file, text)] == [
+        "baseline, generator_lr=0.001, seed=3",
+        "baseline, generator_lr=0.0010000000000001, seed=3",
+    ]
+
+
+def test_a_default_written_out_is_named_once(file: Path) -> None:
+    text = """settings: {steps: 5}
+points: [{discriminator_lr: 0.0002}, {discriminator_lr: 0.00020000000000001}, {saturation: 1}]
+"""
+    assert [t.name for t in trials(file, text)][:2] == [
+        "baseline, discriminator_lr=0.0002",
+        "baseline, discriminator_lr=0.00020000000000001",
+    ]

@@ -44,7 +44,7 @@ class Program:
         inherited = {k: v for k, v in os.environ.items() if k not in unset}
         self.process = subprocess.Popen(
             # -P: like the installed command, it finds nothing in the current directory.
-            [sys.executable, "-P", "-m", "orchestrator.cli", *arguments],
+            [sys.executable, "-P", "-m", "orchestrator", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

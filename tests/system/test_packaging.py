@@ -60,7 +60,9 @@ def test_the_wheel_holds_nothing_that_was_generated(wheel: zipfile.ZipFile) -> N
 
 def test_the_wheel_installs_the_command_and_carries_the_licence(wheel: zipfile.ZipFile) -> None:
     files = {name.partition(".dist-info/")[2]: name for name in wheel.namelist()}
-    assert "colorsweep = orchestrator.cli:main" in wheel.read(files["entry_points.txt"]).decode()
+    assert (
+        "colorsweep = orchestrator.__main__:main" in wheel.read(files["entry_points.txt"]).decode()
+    )
     assert wheel.read(files["licenses/LICENSE"]) == (REPOSITORY / "LICENSE").read_bytes()
 
 
@@ -86,3 +88,21 @@ def test_what_only_reads_and_decides_imports_no_torch(module: str) -> None:
     # It takes seconds, and a command that has nothing to train needs none of it.
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
+
+
+def test_ctrl_c_while_the_program_starts_is_one_line() -> None:
+    code = """if True:
+        import os, signal, sys
+        class Interrupting:
+            def find_spec(self, name, *_):
+                if name == "orchestrator.commands.train":
+                    os.kill(os.getpid(), signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.meta_path.insert(0, Interrupting())
+        from orchestrator.__main__ import main
+        main()
+        """
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", "\nAborted!\n")

@@ -136,7 +136,7 @@ def test_a_launch_with_a_secret_in_its_storage_leaves_it_nowhere(
             store.upload(file, str(file.relative_to("made")))
     Path("mine.yaml").write_text(TEXT)
     uri = f"s3://KEY:{quote(secret, safe='')}@{bucket}"
-    command = [sys.executable, "-m", "orchestrator.cli", "--storage", uri, "launch", "mine.yaml"]
+    command = [sys.executable, "-m", "orchestrator", "--storage", uri, "launch", "mine.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, env=_environment())
     assert done.returncode == 0, done.stderr
     assert "1 of 1 trials finished" in done.stdout
