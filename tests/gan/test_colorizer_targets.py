@@ -10,7 +10,8 @@ from skimage.color import lab2rgb
 from gan.control import ControlName
 from gan.errors import UserError
 from gan.inference import pixels
-from gan.inference.colorizer import Colorizer, outcomes
+from gan.inference.colorizer import Colorizer
+from gan.inference.outcomes import outcomes
 from tests.gan.test_colorizer import by_hand
 from tests.support.saved_generators import colorizer, config, photograph, vivid
 
