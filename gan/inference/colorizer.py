@@ -6,7 +6,7 @@ picture and the result does not grow with them. Colours are moved to the targets
 and measured as they will be written, at full size; what is missed there is aimed at again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
 from typing import Self
@@ -19,12 +19,14 @@ from gan.colour.exact_control import Move, exact
 from gan.colour.statistic import of_each
 from gan.control import TARGET_RANGES, ControlName, require_inside
 from gan.errors import UserError
-from gan.inference.pixels import MEASURED_PIXELS, Sample
+from gan.inference import seen
+from gan.inference.pixels import Sample
 from gan.inference.prepared import Prepared
-from gan.inference.sampled import NEAR, SampledPixels, closing_in
-from gan.inference.seen import Enlarged, generated, resized, seen_sides
+from gan.inference.sampled import NEAR, closing_in
+from gan.inference.seen import Enlarged, resized
 from gan.model.networks import UNetGenerator
-from gan.model.stored_generator import PRETRAINED, PRETRAINED_TARGETS, load_generator
+from gan.model.stored_generator import load_generator
+from gan.pretrained import PRETRAINED, PRETRAINED_TARGETS
 
 Targets = Mapping[ControlName, float]
 """Targets by name, in the statistics' own units."""
@@ -75,7 +77,7 @@ class Colorizer:
                 generator was trained for. An any-target generator needs its targets.
             raw: whether to leave the generator's colours unchanged; else exact control moves
                 them to the targets, or to the nearest reachable values.
-            move: move of the generator's colours instead, such as a ``common_move``.
+            move: move of the generator's colours instead, such as a ``Scene`` has.
 
         Returns:
             (H, W, 3), or (H, W, 4) with the picture's alpha; dtype and L are the picture's.
@@ -88,7 +90,7 @@ class Colorizer:
         prepared = picture if isinstance(picture, Prepared) else Prepared(picture)
         wanted = self.targets(targets or {})
         with torch.inference_mode():
-            ab = self._generated(prepared, wanted)
+            ab = self.generated(prepared, wanted)
             if raw or move is not None or not wanted:
                 return prepared.composed(Enlarged(ab, prepared.sides), move)
             return prepared.composed(*_met(prepared, ab, wanted))
@@ -115,41 +117,15 @@ class Colorizer:
             raise UserError(f"this generator needs a target for {', '.join(sorted(lacking))}")
         return {**own, **given} or dict(self.assumed)
 
-    def common_move(
-        self, pictures: Iterable[Prepared], count: int, targets: Targets | None = None
-    ) -> Move:
-        """Find the one move that takes pictures, such as frames of a scene, to targets together.
-
-        The statistic of all their pixels together meets its target; the pictures keep their
-        differences.
-
-        Args:
-            pictures: of one type of samples.
-            count: number of pictures.
-            targets: as of a call.
-
-        Raises:
-            TypeError, ValueError, UserError: as of a call.
-        """
-        wanted = self.targets(targets or {})
-        samples, colours = [], []
-        with torch.inference_mode():
-            for picture in pictures:
-                ab = picture.at_sample(Enlarged(self._generated(picture, wanted), picture.sides))
-                some = picture.some_of_sample(MEASURED_PIXELS // count)
-                samples.append(picture.sample.chosen(some))
-                colours.append(ab[..., some])
-            together = SampledPixels.together(samples)
-            return together.move_to(torch.cat(colours, dim=3), wanted)[0]
-
-    def _generated(self, picture: Prepared, wanted: Targets) -> Tensor:
-        """Return the generator's colours (1, 2, h, w), once for all targets that are no inputs."""
+    def generated(self, picture: Prepared, wanted: Targets) -> Tensor:
+        """Return the generator's own colours (1, 2, h, w), made once for equal inputs."""
         given = {**self.assumed, **wanted}
         key = (self.generator, *(given[name] for name in self.generator.conditions))
         if key not in picture.generated:
-            seen = seen_sides(picture.sides, self.config.image_size, self.generator.stride)
-            l, _ = picture.reduced(seen, picture.moved_sides)  # noqa: E741
-            picture.generated[key] = generated(self.generator, l, of_each(given, l))
+            size, stride = self.config.image_size, self.generator.stride
+            sides = seen.seen_sides(picture.sides, size, stride)
+            l, _ = picture.reduced(sides, picture.moved_sides)  # noqa: E741
+            picture.generated[key] = seen.generated(self.generator, l, of_each(given, l))
         return picture.generated[key]
 
 

@@ -87,12 +87,6 @@ class Prepared:
         part = colours.part(torch.from_numpy(rows), torch.from_numpy(columns))
         return part[:, :, None, seen]
 
-    def some_of_sample(self, pixels: int) -> Tensor:
-        """Choose so many of the sampled pixels at random: their indices."""
-        count = self.sample.light.shape[3]
-        random = torch.Generator().manual_seed(0)
-        return torch.randperm(count, generator=random)[: max(1, pixels)].to(self.device)
-
     @cached_property
     def _sampled(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Tensor]:
         """Return the sampled rows and columns, and a mask of what is visible there."""

@@ -13,12 +13,6 @@ from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.model.networks import UNetGenerator
 
-PRETRAINED = Path(__file__).parents[1] / "pretrained"
-"""Directory of the generator that comes along."""
-PRETRAINED_TARGETS = {"saturation": 0.3}
-"""Targets of the generator that comes along where none is given: half of the photographs that it was
-trained on have less (0.30), and half have more."""
-
 BEFORE = {"upsampling": "transposed", "distribution_weight": 0.0}
 """Settings of generators trained before these could be chosen."""
 
