@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from gan.colour.conversion import LUMINANCE, linear, linear_rgb_to_rgb
 from gan.data.picture_file import PictureFile, Pixels
 
-PANEL = 480
+PANEL = 400
 """Longer side of a picture on a contact sheet, pixels; labels are legible at half the size."""
 LETTERS = 30
 GAP = 16
