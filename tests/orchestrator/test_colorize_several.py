@@ -121,7 +121,7 @@ def test_without_a_sweep_the_generator_that_comes_along_is_used_and_named(here: 
         (["--saturation", "0:1:1"], ["COUNT '1' is no whole number from 2 to 1000"]),
         (["--saturation", "0:1:2.5"], ["COUNT '2.5'"]),
         (["--saturation", "0:1"], ["'0:1' is not FIRST:LAST:COUNT"]),
-        (["--saturation", "0:2:3"], ["2 is not in the range 0<=x<=1"]),
+        (["--saturation", "0:2:3"], ["2.0 is not in the range 0<=x<=1"]),
         (["--hue", "much"], ["--hue", "much"]),
         (["--saturation", "0:1:100", "--hue", "0:1:100"], ["10,000 combinations", "1,000"]),
         (["--saturation", "0.2,0.3", "--in-place"], ["--in-place writes one picture"]),
