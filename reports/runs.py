@@ -134,9 +134,9 @@ def own_steps(config: TrainConfig, phase: TrialPhase, step: int, total_steps: in
     """Whether a trial trains its steps itself.
 
     A recoloured trial takes over those of its baseline, and trains only what that has not. While it
-    waits, the steps of its checkpoint are the baseline's, which goes on first.
+    waits or starts, the steps of its checkpoint are the baseline's, which goes on first.
     """
-    begun = phase is not TrialPhase.WAITING
+    begun = phase not in (TrialPhase.WAITING, TrialPhase.STARTING)
     return not config.recolour or (begun and 0 < step < (total_steps or 0))
 
 

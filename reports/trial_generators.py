@@ -14,7 +14,7 @@ from reports.generator_files import GENERATOR, elsewhere, fetch_generator
 from reports.owner import Owner
 from reports.phase import TrialPhase, counted
 from reports.runs import LEFT_OUT, TrialRun
-from reports.store import find_run, opened, read_sweep
+from reports.store import find_run, last_launch, opened, read_sweep
 
 Targets = Mapping[ControlName, float]
 """Target values by control name, each in the statistic's own unit."""
@@ -75,10 +75,13 @@ def by_targets(
     """
     with opened(uri, owner) as client:
         runs = read_sweep(client, sweep)
+        launched = last_launch(client, sweep).trials
     finished = [run for run in runs if run.phase is TrialPhase.FINISHED]
+    more = ""
+    if (missing := launched - len(runs)) > 0:
+        more = f"; {missing} more trials of its last launch are not in the tracking store yet"
     if not finished:
-        there = counted(run.phase for run in runs)
-        raise UserError(f"{sweep}: no generator yet: {there}")
+        raise UserError(f"{sweep}: no generator yet: {counted(r.phase for r in runs)}{more}")
     choices = []
     for wanted in several:
         if not (ranked := nearest(finished, wanted)):
@@ -88,7 +91,8 @@ def by_targets(
                 else "is without control; name a target"
             )
             names = dict.fromkeys(" and ".join(r.config.controls) or "nothing" for r in finished)
-            raise UserError(f"{sweep}: no finished trial {fit}; they control: {', '.join(names)}")
+            there = f"they control: {', '.join(names)}{more}"
+            raise UserError(f"{sweep}: no finished trial {fit}; {there}")
         choices.append(_fetch(uri, ranked, into))
     return choices
 

@@ -11,7 +11,7 @@ import click
 from gan.errors import UserError
 from orchestrator.commands.generator_options import generator_options, given_targets
 from orchestrator.commands.one_line import OneLineCommand
-from orchestrator.commands.terminal import Screen, fail
+from orchestrator.commands.terminal import Screen, fail, say
 from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.store.paths import COLORIZED, Locations
 
@@ -78,7 +78,8 @@ def colorize(
     """Colour the pictures PATHS, and all in those that are folders, with a trained generator.
 
     Without --sweep, --run and --generator it is the one that comes with colorsweep. In folders,
-    hidden files and earlier outputs (NAME-colorized...) are left alone.
+    hidden files and earlier outputs (NAME-colorized..., or NAME and the --suffix beside NAME) are
+    left alone; a line tells how many, and of other files.
 
     Takes JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
     written in its own format and depth, upright, in sRGB, with its alpha, without metadata, and
@@ -113,7 +114,7 @@ def colorize(
     # two cores busy, 12 megapixels took 4 to 14 s instead of 2 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from orchestrator.inference.colorize_files import colorize_files
-    from orchestrator.inference.jobs import OutputOptions, plan_jobs, variants
+    from orchestrator.inference.jobs import OutputOptions, passed_over, plan_jobs, variants
 
     which = GeneratorOptions(sweep, run, generator, combinations)
     outputs = OutputOptions(
@@ -122,6 +123,8 @@ def colorize(
     jobs, refused = plan_jobs(paths, outputs)
     for line in refused:
         fail(line)
+    for line in passed_over(paths, outputs):
+        say(line, err=True)
     failed = 0
     if jobs:
         with tempfile.TemporaryDirectory() as directory:
