@@ -22,7 +22,7 @@ def generator_options(*, several: bool) -> list[click.Option]:
             ["--sweep"],
             metavar="NAME",
             help="Sweep whose finished trial nearest to the targets below is taken; without"
-            " targets, its baseline.  [default: none; the generator that comes with colorsweep]",
+            " targets, its baseline.  [default: the generator that comes along]",
         ),
         click.Option(
             ["--run"],
