@@ -22,7 +22,8 @@ from reports.phase import TrialPhase
 from reports.plots import plots_of, slug
 from reports.read import Read, read_report
 from reports.report_files import write_files
-from reports.rows import Row, anchor, rows, to_csv, to_json
+from reports.row_files import to_csv, to_json
+from reports.rows import Row, anchor, rows
 from reports.runs import TrialRun
 from reports.store import opened
 from reports.tracking import log_report

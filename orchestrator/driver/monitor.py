@@ -37,6 +37,8 @@ class Monitor:
         self._samples: dict[str, deque[NodeSample]] = {}
         """Samples of nodes that the tracking store has not got yet."""
         self._run_names: dict[str, str] = {}
+        self._sent: dict[str, tuple[TrialPhase, str]] = {}
+        """Phase and reason that the tracking store was last told of each trial."""
         self._before: dict[str, TrialState] = {}
         """States left by earlier launches."""
         self._durable: dict[str, int] = {}
@@ -139,8 +141,15 @@ class Monitor:
 
     def _send(self, key: str, phase: TrialPhase, reason: str) -> None:
         trial, index = self._trials[key]
+        self._sent[key] = phase, reason
         if len(self._run_names) < len(self._trials):  # a search has chosen more
-            self._run_names = run_names([trial for trial, _ in self._trials.values()])
+            before, self._run_names = (
+                self._run_names,
+                run_names([t for t, _ in self._trials.values()]),
+            )
+            for other in before.keys() & (self._sent.keys() - {key}):
+                if before[other] != self._run_names[other]:
+                    self._send(other, *self._sent[other])
         name = self._run_names[key]
         samples = self._samples.setdefault(key, deque())
 
