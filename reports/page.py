@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from gan.evaluation import samples
 from gan.plain_text import printable
-from reports import columns, compare, folds, tables, verdict, words
+from reports import compare, folds, names, row_tables, tables, verdict, words
 from reports.experiments import require_own
 from reports.grids import last_of, newest
 from reports.image_table import ImageColumn, ImageTable, image_tables
@@ -136,7 +136,7 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "rows": table,
         "image_tables": pictured,
         "tables": tables,
-        "columns": columns,
+        "row_tables": row_tables,
         "sentences": verdict.sentences(table),
         "naturalness": words.naturalness(table),
         "labelled": [(read.label(run), run) for run in read.shown],
@@ -158,6 +158,9 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "command": lambda run: commands[place(run)],
         "fenced": words.fenced([*made["commands"], *again]),
         "several": len(read.sweeps) > 1,
+        "difference": names.difference(
+            {s: [run.config for run in read.runs if run.sweep == s] for s in read.sweeps}
+        ),
     }
 
 
