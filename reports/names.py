@@ -95,15 +95,17 @@ def difference(sweeps: Mapping[str, Sequence[TrainConfig]]) -> str:
     values: dict[str, dict[str, list[str]]] = {}
     for sweep, configs in sweeps.items():
         for config in configs:
-            aims = {str(n): target_text(c.model_dump()) for n, c in config.controls.items()}
-            settings = {key: value_text(value) for key, value in settings_of(config).items()}
-            for key, text in (aims | settings).items():
-                found = values.setdefault(key, {}).setdefault(sweep, [])
+            texts = {key: value_text(value) for key, value in settings_of(config).items()}
+            for name, control in config.controls.items():
+                texts[name] = target_text(control.model_dump())
+            for key, text in texts.items():
+                none = {each: list[str]() for each in sweeps if key in CONTROLS}
+                found = values.setdefault(key, none).setdefault(sweep, [])
                 found += [] if text in found else [text]
     parts = [
-        f"{key} ({'; '.join(f'{_listed(of.get(sweep, []))} in {sweep}' for sweep in sweeps)})"
+        f"{key} ({'; '.join(f'{_listed(found)} in {sweep}' for sweep, found in of.items())})"
         for key, of in values.items()
-        if len({frozenset(of.get(sweep, ())) for sweep in sweeps}) > 1
+        if len({*map(frozenset, of.values())}) > 1
     ]
     return f"The sweeps differ in {', '.join(parts) or 'no setting'}."
 

@@ -90,9 +90,13 @@ def test_the_head_says_which_method_is_nearest_and_most_natural(
 
 
 def test_markdown_takes_no_name_and_no_reason_for_markup(readme: str) -> None:
-    assert r"hue=0 \| \$\_\*\`\[x\]" in readme
-    assert r"loss/\<script\>l1\</script\> became nan" in readme
-    assert not re.search(r"(?<!\\)<", readme)
+    assert r"loss/\<script\>l1\</script\> became nan \| \$\_\*\`\[x\]" in readme
+    assert set(re.findall(r"(?<!\\)</?\w+", readme)) == {
+        "<details",
+        "</details",
+        "<summary",
+        "</summary",
+    }
 
 
 def test_the_readme_has_a_heading_for_each_trial_with_its_targets(readme: str) -> None:

@@ -82,7 +82,7 @@ def test_a_store_of_an_earlier_version_and_trials_under_way_are_shown_as_they_ar
         assert "KID was not measured: " in shown
         for name in ("saturation=0.5", "saturation=any", "saturation=any, seed=1"):
             assert name in shown
-        assert "saturation=any, seed=2 at 0.9" in shown
+        assert "saturation=any, seed=2, saturation.weight=100 at 0.9" in shown
         assert "0.123" in shown
     assert "No trial has pictures yet" in page.text
     rows = list(csv.DictReader(io.StringIO((out / "rows.csv").read_text(), newline="")))
