@@ -33,12 +33,9 @@ def to_json(table: Sequence[Row]) -> str:
 
 
 def _values(row: Row) -> dict[str, Any]:
-    """Return the values of a row by field, then its settings; None for what JSON lacks.
-
-    The settings ``steps`` and ``epochs`` are those asked for, beside those that were trained.
-    """
+    """Return the values of a row by field, then its settings; None for what JSON lacks."""
     values = {name: getattr(row, name) for name in FIELDS}
-    values |= {f"{k}_asked" if k in FIELDS else k: value for k, value in row.settings}
+    values |= dict(row.settings)
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in values.items()

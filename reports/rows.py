@@ -169,11 +169,15 @@ def rows(runs: Sequence[TrialRun], best: Collection[TrialRun] = ()) -> list[Row]
     every = names.differing([run.origin.config for run in runs])
     keys = dict.fromkeys(key for each in every for key in each)
     return [
-        replace(row, settings=tuple((key, _plain(each.get(key))) for key in keys))
+        replace(row, settings=tuple((_ASKED.get(k, k), _plain(each.get(k))) for k in keys))
         for run, each in zip(runs, every, strict=True)
         for way in ways_of(run)
         for row in _rows_of(run, way, run in best and way == ways_of(run)[0])
     ]
+
+
+_ASKED = {"steps": "steps_asked", "epochs": "epochs_asked"}
+"""Names of the settings that are called like what was trained."""
 
 
 def _plain(value: Any) -> str | float | None:

@@ -24,9 +24,9 @@ from reports.names import shown_names
 def stop(
     locations: Locations, sweep: str, trial: str | None, address: str | None, as_json: bool
 ) -> None:
-    """Ask SWEEP, or one TRIAL of it (its name, as status shows it too, or key), to stop.
+    """Ask SWEEP, or one TRIAL of it (name or key), to checkpoint and stop.
 
-    A checkpoint is taken first. This takes about a second, about five with --storage. Launch the sweep again to resume it. With
+    This takes about a second, about five with --storage. Launch the sweep again to resume it. With
     --address, the job of ``colorsweep submit`` that runs the sweep is stopped, from anywhere.
     """
     if address is not None:
