@@ -32,8 +32,8 @@ def shown_names(
 
     Settings that the files vary come first, for the trials whose files name them; then, for all
     trials, those that differ without a file's telling. Of several that differ together, such as
-    ``lr_decay_steps`` with ``steps``, the first stands for all. No two trials of a group have one
-    name, unless they have one key.
+    ``lr_decay_steps`` with ``steps``, the first stands for all. No two trials have one name, unless
+    they have one config.
 
     Args:
         stored: the trials' names in their sweeps' files.
@@ -158,7 +158,7 @@ def _keys_of(stored: str, config: TrainConfig) -> list[str]:
 def _untold(
     every: Sequence[Mapping[str, Any]], own: Sequence[Sequence[str]], groups: Sequence[Hashable]
 ) -> list[str]:
-    """Return the settings that differ though the names of some group tell nothing of them."""
+    """Return the settings that differ, while the names of some group do not tell them apart."""
     named: dict[Hashable, set[str]] = {}
     for each, keys, of in zip(every, own, groups, strict=True):
         these = named.setdefault(of, set())
@@ -166,6 +166,9 @@ def _untold(
         if preset := PRESETS.get(each.get("preset") or ""):
             these.update(preset)
             these.update(key for key in each if key.endswith(".weight"))
+    for of, these in named.items():
+        members = [each for each, group in zip(every, groups, strict=True) if group == of]
+        these.intersection_update(_varied(members))
     found: list[str] = []
     for key in dict.fromkeys(key for each in every for key in each if key != _LAST):
         told = all(key in these for these in named.values())

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from gan.control import CONTROLS, TARGET_RANGES, Control, ControlName
@@ -13,6 +13,8 @@ from reports.phase import TrialPhase
 from reports.runs import TrialRun, own_steps
 from reports.views import numbers
 
+Settings = tuple[tuple[str, str | float | None], ...]
+"""Names and values."""
 Way = Literal["raw", "exact"]
 """Outputs that are measured: the generator's own (raw), or those after exact control."""
 
@@ -130,7 +132,7 @@ class Row:
     device: str
     command: str
     """Command that trains it again; in another sweep, since in its own it may be finished."""
-    settings: tuple[tuple[str, str | float | None], ...] = ()
+    settings: Settings = ()
     """Settings that differ among the trials, with its own values: columns of the files."""
 
     @property
@@ -168,11 +170,12 @@ def rows(runs: Sequence[TrialRun], best: Collection[TrialRun] = ()) -> list[Row]
     """
     every = names.differing([run.origin.config for run in runs])
     keys = dict.fromkeys(key for each in every for key in each)
+    told = [tuple((_ASKED.get(k, k), _plain(each.get(k))) for k in keys) for each in every]
     return [
-        replace(row, settings=tuple((_ASKED.get(k, k), _plain(each.get(k))) for k in keys))
-        for run, each in zip(runs, every, strict=True)
+        row
+        for run, settings in zip(runs, told, strict=True)
         for way in ways_of(run)
-        for row in _rows_of(run, way, run in best and way == ways_of(run)[0])
+        for row in _rows_of(run, way, settings, run in best and way == ways_of(run)[0])
     ]
 
 
@@ -198,7 +201,7 @@ def metric(run: TrialRun, name: str, way: Way = "raw") -> float | None:
     return run.metrics.get(f"eval/{start}{name}")
 
 
-def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
+def _rows_of(run: TrialRun, way: Way, settings: Settings, best: bool) -> list[Row]:
     controls: list[tuple[ControlName | None, Control | None]] = [*run.config.controls.items()]
     origin, own = run.origin, own_steps(run.config, run.phase, run.step, run.total_steps)
     return [
@@ -229,6 +232,7 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
             restarts=run.restarts,
             goodput=run.goodput,
             device=run.device,
+            settings=settings,
             command=train_command(as_trained(origin), f"{run.sweep}-again"),
             achieved=metric(run, f"{name}", way),
             **{field: metric(run, f"{name}_{field}", way) for field in OF_CONTROL},

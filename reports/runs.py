@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -142,10 +143,17 @@ def own_steps(config: TrainConfig, phase: TrialPhase, step: int, total_steps: in
 
 
 def as_shown(runs: Sequence[TrialRun]) -> list[TrialRun]:
-    """Name trials by what differs among them (``reports.names``)."""
+    """Name trials by what differs among them (``reports.names``).
+
+    Where only their versions of colorsweep differ, which trained other things, their keys do.
+    """
     groups = [(run.sweep, run.index == LEFT_OUT) for run in runs]
     names = shown_names([run.name for run in runs], [run.config for run in runs], groups)
-    return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
+    counts = Counter((run.sweep, name) for run, name in zip(runs, names, strict=True))
+    return [
+        replace(run, name=name + f", key={run.key}" * (counts[run.sweep, name] > 1))
+        for run, name in zip(runs, names, strict=True)
+    ]
 
 
 def tags_of(run: TrialRun) -> dict[str, str]:

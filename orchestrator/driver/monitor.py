@@ -29,8 +29,10 @@ class Monitor:
         view: LiveView,
         tracking: TrackingSync,
         notifier: Notifier | None = None,
+        left_out: Sequence[Trial] = (),
     ) -> None:
-        self.view, self._notifier = view, notifier
+        """Follow trials; runs of those that the file ``left_out`` stand beside theirs."""
+        self.view, self._notifier, self._left_out = view, notifier, left_out
         self._store, self._tracking = store, tracking
         self._trials: dict[str, tuple[Trial, int]] = {}
         """Trials by key, with their positions in the sweep."""
@@ -142,11 +144,10 @@ class Monitor:
     def _send(self, key: str, phase: TrialPhase, reason: str) -> None:
         trial, index = self._trials[key]
         self._sent[key] = phase, reason
-        if len(self._run_names) < len(self._trials):  # a search has chosen more
-            before, self._run_names = (
-                self._run_names,
-                run_names([t for t, _ in self._trials.values()]),
-            )
+        if not self._run_names.keys() >= self._trials.keys():  # a search has chosen more
+            before = self._run_names
+            followed = [trial for trial, _ in self._trials.values()]
+            self._run_names = run_names(followed, self._left_out)
             for other in before.keys() & (self._sent.keys() - {key}):
                 if before[other] != self._run_names[other]:
                     self._send(other, *self._sent[other])

@@ -52,3 +52,13 @@ def test_what_differs_among_the_trials_of_a_kind_comes_first_and_what_is_common_
     assert [*run_names(trials).items()] == [
         (trial.key, name) for trial, name in zip(trials, expected, strict=True)
     ]
+
+
+def test_trials_that_the_file_had_before_are_told_from_those_of_now(file: Path) -> None:
+    text = "settings: {steps: 5, base_channels: 8}\naxes: {saturation: [0.5, 0.75]}"
+    before = expand(read_sweep(written(file, text)))
+    now = expand(read_sweep(written(file, text.replace("8", "12"))))
+    assert [*run_names(now, before).values()] == [
+        *("saturation=0.5, base_channels=12", "saturation=0.75, base_channels=12"),
+        *("saturation=0.5, base_channels=8", "saturation=0.75, base_channels=8"),
+    ]

@@ -140,9 +140,9 @@ def test_every_picture_of_the_readme_is_there_and_sound(
 def test_the_readmes_tables_are_tables(readme: str) -> None:
     blocks = [b for b in readme.split("\n\n") if b.strip().startswith("|")]
     tables = [block.strip().splitlines() for block in blocks]
-    # Two lines of head each: a row for each control and target; for each trial, target and way;
+    # Two lines of head each: a row for each control and target; for each control, target and way;
     # for each trial; for each that is shown.
-    ways = 1 + 2 * 2 + 1 + 4 * 2 + 4 + 2 * 2 + 2
+    ways = 1 + 2 * 2 + 1 + 4 * 2 + 4 + 2 + 2 * 2 + 2
     assert [len(table) for table in tables] == [2 + 16, 2 + ways, 2 + 10, 2 + 6]
     for table in tables:
         assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {table[0].count("|")}

@@ -149,3 +149,12 @@ def test_digits_beyond_the_twelfth_tell_names_apart() -> None:
         "hue=any, eval_targets=[{hue: 0.1}]",
         "hue=any, eval_targets=[{hue: 0.2}]",
     ]
+
+
+def test_what_a_file_names_but_does_not_vary_is_told_of_all(tmp_path: Path) -> None:
+    settings = "settings: {steps: 5, base_channels: 8}\n"
+    before = of_file(tmp_path, "grid", settings + GRID)
+    now = of_file(tmp_path, "grid", settings.replace("8", "12") + GRID.replace("0, 1", "0"))
+    names = named(left=before, file=now)
+    assert all("seed=" in name for name in names)
+    assert len({*names}) == len(names)

@@ -1,10 +1,11 @@
 """Tables of a report: what is left out, what is said of it, and each output's standing."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from gan.control import Control
+from gan.control import Control, ControlName
 from reports.phase import TrialPhase
 from reports.row_tables import of_all, of_controls, of_trainings
 from reports.rows import Row, rows
@@ -79,10 +80,12 @@ def test_every_setting_that_differs_is_a_column() -> None:
     assert trained.lines[5].values[1:5] == [8, 0, None, 5.0]
 
 
-def measured(target: float, error: float, kid: float | None, **settings: object) -> Row:
+def measured(
+    target: float, error: float, kid: float | None, weight: float = 9.0, **settings: Any
+) -> Row:
     metrics = {"eval/saturation_error": error} | ({} if kid is None else {"eval/kid": kid})
-    controls = {"saturation": Control(target=target, weight=settings.pop("weight", 9))}
-    return rows([run("x", controls, metrics, **settings)])[0]  # type: ignore[arg-type]
+    controls: dict[ControlName, Control] = {"saturation": Control(target=target, weight=weight)}
+    return rows([run("x", controls, metrics, **settings)])[0]
 
 
 def told(*table: Row) -> list[str]:
