@@ -9,7 +9,7 @@ from gan.control import Control, ControlName
 from reports.phase import TrialPhase
 from reports.row_tables import of_all, of_controls, of_trainings
 from reports.rows import Row, rows
-from reports.runs import as_shown
+from reports.runs import LEFT_OUT, as_shown
 from reports.standing import place_of, standings
 from reports.tables import Column, Line, Table, trimmed
 from reports.views import views
@@ -77,7 +77,7 @@ def test_every_setting_that_differs_is_a_column() -> None:
     assert titles(trained)[:5] == ["Trial", *settings]
     assert trained.lines[1].cells[:5] == ["baseline, base_channels=8, seed=1", "8", "1", "40", "–"]
     assert trained.lines[5].cells[4] == "5"
-    assert trained.lines[5].values[1:5] == [8, 0, None, 5.0]
+    assert trained.lines[5].values[1:5] == [8, 0, 40.0, 5.0]
 
 
 def measured(
@@ -132,3 +132,13 @@ def test_a_line_of_both_outputs_says_which_is_meant(way: str) -> None:
     place = titles(found).index("Verdict") if "Verdict" in titles(found) else None
     said = found.left_out if place is None else found.lines[0].cells[place]
     assert f"{way} nearest" in said
+
+
+def test_where_versions_of_colorsweep_alone_differ_keys_tell_trials_apart() -> None:
+    one = run("baseline")
+    other = replace(one, key="0123456789", index=LEFT_OUT)
+    names = [f"baseline, key={one.key}", "baseline, key=0123456789"]
+    assert [each.name for each in as_shown([one, other])] == names
+    assert [each.name for each in as_shown([one, replace(one, sweep="another")])] == 2 * [
+        "baseline"
+    ]
