@@ -136,10 +136,10 @@ def _launch(
         leave_out = partial(SweepTracker.leave_out, key=trial.key, run_name=names[trial.key])
         tracking.put(trial.key, leave_out)
     for run in tracker.runs():
-        state = states.get(run.key)
-        if state is not None and run.phase is not state.phase and not state.phase.is_done:
+        now = states.get(run.key)
+        if now is not None and run.phase is not now.phase and not now.phase.is_done:
             # A dead process's phase, or that of a finished trial which is damaged or too short now.
-            monitor.correct(run.key, state)
+            monitor.correct(run.key, now)
     try:
         if trains:
             if (reason := features_unavailable()) is not None:
