@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from gan.evaluation import samples
 from gan.plain_text import printable
-from reports import columns, compare, folds, tables, verdict, words
+from reports import compare, folds, names, row_tables, tables, verdict, words
 from reports.experiments import require_own
 from reports.grids import last_of, newest
 from reports.image_table import ImageColumn, ImageTable, image_tables
@@ -22,7 +22,8 @@ from reports.phase import TrialPhase
 from reports.plots import plots_of, slug
 from reports.read import Read, read_report
 from reports.report_files import write_files
-from reports.rows import Row, anchor, rows, to_csv, to_json
+from reports.row_files import to_csv, to_json
+from reports.rows import Row, anchor, rows
 from reports.runs import TrialRun
 from reports.store import opened
 from reports.tracking import log_report
@@ -135,7 +136,7 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "rows": table,
         "image_tables": pictured,
         "tables": tables,
-        "columns": columns,
+        "row_tables": row_tables,
         "sentences": verdict.sentences(table),
         "naturalness": words.naturalness(table),
         "labelled": [(read.label(run), run) for run in read.shown],
@@ -157,6 +158,9 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "command": lambda run: commands[place(run)],
         "fenced": words.fenced([*made["commands"], *again]),
         "several": len(read.sweeps) > 1,
+        "difference": names.difference(
+            {s: [run.config for run in read.runs if run.sweep == s] for s in read.sweeps}
+        ),
     }
 
 

@@ -14,7 +14,7 @@ from reports.fetch import Points, fetch_all, samples
 from reports.fetch import curves as fetched_curves
 from reports.grids import is_picture
 from reports.image_table import STAGES
-from reports.runs import TrialRun
+from reports.runs import TrialRun, as_shown
 from reports.store import Launched, Tell, last_launch, read_sweep
 from reports.views import at_targets, metric_of, middle, views
 
@@ -76,6 +76,7 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
             more = "" if left_out else " (--all shows trials that left its file, if there are any)"
             raise UserError(f"{sweep}: no trial has started yet{more}")
         runs += in_order(found)
+    runs = as_shown(runs)
     if longer := [run for run in runs if as_trained(run) != run.config]:
         names = ", ".join(f"{run.name} ({run.step} steps)" for run in longer[:MOST_NAMED])
         more = f" and {len(longer) - MOST_NAMED} more" if len(longer) > MOST_NAMED else ""

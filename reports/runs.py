@@ -3,8 +3,9 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter
 
 from gan.config import TrainConfig
 from gan.plain_text import plain, printable
+from reports.names import shown_names
 from reports.phase import TrialPhase
 
 PREFIX = "colorsweep."
@@ -138,6 +140,20 @@ def own_steps(config: TrainConfig, phase: TrialPhase, step: int, total_steps: in
     """
     begun = phase not in (TrialPhase.WAITING, TrialPhase.STARTING)
     return not config.recolour or (begun and 0 < step < (total_steps or 0))
+
+
+def as_shown(runs: Sequence[TrialRun]) -> list[TrialRun]:
+    """Name trials by what differs among them (``reports.names``).
+
+    Where only their versions of colorsweep differ, which trained other things, their keys do.
+    """
+    groups = [(run.sweep, run.index == LEFT_OUT) for run in runs]
+    names = shown_names([run.name for run in runs], [run.config for run in runs], groups)
+    counts = Counter((run.sweep, name) for run, name in zip(runs, names, strict=True))
+    return [
+        replace(run, name=name + f", key={run.key}" * (counts[run.sweep, name] > 1))
+        for run, name in zip(runs, names, strict=True)
+    ]
 
 
 def tags_of(run: TrialRun) -> dict[str, str]:

@@ -103,8 +103,8 @@ class SweepTracker:
         """Return the last written state of every trial that the sweep ever had."""
         return list(self._runs.values())
 
-    def leave_out(self, key: str) -> None:
-        """Record that the sweep no longer has a trial, and that nothing trains it.
+    def leave_out(self, key: str, run_name: str = "") -> None:
+        """Record that the sweep no longer has a trial, now named so, and that nothing trains it.
 
         Raises:
             One of STORE_ERRORS: the store failed; repeat the call later to continue.
@@ -112,9 +112,12 @@ class SweepTracker:
         before = self._runs[key]
         phase = TrialPhase.STOPPED if before.phase.is_active else before.phase
         wanted = replace(before, index=LEFT_OUT, phase=phase, status=phase.run_status)
+        wanted = replace(wanted, run_name=run_name or before.run_name)
         if wanted == before:
             return
         self.client.log_batch(before.run_id, tags=_tags(wanted))
+        if wanted.run_name != before.run_name:
+            self.client.update_run(before.run_id, name=wanted.run_name)
         if wanted.status != before.status:
             self._set_status(wanted)
         self._runs[key] = wanted

@@ -13,7 +13,7 @@ from reports.compare import control_error
 from reports.generator_files import GENERATOR, elsewhere, fetch_generator
 from reports.owner import Owner
 from reports.phase import TrialPhase, counted
-from reports.runs import LEFT_OUT, TrialRun
+from reports.runs import LEFT_OUT, TrialRun, as_shown
 from reports.store import find_run, last_launch, opened, read_sweep
 
 Targets = Mapping[ControlName, float]
@@ -47,6 +47,7 @@ def by_run(uri: str, run_id: str, into: Path) -> Choice:
 def by_name(uri: str, sweep: str, trial: str, into: Path, owner: Owner | None = None) -> Choice:
     """Fetch the generator of a sweep's trial, given the trial's name, key or run id.
 
+    The name is the one in the sweep's file, that of the run, or the one in ``status`` or a report.
     Of several of one name, the trial that the sweep's file still has is taken.
 
     Raises:
@@ -55,6 +56,9 @@ def by_name(uri: str, sweep: str, trial: str, into: Path, owner: Owner | None = 
     with opened(uri, owner) as client:
         runs = read_sweep(client, sweep, left_out=True)
     found = [run for run in runs if trial in (run.name, run.run_name, run.key, run.run_id)]
+    of_file = [run for run in runs if run.index != LEFT_OUT]
+    for these in (of_file, runs):
+        found = found or [run for run in as_shown(these) if run.name == trial]
     if len(found) > 1:
         found = [run for run in found if run.index != LEFT_OUT] or found
     if len(found) > 1:

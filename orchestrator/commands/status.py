@@ -79,13 +79,14 @@ def print_status(reading: SweepReading, console: Console) -> None:
         return
     console.print(trial_table([*reading.rows.values()], console.width))
     for row in found.trials:
+        name = reading.rows[row.key].name
         if row.reason:
-            console.print(f"{row.name}: {row.reason}", style=row.phase.style, soft_wrap=True)
+            console.print(f"{name}: {row.reason}", style=row.phase.style, soft_wrap=True)
         if row.total_steps and row.step > row.total_steps:
-            line = f"{row.name}: trained longer than its file asks, and kept so"
+            line = f"{name}: trained longer than its file asks, and kept so"
             console.print(line, style="yellow", soft_wrap=True)
         if row.other_pictures:
-            line = f"{row.name}: trained on other pictures than most trials of its dataset"
+            line = f"{name}: trained on other pictures than most trials of its dataset"
             console.print(line, style="yellow", soft_wrap=True)
     line = f"{found.sweep}: {counted(row.phase for row in found.trials)}"
     console.print(line, soft_wrap=True)

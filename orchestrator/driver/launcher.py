@@ -27,6 +27,7 @@ from orchestrator.store.paths import MANIFEST, Locations
 from orchestrator.store.sweep_store import SweepStore, store_of
 from orchestrator.store.trial_state import require_writable, states_of
 from orchestrator.sweep.dataset_check import check_datasets
+from orchestrator.sweep.run_names import run_names
 from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import SweepSpec, is_shipped
 from orchestrator.sweep.trials import Trial, corners
@@ -126,15 +127,19 @@ def _launch(
         console.print(f"Experiment {tracker.experiment}", soft_wrap=True)
     view = LiveView(console)
     tracking = TrackingSync(tracker, view.say)
-    monitor = Monitor(trials, store, view, tracking, notifier)
+    gone = [Trial(r.name, r.key, r.config) for r in tracker.runs() if r.key not in states]
+    monitor = Monitor(trials, store, view, tracking, notifier, gone)
     for key, state in states.items():
         monitor.starts_from(key, state)
+    names = run_names(trials, gone)
+    for trial in gone:
+        leave_out = partial(SweepTracker.leave_out, key=trial.key, run_name=names[trial.key])
+        tracking.put(trial.key, leave_out)
     for run in tracker.runs():
-        if run.key not in states:
-            tracking.put(run.key, partial(SweepTracker.leave_out, key=run.key))
-        elif run.phase is not states[run.key].phase and not states[run.key].phase.is_done:
+        now = states.get(run.key)
+        if now is not None and run.phase is not now.phase and not now.phase.is_done:
             # A dead process's phase, or that of a finished trial which is damaged or too short now.
-            monitor.correct(run.key, states[run.key])
+            monitor.correct(run.key, now)
     try:
         if trains:
             if (reason := features_unavailable()) is not None:

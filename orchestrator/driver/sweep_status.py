@@ -11,6 +11,7 @@ from orchestrator.store.manifest import launched_trials
 from orchestrator.store.paths import trial_directory
 from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.trials import Trial
+from reports.names import shown_names
 from reports.phase import TrialPhase
 from reports.runs import is_measured
 
@@ -33,6 +34,7 @@ class TrialStatus:
     """Trial as one line of the status."""
 
     name: str
+    """Name in the sweep's file, by which ``stop`` and ``--run`` find it."""
     key: str
     phase: TrialPhase
     step: int
@@ -83,10 +85,11 @@ class SweepStatus:
 
 @dataclass(frozen=True)
 class SweepReading:
-    """Sweep as read at one moment: its status, and the rows of its table by key."""
+    """Sweep as read at one moment: its status, and the rows of its table."""
 
     status: SweepStatus
     rows: dict[str, TrialRow]
+    """By key, with the names that are shown."""
 
 
 def read_status(runs: Path, sweep: str) -> SweepReading:
@@ -106,6 +109,9 @@ def read_status(runs: Path, sweep: str) -> SweepReading:
         _line(rows[trial.key], trial.key, state, other)
         for (trial, state), other in zip(pairs, others, strict=True)
     ]
+    names = shown_names([trial.name for trial in trials], [trial.config for trial in trials])
+    for row, name in zip(rows.values(), names, strict=True):
+        row.name = name
     status = SweepStatus(sweep, goodput(trained), _checkpoint_share(every), lines)
     return SweepReading(status, rows)
 

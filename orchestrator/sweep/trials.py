@@ -15,14 +15,8 @@ from orchestrator.sweep.messages import explain, key_of, unknown
 from orchestrator.sweep.search_settings import Objective, metric_names
 from orchestrator.sweep.sections import Settings
 from orchestrator.sweep.spec import SweepSpec
-from orchestrator.sweep.trial_names import (
-    BASELINE,
-    RECOLOURED,
-    held_out_text,
-    name_of,
-    named_apart,
-    targets_text,
-)
+from orchestrator.sweep.trial_names import held_out_text, name_of, named_apart
+from reports.names import BASELINE, RECOLOURED, targets_text
 
 _TARGETS = ("target", "min", "max", "hold_out")
 """Fields of a control, of which at least one is set if the control is used."""

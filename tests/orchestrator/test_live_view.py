@@ -59,7 +59,7 @@ def test_where_rows_are_hidden_all_are_counted() -> None:
     console = Console(file=io.StringIO(), width=80, height=10)
     view = LiveView(console)
     for number in range(8):
-        view.add(Trial(f"seed={number}", str(number), TrainConfig(steps=40)))
+        view.add(Trial(f"trial {number}", str(number), TrainConfig(steps=40, seed=number)))
     phases = [TrialPhase.FINISHED, TrialPhase.RUNNING, *[TrialPhase.STOPPED] * 2]
     for number, phase in enumerate(phases):
         view.update(TrialEvent(str(number), phase))

@@ -99,10 +99,13 @@ def test_one_tab_passes_the_pictures(page: Page) -> None:
 
 
 def test_the_table_sorts_by_a_column_both_ways(page: Page) -> None:
-    def achieved() -> list[str]:
-        return page.locator("table.sortable tbody tr td:nth-child(5)").all_inner_texts()
-
+    page.get_by_text("All that was measured").click()
     head = page.locator("table.sortable").get_by_role("columnheader", name="Achieved", exact=True)
+    place = head.evaluate("it => it.cellIndex + 1")
+
+    def achieved() -> list[str]:
+        return page.locator(f"table.sortable tbody tr td:nth-child({place})").all_inner_texts()
+
     for direction, reverse in (("ascending", False), ("descending", True)):
         head.get_by_role("button").click()
         assert head.get_attribute("aria-sort") == direction
@@ -121,6 +124,33 @@ def test_a_point_leads_to_its_trial(page: Page) -> None:
     assert str(link.locator("title").text_content()).startswith("saturation=0.75: ")
     link.dispatch_event("click")
     assert page.locator("tr:target th").inner_text().startswith("saturation=0.75")
+    expect(page.locator("tr:target")).to_be_in_viewport()
+
+
+def test_what_decides_is_on_the_screen_and_the_rest_behind_a_toggle(
+    page: Page, size: tuple[int, int]
+) -> None:
+    deciding = page.get_by_role("region", name="Before and after exact control")
+    columns = {"Wanted", "Achieved raw", "Error raw", "Verdict"}
+    cells = deciding.locator("tbody").get_by_role("cell")
+    assert cells.count() >= 12 * len(columns)
+    titles = {cell.get_attribute("data-title") for cell in cells.all()}
+    assert titles >= columns
+    names = deciding.get_by_role("rowheader")
+    assert names.first.inner_text().startswith("saturation=0.25")
+    for each in (cells, names):
+        boxes = each.evaluate_all(
+            "all => all.map(it => [it.getBoundingClientRect(), it])"
+            ".map(([box, it]) => [box.left, box.right, it.scrollWidth - it.clientWidth])"
+        )
+        for left, right, beyond in boxes:
+            assert left >= 0
+            assert right <= size[0]
+            assert beyond <= 0, "it is not cut off"
+    table = page.get_by_role("region", name="Table of all trials")
+    assert table.is_hidden()
+    page.get_by_text("All that was measured").click()
+    assert table.is_visible()
 
 
 def test_a_failed_trial_is_told_first(page: Page) -> None:
