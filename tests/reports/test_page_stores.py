@@ -18,11 +18,11 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.evaluation.samples import SampleRow, draw
-from reports.generators import by_name
 from reports.page import write_report
 from reports.phase import TrialPhase
 from reports.runs import tags_of
 from reports.store import Launched, default_uri
+from reports.trial_generators import by_name
 from tests.support.reported_sweep import Page
 from tests.support.saved_generators import config, steered, track
 from tests.support.tracked_trials import sync
