@@ -225,11 +225,7 @@ def _trained(get: Callable[[Row], Value]) -> Callable[[Pair], Value]:
 
 
 TRAINING = [
-    _Of(
-        Column("Trial", text=True),
-        _row(lambda row: row.training + " †" * row.other_pictures),
-        _word,
-    ),
+    _Of(Column("Trial", text=True), _row(lambda r: r.training + " †" * r.other_pictures), _word),
     _Of(Column("Steps"), _trained(lambda row: row.steps), _word),
     _Of(Column("Epochs"), _trained(lambda row: row.epochs), number(1)),
     _Of(
@@ -244,6 +240,7 @@ TRAINING = [
         _percent,
     ),
     _Of(Column("Device", text=True), _trained(lambda row: row.device), _word),
+    _Of(Column("Taken over from", text=True), _row(lambda row: row.taken_over_from), _word),
     PHASE,
 ]
 

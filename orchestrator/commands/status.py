@@ -43,7 +43,7 @@ def status(locations: Locations, sweep: str | None, watched: bool, as_json: bool
         _watch(locations, sweep, as_json, console)
         return
     if sweep is not None:
-        reading = read_status(opened_root(locations, sweep, launched=True), sweep)
+        reading = read_status(opened_root(locations, sweep), sweep)
         if as_json:
             click.echo(json.dumps(asdict(reading.status), indent=1))
         else:
@@ -52,7 +52,7 @@ def status(locations: Locations, sweep: str | None, watched: bool, as_json: bool
     every = []
     for name in launched_sweeps(locations):
         try:
-            every.append(read_status(opened_root(locations, name, launched=True), name).status)
+            every.append(read_status(opened_root(locations, name), name).status)
         except UserError as error:  # from another version, or gone
             fail(error)
     if as_json:
@@ -84,6 +84,8 @@ def print_status(reading: SweepReading, console: Console) -> None:
         if row.total_steps and row.step > row.total_steps:
             line = f"{row.name}: trained longer than its file asks, and kept so"
             console.print(line, style="yellow", soft_wrap=True)
+        if row.taken_over_from:
+            console.print(f"{row.name}: taken over from {row.taken_over_from}", soft_wrap=True)
         if row.other_pictures:
             line = f"{row.name}: trained on other pictures than most trials of its dataset"
             console.print(line, style="yellow", soft_wrap=True)
