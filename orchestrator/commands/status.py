@@ -18,7 +18,7 @@ from orchestrator.driver.trial_table import ago, share, trial_table
 from orchestrator.driver.watch import watch
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import launched_sweeps, opened_root
-from reports.phase import TrialPhase, counted
+from reports.phase import TrialPhase, counted, trials_are
 
 
 @click.command(short_help="Show trials and sweeps.")
@@ -84,11 +84,12 @@ def print_status(reading: SweepReading, console: Console) -> None:
         if row.total_steps and row.step > row.total_steps:
             line = f"{row.name}: trained longer than its file asks, and kept so"
             console.print(line, style="yellow", soft_wrap=True)
-        if row.taken_over_from:
-            console.print(f"{row.name}: taken over from {row.taken_over_from}", soft_wrap=True)
         if row.other_pictures:
             line = f"{row.name}: trained on other pictures than most trials of its dataset"
             console.print(line, style="yellow", soft_wrap=True)
+    sources = Counter(row.taken_over_from for row in found.trials if row.taken_over_from)
+    for source, count in sources.items():
+        console.print(f"{trials_are(count)} taken over from {source}", soft_wrap=True)
     line = f"{found.sweep}: {counted(row.phase for row in found.trials)}"
     console.print(line, soft_wrap=True)
     if found.goodput is not None:

@@ -15,6 +15,7 @@ from orchestrator.store.other_sweeps import Candidate, LocalOthers, ObjectOthers
 from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState, at_checkpoint
 from orchestrator.sweep.trials import Trial
+from reports.phase import trials_are
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def take_over(
     return TakeOver(
         {k: at_checkpoint(states[k], todo[k], c.trial, c.lineage) for k, c in taken.items()},
         [
-            f"{len(of)} trial{'s are' if len(of) > 1 else ' is'} taken over {sweep}: {names_of(of)}"
+            f"{trials_are(len(of))} taken over {sweep}: {names_of(of)}"
             for sweep, of in _grouped(named).items()
         ],
         [f"not taken over from {why}: {names_of(of)}" for why, of in _grouped(refused).items()],
