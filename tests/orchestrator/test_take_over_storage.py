@@ -1,7 +1,6 @@
 """A sweep whose trials another sweep of the same object store has finished."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -54,11 +53,11 @@ def test_a_copy_of_a_finished_sweep_trains_nothing(uri: str, trials: list[Trial]
     kept = {name: v for name, v in before.items() if "/attempts/" not in name}
     assert {name: copies.get(name) for name in kept} == kept
     # On another machine, which has neither sweep.
-    shutil.rmtree("runs")
-    rows = json.loads(call("--storage", uri, "status", "copy", "--json").stdout)["trials"]
+    elsewhere = ("--runs", "elsewhere", "--storage", uri)
+    rows = json.loads(call(*elsewhere, "status", "copy", "--json").stdout)["trials"]
     assert [(row["phase"], row["taken_over_from"]) for row in rows] == [("finished", "tiny")] * 2
-    assert call("--storage", uri, "launch", "copy.yaml").exit_code == 0
-    client = store_of(Path("runs"))
+    assert call(*elsewhere, "launch", "copy.yaml").exit_code == 0
+    client = store_of(Path("elsewhere"))
     run = run_of(client, "copy", trials[0].key)
     assert run.data.tags["colorsweep.taken_over_from"] == "tiny"
     assert logged(client, run)["eval/mae"][-1][0] == 3
