@@ -56,7 +56,8 @@ def take_over(
         UserError: storage fails, or a dataset whose pictures are to be compared cannot be used.
     """
     others = others_of(store)
-    todo = {trial.key: trial for trial in trials if states[trial.key].is_to_train}
+    # A process of a dead launch may still train one, for some seconds.
+    todo = {t.key: t for t in trials if states[t.key].is_to_train and not states[t.key].is_locked}
     having = others.having(todo.keys()) if todo else {}
 
     def look(key: str) -> list[Candidate]:
