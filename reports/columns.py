@@ -271,5 +271,6 @@ TRAINING = [
         _percent,
     ),
     Part(Column("Device", text=True), _trained(lambda row: row.device), word),
+    Part(Column("Taken over from", text=True), _row(lambda row: row.taken_over_from), word),
     PHASE,
 ]

@@ -130,6 +130,8 @@ class Row:
     goodput: float | None
     """Share of its time on workers that was spent on steps that counted."""
     device: str
+    taken_over_from: str | None
+    """Sweep that it was taken over from, and the step up to which it was, if not to its end."""
     command: str
     """Command that trains it again; in another sweep, since in its own it may be finished."""
     settings: Settings = ()
@@ -232,6 +234,7 @@ def _rows_of(run: TrialRun, way: Way, settings: Settings, best: bool) -> list[Ro
             restarts=run.restarts,
             goodput=run.goodput,
             device=run.device,
+            taken_over_from=None if origin.lineage is None else origin.lineage.at(origin.step),
             settings=settings,
             command=train_command(as_trained(origin), f"{run.sweep}-again"),
             achieved=metric(run, f"{name}", way),

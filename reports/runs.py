@@ -13,12 +13,14 @@ from pydantic import TypeAdapter
 
 from gan.config import TrainConfig
 from gan.plain_text import plain, printable
+from reports.lineage import Lineage
 from reports.names import shown_names
 from reports.phase import TrialPhase
 
 PREFIX = "colorsweep."
 EVALUATED = "eval/"
 """Prefix of the names of an evaluation's metrics."""
+TAKEN_OVER_FROM = "taken_over_from"
 LEFT_OUT = -1
 MOST = 1e15
 """Limit of the counts and times in tags; no training comes near."""
@@ -68,6 +70,8 @@ class TrialRun:
     """Number of restarts after deaths."""
     goodput: float | None = None
     """Share of its time on workers that was spent on steps that counted."""
+    lineage: Lineage | None = None
+    """Origin, if the trial was taken over from another sweep."""
     artifacts: str = ""
     """URI of the run's artifacts."""
     other_pictures: bool = False
@@ -177,6 +181,8 @@ def tags_of(run: TrialRun) -> dict[str, str]:
         "restarts": run.restarts,
         "goodput": "" if run.goodput is None else run.goodput,
     }
+    if run.lineage is not None:
+        fields |= {TAKEN_OVER_FROM: run.lineage.sweep, "taken_over_step": run.lineage.step}
     return {PREFIX + name: str(value) for name, value in fields.items()}
 
 
@@ -215,6 +221,9 @@ def of_tags(
 
     # Not in runs of older versions.
     phase, steps, began = f"{PREFIX}phase", f"{PREFIX}step_seconds", f"{PREFIX}began"
+    lineage = None
+    if f"{PREFIX}{TAKEN_OVER_FROM}" in tags:
+        lineage = Lineage(read(TAKEN_OVER_FROM, printable), read("taken_over_step", _count))
     return TrialRun(
         run_id=run_id,
         key=read("key", _word),
@@ -233,6 +242,7 @@ def of_tags(
         device=read("device", printable),
         metrics={name: value for name, value in metrics.items() if is_measured(value)},
         artifacts=artifacts,
+        lineage=lineage,
         versions=read("versions", _VERSIONS.validate_json),
         dataset_digest=read("dataset_digest", printable),
         began=read("began", _count) if began in tags else 0,

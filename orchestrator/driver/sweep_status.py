@@ -67,6 +67,8 @@ class TrialStatus:
     """Share of the trial's training time that checkpoints took."""
     reason: str
     """Reason why the trial failed or was pruned."""
+    taken_over_from: str | None
+    """Sweep that it was taken over from, and the step up to which it was, if not to its end."""
     other_pictures: bool
     """Whether most of the sweep's trials of this dataset and path had other pictures."""
 
@@ -163,6 +165,7 @@ def _line(row: TrialRow, key: str, state: TrialState, other_pictures: bool) -> T
         goodput=row.goodput,
         checkpoint_share=_checkpoint_share(state.attempts),
         reason=row.reason,
+        taken_over_from=state.taken_over_from,
         other_pictures=other_pictures,
     )
 

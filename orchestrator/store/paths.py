@@ -13,6 +13,7 @@ Below ``--runs``, or for checkpoints below ``--storage``::
         stop                      asks the trial to stop; in an object store ../stop-KEY
         pruned.json               prune marker
         error.txt                 traceback of an internal error
+        taken-over.json           sweep that it was taken over from
     remote/STORE/sweeps/NAME/     mirror of a sweep in an object store
     owner                         id of the owner of the sweeps (``reports.owner``)
     mlflow.db, mlartifacts/       tracking store, unless MLFLOW_TRACKING_URI names another
@@ -37,6 +38,7 @@ STOP = "stop"
 PRUNED = "pruned.json"
 ERROR = "error.txt"
 ATTEMPTS = "attempts"
+TAKEN_OVER = "taken-over.json"
 COLORIZED = "-colorized"
 """Suffix of outputs next to their pictures; a picture with it is no input."""
 

@@ -126,6 +126,7 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             restarts=2,
             goodput=0.875,
             device="CPU, 1 thread(s)",
+            taken_over_from=None,
             command="colorsweep train --name 'a sweep-again' --steps 100 --batch-size 16"
             " --desired-saturation 0.75 --saturation-weight 20",
         )
