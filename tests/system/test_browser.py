@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from gan.data.datasets import Dataset
 from tests.support.browser import LINES, TARGET_RANGES, report_of, steered_to
@@ -63,7 +63,20 @@ def source(page: Page, selector: str, index: int = 0) -> str:
 
 
 def cell(page: Page, row: int, column: int) -> str:
-    return source(page, f".images tbody tr:nth-child({row + 1}) button img", column)
+    return (
+        page.locator(".images .photo")
+        .nth(row)
+        .locator("button img")
+        .nth(column)
+        .get_attribute("src")
+        or ""
+    )
+
+
+def companion(page: Page, row: int, column: int, kind: str) -> Locator:
+    """The picture of a kind below that of a photograph and trial."""
+    line = page.locator(f".images .companion[data-kind={kind}]").nth(row)
+    return line.locator("td").nth(column).locator("img")
 
 
 def test_the_page_opens_without_a_request_and_fits(page: Page, size: tuple[int, int]) -> None:
@@ -80,7 +93,7 @@ def test_the_first_screen_has_photographs_and_every_target(
     seen = page.locator(".images tbody tr").evaluate_all(
         "rows => rows.filter(r => r.getBoundingClientRect().bottom < innerHeight).length"
     )
-    assert seen >= (2 if size == WIDE else 3)
+    assert seen >= 2, "a photograph and its rival, below a verdict and a failure"
     heads = page.locator("[data-column]").all_inner_texts()
     assert [head.split()[0] for head in heads] == ["no", "0.5", "0.25", "0.75", "0.6"]
     box = page.locator("[data-column]").last.bounding_box()
@@ -90,7 +103,7 @@ def test_the_first_screen_has_photographs_and_every_target(
 
 def test_one_tab_passes_the_pictures(page: Page) -> None:
     page.locator("nav a").last.focus()
-    for kind in ("radio", "range", "button"):
+    for kind in ("radio", "checkbox", "range", "button"):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.type") == kind
     assert page.evaluate("document.activeElement.closest('.images') !== null")
@@ -136,7 +149,7 @@ def test_nothing_is_amiss_for_those_who_see_little_or_use_a_keyboard(
     page.emulate_media(color_scheme=scheme)
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
     assert Axe().run(page, options=rules).response["violations"] == []
-    page.get_by_role("radio", name="recoloured baseline").check()
+    page.get_by_role("checkbox").uncheck()
     assert Axe().run(page, options=rules).response["violations"] == []
     page.locator(".images button").nth(1).click()
     assert Axe().run(page, "dialog", options=rules).response["violations"] == []
@@ -155,8 +168,14 @@ def test_without_scripts_pictures_and_numbers_are_there(browser: Browser, index:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(index.as_uri())
-    assert page.locator(".images img").count() == 12 * (2 + 5)
-    assert page.locator(".images img").last.is_visible()
+    assert page.locator(".images .photo img").count() == 12 * (2 + 5)
+    assert page.locator(".images .companion img").count() == 12 * (3 + 4), "hue has no rival"
+    last = page.locator(".images .companion img").last
+    assert last.is_visible()
+    page.get_by_role("checkbox").uncheck()
+    assert last.is_hidden()
+    assert page.locator(".images .photo img").last.is_visible()
+    assert page.get_by_role("slider").count() == 0, "nothing that would not work"
     assert page.locator("table.sortable tbody tr").count() == LINES
     context.close()
 
@@ -198,36 +217,52 @@ def test_what_is_shown_is_switched_by_the_keyboard(page: Page) -> None:
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     page.get_by_role("radio").first.focus()
-    seen = [large(page, 4)]
-    got = []
+    seen = large(page, 4)
     free = cell(page, 0, 0)
-    for kind in ("after exact control", "recoloured baseline", "fitted original"):
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("radio", name="after exact control").is_checked()
+    image = page.locator(".images button img").nth(1)
+    exact = "Picture 1, saturation 0.375 (any target), after exact control"
+    assert image.get_attribute("alt") == exact
+    assert cell(page, 0, 0) == free, "without control there is no target to meet"
+    assert large(page, 4) != seen
+    assert page.locator("[data-column='1'] .got").inner_text() == "got 0.375"
+
+
+def test_rival_and_fitted_original_stand_below_each_picture_and_move_with_it(page: Page) -> None:
+    alts = [companion(page, 2, 1, kind).get_attribute("alt") for kind in ("recoloured", "fitted")]
+    start = "Picture 3, saturation 0 (any target), "
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    seen = {kind: [companion(page, 4, 1, kind).screenshot()] for kind in ("recoloured", "fitted")}
+    assert companion(page, 2, 1, "fitted").get_attribute("alt") == f"{start}fitted original"
+    assert companion(page, 2, 1, "recoloured").get_attribute("alt") == f"{start}recoloured baseline"
+    assert alts != [f"{start}recoloured baseline", f"{start}fitted original"], "they have moved"
+    for _ in range(4):
         page.keyboard.press("ArrowRight")
-        assert page.get_by_role("radio", name=kind).is_checked()
-        image = page.locator(".images button img").nth(1)
-        assert image.get_attribute("alt") == f"Picture 1, saturation 0.375 (any target), {kind}"
-        assert cell(page, 0, 0) == free, "without control there is no target to meet"
-        seen.append(large(page, 4))
-        got.append(page.locator("[data-column='1'] .got").inner_text())
-    assert len(set(seen)) == 4
-    assert got == ["got 0.375", "got 0.375", ""]
-
-
-def test_what_was_not_made_shows_nothing_and_says_so(page: Page) -> None:
-    page.get_by_role("radio", name="recoloured baseline").check()
-    hue = page.locator(".images tbody tr").first.locator("button").nth(4)
-    assert hue.get_attribute("aria-label") == (
-        "Picture 1, hue 0.6 (failed), recoloured baseline: not available"
+        for kind, pictures in seen.items():
+            pictures.append(companion(page, 4, 1, kind).screenshot())
+    assert {kind: len(set(pictures)) for kind, pictures in seen.items()} == {
+        "recoloured": 5,
+        "fitted": 5,
+    }
+    # Below the trial of a target stands what the trial of any target shows at it.
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert (
+        companion(page, 4, 1, "fitted").screenshot() == companion(page, 4, 2, "fitted").screenshot()
     )
-    assert hue.locator("img").is_hidden()
-    assert page.locator(".images .none").count() == 12, "of the others there is one"
-    page.get_by_role("radio", name="raw output").check()
-    assert hue.get_attribute("aria-label") is None
-    assert hue.locator("img").is_visible()
+    boxes = [companion(page, 0, 2, kind).bounding_box() for kind in ("recoloured", "fitted")]
+    above = page.locator(".images .photo").first.locator("button").nth(2).bounding_box()
+    assert above is not None
+    assert all(box is not None and box["x"] == pytest.approx(above["x"], abs=1) for box in boxes)
+    assert companion(page, 0, 4, "recoloured").count() == 0, "the hue has no rival"
+    page.get_by_role("checkbox").uncheck()
+    assert page.locator(".companion").first.is_hidden()
 
 
 def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> None:
-    page.locator(".images tbody tr").nth(4).locator("button").nth(3).click()
+    page.locator(".images .photo").nth(4).locator("button").nth(3).click()
     dialog = page.get_by_role("dialog")
     assert dialog.locator("h2").inner_text() == "Picture 5, saturation 0.75"
     captions = dialog.locator("figcaption").all_inner_texts()
@@ -253,7 +288,7 @@ def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> N
 
 
 def test_a_cell_of_any_target_shows_its_picture_at_every_one(page: Page) -> None:
-    page.locator(".images tbody tr").nth(4).locator("button").nth(1).click()
+    page.locator(".images .photo").nth(4).locator("button").nth(1).click()
     captions = page.locator("dialog .targets figcaption").all_inner_texts()
     assert captions == [f"{target:g}" for target in TARGET_RANGES]
     for key, target in (("ArrowRight", 0.625), ("ArrowLeft", 0.5)):
@@ -263,7 +298,7 @@ def test_a_cell_of_any_target_shows_its_picture_at_every_one(page: Page) -> None
 
 
 def test_the_dialog_leads_to_the_trial_in_the_table(page: Page) -> None:
-    page.locator(".images tbody tr").nth(1).locator("button").nth(3).click()
+    page.locator(".images .photo").nth(1).locator("button").nth(3).click()
     page.get_by_role("link", name="All numbers of this trial").click()
     assert page.locator("dialog").is_hidden()
     row = page.locator("tr:target")
