@@ -1,9 +1,8 @@
-import re
-
 """Reports of stores that tests make up: of seeds, searches, settings, and earlier versions."""
 
 import csv
 import io
+import re
 import shutil
 from dataclasses import replace
 from itertools import product
