@@ -97,20 +97,24 @@ def _of_raw(
 ) -> str:
     best, where = _best(raw, aims, ERROR)
     others = [method for method in raw if method is not best and _shared(best, method, aims)]
-    if not others or (len(raw) == 2 and has_factors):
-        near = averaged([best.cells[aim].error for aim in aims if aim in best.cells])
-        text = f"Error of {best.name}{where}: {shown(near, DIGITS)}{_unit(aims)}"
+    own = [best.cells[aim].error for aim in aims if aim in best.cells]
+    near = f"{shown(averaged(own), DIGITS)}{_unit(aims)}"
+    if not others:
+        over = f", mean over {len(own)} targets" if len(own) > 1 else where
+        text = f"Error of {best.name}{over}: {near}"
+    elif len(raw) == 2 and has_factors:  # the sentence on what was varied has the other one
+        text = f"Nearest{where}: {best.name}, error {near}"
     else:
         against = _against(best, others, aims, ERROR)
         text = f"Nearest{where}: {best.name}, error{_unit(aims)} {against}"
     there = [rival for rival in rivals if _shared(best, rival, aims)]
     if not there:
         return f"{text}."
-    own = [rival for rival in there if set(rival.settings) <= set(best.settings)]
-    natural = _natural([best, *(own or there)], aims)
+    there = [r for r in there if set(r.settings) <= set(best.settings)] or there  # its own
+    natural = _natural([best, *there], aims)
     if natural is None:
         return f"{text}; its cost in naturalness was not measured."
-    return f"{text}; its {natural.name} {_against(best, own or there, aims, natural)}."
+    return f"{text}; its {natural.name} {_against(best, there, aims, natural)}."
 
 
 def _of_exact(exact: Sequence[Method], aims: Sequence[Aim]) -> str:

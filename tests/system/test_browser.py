@@ -7,10 +7,19 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from gan.data.datasets import Dataset
-from tests.support.browser import LINES, TARGET_RANGES, report_of, steered_to
+from tests.support.browser import (
+    LINES,
+    TARGET_RANGES,
+    cell,
+    companion,
+    large,
+    report_of,
+    source,
+    steered_to,
+)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
@@ -56,27 +65,6 @@ def page(browser: Browser, index: Path, size: tuple[int, int]) -> Iterator[Page]
     context.close()
     assert said == []
     assert [url for url in asked if not url.startswith("data:")] == [index.as_uri()]
-
-
-def source(page: Page, selector: str, index: int = 0) -> str:
-    return page.locator(selector).nth(index).get_attribute("src") or ""
-
-
-def cell(page: Page, row: int, column: int) -> str:
-    return (
-        page.locator(".images .photo")
-        .nth(row)
-        .locator("button img")
-        .nth(column)
-        .get_attribute("src")
-        or ""
-    )
-
-
-def companion(page: Page, row: int, column: int, kind: str) -> Locator:
-    """The picture of a kind below that of a photograph and trial."""
-    line = page.locator(f".images .companion[data-kind={kind}]").nth(row)
-    return line.locator("td").nth(column).locator("img")
 
 
 def test_the_page_opens_without_a_request_and_fits(page: Page, size: tuple[int, int]) -> None:
@@ -180,11 +168,6 @@ def test_without_scripts_pictures_and_numbers_are_there(browser: Browser, index:
     context.close()
 
 
-def large(page: Page, row: int) -> bytes:
-    """What is seen of a large picture."""
-    return page.locator(".large img").nth(row).screenshot()
-
-
 def test_the_slider_moves_through_every_target_by_the_keyboard(page: Page) -> None:
     slider = page.get_by_role("slider")
     slider.focus()
@@ -230,32 +213,23 @@ def test_what_is_shown_is_switched_by_the_keyboard(page: Page) -> None:
 
 
 def test_rival_and_fitted_original_stand_below_each_picture_and_move_with_it(page: Page) -> None:
-    alts = [companion(page, 2, 1, kind).get_attribute("alt") for kind in ("recoloured", "fitted")]
-    start = "Picture 3, saturation 0 (any target), "
-    page.get_by_role("slider").focus()
-    page.keyboard.press("ArrowRight")
-    seen = {kind: [companion(page, 4, 1, kind).screenshot()] for kind in ("recoloured", "fitted")}
-    assert companion(page, 2, 1, "fitted").get_attribute("alt") == f"{start}fitted original"
-    assert companion(page, 2, 1, "recoloured").get_attribute("alt") == f"{start}recoloured baseline"
-    assert alts != [f"{start}recoloured baseline", f"{start}fitted original"], "they have moved"
-    for _ in range(4):
+    slider, names = page.get_by_role("slider"), ("recoloured baseline", "fitted original")
+    kinds = dict(zip(("recoloured", "fitted"), names, strict=True))
+    seen: dict[str, set[bytes]] = {kind: set() for kind in kinds}
+    slider.focus()
+    for target in TARGET_RANGES[:4]:
         page.keyboard.press("ArrowRight")
-        for kind, pictures in seen.items():
-            pictures.append(companion(page, 4, 1, kind).screenshot())
-    assert {kind: len(set(pictures)) for kind, pictures in seen.items()} == {
-        "recoloured": 5,
-        "fitted": 5,
-    }
-    # Below the trial of a target stands what the trial of any target shows at it.
-    for _ in range(5):
+        for kind, name in kinds.items():
+            picture = companion(page, 4, 1, kind)
+            alt = f"Picture 5, saturation {target:g} (any target), {name}"
+            assert picture.get_attribute("alt") == alt
+            seen[kind].add(picture.screenshot())
+    assert {len(pictures) for pictures in seen.values()} == {4}
+    # The trial of any target stands at the targets of the others, beside them.
+    for _ in range(6):
         page.keyboard.press("ArrowRight")
-    assert (
-        companion(page, 4, 1, "fitted").screenshot() == companion(page, 4, 2, "fitted").screenshot()
-    )
-    boxes = [companion(page, 0, 2, kind).bounding_box() for kind in ("recoloured", "fitted")]
-    above = page.locator(".images .photo").first.locator("button").nth(2).bounding_box()
-    assert above is not None
-    assert all(box is not None and box["x"] == pytest.approx(above["x"], abs=1) for box in boxes)
+    one, other = (companion(page, 4, column, "fitted").screenshot() for column in (1, 2))
+    assert one == other
     assert companion(page, 0, 4, "recoloured").count() == 0, "the hue has no rival"
     page.get_by_role("checkbox").uncheck()
     assert page.locator(".companion").first.is_hidden()
