@@ -64,6 +64,9 @@ class Row:
     p90: float | None
     error: float | None
     """Mean over the held-out images of |achieved - target|; around the circle for hue."""
+    error_low: float | None
+    """Lower end of its 95 % interval, by bootstrap over photographs."""
+    error_high: float | None
     error_p90: float | None
     """90th percentile of that error over the held-out images."""
     reachable: float | None
@@ -149,8 +152,8 @@ def anchor(sweep: str, key: str) -> str:
 
 
 OF_CONTROL = (
-    *("p10", "p90", "error", "error_p90", "reachable", "reachable_error", "reachable_error_p90"),
-    *("lowest", "highest"),
+    *("p10", "p90", "error", "error_low", "error_high", "error_p90"),
+    *("reachable", "reachable_error", "reachable_error_p90", "lowest", "highest"),
 )
 OF_TRIAL = (
     *("mae", "psnr", "ssim", "ciede2000", "accuracy_2", "accuracy_5", "fid"),

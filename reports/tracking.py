@@ -185,13 +185,13 @@ class SweepTracker:
         for chunk in others:
             self.client.log_batch(before.run_id, metrics=chunk)
         params = [] if before.step else params_of(update.config).items()
-        others = {} if wanted.lineage == before.lineage else origin_tags(self.client, wanted)
+        origin = {} if wanted.lineage == before.lineage else origin_tags(self.client, wanted)
         # A store writes tags last, so all data that they refer to is there.
         self.client.log_batch(
             before.run_id,
             metrics=last,
             params=[Param(name, value) for name, value in params],
-            tags=_tags(wanted, **others),
+            tags=_tags(wanted, **origin),
         )
         if wanted.run_name != before.run_name:
             self.client.update_run(before.run_id, name=wanted.run_name)

@@ -48,8 +48,11 @@ def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
     out = tmp_path / "out"
     page = Page(write_report(default_uri(runs), ["seeds"], out).read_text(encoding="utf-8"))
     for text in (page.text, (out / "README.md").read_text(encoding="utf-8")):
-        assert "measured on 144 held-out images (crops of 36 photographs)." in text
+        assert "Measured on 144 crops of 36 held-out photographs." in text
         assert "Pictures of 1 of 3 trials: of those that differ in their seed alone" in text
+        assert "Pictures are of seed 0 of 0, 1, 2." in text
+    (shot,) = re.findall(r'"sentence": "([^"]*)"', (out / "index.html").read_text(encoding="utf-8"))
+    assert shot == "saturation: wanted 0.5 (seed 0)"
 
 
 @pytest.mark.slow
@@ -103,7 +106,7 @@ def test_trials_that_a_search_chose_do_not_hide_one_that_waits(tmp_path: Path) -
     page = write_report(default_uri(runs), ["searched"], tmp_path / "out")
     text = Page(page.read_text(encoding="utf-8")).text
     assert "3 of 4 trials finished, 1 waiting; all: " in text
-    assert "measured on 144 held-out images." in text
+    assert "Measured on 144 held-out images." in text
 
 
 @pytest.mark.slow

@@ -21,6 +21,8 @@ SATURATION = run(
     {
         "eval/saturation": 0.7,
         "eval/saturation_error": 0.06,
+        "eval/saturation_error_low": 0.05,
+        "eval/saturation_error_high": 0.07,
         "eval/saturation_error_p90": 0.14,
         "eval/saturation_p10": 0.6,
         "eval/saturation_p90": 0.8,
@@ -87,6 +89,8 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             p10=0.6,
             p90=0.8,
             error=0.06,
+            error_low=0.05,
+            error_high=0.07,
             error_p90=0.14,
             reachable=0.72,
             reachable_error=0.04,
