@@ -42,7 +42,8 @@ class _Group(click.Group):
             with _plain_usage_errors():
                 return super().invoke(ctx)
         except UserError as error:
-            fail(error)
+            for line in error.lines:
+                fail(line)
         except OSError as error:
             if error.errno not in UNUSABLE:
                 raise

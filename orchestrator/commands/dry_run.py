@@ -24,7 +24,7 @@ from orchestrator.store.paths import sweep_directory
 from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, grid_baselines, stand_ins, without_baseline
 from reports.phase import TrialPhase, counted
 from reports.runs import own_steps

@@ -17,7 +17,8 @@ from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import Screen, say
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.notify import NotifyTarget
-from orchestrator.sweep.spec import SweepSpec, find_sweep, read_sweep
+from orchestrator.sweep.spec import find_sweep, read_sweep
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, expand
 
 

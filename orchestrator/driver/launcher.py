@@ -28,7 +28,8 @@ from orchestrator.store.sweep_store import SweepStore, store_of
 from orchestrator.store.trial_state import require_writable, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
-from orchestrator.sweep.spec import SweepSpec, is_shipped
+from orchestrator.sweep.spec import is_shipped
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, corners
 from orchestrator.worker import node_metrics
 from reports.experiments import Claim
