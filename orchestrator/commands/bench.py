@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan.plain_text import printable
+from orchestrator.commands.completion import sweep_files
 from orchestrator.commands.terminal import Screen
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.spec import find_sweep, read_sweep
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Measure the speed here; estimate a sweep's time.")
-@click.argument("sweep", required=False)
+@click.argument("sweep", required=False, shell_complete=sweep_files)
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),

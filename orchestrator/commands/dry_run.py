@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from gan.data.identity import source_of
 from gan.plain_text import command_line
+from orchestrator.commands.plan_table import plan_table
 from orchestrator.driver.pictures import (
     OWN,
     cannot_go_on,
@@ -183,29 +182,10 @@ def _planned(
 
 def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
     """Print a line for each trial, the resources of a trial, and the work left."""
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    with_key = console.width > 100
-    table.add_column("Trial", overflow="fold")
-    if with_key:
-        table.add_column("Key", no_wrap=True)
-    table.add_column("Phase", no_wrap=True)
-    for heading in ("Steps", "Epochs", "Batch", "Base", "Px", "Data", "Left"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in plan.trials:
-        table.add_row(
-            row.name,
-            *([row.key] if with_key else []),
-            Text(row.phase, row.phase.style),
-            f"{row.step}/{row.steps}" if row.steps else "",
-            f"{row.epochs:.1f}" if row.steps else "",
-            str(row.batch_size),
-            str(row.base_channels),
-            str(row.image_size),
-            row.data,
-            "?" if row.seconds is None else duration(row.seconds),
-        )
+    table, words = plan_table(plan.trials, console.width)
     console.print(table)
-    console.print("Base: base channels; Px: image size; Data: training + held-out images")
+    for line in words:
+        console.print(line)
     resources = spec.resources
     gpus = "1 GPU (if there is one)"
     if resources.gpus_per_trial is not None:

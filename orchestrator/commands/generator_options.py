@@ -6,12 +6,14 @@ from pathlib import Path
 import click
 
 from gan.control import TARGET_RANGES, ControlName
+from orchestrator.commands.completion import sweep_names
 from orchestrator.commands.flag_values import FiniteRange
 
 OPTIONS = [
     click.Option(
         ["--sweep"],
         metavar="NAME",
+        shell_complete=sweep_names,
         help="Sweep whose finished trial nearest to the targets below is taken; without targets,"
         " its baseline.",
     ),

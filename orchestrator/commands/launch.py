@@ -6,6 +6,7 @@ import click
 
 from gan.errors import UserError
 from gan.plain_text import command_line, masked
+from orchestrator.commands.completion import sweep_files
 from orchestrator.commands.flag_values import FiniteRange
 from orchestrator.commands.notify_option import (
     notify_option,
@@ -23,7 +24,7 @@ from orchestrator.sweep.trials import Trial, expand
 
 
 @click.command(cls=OneLineCommand, short_help="Run or resume a sweep.")
-@click.argument("sweep")
+@click.argument("sweep", shell_complete=sweep_files)
 @click.option("--dry-run", is_flag=True, help="Print trials, time and cost; start nothing.")
 @click.option("--price", type=FiniteRange(min=0), help="Price of one trial's hour, for --dry-run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")

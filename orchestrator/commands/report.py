@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from orchestrator.commands.completion import sweep_names
 from orchestrator.commands.terminal import fail, say
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import known_owner
 
 
 @click.command(short_help="Compare trials on a page.")
-@click.argument("sweeps", metavar="SWEEP...", nargs=-1, required=True)
+@click.argument("sweeps", metavar="SWEEP...", nargs=-1, required=True, shell_complete=sweep_names)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -5,6 +5,7 @@ import json
 import click
 
 from gan.errors import UserError
+from orchestrator.commands.completion import sweep_names
 from orchestrator.commands.submit import job_server
 from orchestrator.commands.terminal import say
 from orchestrator.store.manifest import launched_trials
@@ -15,7 +16,7 @@ from orchestrator.sweep.trials import Trial
 
 
 @click.command(short_help="Ask a running sweep or trial to stop.")
-@click.argument("sweep")
+@click.argument("sweep", shell_complete=sweep_names)
 @click.argument("trial", required=False)
 @click.option("--address", metavar="URL", help="Stop the job at this dashboard that runs SWEEP.")
 @click.option("--json", "as_json", is_flag=True, help="Print the trials that were asked as JSON.")

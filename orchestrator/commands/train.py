@@ -51,9 +51,11 @@ class _Command(OneLineCommand):
     """Command whose help is divided into sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, options in (SECTIONS | {"Help": [self.get_help_option(ctx)]}).items():
+        of_sections = {option for options in SECTIONS.values() for option in options}
+        shared = [option for option in self.get_params(ctx) if option not in of_sections]
+        for title, options in {**SECTIONS, "Of every command": shared}.items():
             with formatter.section(title):
-                records = (option.get_help_record(ctx) for option in options if option)
+                records = (option.get_help_record(ctx) for option in options)
                 formatter.write_dl([record for record in records if record is not None])
 
 
