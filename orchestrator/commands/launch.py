@@ -15,7 +15,7 @@ from orchestrator.commands.notify_option import (
     without,
 )
 from orchestrator.commands.one_line import OneLineCommand
-from orchestrator.commands.terminal import Screen, say
+from orchestrator.commands.terminal import Screen, is_quiet, say
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.notify import NotifyTarget
 from orchestrator.sweep.spec import find_sweep, read_sweep
@@ -76,7 +76,7 @@ def run(spec: SweepSpec, locations: Locations, command: str, again: str) -> None
         from reports.store import default_uri
 
         uri = default_uri(locations.runs)
-        done = driver.launch(spec, trials, locations, uri, Screen(), command, again)
+        done = driver.launch(spec, trials, locations, uri, Screen(quiet=is_quiet()), command, again)
     except KeyboardInterrupt:  # before trials train, or for the second time
         say(f"To go on: {again}")
         raise
@@ -91,7 +91,7 @@ def _dry_run(
     from orchestrator.store.sweep_store import opened_root
 
     root = opened_root(locations, spec.name, launched=False)
-    plan = plan_launch(spec, trials, root, price, Screen(stderr=as_json))
+    plan = plan_launch(spec, trials, root, price, Screen(stderr=as_json, quiet=is_quiet()))
     if as_json:
         click.echo(plan_json(plan))
     else:

@@ -18,7 +18,7 @@ from gan.errors import UserError
 from gan.presets import PRESETS
 from orchestrator.commands.flag_values import gpus, held_out, listed, smoothing, target, whole
 from orchestrator.commands.one_line import OneLineCommand
-from orchestrator.commands.terminal import Screen, say
+from orchestrator.commands.terminal import Screen, is_quiet, note
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.spec import require_name
 
@@ -277,7 +277,7 @@ def train(
     require_name(name, "--name")
     config, notes = config_of({key: value for key, value in given.items() if value is not None})
     for line in notes:
-        say(line, err=True)
+        note(line)
     if gpu_ids is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu_ids  # before torch is imported below
     from orchestrator.driver import single_trial as training
@@ -286,5 +286,5 @@ def train(
 
     runs = checkpoints_path or locations.runs
     trial = Trial(name_of(config), config.key(), config)
-    if not training.train(name, trial, runs, default_uri(runs), Screen()):
+    if not training.train(name, trial, runs, default_uri(runs), Screen(quiet=is_quiet())):
         sys.exit(1)

@@ -170,6 +170,7 @@ def _say_summary(
     console: Console,
     again: str,
 ) -> bool:
+    console.quiet = False  # the summary is the result, also with -q
     rows = list(view.rows.values())
     keys = {trial.key for trial in kept}
     others = [row for key, row in view.rows.items() if key not in keys]

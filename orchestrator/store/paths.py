@@ -12,6 +12,7 @@ Below ``--runs``, or for checkpoints below ``--storage``::
         claim.json                lock of the process that trains it
         stop                      asks the trial to stop; in an object store ../stop-KEY
         pruned.json               prune marker
+        trial.json                name and config of a trial that ``train`` made
         error.txt                 traceback of an internal error
     remote/STORE/sweeps/NAME/     mirror of a sweep in an object store
     owner                         id of the owner of the sweeps (``reports.owner``)
@@ -35,6 +36,7 @@ TOKEN = "token"
 PICTURES = "pictures.json"
 STOP = "stop"
 PRUNED = "pruned.json"
+SINGLE = "trial.json"
 ERROR = "error.txt"
 ATTEMPTS = "attempts"
 COLORIZED = "-colorized"
