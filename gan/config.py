@@ -11,12 +11,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from gan.byte_names import PathText
 from gan.control import (
     PENALTY_WEIGHT,
-    TARGET_RANGES,
     Control,
     ControlName,
     TargetList,
     as_given,
-    require_inside,
     require_targets_of,
     spread_over,
 )
@@ -28,7 +26,7 @@ DatasetName = Literal[
 ]
 
 # Raised when a change of the engine makes the same settings train another generator.
-KEY_SCHEMA = 5
+KEY_SCHEMA = 6
 
 LEAST_BATCH = 8
 """Pictures whose colours make a distribution: a batch for ``distribution_weight`` has as many."""
@@ -129,8 +127,9 @@ class TrainConfig(Frozen):
     steering in training. Weights must be 0."""
     log_every: int = Field(default=50, ge=1)
     """Steps between two points of the loss curves."""
-    evaluate_every: int = Field(default=1000, ge=1)
-    """Steps between two evaluations on the held-out images, each with a sample grid."""
+    evaluate_every: int | None = Field(default=None, ge=1)
+    """Steps between two evaluations on the held-out images, each with a sample grid; by default a
+    tenth of the length."""
     eval_images: int = Field(default=1000, ge=1)
     """Crops of held-out images per evaluation; if all are just image_size, at most one of each."""
     eval_half: Literal["all", "first", "second"] = "all"
@@ -165,25 +164,7 @@ class TrainConfig(Frozen):
     @classmethod
     def _in_range(cls, controls: dict[ControlName, Control]) -> dict[ControlName, Control]:
         for name, control in controls.items():
-            bounds = TARGET_RANGES[name]
-            if not control.is_any:
-                require_inside(f"{name}.target", control.wanted, bounds)
-                continue
-            low, high = control.bounds(name)
-            require_inside(f"{name}.min", low, bounds)
-            require_inside(f"{name}.max", high, bounds)
-            if low >= high:
-                raise ValueError(f"{name}.min {low:g} is not below {name}.max {high:g}")
-            last = low
-            for start, end in sorted(control.hold_out):
-                if not last <= start < end <= high:
-                    raise ValueError(
-                        f"{name}.hold_out [{start:g}, {end:g}] is no interval of [{low:g}, "
-                        f"{high:g}] beside the others"
-                    )
-                last = end
-            if not control.drawn(name):
-                raise ValueError(f"{name}.hold_out leaves nothing to draw")
+            control.require_valid(name)
         return {name: control.normalised(name) for name, control in sorted(controls.items())}
 
     @model_validator(mode="after")
@@ -303,3 +284,7 @@ class TrainConfig(Frozen):
         assert self.epochs is not None, "the validator requires one of the two"
         # Rounded first: 1.1 epochs of 100 images are 110 images, not a little more.
         return max(1, math.ceil(round(self.epochs * images, 6) / self.batch_size))
+
+    def evaluation_interval(self, total_steps: int) -> int:
+        """Return the steps between two evaluations of a training of ``total_steps``."""
+        return self.evaluate_every or math.ceil(total_steps / 10)

@@ -114,6 +114,31 @@ class Control(Frozen):
         assert not isinstance(self.target, str), "the target is an input"
         return self.target
 
+    def require_valid(self, name: ControlName) -> None:
+        """Refuse targets outside a statistic's range, and intervals that leave nothing to draw.
+
+        Raises:
+            ValueError: there is such a target or interval.
+        """
+        if not self.is_any:
+            require_inside(f"{name}.target", self.wanted, TARGET_RANGES[name])
+            return
+        low, high = self.bounds(name)
+        require_inside(f"{name}.min", low, TARGET_RANGES[name])
+        require_inside(f"{name}.max", high, TARGET_RANGES[name])
+        if low >= high:
+            raise ValueError(f"{name}.min {low:g} is not below {name}.max {high:g}")
+        last = low
+        for start, end in sorted(self.hold_out):
+            if not last <= start < end <= high:
+                raise ValueError(
+                    f"{name}.hold_out [{start:g}, {end:g}] is no interval of [{low:g}, "
+                    f"{high:g}] beside the others"
+                )
+            last = end
+        if not self.drawn(name):
+            raise ValueError(f"{name}.hold_out leaves nothing to draw")
+
     def normalised(self, name: ControlName) -> Self:
         """Return the same control in the canonical form from which a trial's key is computed.
 

@@ -48,6 +48,7 @@ class Trainer:
             TrainingError: a loss is not finite; the last checkpoint is kept.
         """
         training, config = self.training, self.training.config
+        interval = config.evaluation_interval(training.total_steps)
         self._resume(trial)
         with Session(training, trial, on_progress, should_stop) as session:
             try:
@@ -59,7 +60,7 @@ class Trainer:
                     ended = training.step == training.total_steps
                     if ended or training.step % config.log_every == 0:
                         training.log_losses()
-                    if evaluated := ended or training.step % config.evaluate_every == 0:
+                    if evaluated := ended or training.step % interval == 0:
                         session.evaluate()
                     session.after_step(evaluated=evaluated, ended=ended)
             except Stopped:  # in the middle of an evaluation, without which its step is incomplete

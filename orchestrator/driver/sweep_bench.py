@@ -104,5 +104,6 @@ def _estimate(trial: Trial, trials: list[Trial], images: int, measured: Bench) -
         # The training is its baseline's; only an evaluation is its own.
         return Estimate(trial.name, trial.key, 0, at_the_end / 1000)
     steps = config.total_steps(images)
-    ms = steps * measured.whole_ms(config.log_every, config.evaluate_every) + at_the_end
+    interval = config.evaluation_interval(steps)
+    ms = steps * measured.whole_ms(config.log_every, interval) + at_the_end
     return Estimate(trial.name, trial.key, steps, ms / 1000)

@@ -189,9 +189,10 @@ def _check_adaptive(spec: SweepSpec, objective: Objective, trials: list[Trial]) 
     if (scheduler := spec.scheduler) is None:
         return
     for config in (trial.config for trial in compared):
-        every = config.evaluate_every
-        first = math.ceil(scheduler.grace_steps / every) * every
-        if config.steps is None or first < config.steps:
+        if config.steps is None:
+            return
+        every = config.evaluation_interval(config.steps)
+        if math.ceil(scheduler.grace_steps / every) * every < config.steps:
             return
     raise spec.file.mistake(
         ("scheduler", "grace_steps"),

@@ -139,6 +139,15 @@ def test_a_longer_training_goes_on_from_the_shorter(start: Start, tmp_path: Path
 
 
 @pytest.mark.slow
+def test_evaluations_are_a_tenth_of_the_length_apart(start: Start, tmp_path: Path) -> None:
+    short, longer = (start(steps=n, evaluate_every=None) for n in (20, 45))
+    assert short.fit(tmp_path)
+    assert [*series(short, "eval/mae")] == [*range(2, 21, 2)]
+    assert longer.fit(tmp_path)
+    assert [*series(longer, "eval/mae")] == [*range(2, 21, 2), 25, 30, 35, 40, 45]
+
+
+@pytest.mark.slow
 def test_a_point_is_the_mean_since_the_last_of_the_grid(start: Start, tmp_path: Path) -> None:
     every = start(log_every=1, steps=11)
     every.fit(tmp_path / "every")
