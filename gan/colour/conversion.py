@@ -1,17 +1,16 @@
 """Conversion between sRGB in [0, 1] and Lab scaled to [-1, 1], and mapping into the sRGB gamut.
 
 Arithmetic stays float32 under autocast: d(hue)/d(rgb) grows as 1/chroma, so near grey half
-precision is noise. Results match kornia's (D65, 2 degree observer, like scikit-image's), but XYZ
-and Lab are computed here: kornia copies matrices and white point to the device at every call,
-which a CUDA graph cannot record, multiplies them by a convolution, for which PyTorch uses TF32,
-and clamps dark yellows on the way back.
+precision is noise. Results match kornia's (D65, 2 degree observer, like scikit-image's), but are
+computed here: its import takes a tenth of the start of ``colorize``, it copies matrices and white
+point to the device at every call, which a CUDA graph cannot record, multiplies them by a
+convolution, for which PyTorch uses TF32, and clamps dark yellows on the way back.
 """
 
 from functools import cache
 from typing import Any
 
 import torch
-from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
 L_SCALE = 50.0
@@ -29,6 +28,17 @@ _FROM_XYZ: _Matrix = (
 )
 _WHITE_X, _WHITE_Z = 0.95047, 1.08883
 _DELTA = 6 / 29
+
+
+def rgb_to_linear_rgb(rgb: Tensor) -> Tensor:
+    """Decode sRGB, of any shape, to linear light, with kornia's bits and gradients."""
+    return torch.where(rgb > 0.04045, ((rgb + 0.055).clamp(min=0.0) / 1.055) ** 2.4, rgb / 12.92)
+
+
+def linear_rgb_to_rgb(linear: Tensor) -> Tensor:
+    """Encode linear light, of any shape, as sRGB, with kornia's bits and gradients."""
+    encoded = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear > 0.0031308, encoded, 12.92 * linear)
 
 
 def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,9 @@ from functools import cache
 from typing import Literal
 
 import torch
-from kornia.color import linear_rgb_to_rgb
 from torch import Tensor
 
-from gan.colour.conversion import AB_SCALE, LUMINANCE, rgb_to_l_ab
+from gan.colour.conversion import AB_SCALE, LUMINANCE, linear_rgb_to_rgb, rgb_to_l_ab
 from gan.control import CIRCULAR, TARGET_RANGES, ControlName
 
 Targets = Mapping[ControlName, Tensor]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
-from gan.colour.conversion import linear
+from gan.colour.conversion import LUMINANCE, linear
 
 BAND_PIXELS = 2**18
 MEASURED_PIXELS = 2**19
@@ -44,9 +44,19 @@ def bands(picture: NDArray[Any]) -> Iterator[slice]:
     return (slice(top, top + rows) for top in range(0, height, rows))
 
 
-def sparsely(picture: NDArray[Any]) -> slice:
-    """Choose the rows and columns of a picture to measure: half a million pixels at most."""
-    return slice(None, None, math.ceil(math.sqrt(picture[..., 0].size / MEASURED_PIXELS)))
+def sparsely(picture: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose the rows and columns of a picture to measure: half a million pixels at most.
+
+    One of every n, at random, so that a regular texture cannot hide between them.
+    """
+    step = math.ceil(math.sqrt(picture[..., 0].size / MEASURED_PIXELS))
+    random = np.random.default_rng(0)
+    rows, columns = (
+        np.minimum(starts + random.integers(0, step, starts.size), side - 1)
+        for side in picture.shape[:2]
+        for starts in [np.arange(0, side, step)]
+    )
+    return rows, columns
 
 
 def visible(picture: NDArray[Any]) -> NDArray[np.bool_]:
@@ -74,6 +84,22 @@ def unit(values: NDArray[Any]) -> NDArray[np.float32]:
     """Convert samples to float32 in [0, 1], as a copy."""
     most = 1 if values.dtype == np.float32 else np.iinfo(values.dtype).max
     return values.astype(np.float32) / np.float32(most)
+
+
+def luminance(part: NDArray[Any], device: torch.device) -> Tensor:
+    """Return Y of a part (H, W, C) of a picture: (1, 1, H, W) in [0, 1]."""
+    light = linear_light(part[..., :3] if part.shape[2] >= 3 else part[..., :1])
+    if light.shape[2] == 3:
+        light = light @ np.array(LUMINANCE, np.float32)[:, None]
+    return torch.from_numpy(light).to(device)[None, None, ..., 0]
+
+
+def rounded(rgb: Tensor, dtype: np.dtype[Any]) -> Tensor:
+    """Round RGB in [0, 1] to the values that samples of a type have."""
+    if dtype == np.float32:
+        return rgb
+    most = np.iinfo(dtype).max
+    return (rgb * most).round_() / most
 
 
 def samples(rgb: Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -1,10 +1,12 @@
 """Stored generators: the weights and the config of a trained generator, from any place."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 
 from gan import checkpoint
 from gan.config import TrainConfig
@@ -20,7 +22,8 @@ def load_generator(path: Path) -> UNetGenerator:
 
     Args:
         path: a checkpoint, a trial's directory (its newest), a downloaded ``generator`` artifact,
-            an export, or a .safetensors file with its config.json in the same directory.
+            an export, or a .safetensors file with its config.json in the same directory; weights
+            of 16 bits become 32.
 
     Raises:
         UserError: ``path`` holds no generator.
@@ -36,13 +39,22 @@ def load_generator(path: Path) -> UNetGenerator:
             raise ValueError(f"{checkpoint.CONFIG} has no names and values")
         with torch.device("meta"):  # draws no weights, as they are loaded below
             network = UNetGenerator(TrainConfig.model_validate(BEFORE | settings))
-        network.load_state_dict(checkpoint.unpack(weights), assign=True)
+        network.load_state_dict(_widened(checkpoint.unpack(weights)), assign=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no generator to load (there is no {error.filename})") from None
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: no generator to load ({reason})") from None
     return network.eval()
+
+
+def halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Round matrices and kernels to 16 bits; the few other numbers keep their range."""
+    return {name: w.half() if w.dim() > 1 else w for name, w in weights.items()}
+
+
+def _widened(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: w.float() if w.dtype == torch.float16 else w for name, w in weights.items()}
 
 
 def _generator_files(path: Path) -> tuple[bytes, bytes]:

@@ -1,23 +1,26 @@
 """Command ``colorize``: picture files, coloured by a trained generator."""
 
+import json
 import os
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gan.errors import UserError
-from orchestrator.commands.generator_options import OPTIONS, given_targets
+from orchestrator.commands.generator_options import generator_options, given_targets
 from orchestrator.commands.one_line import OneLineCommand
-from orchestrator.commands.terminal import Screen, fail
+from orchestrator.commands.terminal import Screen, fail, is_quiet
 from orchestrator.inference.chosen import GeneratorOptions, choose
+from orchestrator.inference.written import Written
 from orchestrator.store.paths import COLORIZED, Locations
 
 ARGUMENTS = [
     click.Argument(["paths"], nargs=-1, required=True, type=click.Path(path_type=Path)),
-    *OPTIONS,
+    *generator_options(several=True),
     click.Option(
         ["--out"],
         type=click.Path(path_type=Path, file_okay=False),
@@ -33,6 +36,22 @@ ARGUMENTS = [
     click.Option(
         ["--raw"], is_flag=True, help="Keep the generator's own colours, without exact control."
     ),
+    click.Option(
+        ["--same-for-all"],
+        is_flag=True,
+        help="Move all PATHS alike, as frames of one scene: the targets are met by all together.",
+    ),
+    click.Option(
+        ["--strip"],
+        is_flag=True,
+        help="Write a contact sheet of each picture, too: grayscale, then its colourings.",
+    ),
+    click.Option(
+        ["--animation"],
+        is_flag=True,
+        help="Write an animation of each picture, too: through its colourings and back.",
+    ),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print every file written as JSON."),
 ]
 
 
@@ -55,25 +74,45 @@ def colorize(
     overwrite: bool,
     in_place: bool,
     raw: bool,
+    same_for_all: bool,
+    strip: bool,
+    animation: bool,
+    as_json: bool,
     **targets: Any,
 ) -> None:
     """Colour the pictures PATHS, and all in those that are folders, with a trained generator.
 
-    In folders, hidden files and names that end in -colorized are left alone.
+    Without --sweep, --run and --generator it is the one that comes with colorsweep. In folders,
+    hidden files and earlier outputs (NAME-colorized...) are left alone.
 
     Takes JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
     written in its own format and depth, upright, in sRGB, with its alpha, without metadata, and
     with its lightness unchanged. The given targets replace the trial's own; an any-target trial
-    takes them as inputs, and exact control then moves the colours to them. None of PATHS is
-    overwritten without --in-place, and no other file without --overwrite.
+    takes them as inputs, and exact control then moves the colours to them. Several targets give
+    a picture each, NAME-colorized-saturation-0.2.jpg, ...; of several statistics, every
+    combination. None of PATHS is overwritten without --in-place, and no other file without
+    --overwrite.
 
     Prints for each picture the wanted and the achieved value, and the nearest value that its
     lightness allows where that differs.
+
+    With --json stdout has a list with the same of every file, and stderr these lines; with -q only
+    failures are printed.
 
     Exits with 1 if a picture failed (the others are written), 2 on bad options.
     """
     if in_place and (out is not None or suffix is not None):
         raise UserError("--in-place goes with neither --out nor --suffix")
+    combinations = given_targets(targets)
+    if in_place and (len(combinations) > 1 or strip or animation):
+        raise UserError(
+            "--in-place writes one picture: it goes with neither several numbers, --strip nor"
+            " --animation"
+        )
+    if animation and len(combinations) < 2:
+        raise UserError("--animation: give several numbers, such as --saturation 0:1:7")
+    if raw and same_for_all:
+        raise UserError("--raw moves no colours; it does not go with --same-for-all")
     if suffix is None:
         suffix = COLORIZED if out is None and not in_place else ""
     if Path(suffix).name != suffix:
@@ -82,16 +121,25 @@ def colorize(
     # two cores busy, 12 megapixels took 4 to 14 s instead of 2 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from orchestrator.inference.colorize_files import colorize_files
-    from orchestrator.inference.jobs import OutputOptions, plan_jobs
+    from orchestrator.inference.jobs import OutputOptions, plan_jobs, variants
 
-    which = GeneratorOptions(sweep, run, generator, given_targets(targets))
-    jobs, refused = plan_jobs(paths, OutputOptions(out, suffix, overwrite, in_place))
+    which = GeneratorOptions(sweep, run, generator, combinations)
+    outputs = OutputOptions(
+        out, suffix, overwrite, in_place, variants(combinations), strip, animation
+    )
+    jobs, refused = plan_jobs(paths, outputs)
     for line in refused:
         fail(line)
     failed = 0
+    written: list[Written] = []
     if jobs:
         with tempfile.TemporaryDirectory() as directory:
             chosen = choose(locations, Path(directory), which)
-            failed = colorize_files(chosen, jobs, Screen(soft_wrap=True), raw=raw)
+            screen = Screen(soft_wrap=True, stderr=as_json, quiet=is_quiet())
+            failed = colorize_files(
+                chosen, jobs, screen, raw=raw, same_for_all=same_for_all, written=written
+            )
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in written], indent=1, default=str))
     if failed or refused:
         sys.exit(1)

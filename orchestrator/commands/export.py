@@ -9,19 +9,22 @@ import click
 
 from gan import checkpoint
 from gan.errors import UserError
-from orchestrator.commands.generator_options import OPTIONS, given_targets
+from orchestrator.commands.generator_options import generator_options, given_target
 from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import say
 from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.store.paths import Locations
 
 ARGUMENTS = [
-    *OPTIONS,
+    *generator_options(several=False),
     click.Option(
         ["--out"],
         type=click.Path(path_type=Path, file_okay=False),
         required=True,
         help="Directory to write into.",
+    ),
+    click.Option(
+        ["--half"], is_flag=True, help="Round the weights to 16 bits: half as large a file."
     ),
     click.Option(["--overwrite"], is_flag=True, help="Replace files of those names."),
     click.Option(["--json", "as_json"], is_flag=True, help="Print what was written as JSON."),
@@ -42,6 +45,7 @@ def export(
     run: str | None,
     generator: Path | None,
     out: Path,
+    half: bool,
     overwrite: bool,
     as_json: bool,
     **targets: Any,
@@ -55,14 +59,15 @@ def export(
 
     Exits with 2 on bad input.
     """
-    which = GeneratorOptions(sweep, run, generator, given_targets(targets))
-    if which.wanted and (sweep is None or run is not None):
-        raise UserError(f"--{next(iter(which.wanted))} chooses among the trials of a --sweep")
+    wanted = given_target(targets)
+    if wanted and (sweep is None or run is not None):
+        raise UserError(f"--{next(iter(wanted))} chooses among the trials of a --sweep")
+    which = GeneratorOptions(sweep, run, generator, [wanted])
     with tempfile.TemporaryDirectory() as directory:
-        chosen = choose(locations, Path(directory), which)
+        (chosen,) = choose(locations, Path(directory), which)
         from orchestrator.inference.onnx_export import ONNX, export_generator
 
-        network, difference = export_generator(chosen.path, out, overwrite=overwrite)
+        network, difference = export_generator(chosen.path, out, half=half, overwrite=overwrite)
     if as_json:
         found = {
             "generator": chosen.shown,

@@ -21,6 +21,49 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class Numbers(click.ParamType):
+    """One number within bounds, several with commas, or FIRST:LAST:COUNT, evenly spread."""
+
+    name = "numbers"
+    MOST = 1000
+
+    def __init__(self, low: float, high: float) -> None:
+        """Set the bounds of each number."""
+        self.range = FiniteRange(low, high)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """Convert a flag's value to different numbers within the bounds."""
+        parts = str(value).split("," if ":" not in str(value) else ":")
+        if ":" in str(value) and len(parts) != 3:
+            self.fail(f"{value!r} is not FIRST:LAST:COUNT, such as 0:1:7.", param, ctx)
+        if not all(map(str.strip, parts)):
+            self.fail(f"{value!r} lacks a number.", param, ctx)
+        if ":" not in str(value):
+            numbers = [self.range.convert(part, param, ctx) for part in parts]
+        else:
+            first, last = (self.range.convert(part, param, ctx) for part in parts[:2])
+            numbers = spread(first, last, self._count(parts[2], param, ctx))
+        if twice := [number for n, number in enumerate(numbers) if number in numbers[:n]]:
+            self.fail(f"{twice[0]:g} is given twice in {value!r}.", param, ctx)
+        return tuple(numbers)
+
+    def _count(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        count = int(text) if text.strip().isdecimal() else 0
+        if not 2 <= count <= self.MOST:
+            self.fail(f"COUNT {text!r} is no whole number from 2 to {self.MOST}.", param, ctx)
+        return count
+
+
+def spread(first: float, last: float, count: int) -> list[float]:
+    """Spread numbers evenly from the first to the last, with three digits of their distance."""
+    step = (last - first) / (count - 1)
+    digits = 2 - math.floor(math.log10(abs(step))) if step else 0
+    between = [round(first + step * n, max(0, digits)) for n in range(1, count - 1)]
+    return [first, *between, last]
+
+
 def whole(text: str) -> int:
     """Parse a whole number; ``1e4`` is accepted."""
     try:

@@ -1,44 +1,80 @@
 """Options that choose a generator and its targets."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import click
 
 from gan.control import TARGET_RANGES, ControlName
+from gan.errors import UserError
 from orchestrator.commands.completion import sweep_names
-from orchestrator.commands.flag_values import FiniteRange
+from orchestrator.commands.flag_values import FiniteRange, Numbers
 
-OPTIONS = [
-    click.Option(
-        ["--sweep"],
-        metavar="NAME",
-        shell_complete=sweep_names,
-        help="Sweep whose finished trial nearest to the targets below is taken; without targets,"
-        " its baseline.",
-    ),
-    click.Option(
-        ["--run"],
-        metavar="TRIAL",
-        help="Trial: its MLflow run id, or with --sweep its name or key.",
-    ),
-    click.Option(
-        ["--generator"],
-        type=click.Path(path_type=Path),
-        metavar="PATH",
-        help="Checkpoint, trial directory, export, or .safetensors file next to its config.json.",
-    ),
-    *(
+MOST_SETTINGS = 1000
+"""Largest number of combinations of targets."""
+
+
+def generator_options(*, several: bool) -> list[click.Option]:
+    """Return the options of a command that takes one target for each statistic, or ``several``."""
+    return [
         click.Option(
+            ["--sweep"],
+            metavar="NAME",
+            shell_complete=sweep_names,
+            help="Sweep whose finished trial nearest to the targets below is taken; without"
+            " targets, its baseline.  [default: none; the generator that comes with colorsweep]",
+        ),
+        click.Option(
+            ["--run"],
+            metavar="TRIAL",
+            help="Trial: its MLflow run id, or with --sweep its name or key.",
+        ),
+        click.Option(
+            ["--generator"],
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="Checkpoint, trial directory, export, or .safetensors file next to its"
+            " config.json.",
+        ),
+        *(_target(name, *bounds, several=several) for name, bounds in TARGET_RANGES.items()),
+    ]
+
+
+def _target(name: ControlName, low: float, high: float, *, several: bool) -> click.Option:
+    if not several:
+        return click.Option(
             [f"--{name}"],
-            type=FiniteRange(*bounds),
+            type=FiniteRange(low, high),
             help="Target, in the unit of the statistic.",
         )
-        for name, bounds in TARGET_RANGES.items()
-    ),
-]
+    return click.Option(
+        [f"--{name}"],
+        type=Numbers(low, high),
+        metavar="NUMBERS",
+        help=f"Target in [{low:g}, {high:g}], or several: 0.2,0.4 or FIRST:LAST:COUNT."
+        if name == "saturation"
+        else f"Target in [{low:g}, {high:g}], or several.",
+    )
 
 
-def given_targets(values: Mapping[str, float | None]) -> dict[ControlName, float]:
+def given_target(values: Mapping[str, float | None]) -> dict[ControlName, float]:
     """Return the given targets, from the values of all options by name."""
     return {name: value for name in TARGET_RANGES if (value := values[name]) is not None}
+
+
+def given_targets(
+    values: Mapping[str, Sequence[float] | None],
+) -> list[dict[ControlName, float]]:
+    """Return every combination of the given targets, from the values of all options by name.
+
+    The last statistic varies fastest. Without targets there is one combination, of none.
+
+    Raises:
+        UserError: there are too many.
+    """
+    given = {name: several for name in TARGET_RANGES if (several := values[name])}
+    if (count := math.prod(map(len, given.values()))) > MOST_SETTINGS:
+        raise UserError(f"{count:,} combinations of targets; valid: up to {MOST_SETTINGS:,}")
+    return [dict(zip(given, chosen, strict=True)) for chosen in product(*given.values())]

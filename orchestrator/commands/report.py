@@ -60,14 +60,9 @@ def report(
             note(registered)
     page = write_report(uri, names, out, owner, left_out=left_out, log=log)
     if as_json:
-        written = {
-            "page": page.name,
-            "markdown": "README.md",
-            "csv": "rows.csv",
-            "rows": "rows.json",
-        }
-        files = {kind: str(page.parent / name) for kind, name in written.items()}
-        found = {"sweeps": names, **files}
+        beside = {"markdown": "README.md", "csv": "rows.csv", "rows": "rows.json"}
+        files = {kind: str(page.parent / name) for kind, name in beside.items()}
+        found = {"sweeps": names, "page": str(page), **files}
         click.echo(json.dumps(found, indent=1))
     else:
         say(page)

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -53,7 +53,8 @@ class _Command(OneLineCommand):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         of_sections = {option for options in SECTIONS.values() for option in options}
         shared = [option for option in self.get_params(ctx) if option not in of_sections]
-        for title, options in {**SECTIONS, "Of every command": shared}.items():
+        sections: dict[str, Sequence[click.Parameter]] = {**SECTIONS, "Of every command": shared}
+        for title, options in sections.items():
             with formatter.section(title):
                 records = (option.get_help_record(ctx) for option in options)
                 formatter.write_dl([record for record in records if record is not None])

@@ -1,17 +1,18 @@
-"""Choice of a trained generator by command-line options."""
+"""Choice of trained generators by command-line options."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan.control import ControlName
 from gan.errors import UserError
+from gan.pretrained import PRETRAINED, PRETRAINED_TARGETS
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import known_owner
 
 if TYPE_CHECKING:
-    from reports.generators import Choice
+    from reports.trial_generators import Choice
 
 
 @dataclass(frozen=True)
@@ -27,44 +28,66 @@ class Chosen:
 
 @dataclass(frozen=True)
 class GeneratorOptions:
-    """Options that choose a generator."""
+    """Options that choose a generator for each of several combinations of targets."""
 
     sweep: str | None
     run: str | None
     generator: Path | None
-    wanted: Mapping[ControlName, float]
-    """Targets given by the user."""
+    combinations: Sequence[Mapping[ControlName, float]]
+    """Targets given by the user; one of none, if none is given."""
 
     def __post_init__(self) -> None:
         """Raise UserError if the options contradict each other."""
-        if (self.sweep is None and self.run is None) == (self.generator is None):
-            raise UserError("give one of --sweep, --run and --generator (--run also with --sweep)")
+        if self.generator is not None and (self.sweep is not None or self.run is not None):
+            raise UserError(
+                "give only one of --sweep, --run and --generator (--run also with --sweep)"
+            )
 
 
-def choose(locations: Locations, into: Path, which: GeneratorOptions) -> Chosen:
-    """Find the chosen generator; that of a run is fetched into the empty directory ``into``.
+def choose(locations: Locations, into: Path, which: GeneratorOptions) -> list[Chosen]:
+    """Find the generator for each combination; those of runs are fetched into ``into``.
+
+    Without an option it is the generator that comes along.
 
     Raises:
         UserError: there is none.
     """
     if which.generator is not None:
-        return Chosen(which.generator, str(which.generator), which.wanted)
-    from reports import generators
+        shown = str(which.generator)
+        return [Chosen(which.generator, shown, wanted) for wanted in which.combinations]
+    if which.sweep is None and which.run is None:
+        return [Chosen(PRETRAINED, _pretrained(wanted), wanted) for wanted in which.combinations]
+    # These import MLflow, which takes seconds.
+    from reports import trial_generators
     from reports.store import default_uri
 
-    uri = default_uri(locations.runs)
+    uri, each = default_uri(locations.runs), which.combinations
+    owner = known_owner(locations)
     if which.run is None:
         assert which.sweep is not None, "one of them is given"
-        choice = generators.by_targets(uri, which.sweep, which.wanted, into, known_owner(locations))
+        choices = trial_generators.by_targets(uri, which.sweep, each, into, owner)
     elif which.sweep is None:
-        choice = generators.by_run(uri, which.run, into)
+        choices = [trial_generators.by_run(uri, which.run, into)] * len(each)
     else:
-        choice = generators.by_name(uri, which.sweep, which.run, into, known_owner(locations))
-    return Chosen(choice.generator, _shown(choice, which.wanted), which.wanted)
+        choices = [trial_generators.by_name(uri, which.sweep, which.run, into, owner)] * len(each)
+    return [
+        Chosen(choice.generator, _shown(choice, wanted), wanted)
+        for choice, wanted in zip(choices, each, strict=True)
+    ]
+
+
+def _pretrained(wanted: Mapping[ControlName, float]) -> str:
+    told = ["the one that comes with colorsweep, as neither --sweep nor --generator is given"]
+    if not wanted:
+        assumed = " and ".join(f"{name} {value:g}" for name, value in PRETRAINED_TARGETS.items())
+        told.append(f"no number is given: {assumed}")
+    others = [name for name in wanted if name not in PRETRAINED_TARGETS]
+    told += [f"{name} is met by exact control alone" for name in others]
+    return "; ".join(told)
 
 
 def _shown(choice: "Choice", wanted: Mapping[ControlName, float]) -> str:
-    from reports.generators import distances
+    from reports.trial_generators import distances
 
     config = choice.run.config
     known = {name: value for name, value in wanted.items() if name in config.controls}

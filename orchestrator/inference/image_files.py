@@ -64,9 +64,7 @@ def count_pictures(file: Path) -> int:
 
 
 def write_picture(file: Path, picture: PictureFile) -> None:
-    """Encode a picture in its format without metadata, completely or not at all.
-
-    A file that is replaced keeps its permissions.
+    """Encode a picture in its format without metadata, and write it like ``write_content``.
 
     Raises:
         UserError: the file cannot be written.
@@ -75,9 +73,20 @@ def write_picture(file: Path, picture: PictureFile) -> None:
     space = "rgb16" if picture.samples.dtype == np.uint16 else "srgb"
     image = pyvips.Image.new_from_array(picture.samples).copy(interpretation=space)
     try:
-        mode = file.stat().st_mode & 0o7777 if file.exists() else None
-        write_file(file, image.write_to_buffer(suffix, **options), mode=mode)
-    except OSError as error:
-        raise UserError(f"{file}: cannot be written ({error.strerror})") from None
+        content = image.write_to_buffer(suffix, **options)
     except pyvips.Error as error:
         raise UserError(f"{file}: cannot be written ({first_reason(error)})") from None
+    write_content(file, content)
+
+
+def write_content(file: Path, content: bytes) -> None:
+    """Write a file completely or not at all; one that is replaced keeps its permissions.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        mode = file.stat().st_mode & 0o7777 if file.exists() else None
+        write_file(file, content, mode=mode)
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written ({error.strerror})") from None

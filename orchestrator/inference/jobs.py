@@ -1,20 +1,36 @@
-"""Plan of the output file of each picture, without unintended overwriting."""
+"""Plan of the output files of each picture, without unintended overwriting."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gan.control import CONTROLS, ControlName
 from gan.data.picture_file import SUFFIXES, picture_names
 from gan.errors import UserError
 from orchestrator.store.paths import COLORIZED
 
+STRIP, ANIMATION = "-strip.png", "-animation.webp"
+"""Ends of the names of contact sheets and animations."""
+VARIANT = rf"(-({'|'.join(CONTROLS)})-[-+.e\d]+)*(-strip|-animation)?"
+"""What the names of outputs have after the suffix, as a regular expression."""
+
 
 @dataclass(frozen=True)
 class Job:
-    """Picture to colour, and its output."""
+    """Picture to colour, and its outputs."""
 
     picture: Path
-    output: Path
+    outputs: tuple[Path, ...]
+    """One for each combination of targets."""
+    strip: Path | None = None
+    """Contact sheet."""
+    animation: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that are written."""
+        return (*self.outputs, *filter(None, (self.strip, self.animation)))
 
 
 @dataclass(frozen=True)
@@ -29,13 +45,29 @@ class OutputOptions:
     """Whether existing files that are not inputs may be replaced."""
     in_place: bool = False
     """Whether the inputs themselves are replaced."""
+    variants: tuple[str, ...] = ("",)
+    """Ends of the stems of output names, one for each combination of targets."""
+    strip: bool = False
+    animation: bool = False
 
-    def output(self, picture: Path, name: Path) -> Path:
-        """Return the output file of a picture; ``name`` is its relative path in ``out``."""
+    def job(self, picture: Path, name: Path) -> Job:
+        """Return the job of a picture; ``name`` is its relative path in ``out``."""
         if self.in_place:  # replace the target of a link, not the link
-            return picture.resolve()
+            return Job(picture, (picture.resolve(),))
         output = picture if self.out is None else self.out / name
-        return output.with_name(f"{output.stem}{self.suffix}{output.suffix}")
+        stem = f"{output.stem}{self.suffix}"
+        return Job(
+            picture,
+            tuple(output.with_name(f"{stem}{each}{output.suffix}") for each in self.variants),
+            output.with_name(f"{stem}{STRIP}") if self.strip else None,
+            output.with_name(f"{stem}{ANIMATION}") if self.animation else None,
+        )
+
+
+def variants(combinations: Sequence[Mapping[ControlName, float]]) -> tuple[str, ...]:
+    """Name the combinations of targets by those that vary: -saturation-0.2, ..."""
+    varied = [n for n in combinations[0] if len({each[n] for each in combinations}) > 1]
+    return tuple("".join(f"-{n}-{each[n]:.12g}" for n in varied) for each in combinations)
 
 
 def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], list[str]]:
@@ -57,16 +89,18 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
             # A link to another picture has an output of its own, unless that is the picture.
             same = picture.parent.resolve() / picture.name
             key = picture.resolve() if where.in_place else same
-            found.setdefault(key, Job(picture, where.output(picture, name)))
+            found.setdefault(key, where.job(picture, name))
     pictures = {job.picture.resolve() for job in found.values()}
-    jobs: dict[Path, Job] = {}
+    jobs = []
+    taken: dict[Path, Path] = {}
     for job in found.values():
-        output = job.output.resolve()
-        if reason := _refusal(job, jobs.get(output), where, is_picture=output in pictures):
+        reasons = (_refusal(file, taken, where, pictures) for file in job.files)
+        if reason := next(filter(None, reasons), None):
             refused.append(f"{job.picture}: {reason}")
         else:
-            jobs[output] = job
-    return list(jobs.values()), refused
+            jobs.append(job)
+            taken |= dict.fromkeys((file.resolve() for file in job.files), job.picture)
+    return jobs, refused
 
 
 def _below(folder: Path, where: OutputOptions) -> list[Path]:
@@ -76,18 +110,28 @@ def _below(folder: Path, where: OutputOptions) -> list[Path]:
 
 
 def _is_output(file: Path, folder: Path, where: OutputOptions) -> bool:
-    output = file.stem.endswith((COLORIZED, where.suffix or COLORIZED))
+    suffixes = "|".join({COLORIZED, re.escape(where.suffix or COLORIZED)})
+    output = re.search(f"({suffixes}){VARIANT}$", file.stem) is not None
     if where.out is not None and folder.resolve() in where.out.resolve().parents:
         output |= where.out.resolve() in file.resolve().parents
     return output
 
 
-def _refusal(job: Job, other: Job | None, where: OutputOptions, *, is_picture: bool) -> str:
-    """Return why a picture is not written to its output, or an empty string."""
-    if other is not None:
-        return f"{job.output} is written for {other.picture} already"
-    if is_picture and not where.in_place:
-        return f"{job.output} is one of the pictures, which only --in-place writes over"
-    if job.output.exists() and not (where.overwrite or where.in_place):
-        return f"{job.output} is there already; --overwrite replaces it"
+def _refusal(
+    file: Path, taken: Mapping[Path, Path], where: OutputOptions, pictures: Collection[Path]
+) -> str:
+    """Return why a file is not written, or an empty string.
+
+    Args:
+        file: output.
+        taken: picture by output that is written for it.
+        where: the options.
+        pictures: all that are coloured.
+    """
+    if (other := taken.get(file.resolve())) is not None:
+        return f"{file} is written for {other} already"
+    if file.resolve() in pictures and not where.in_place:
+        return f"{file} is one of the pictures, which only --in-place writes over"
+    if file.exists() and not (where.overwrite or where.in_place):
+        return f"{file} is there already; --overwrite replaces it"
     return ""

@@ -12,9 +12,9 @@ from gan.checkpoint import write_file
 from gan.colour.conversion import AB_SCALE, L_SCALE
 from gan.config import TrainConfig
 from gan.errors import UserError
-from gan.inference.colorizer import SCALE
+from gan.inference.seen import SCALE
 from gan.model.networks import UNetGenerator
-from gan.model.stored_generator import load_generator
+from gan.model.stored_generator import halved, load_generator
 
 ONNX = "generator.onnx"
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
@@ -24,13 +24,14 @@ TOLERANCE = 1e-4
 
 
 def export_generator(
-    path: Path, out: Path, *, overwrite: bool = False
+    path: Path, out: Path, *, half: bool = False, overwrite: bool = False
 ) -> tuple[UNetGenerator, float]:
     """Write a generator's weights, config and ONNX file.
 
     Args:
         path: of the generator, as ``load_generator`` takes it.
         out: directory to write into.
+        half: whether to round the weights to 16 bits, in the ONNX file too.
         overwrite: whether existing files may be replaced.
 
     Returns:
@@ -51,6 +52,10 @@ def export_generator(
         raise UserError(f"--out: {out} has {', '.join(there)} already; --overwrite replaces them")
     generator = load_generator(path)
     generator.config = _without_place(generator.config)
+    weights = generator.state_dict()
+    if half:
+        weights = halved(weights)
+        generator.load_state_dict(weights)  # keeps its own type
     onnx = to_onnx(generator)
     difference = largest_difference(generator, onnx)
     if not difference <= TOLERANCE:
@@ -59,7 +64,7 @@ def export_generator(
             "nothing is written"
         )
     files = {
-        checkpoint.GENERATOR: checkpoint.pack(generator.state_dict()),
+        checkpoint.GENERATOR: checkpoint.pack(weights),
         checkpoint.CONFIG: generator.config.model_dump_json().encode(),
         ONNX: onnx,
     }

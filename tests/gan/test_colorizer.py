@@ -13,7 +13,9 @@ from gan import checkpoint
 from gan.colour.conversion import l_ab_to_rgb, lightness, linear, rgb_to_l_ab, tinted
 from gan.errors import UserError
 from gan.inference import pixels
-from gan.inference.colorizer import SHIFTS, Colorizer, outcomes, seen_sides
+from gan.inference.colorizer import Colorizer
+from gan.inference.outcomes import outcomes
+from gan.inference.seen import SHIFTS, seen_sides
 from tests.support.saved_generators import colorizer, config, photograph, save, steered, vivid
 
 Array = NDArray[np.float64]

@@ -10,7 +10,10 @@ from skimage.color import lab2rgb
 from gan.control import ControlName
 from gan.errors import UserError
 from gan.inference import pixels
-from gan.inference.colorizer import Colorizer, outcomes
+from gan.inference.colorizer import Colorizer
+from gan.inference.outcomes import outcomes
+from gan.inference.prepared import Prepared
+from gan.inference.seen import SHIFTS
 from tests.gan.test_colorizer import by_hand
 from tests.support.saved_generators import colorizer, config, photograph, vivid
 
@@ -43,6 +46,20 @@ def test_then_exact_control_moves_the_picture_to_it(target: float) -> None:
     assert saturation(coloured) == pytest.approx(target, abs=0.005)
     raw = generate(photograph(), {"saturation": target}, raw=True)
     assert abs(saturation(raw) - target) > 0.02, "it had to be moved"
+
+
+@pytest.mark.parametrize(("controls", "runs"), [({}, 1), (ANY, 3)], ids=["baseline", "any"])
+def test_several_targets_of_a_prepared_picture_are_what_each_alone_is(
+    controls: dict[str, Any], runs: int
+) -> None:
+    generate, prepared = colorizer(controls=controls), Prepared(photograph())
+    calls: list[Any] = []
+    hook = generate.generator.register_forward_hook(lambda *call: calls.append(call))
+    several = [generate(prepared, {"saturation": s}) for s in (0.2, 0.3, 0.5)]
+    hook.remove()
+    assert len(calls) == runs * len(SHIFTS), "once, or once a target that it is given"
+    for coloured, target in zip(several, (0.2, 0.3, 0.5), strict=True):
+        np.testing.assert_array_equal(coloured, generate(photograph(), {"saturation": target}))
 
 
 def busy(height: int, width: int) -> NDArray[np.uint8]:

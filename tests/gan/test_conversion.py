@@ -4,11 +4,21 @@ import numpy as np
 import pytest
 import torch
 from kornia.color import lab_to_rgb
+from kornia.color import linear_rgb_to_rgb as kornia_encoded
+from kornia.color import rgb_to_linear_rgb as kornia_decoded
 from numpy.typing import NDArray
 from skimage.color import lab2rgb, lab2xyz, rgb2lab
 from torch import Tensor
 
-from gan.colour.conversion import into_gamut, l_ab_to_rgb, lightness, luminance, rgb_to_l_ab
+from gan.colour.conversion import (
+    into_gamut,
+    l_ab_to_rgb,
+    lightness,
+    linear_rgb_to_rgb,
+    luminance,
+    rgb_to_l_ab,
+    rgb_to_linear_rgb,
+)
 
 Array = NDArray[np.float64]
 
@@ -245,3 +255,20 @@ def test_colour_arithmetic_is_float32_under_autocast() -> None:
         from_half = l_ab_to_rgb(l, (ab * 2).bfloat16())
     assert back.dtype == from_half.dtype == torch.float32
     assert (from_half - back).abs().max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("ours", "kornias"),
+    [(rgb_to_linear_rgb, kornia_decoded), (linear_rgb_to_rgb, kornia_encoded)],
+)
+def test_the_curve_of_srgb_has_kornias_bits_and_gradients(
+    ours: Callable[[Tensor], Tensor], kornias: Callable[[Tensor], Tensor]
+) -> None:
+    random = torch.Generator().manual_seed(0)
+    rgb = torch.rand(2, 3, 64, 64, generator=random) * 1.4 - 0.2
+    one, other = (rgb.clone().requires_grad_(True) for _ in range(2))
+    (ours(one).square().sum() + kornias(other).square().sum()).backward()
+    assert torch.equal(ours(one), kornias(other))
+    assert one.grad is not None
+    assert other.grad is not None
+    assert torch.equal(one.grad, other.grad)

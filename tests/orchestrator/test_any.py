@@ -14,9 +14,9 @@ from PIL import Image
 from gan.config import TrainConfig
 from gan.inference.colorizer import Colorizer
 from orchestrator.inference.onnx_export import largest_difference, to_onnx
-from reports.generators import distances, nearest
 from reports.phase import TrialPhase
 from reports.runs import TrialRun
+from reports.trial_generators import distances, nearest
 from tests.support.cli import assert_refused
 from tests.support.cli_flags import call
 from tests.support.saved_generators import config, photograph, save, track, vivid

@@ -129,10 +129,10 @@ def test_a_link_to_another_picture_of_the_folder_has_an_output_of_its_own(here: 
     jobs, refused = plan_jobs([Path("in")], OutputOptions(out=Path("out")))
     assert refused == []
     written = ["out/Link.png", "out/a.png", "out/b.jpg", "out/below/a.png"]
-    assert [str(job.output) for job in jobs] == written
+    assert [str(job.outputs[0]) for job in jobs] == written
     jobs, refused = plan_jobs([Path("in")], OutputOptions(in_place=True))
     assert refused == []
-    assert [job.output.name for job in jobs] == ["a.png", "b.jpg", "a.png"]
+    assert [job.outputs[0].name for job in jobs] == ["a.png", "b.jpg", "a.png"]
 
 
 def test_a_link_to_a_folder_is_named_and_the_other_pictures_are_done(here: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_link_to_a_folder_is_named_and_the_other_pictures_are_done(here: Path)
 def test_a_folder_can_be_coloured_into_one_that_it_lies_in(here: Path) -> None:
     for out in (Path(), Path("in").parent.resolve()):
         jobs, refused = plan_jobs([Path("in/below")], OutputOptions(out=out))
-        assert (refused, [job.output.name for job in jobs]) == ([], ["a.png"])
+        assert (refused, [job.outputs[0].name for job in jobs]) == ([], ["a.png"])
 
 
 def test_two_pictures_are_not_written_to_one_file(here: Path) -> None:
@@ -175,9 +175,9 @@ def test_a_picture_named_twice_is_coloured_once(here: Path) -> None:
     )
     assert refused == []
     assert jobs == [
-        Job(Path("in/a.png"), Path("in/a-x.png")),
-        Job(Path("in/b.jpg"), Path("in/b-x.jpg")),
-        Job(Path("in/below/a.png"), Path("in/below/a-x.png")),
+        Job(Path("in/a.png"), (Path("in/a-x.png"),)),
+        Job(Path("in/b.jpg"), (Path("in/b-x.jpg"),)),
+        Job(Path("in/below/a.png"), (Path("in/below/a-x.png"),)),
     ]
 
 
@@ -276,7 +276,7 @@ def test_progress_is_shown_for_many_in_a_terminal(here: Path, terminal: bool, co
     jobs, _ = plan_jobs([Path("in")], OutputOptions(out=Path("out")))
     text = io.StringIO()
     console = Console(file=text, force_terminal=terminal, width=200)
-    assert colorize_files(Chosen(Path("generator"), "it"), jobs[:count], console) == 0
+    assert colorize_files([Chosen(Path("generator"), "it")], jobs[:count], console) == 0
     assert ("100%" in text.getvalue()) == (terminal and count > 1)
     assert text.getvalue().count("achieved") == count
 

@@ -17,8 +17,8 @@ def test_without_a_picture_no_generator_is_looked_for(here: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], ["give one of --sweep, --run and --generator"]),
-        (["--sweep", "x", "--generator", "generator"], ["give one of"]),
+        (["--sweep", "x", "--generator", "generator"], ["give only one of"]),
+        (["--run", "x", "--generator", "generator"], ["give only one of"]),
         (["--generator", "generator", "--hue", "1.5"], ["--hue", "0<=x<=1"]),
         (["--sweep", "x", "--saturation", "1.5"], ["--saturation", "0<=x<=1"]),
         (["--sweep", "x", "--huw", "0.5"], ["--huw", "--hue"]),

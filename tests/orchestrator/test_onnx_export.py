@@ -111,7 +111,8 @@ def test_a_file_that_is_there_is_replaced_on_request_only(workplace: Path) -> No
 
 
 def test_bad_options_are_refused_in_one_line(workplace: Path) -> None:
-    assert_refused(call("export", "--out", "out"), "give one of --sweep, --run and --generator")
+    both = ("--sweep", "x", "--generator", "y")
+    assert_refused(call("export", *both, "--out", "out"), "give only one of --sweep, --run and")
     assert_refused(call("export", "--generator", "x"), "--out")
     assert_refused(call("export", "--generator", "x", "--out", "y"), "x: no generator to load")
     assert files(workplace) == {}

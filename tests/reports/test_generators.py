@@ -9,10 +9,11 @@ from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer
-from reports.generators import by_name, by_run, by_targets, distances, load, nearest
+from reports.generators import load
 from reports.phase import TrialPhase
 from reports.runs import TrialRun
 from reports.store import connect, default_uri
+from reports.trial_generators import by_name, by_run, by_targets, distances, nearest
 from tests.support.saved_generators import config, photograph, steered, track, vivid
 from tests.support.trackers import tracker_of
 
@@ -80,17 +81,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_a_sweeps_nearest_finished_generator_is_fetched(runs: Path, tmp_path: Path) -> None:
-    choice = by_targets(default_uri(runs), "hue", {"hue": 0.1}, tmp_path)
+    (choice,) = by_targets(default_uri(runs), "hue", [{"hue": 0.1}], tmp_path)
     assert choice.run.name == "hue=0.6"
     expected = Colorizer(vivid(steered(hue=0.6)))(photograph())
     np.testing.assert_array_equal(Colorizer.load(choice.generator)(photograph()), expected)
     (tmp_path / "plain").mkdir()
-    choice = by_targets(default_uri(runs), "hue", {}, tmp_path / "plain")
+    (choice,) = by_targets(default_uri(runs), "hue", [{}], tmp_path / "plain")
     assert choice.run.name == "baseline"
 
 
 def test_a_trial_is_found_by_run_name_and_key(runs: Path, tmp_path: Path) -> None:
-    wanted = by_targets(default_uri(runs), "hue", {"hue": 0.6}, tmp_path).run
+    wanted = by_targets(default_uri(runs), "hue", [{"hue": 0.6}], tmp_path)[0].run
     for name in (wanted.run_id, "hue=0.6", wanted.key):
         assert by_name(default_uri(runs), "hue", name, tmp_path).run == wanted
     assert by_run(default_uri(runs), wanted.run_id, tmp_path).run == wanted
@@ -121,7 +122,7 @@ def test_a_nearer_trial_without_a_generator_is_named(tmp_path: Path) -> None:
     track(runs, "some", "hue=0.1", steered(hue=0.1))
     (lost,) = (runs / "mlartifacts").rglob(f"{nearest_id}/artifacts/generator")
     shutil.rmtree(lost)
-    choice = by_targets(default_uri(runs), "some", {"hue": 0.6}, tmp_path)
+    (choice,) = by_targets(default_uri(runs), "some", [{"hue": 0.6}], tmp_path)
     assert (choice.run.name, choice.passed) == ("hue=0.1", ("hue=0.6",))
 
 
@@ -154,7 +155,7 @@ def test_a_sweep_that_has_nothing_fit_says_what_it_has(
     runs: Path, tmp_path: Path, sweep: str, targets: dict[ControlName, float], words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        by_targets(default_uri(runs), sweep, targets, tmp_path)
+        by_targets(default_uri(runs), sweep, [targets], tmp_path)
 
 
 def test_a_trial_that_is_not_there_or_has_no_generator_is_refused(
@@ -179,7 +180,7 @@ def test_a_generator_that_was_deleted_leaves_the_choice_to_the_next(
     track(runs, "cleared", "second", steered(hue=0.4))
     for file in (runs / "mlartifacts" / "cleared" / run_id / "artifacts" / "generator").iterdir():
         file.unlink()
-    choice = by_targets(default_uri(runs), "cleared", {"hue": 0.5}, tmp_path)
+    (choice,) = by_targets(default_uri(runs), "cleared", [{"hue": 0.5}], tmp_path)
     assert choice.run.name == "second"
 
 
@@ -217,6 +218,6 @@ def test_a_generator_that_is_damaged_in_the_store_is_refused_in_one_line(
             shutil.rmtree(stored)
             wanted = "hue=0.6: no generator in the tracking store (finished)"
     with pytest.raises(UserError) as refused:
-        by_targets(default_uri(runs), "hue", {"hue": 0.6}, tmp_path / "fetched")
+        by_targets(default_uri(runs), "hue", [{"hue": 0.6}], tmp_path / "fetched")
     assert str(refused.value).startswith(wanted)
     assert f"use --generator RUNS/sweeps/SWEEP/{key}" in str(refused.value)

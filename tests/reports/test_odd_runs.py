@@ -18,7 +18,7 @@ from mlflow.entities import Metric
 from gan import checkpoint
 from gan.errors import UserError
 from gan.evaluation.samples import SampleRow, draw
-from reports import generators
+from reports import trial_generators
 from reports.page import write_report
 from reports.phase import TrialPhase
 from reports.runs import TrialRun, tags_of
@@ -121,7 +121,9 @@ def test_odd_runs_are_left_out_by_colorize_and_export(
     store: tuple[Path, dict[str, str]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     runs, odd = store
-    found = generators.by_targets(default_uri(runs), "mine", {"saturation": 0.75}, tmp_path / "a")
+    (found,) = trial_generators.by_targets(
+        default_uri(runs), "mine", [{"saturation": 0.75}], tmp_path / "a"
+    )
     assert found.run.key == SOUND.key()
     assert_told(caplog.messages, odd)
     with opened(default_uri(runs)) as client:

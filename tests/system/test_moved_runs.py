@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gan import checkpoint
-from reports import generators
+from reports import trial_generators
 from reports.store import default_uri
 from tests.support.cli import Files, files
 from tests.support.cli_flags import call, config
@@ -80,7 +80,7 @@ def test_pictures_and_generator_are_found_where_the_directory_lies(
     runs = getattr(story, name)
     before = (runs / "mlflow.db").read_bytes()
     assert "data:image/webp" in report(runs)
-    found = generators.by_targets(default_uri(runs), "train", {}, tmp_path)
+    (found,) = trial_generators.by_targets(default_uri(runs), "train", [{}], tmp_path)
     assert (found.generator / checkpoint.GENERATOR).read_bytes() == story.generator(runs)
     shutil.copy(PHOTOGRAPH, "grey.jpg")
     result = call("--runs", str(runs), "colorize", "grey.jpg", "--sweep", "train")
