@@ -32,6 +32,7 @@ A control's name alone means its target; ``NAME.weight`` and ``NAME: {target: ..
 set more. Axes and points override settings.
 """
 
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ from orchestrator.sweep.sections import (
 from orchestrator.sweep.sweep_spec import Resources, SweepSpec
 from orchestrator.sweep.trials import add_mistakes_of_trials
 
+log = logging.getLogger(__name__)
 SECTIONS = (
     "settings",
     "axes",
@@ -115,6 +117,7 @@ def read_sweep(path: Path) -> SweepSpec:
         if key not in SECTIONS:
             mistakes.include(file.mistake((str(key),), unknown("key", str(key), SECTIONS)))
     spec = _spec(file, mistakes, top)
+    log.debug("%s: %d axes, %d points", path, len(spec.axes), len(spec.points))
     if mistakes:
         add_mistakes_of_trials(spec, mistakes)
         raise mistakes
