@@ -109,6 +109,45 @@ def write(trial: Path, step: int, files: Mapping[str, bytes]) -> Path:
     return target
 
 
+def copy(source: Path, trial: Path) -> bool:
+    """Copy a checkpoint to another trial's directory, atomically; return whether it is sound.
+
+    Every byte is verified. The files are hard links where possible: a checkpoint is never changed.
+
+    Raises:
+        OSError: the disk is full or refuses; nothing left behind counts as a checkpoint.
+    """
+    root = checkpoints_of(trial)
+    target = root / source.name
+    temporary = root / f".{target.name}.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        for name in (*FILES, MANIFEST):
+            link(source / name, temporary / name)
+        if read(temporary) is None:
+            return False
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.replace(target)
+    except FileNotFoundError:  # removed meanwhile
+        return False
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return True
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a complete file another name: by a hard link, or a copy where there can be none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without hard links
+        write_file(target, source.read_bytes(), durable=True)
+
+
 def write_file(
     path: Path, content: bytes, *, durable: bool = False, mode: int | None = None
 ) -> None:

@@ -253,26 +253,26 @@ class TrainConfig(Frozen):
     @property
     def length_counts(self) -> bool:
         """Whether a longer training is another: a penalty acts from a share of the length."""
-        penalised = any(control.weight > 0 for control in self.controls.values())
-        return penalised and self.penalty_from_step > 0
+        return "penalty_from_step" not in self.unread and self.penalty_from_step > 0
+
+    @property
+    def unread(self) -> set[str]:
+        """Settings that the trial does not look at."""
+        unread = {"penalty_weight"}  # it is in the controls' own
+        if not any(control.weight > 0 for control in self.controls.values()):
+            unread |= {"penalty_on", "penalty_from_step"}
+        unread |= set() if self.any_controls else {"eval_targets"}
+        unread |= set() if self.conditions else {"own_share", "conditioning"}
+        unread |= {"fit"} if self.recolour or not self.controls else set()
+        return unread
 
     def key(self) -> str:
         """Name the trial by what it sets, its length aside: 10 hex digits.
 
-        A field left at, or set to, its default does not count, so that a new field changes no key;
-        nor does one that the trial does not look at.
+        A field at its default does not count, so that a new field changes no key; nor does one
+        that the trial does not look at.
         """
-        aside = {"penalty_weight"}  # it is in the controls' own
-        if not self.length_counts:
-            aside |= {"steps", "epochs"}
-        if not any(control.weight > 0 for control in self.controls.values()):
-            aside |= {"penalty_on", "penalty_from_step"}
-        if not self.any_controls:
-            aside |= {"eval_targets"}
-        if not self.conditions:
-            aside |= {"own_share", "conditioning"}
-        if not self.controls or self.recolour:
-            aside |= {"fit"}
+        aside = self.unread if self.length_counts else self.unread | {"steps", "epochs"}
         settings = self.model_dump(mode="json", exclude_defaults=True, exclude=aside)
         text = json.dumps([KEY_SCHEMA, settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -7,7 +7,7 @@ from typing import Literal
 from gan.control import ControlName
 from reports.compare import recoloured_beside
 from reports.grids import Grids, Pixels, Seen, read
-from reports.pictures import STAGE_SIDE, Strips, mae_of, strip
+from reports.pictures import EXACT_STRIP, STAGE_SIDE, Encoding, Strips, mae_of
 from reports.rows import Way, metric
 from reports.rows import shown as shown_value
 from reports.runs import TrialRun
@@ -20,7 +20,11 @@ KINDS: dict[Kind, str] = {
     "recoloured": "recoloured baseline",
     "fitted": "fitted original",
 }
-"""Kinds of pictures that the cells of an image table can show, with their names for the reader."""
+"""Kinds of pictures of a shot, with their names for the reader."""
+WAYS: tuple[Kind, ...] = ("colorized", "exact")
+"""Kinds that are a trial's own: the cells of an image table show one of them."""
+BESIDE: tuple[Kind, ...] = ("recoloured", "fitted")
+"""Kinds to compare a trial's own with: the rival, and what was possible."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class Shot:
     stages: list[Stage]
     strips: dict[Kind, int | None]
     """Index of each kind of pictures in the table's strips; None if they are its cells."""
+    cells: dict[Kind, list[str]]
+    """Data URI of each picture of the kinds that are cells of the image table."""
 
     @property
     def sentence(self) -> str:
@@ -100,7 +106,8 @@ def shot_of(
 
     Args:
         view: the trial, or a view of an any-target trial.
-        in_cells: whether its outputs are the cells of the image table, stored one by one.
+        in_cells: whether its outputs, and those beside them, are the cells of the image table,
+            stored one by one.
         original: the photographs, (n, H, W, 3).
         runs: all trials and views, to find the recoloured baseline of the same target.
         seen: last sample grid of each trial, by run id.
@@ -110,34 +117,42 @@ def shot_of(
     own = seen[view.run_id]
     made = own.find("colorized", view)
     assert made is not None, "a view has pictures"
-    places: dict[Kind, int | None] = {"colorized": None if in_cells else strips.add(made)}
     beside = recoloured_beside(view, [run for run in runs if run.run_id in seen])
     moved = None if beside is None else seen[beside.run_id].find("colorized", beside)
-    found: list[tuple[Kind, Pixels | None]] = [
-        ("exact", own.find("exact", view)),
-        ("recoloured", moved),
-        ("fitted", own.find("fitted", view)),
-    ]
-    places |= {kind: strips.add(pictures) for kind, pictures in found if pictures is not None}
+    every: dict[Kind, Pixels | None] = {
+        "colorized": made,
+        "exact": own.find("exact", view),
+        "recoloured": moved,
+        "fitted": own.find("fitted", view),
+    }
+    found = {kind: pictures for kind, pictures in every.items() if pictures is not None}
+    in_cell = {kind for kind in found if in_cells and kind != "exact"}
+    places = {k: None if k in in_cell else strips.add(pictures) for k, pictures in found.items()}
     return Shot(
         run=view,
         aims=_aims(view, beside),
         label=in_words(numbers(view)) or "without control",
         mae=mae_of(made, original),
         numbers=_numbers(view, own, len(made)),
-        stages=_stages(view, grids, min(STAGE_SIDE, strips.side)),
+        stages=_stages(view, grids, strips.encoding),
         strips=places,
+        cells={kind: _cells(kind, found[kind], strips.encoding) for kind in in_cell},
     )
 
 
-def _stages(view: TrialRun, grids: Grids, side: int) -> list[Stage]:
+def _cells(kind: Kind, pictures: Pixels, encoding: Encoding) -> list[str]:
+    exact_up_to = STAGE_SIDE if kind == "colorized" else EXACT_STRIP
+    return [encoding.uri(picture, exact_up_to=exact_up_to) for picture in pictures]
+
+
+def _stages(view: TrialRun, grids: Grids, encoding: Encoding) -> list[Stage]:
     size = view.config.image_size
     found = []
     for step, png in list(grids[view.run_id].items())[:-1]:
         grid = read(png, size)
         pictures = None if grid is None else grid.find("colorized", label(view))
         if pictures is not None:
-            found.append(Stage(step, strip(pictures, side)))
+            found.append(Stage(step, encoding.stage(pictures)))
     return found
 
 

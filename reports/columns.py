@@ -1,18 +1,17 @@
-"""Tables of a report: controls, quality, all rows, and trainings."""
+"""Columns of the tables of a report's rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from reports.pairs import Pair, pairs
-from reports.phase import TrialPhase
+from reports.pairs import Pair
 from reports.rows import Row, shown
-from reports.tables import ABSENT, Column, Line, Table, Value, duration, number, shortest
+from reports.tables import ABSENT, Column, Value, duration, number, shortest
 
 Show = Callable[[Value], str]
 
 
 @dataclass(frozen=True)
-class _Of:
+class Part:
     """A column, and how to get and format its value for a pair of rows."""
 
     column: Column
@@ -22,7 +21,8 @@ class _Of:
     """Text that follows the value, such as its interval."""
 
 
-def _word(value: Value) -> str:
+def word(value: Value) -> str:
+    """Format a value as it is; None becomes a dash."""
     return ABSENT if value is None else str(value)
 
 
@@ -35,8 +35,14 @@ def _duration(value: Value) -> str:
 
 
 def _both(
-    title: str, meaning: str, get: Callable[[Row], Value], show: Show, *, interval: bool = False
-) -> list[_Of]:
+    title: str,
+    meaning: str,
+    get: Callable[[Row], Value],
+    show: Show,
+    quantity: str = "",
+    *,
+    interval: bool = False,
+) -> list[Part]:
     """Make two columns: one for raw outputs, one for outputs after exact control."""
 
     def raw(pair: Pair) -> Value:
@@ -46,14 +52,14 @@ def _both(
         return None if pair.exact is None else get(pair.exact)
 
     return [
-        _Of(
-            Column(f"{title} raw", meaning),
+        Part(
+            Column(f"{title} raw", meaning, quantity=quantity),
             raw,
             show,
             lambda pair: _kid_interval(pair.raw) if interval else "",
         ),
-        _Of(
-            Column(f"{title} exact", "the same after exact control"),
+        Part(
+            Column(f"{title} exact", "the same after exact control", quantity=quantity),
             exact,
             show,
             lambda pair: _kid_interval(pair.exact) if interval else "",
@@ -84,11 +90,12 @@ def _steered_way(row: Row) -> Value:
     return row.way if row.control else None
 
 
-REACHABLE = _Of(
+REACHABLE = Part(
     Column(
         "Reachable",
         "the nearest value that any colouring of the same lightness can have, mean over the "
         "images (for colourfulness a bound that few images reach)",
+        quantity="value",
     ),
     _row(lambda row: row.reachable),
     number(),
@@ -96,92 +103,112 @@ REACHABLE = _Of(
 ACHIEVED = "mean over the held-out images"
 ERROR = "mean over the held-out images of |achieved − wanted|, around the circle for hue"
 TO_REACHABLE = "mean distance of each image from its own nearest value"
-LAMBDA = _Of(Column("λ", "lambda, its weight in the loss"), _row(lambda r: r.weight), shortest)
+LAMBDA = Part(Column("λ", "lambda, its weight in the loss"), _row(lambda r: r.weight), shortest)
 KID = (
     "kernel inception distance × 1000 from the fitted originals (the photographs, moved to the "
     "same target), with its 95 % interval over photographs; lower is more natural"
 )
-TRIAL = _Of(Column("Trial", text=True), _row(lambda row: row.trial + _marks(row)), _word)
-SWEEP = _Of(Column("Sweep", text=True), _row(lambda row: row.sweep), _word)
+TRIAL = Part(Column("Trial", text=True), _row(lambda row: row.trial + _marks(row)), word)
+SWEEP = Part(Column("Sweep", text=True), _row(lambda row: row.sweep), word)
 AIM = [
-    _Of(Column("Control", text=True), _row(lambda row: row.control), _word),
-    _Of(Column("Wanted", "sigma, the target"), _row(lambda row: row.target), number()),
+    Part(Column("Control", text=True), _row(lambda row: row.control), word),
+    Part(
+        Column("Wanted", "sigma, the target", quantity="value"),
+        _row(lambda row: row.target),
+        number(),
+    ),
 ]
-OWN_KID = _Of(
+OWN_KID = Part(
     Column("KID", KID),
     _row(lambda row: row.kid),
     number(0),
     lambda pair: _kid_interval(pair.either),
 )
+JS = "divergence of the joint ab histograms from the fitted originals', in [0, 1]"
 DECISIVE = [
-    *_both("Achieved", ACHIEVED, _achieved, number()),
-    *_both("Error", ERROR, lambda row: row.error, number()),
-    *_both("KID", KID, lambda row: row.kid, number(0), interval=True),
-    *_both("To reachable", TO_REACHABLE, lambda row: row.reachable_error, number()),
     REACHABLE,
-    LAMBDA,
+    *_both("Achieved", ACHIEVED, _achieved, number(), "value"),
+    *_both("Error", ERROR, lambda row: row.error, number(), "error"),
 ]
-CONTROL = [
-    *AIM,
-    _Of(
-        Column("Output", "raw: the generator's own output; exact: after exact control", text=True),
-        _row(_steered_way),
-        _word,
-    ),
-    _Of(Column("Achieved", ACHIEVED), _row(_achieved), number()),
-    _Of(Column("Error", ERROR), _row(lambda row: row.error), number()),
-    OWN_KID,
-    _Of(
-        Column("Error 90 %", "its 90th percentile, below the mean where few images are far off"),
-        _row(lambda row: row.error_p90),
-        number(),
-    ),
-    REACHABLE,
-    _Of(Column("To reachable", TO_REACHABLE), _row(lambda row: row.reachable_error), number()),
-    _Of(
-        Column("To reachable 90 %", "its 90th percentile"),
-        _row(lambda row: row.reachable_error_p90),
-        number(),
-    ),
-    LAMBDA,
-]
+NATURALNESS = _both("KID", KID, lambda row: row.kid, number(0), interval=True)
+MIX = _both("JS", JS, lambda row: row.js_divergence, number())
+"""Stand-in for ``NATURALNESS`` where KID was not measured."""
+CONTROL = (
+    [
+        *AIM,
+        Part(
+            Column(
+                "Output", "raw: the generator's own output; exact: after exact control", text=True
+            ),
+            _row(_steered_way),
+            word,
+        ),
+        REACHABLE,
+        Part(Column("Achieved", ACHIEVED, quantity="value"), _row(_achieved), number()),
+        Part(Column("Error", ERROR, quantity="error"), _row(lambda row: row.error), number()),
+        OWN_KID,
+    ],
+    [
+        Part(
+            Column(
+                "Error 90 %",
+                "its 90th percentile, below the mean where few images are far off",
+                quantity="error",
+            ),
+            _row(lambda row: row.error_p90),
+            number(),
+        ),
+        Part(
+            Column("To reachable", TO_REACHABLE, quantity="error"),
+            _row(lambda row: row.reachable_error),
+            number(),
+        ),
+        Part(
+            Column("To reachable 90 %", "its 90th percentile", quantity="error"),
+            _row(lambda row: row.reachable_error_p90),
+            number(),
+        ),
+        LAMBDA,
+    ],
+)
+"""What decides, and the rest."""
 NATURAL = [
-    _Of(
-        Column("JS", "divergence of the joint ab histograms from the fitted originals', in [0, 1]"),
+    Part(
+        Column("JS", JS),
         _row(lambda row: row.js_divergence),
         number(),
     ),
-    _Of(
+    Part(
         Column("ΔE00 fitted", "CIEDE2000 from the fitted originals"),
         _row(lambda row: row.fitted_ciede2000),
         number(1),
     ),
-    _Of(
+    Part(
         Column("Spread", "spread of the images' mean hues; 0 is one tint over all"),
         _row(lambda row: row.hue_spread),
         number(2),
     ),
-    _Of(
+    Part(
         Column("Spread fitted", "the same of the fitted originals"),
         _row(lambda row: row.fitted_hue_spread),
         number(2),
     ),
-    _Of(
+    Part(
         Column("R", "how much the pixels of a colorized image agree in hue: 0 not, 1 wholly"),
         _row(lambda row: row.hue_resultant),
         number(2),
     ),
-    _Of(
+    Part(
         Column("R natural", "the same of photographs that have the target's value naturally"),
         _row(lambda row: row.natural_hue_resultant),
         number(2),
     ),
-    _Of(
+    Part(
         Column("KID natural", "KID × 1000 from photographs that have the value naturally"),
         _row(lambda row: row.kid_natural),
         number(0),
     ),
-    _Of(
+    Part(
         Column(
             "Lattice", "dots of a period of 2 and 4 pixels, as a colour difference; seen at 1.5"
         ),
@@ -190,7 +217,7 @@ NATURAL = [
     ),
 ]
 QUALITY = [
-    _Of(
+    Part(
         Column(
             "Cross-talk",
             "mean distance from the originals of the statistics that are not controlled, in parts "
@@ -199,24 +226,24 @@ QUALITY = [
         _row(lambda row: row.crosstalk),
         _percent,
     ),
-    _Of(Column("MAE", "of RGB in [0, 1]"), _row(lambda row: row.mae), number()),
-    _Of(Column("PSNR", "dB"), _row(lambda row: row.psnr), number(1)),
-    _Of(Column("SSIM"), _row(lambda row: row.ssim), number()),
-    _Of(Column("ΔE00", "CIEDE2000"), _row(lambda row: row.ciede2000), number(1)),
-    _Of(
+    Part(Column("MAE", "of RGB in [0, 1]"), _row(lambda row: row.mae), number()),
+    Part(Column("PSNR", "dB"), _row(lambda row: row.psnr), number(1)),
+    Part(Column("SSIM"), _row(lambda row: row.ssim), number()),
+    Part(Column("ΔE00", "CIEDE2000"), _row(lambda row: row.ciede2000), number(1)),
+    Part(
         Column("Acc. 2 %", "share of pixels within 2 % of the original in L, a and b"),
         _row(lambda row: row.accuracy_2),
         number(),
     ),
-    _Of(Column("Acc. 5 %", "the same, within 5 %"), _row(lambda row: row.accuracy_5), number()),
-    _Of(Column("FID"), _row(lambda row: row.fid), number(1)),
-    _Of(
+    Part(Column("Acc. 5 %", "the same, within 5 %"), _row(lambda row: row.accuracy_5), number()),
+    Part(Column("FID"), _row(lambda row: row.fid), number(1)),
+    Part(
         Column("Colourf.", "colourfulness of Hasler and Süsstrunk, of the colorized images alone"),
         _row(lambda row: row.colourfulness),
         number(1),
     ),
 ]
-PHASE = _Of(Column("Phase", text=True), _row(lambda row: row.phase), _word)
+PHASE = Part(Column("Phase", text=True), _row(lambda row: row.phase), word)
 
 
 def _trained(get: Callable[[Row], Value]) -> Callable[[Pair], Value]:
@@ -225,76 +252,25 @@ def _trained(get: Callable[[Row], Value]) -> Callable[[Pair], Value]:
 
 
 TRAINING = [
-    _Of(
+    Part(
         Column("Trial", text=True),
         _row(lambda row: row.training + " †" * row.other_pictures),
-        _word,
+        word,
     ),
-    _Of(Column("Steps"), _trained(lambda row: row.steps), _word),
-    _Of(Column("Epochs"), _trained(lambda row: row.epochs), number(1)),
-    _Of(
+    Part(Column("Steps"), _trained(lambda row: row.steps), word),
+    Part(Column("Epochs"), _trained(lambda row: row.epochs), number(1)),
+    Part(
         Column("Time", "of counted steps, with their evaluations"),
         _trained(lambda row: row.seconds),
         _duration,
     ),
-    _Of(Column("Restarts", "after deaths"), _trained(lambda row: row.restarts), _word),
-    _Of(
+    Part(Column("Restarts", "after deaths"), _trained(lambda row: row.restarts), word),
+    Part(
         Column("Goodput", "share of the time on workers that went into steps that counted"),
         _trained(lambda row: row.goodput),
         _percent,
     ),
-    _Of(Column("Device", text=True), _trained(lambda row: row.device), _word),
+    Part(Column("Device", text=True), _trained(lambda row: row.device), word),
+    Part(Column("Taken over from", text=True), _row(lambda row: row.taken_over_from), word),
     PHASE,
 ]
-
-
-def of_controls(table: Sequence[Row]) -> Table:
-    """Return a table with a line per trial, target and control: raw and after exact control."""
-    return _table(pairs([row for row in table if row.control]), [TRIAL, *AIM, *DECISIVE, PHASE])
-
-
-def of_quality(table: Sequence[Row]) -> Table:
-    """Return a table with a line per trial, target and way: naturalness and image quality."""
-    first: dict[object, Row] = {}
-    for row in table:
-        first.setdefault((row.sweep, row.key, row.targets, row.way), row)
-    way = _Of(Column("Output", text=True), _row(_steered_way), _word)
-    parts = [TRIAL, way, OWN_KID, *NATURAL, *QUALITY]
-    return _table([_alone(row) for row in first.values()], parts)
-
-
-def of_all(table: Sequence[Row]) -> Table:
-    """Return a table of all measurements, with a line per row."""
-    return _table([_alone(row) for row in table], [TRIAL, *CONTROL, *NATURAL, *QUALITY, PHASE])
-
-
-def of_trainings(table: Sequence[Row]) -> Table:
-    """Return a table with a line per trial: how it was trained."""
-    first: dict[object, Row] = {}
-    for row in table:
-        first.setdefault((row.sweep, row.key), row)
-    return _table([_alone(row) for row in first.values()], TRAINING)
-
-
-def _alone(row: Row) -> Pair:
-    return Pair(row, None) if row.way == "raw" else Pair(None, row)
-
-
-def _table(table: Sequence[Pair], parts: list[_Of]) -> Table:
-    """Make a table, without columns that have no known value."""
-    if len({pair.either.sweep for pair in table}) > 1:
-        parts = [SWEEP, *parts]
-    kept = [part for part in parts if any(part.value(pair) is not None for pair in table)]
-    first = {pair.either.anchor: i for i, pair in reversed([*enumerate(table)])}
-    return Table(
-        [part.column for part in kept],
-        [
-            Line(
-                [part.show(part.value(pair)) + part.detail(pair) for part in kept],
-                [part.value(pair) for part in kept],
-                pair.either.anchor if first[pair.either.anchor] == i else "",
-                "" if pair.either.phase is TrialPhase.FINISHED else pair.either.phase,
-            )
-            for i, pair in enumerate(table)
-        ],
-    )

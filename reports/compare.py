@@ -1,5 +1,6 @@
 """Choice of the trials that a report compares, shows, and calls best. Pure functions."""
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from statistics import mean
 from typing import Any, TypeVar
@@ -11,14 +12,14 @@ from reports.runs import TrialRun
 
 T = TypeVar("T")
 BEST = (
-    "of several trials that were steered to the same targets on the same pictures, the finished "
-    "one with the smallest error of an image (over several controls the mean, in parts of their "
-    "ranges); the smaller MAE where that is equal"
+    "of several settings that were steered to the same targets on the same pictures, the finished "
+    "one with the smallest error of an image, on average over its seeds (over several controls the "
+    "mean, in parts of their ranges); the smaller MAE where that is equal"
 )
-"""Rule that chooses the best trial of a target, in words for the reader."""
+"""Rule that chooses the best trials of a target, in words for the reader."""
 CHOICE = (
-    "of those that differ in their seed alone the best or the first, and where that is still too "
-    "many the best of each target, evenly chosen"
+    "of those that differ in their seed alone one, and where that is still too many the best of "
+    "each target, evenly chosen"
 )
 """Rule of ``shown_trials``, in words for the reader."""
 
@@ -48,6 +49,7 @@ def recoloured_beside(run: TrialRun, runs: Sequence[TrialRun]) -> TrialRun | Non
         and (other.sweep, other.pictures_key) == (run.sweep, run.pictures_key)
         and targets_of(other) == targets_of(run)
     ]
+    same.sort(key=lambda other: other.config.seed != run.config.seed)
     own = (other for other in same if _comparison(other) == _comparison(run))
     return next(own, next(iter(same), None))
 
@@ -118,18 +120,25 @@ def control_error(run: TrialRun, way: Way = "raw") -> float | None:
 
 
 def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
-    """Choose the best of the trials steered to the same targets, by the rule ``BEST``."""
-    rivals: dict[Hashable, list[TrialRun]] = {}
+    """Choose the best of the trials steered to the same targets, by the rule ``BEST``.
+
+    Trials that differ in their seed alone are best together.
+    """
+    rivals: dict[Hashable, dict[Hashable, list[TrialRun]]] = {}
     for run in runs:
         steered = run.config.controls and not run.config.recolour
         if run.phase is TrialPhase.FINISHED and steered and run.measured:
-            rivals.setdefault((run.pictures_key, targets_of(run)), []).append(run)
-    return [min(these, key=_rank) for these in rivals.values() if len(these) > 1]
+            seeds = rivals.setdefault((run.pictures_key, targets_of(run)), {})
+            seeds.setdefault((run.sweep, run.recipe_key), []).append(run)
+    best = (min(these.values(), key=_rank) for these in rivals.values() if len(these) > 1)
+    return [run for seeds in best for run in seeds]
 
 
-def _rank(run: TrialRun) -> tuple[float, float]:
-    error, infinite = control_error(run), float("inf")
-    return infinite if error is None else error, run.metrics.get("eval/mae", infinite)
+def _rank(seeds: Sequence[TrialRun]) -> tuple[float, float]:
+    infinite = float("inf")
+    errors = [control_error(run) for run in seeds]
+    error = mean(infinite if value is None else value for value in errors)
+    return error, mean(run.metrics.get("eval/mae", infinite) for run in seeds)
 
 
 def best_suited(runs: Sequence[TrialRun]) -> TrialRun | None:
@@ -147,26 +156,43 @@ def best_suited(runs: Sequence[TrialRun]) -> TrialRun | None:
     return min((run for run in runs if run.config.any_controls), key=rank, default=None)
 
 
+def shown_seed(runs: Sequence[TrialRun]) -> int | None:
+    """Choose the seed of the pictures that stand side by side: the one that most trials finished.
+
+    Returns:
+        The seed; the first of equals. None if the steered trials and the baseline have one seed.
+    """
+    trained = [run for run in runs if not run.config.recolour]
+    seeds = Counter({run.config.seed: 0 for run in trained})
+    seeds.update(run.config.seed for run in trained if run.phase is TrialPhase.FINISHED)
+    return seeds.most_common(1)[0][0] if len(seeds) > 1 else None
+
+
 def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) -> list[TrialRun]:
     """Choose the trials whose pictures a report shows side by side.
 
-    They are chosen by the rule ``CHOICE`` and sorted by controls (fewest first), then by targets
-    (any target first).
+    They are chosen by the rule ``CHOICE``, of ``shown_seed`` wherever there is a trial of it, and
+    sorted by controls (fewest first), then by targets (any target first).
 
     Args:
         runs: measured trials; recoloured ones are not chosen, but accompany the others.
         best: best trial or view of each target that has several.
         most: maximum number of trials.
     """
-    ahead = [run.origin for run in best]
+    seed = shown_seed(runs)
+
+    def rank(run: TrialRun) -> tuple[bool, bool]:
+        return seed not in (None, run.config.seed), run.phase is not TrialPhase.FINISHED
+
     first: dict[Hashable, TrialRun] = {}
-    for run in [*ahead, *sorted(runs, key=lambda run: run.phase is not TrialPhase.FINISHED)]:
+    for run in sorted(runs, key=rank):
         if not run.config.recolour:
             first.setdefault((run.sweep, run.recipe_key, run.pictures_key), run)
     chosen = list(first.values())
     if len(chosen) > most:
         of_target: dict[Hashable, TrialRun] = {}
-        for run in [*ahead, *chosen]:
+        ahead = {id(run.origin) for run in best}
+        for run in sorted(chosen, key=lambda run: id(run) not in ahead):
             of_target.setdefault((run.pictures_key, targets_of(run)), run)
         chosen = list(of_target.values())
     controls = list(dict.fromkeys(tuple(run.config.controls) for run in chosen))

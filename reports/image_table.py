@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from reports.cell_data import KINDS, Kind, Shot, shot_of
+from reports.cell_data import BESIDE, KINDS, WAYS, Kind, Shot, shot_of
 from reports.compare import differences, evenly
 from reports.grids import Grids, Seen, last_of
 from reports.phase import TrialPhase
-from reports.pictures import Strips, data_uri, shown_side
+from reports.pictures import Encoding, Strips
 from reports.runs import TrialRun
 from reports.views import at_targets
 
@@ -25,14 +25,15 @@ class ImageColumn:
     run: TrialRun
     step: int
     """Step of the pictures; a running trial may be ahead of it."""
-    cells: list[str]
-    """Data URI of each picture of the shot that is shown first."""
     shots: list[Shot]
     at: int
     """Index of the shot that is shown first."""
     note: str
     """Sweep if there are several, "any target", differences from other trials at the same targets,
-    and the phase if not finished; as far as they apply."""
+    the seed if it is not that of most columns, and the phase if not finished; as far as they
+    apply."""
+    seed: str
+    """Seed if the report has several and the note does not say it."""
 
     @property
     def first(self) -> Shot:
@@ -45,7 +46,8 @@ class ImageColumn:
 
     def sentence(self, shot: Shot) -> str:
         """Return the wanted and achieved values at a target, in words."""
-        return shot.sentence + (f" ({self.note})" if self.note else "")
+        note = ", ".join(part for part in (self.note, self.seed) if part)
+        return shot.sentence + (f" ({note})" if note else "")
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,18 @@ class ImageTable:
         return [(name, len(list(these))) for name, these in groupby(names)]
 
     @property
-    def kinds(self) -> dict[Kind, str]:
-        """Kinds of pictures that at least one column has, with their names."""
+    def ways(self) -> dict[Kind, str]:
+        """Kinds of a trial's own pictures that at least one column has, with their names."""
+        return self._named(WAYS)
+
+    @property
+    def beside(self) -> dict[Kind, str]:
+        """Kinds to compare them with that at least one column has, with their names."""
+        return self._named(BESIDE)
+
+    def _named(self, kinds: Sequence[Kind]) -> dict[Kind, str]:
         there = {kind for c in self.columns for shot in c.shots for kind in shot.strips}
-        return {kind: name for kind, name in KINDS.items() if kind in there}
+        return {kind: KINDS[kind] for kind in kinds if kind in there}
 
     @property
     def stops(self) -> int:
@@ -83,7 +93,12 @@ class ImageTable:
 
 
 def image_tables(
-    shown: Sequence[TrialRun], runs: Sequence[TrialRun], grids: Grids
+    shown: Sequence[TrialRun],
+    runs: Sequence[TrialRun],
+    grids: Grids,
+    seed: int | None = None,
+    *,
+    small: bool = False,
 ) -> list[ImageTable]:
     """Make an image table for each set of held-out images.
 
@@ -91,6 +106,8 @@ def image_tables(
         shown: trials to show, in order.
         runs: all trials, and the views of any-target trials.
         grids: sample grids of the shown trials and of the recoloured ones.
+        seed: seed of most of the shown trials, if the report has several.
+        small: whether the page is to be small.
     """
     groups: dict[str, list[TrialRun]] = {}
     of_runs = {run.run_id: run for run in runs}.values()  # a trial and its views share a run
@@ -98,11 +115,17 @@ def image_tables(
     for run in shown:
         if run.run_id in seen and _with_pictures(run, seen):
             groups.setdefault(run.pictures_key, []).append(run)
-    return [_image_table(these, runs, seen, grids) for these in groups.values()]
+    return [_image_table(these, runs, seen, grids, seed, small=small) for these in groups.values()]
 
 
 def _image_table(
-    shown: list[TrialRun], runs: Sequence[TrialRun], seen: dict[str, Seen], grids: Grids
+    shown: list[TrialRun],
+    runs: Sequence[TrialRun],
+    seen: dict[str, Seen],
+    grids: Grids,
+    seed: int | None,
+    *,
+    small: bool,
 ) -> ImageTable:
     first = seen[shown[0].run_id]
     grey, original = (first.find(kind, shown[0]) for kind in ("grayscale", "original"))
@@ -113,19 +136,20 @@ def _image_table(
     of_columns = [evenly(_with_pictures(run, seen), most) for run in shown]
     shots = sum(len(views) for views in of_columns)
     size = shown[0].config.image_size
-    side = shown_side(size, pictures=(3 * shots + len(shown) + 2) * len(original))
-    strips = Strips(side)
+    count = (4 * shots + 2) * len(original)
+    encoding = Encoding.fitting(size, count, small=small)
+    strips = Strips(encoding)
     columns = []
     of_several = len({run.sweep for run in runs}) > 1
     for run, apart, views in zip(shown, differences(shown), of_columns, strict=True):
         at = len(views) // 2
-        made = seen[run.run_id].find("colorized", views[at])
-        assert made is not None, "a view has pictures"
+        own_seed = "" if seed is None else f"seed {run.config.seed}"
+        is_odd = run.config.seed != seed and own_seed not in apart.split(", ")
+        note = _note(run, of_several, apart, own_seed if is_odd else "")
         columns.append(
             ImageColumn(
                 run=run,
                 step=seen[run.run_id].step,
-                cells=[data_uri(picture, side) for picture in made],
                 shots=[
                     shot_of(
                         view,
@@ -139,12 +163,13 @@ def _image_table(
                     for i, view in enumerate(views)
                 ],
                 at=at,
-                note=_note(run, of_several, apart),
+                note=note,
+                seed="" if own_seed in note.split(", ") else own_seed,
             )
         )
     return ImageTable(
-        grey=[data_uri(picture, side) for picture in grey],
-        original=[data_uri(picture, side) for picture in original],
+        grey=[encoding.uri(picture) for picture in grey],
+        original=[encoding.uri(picture) for picture in original],
         columns=columns,
         strips=strips.uris,
     )
@@ -155,8 +180,8 @@ def _with_pictures(run: TrialRun, seen: dict[str, Seen]) -> list[TrialRun]:
     return [v for v in views if seen[run.run_id].find("colorized", v) is not None]
 
 
-def _note(run: TrialRun, several: bool, apart: str) -> str:
+def _note(run: TrialRun, several: bool, apart: str, seed: str) -> str:
     phase = "" if run.phase is TrialPhase.FINISHED else run.phase
     any_target = "any target" if run.config.any_controls else ""
-    parts = (run.sweep if several else "", any_target, apart, phase)
+    parts = (run.sweep if several else "", any_target, apart, seed, phase)
     return ", ".join(part for part in parts if part)

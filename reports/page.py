@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from gan.evaluation import samples
 from gan.plain_text import printable
-from reports import columns, compare, folds, tables, verdict, words
+from reports import compare, folds, judgements, names, row_tables, tables, verdict, words
 from reports.experiments import require_own
 from reports.grids import last_of, newest
 from reports.image_table import ImageColumn, ImageTable, image_tables
@@ -22,7 +22,8 @@ from reports.phase import TrialPhase
 from reports.plots import plots_of, slug
 from reports.read import Read, read_report
 from reports.report_files import write_files
-from reports.rows import Row, anchor, rows, to_csv, to_json
+from reports.row_files import to_csv, to_json
+from reports.rows import Row, anchor, rows
 from reports.runs import TrialRun
 from reports.store import opened
 from reports.tracking import log_report
@@ -61,6 +62,7 @@ def write_report(
     *,
     left_out: bool = False,
     log: bool = False,
+    small: bool = False,
 ) -> Path:
     """Write ``index.html``, ``README.md``, ``rows.csv``, ``rows.json`` and pictures.
 
@@ -71,6 +73,7 @@ def write_report(
         owner: owner whose sweeps are read, where the store has several of one name.
         left_out: whether to include trials that the sweep's file no longer has.
         log: whether to store the report in the tracking store, too.
+        small: whether to compress the page's pictures more, for a page of about 2 MB at most.
 
     Returns:
         Path of the page.
@@ -84,7 +87,7 @@ def write_report(
             for sweep in sweeps:
                 require_own(client, sweep)
         read = read_report(client, sweeps, left_out=left_out)
-    files = _render(read)
+    files = _render(read, small=small)
     write_files(out, files)
     if log:
         with opened(uri, owner) as client:
@@ -93,16 +96,18 @@ def write_report(
     return out / "index.html"
 
 
-def _render(read: Read) -> dict[str, bytes]:
+def _render(read: Read, *, small: bool) -> dict[str, bytes]:
     """Return the contents of every file of the report, by name."""
     table = rows(read.views, read.best)
-    pictured = image_tables(read.shown, [*read.runs, *read.views], read.grids)
+    pictured = image_tables(
+        read.shown, [*read.runs, *read.views], read.grids, read.seed, small=small
+    )
     plots = plots_of(read, table)
     sections = _sections(read)
     several = len(read.sweeps) > 1
     overviews = {
         "overview.png" if i == 0 else f"overview-{i + 1}.png": overview(
-            lines_of(image_table, read.grids, several=several)
+            lines_of(image_table, read, several=several)
         )
         for i, image_table in enumerate(pictured)
     }
@@ -125,6 +130,7 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
     """Return the values that the templates use."""
     commands = {row.anchor: row.command for row in table}
     made = words.made(read)
+    judged = verdict.verdict(read.views)
 
     def place(run: TrialRun) -> str:
         return anchor(run.sweep, run.key)
@@ -135,11 +141,13 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "rows": table,
         "image_tables": pictured,
         "tables": tables,
-        "columns": columns,
-        "sentences": verdict.sentences(table),
+        "row_tables": row_tables,
+        "verdict": judged,
+        "judged": judgements.table(judged.methods),
         "naturalness": words.naturalness(table),
         "labelled": [(read.label(run), run) for run in read.shown],
         "choice": words.choice(read),
+        "seed": words.seed(read),
         "settings": words.shared_settings(read.runs),
         "other_pictures": words.other_pictures(read),
         "counts": words.counts(read),
@@ -157,6 +165,9 @@ def _context(read: Read, table: Sequence[Row], pictured: Sequence[ImageTable]) -
         "command": lambda run: commands[place(run)],
         "fenced": words.fenced([*made["commands"], *again]),
         "several": len(read.sweeps) > 1,
+        "difference": names.difference(
+            {s: [run.config for run in read.runs if run.sweep == s] for s in read.sweeps}
+        ),
     }
 
 
@@ -186,7 +197,8 @@ def _fill(template: str, context: Mapping[str, Any]) -> str:
 def _data(image_table: ImageTable, best: Sequence[TrialRun]) -> dict[str, Any]:
     """Return the data of an image table that the page's script needs beside the HTML."""
     return {
-        "kinds": image_table.kinds,
+        "kinds": image_table.ways,
+        "beside": image_table.beside,
         "strips": image_table.strips,
         "columns": [
             {

@@ -63,6 +63,11 @@ _STYLES = {
 }
 
 
+def trials_are(count: int) -> str:
+    """Return the beginning of a sentence about some trials: ``1 trial is``, ``2 trials are``."""
+    return f"{count} trial{'s are' if count > 1 else ' is'}"
+
+
 def counted(phases: Iterable[TrialPhase]) -> str:
     """Count trials in words: ``4 of 6 trials finished, 1 waiting, 1 failed``."""
     counts = Counter(phases)

@@ -1,4 +1,4 @@
-"""Source, user, commit and dataset of a run, where users of MLflow look for them."""
+"""Source, user, commit, dataset and origin of a run, where users of MLflow look for them."""
 
 import json
 from collections.abc import Mapping
@@ -12,6 +12,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT, 
 from gan.config import TrainConfig
 from gan.data.identity import path_of
 from gan.plain_text import plain
+from reports.experiments import Client, find
+from reports.runs import PREFIX, TrialRun
+from reports.store import search
 
 DIGEST_LETTERS = 36
 """MLflow's limit for the digest of a dataset; ours has 64."""
@@ -40,6 +43,21 @@ def commit_tags(versions: Mapping[str, str]) -> dict[str, str]:
         MLFLOW_GIT_COMMIT: commit.removesuffix("-dirty"),
         MLFLOW_GIT_DIRTY: str(is_dirty).lower(),
     }
+
+
+def origin_tags(client: Client, run: TrialRun) -> dict[str, str]:
+    """Return the tag that names the run which a trial was taken over from, if there is one.
+
+    Args:
+        client: client of the store.
+        run: run of the trial.
+    """
+    if run.lineage is None:
+        return {}
+    if (experiment := find(client, run.lineage.sweep)) is None:
+        return {}
+    found = search(client, experiment.experiment_id, run.key, tell=lambda line: None)
+    return {f"{PREFIX}taken_over_run": each.run_id for each in found if each.began == run.began}
 
 
 def dataset_input(config: TrainConfig, trial: Mapping[str, Any]) -> DatasetInput:

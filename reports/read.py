@@ -14,7 +14,7 @@ from reports.fetch import Points, fetch_all, samples
 from reports.fetch import curves as fetched_curves
 from reports.grids import is_picture
 from reports.image_table import STAGES
-from reports.runs import TrialRun
+from reports.runs import TrialRun, as_shown
 from reports.store import Launched, Tell, last_launch, read_sweep
 from reports.views import at_targets, metric_of, middle, views
 
@@ -42,7 +42,9 @@ class Read:
     shown: list[TrialRun]
     """Trials whose pictures are shown."""
     best: list[TrialRun]
-    """Best trial or view of each target that several were steered to."""
+    """Best trials or views of each target that several settings were steered to."""
+    seed: int | None
+    """Seed of the shown trials, if there are several and it has them; None if there is one."""
     grids: dict[str, dict[int, bytes]]
     """Sample grids (PNG) by run id and step, of the shown trials and their recoloured baselines."""
     curves: dict[str, dict[str, Points]]
@@ -76,6 +78,7 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
             more = "" if left_out else " (--all shows trials that left its file, if there are any)"
             raise UserError(f"{sweep}: no trial has started yet{more}")
         runs += in_order(found)
+    runs = as_shown(runs)
     if longer := [run for run in runs if as_trained(run) != run.config]:
         names = ", ".join(f"{run.name} ({run.step} steps)" for run in longer[:MOST_NAMED])
         more = f" and {len(longer) - MOST_NAMED} more" if len(longer) > MOST_NAMED else ""
@@ -84,12 +87,14 @@ def read_report(client: Client, sweeps: Sequence[str], *, left_out: bool) -> Rea
     runs = [replace(run, other_pictures=o) for run, o in zip(runs, others, strict=True)]
     every = [v for sweep in sweeps for v in in_order(views([r for r in runs if r.sweep == sweep]))]
     best = compare.best_of_targets(every)
-    shown = compare.shown_trials([run for run in runs if run.measured], best, MOST_SHOWN)
+    measured = [run for run in runs if run.measured]
+    shown = compare.shown_trials(measured, best, MOST_SHOWN)
     grids = _grids(client, shown, [view for view in every if view.measured], tell)
     curves = _curves(client, shown)
     launched = fetch_all(lambda sweep: last_launch(client, sweep), sweeps)
     launches = dict(zip(sweeps, launched, strict=True))
-    return Read(sweeps, runs, every, shown, best, grids, curves, launches, warnings)
+    seed = compare.shown_seed(measured)
+    return Read(sweeps, runs, every, shown, best, seed, grids, curves, launches, warnings)
 
 
 def _grids(

@@ -1,22 +1,20 @@
 """Trials as rows of a report. Pure functions."""
 
-import csv
-import io
-import json
-import math
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from gan.control import CONTROLS, TARGET_RANGES, Control, ControlName
 from gan.evaluation.metric_names import EXACT_PREFIX, label_of
-from gan.plain_text import no_formula
+from reports import names
 from reports.command import as_trained, train_command
 from reports.phase import TrialPhase
 from reports.runs import TrialRun, own_steps
 from reports.views import numbers
 
+Settings = tuple[tuple[str, str | float | None], ...]
+"""Names and values."""
 Way = Literal["raw", "exact"]
 """Outputs that are measured: the generator's own (raw), or those after exact control."""
 
@@ -66,6 +64,9 @@ class Row:
     p90: float | None
     error: float | None
     """Mean over the held-out images of |achieved - target|; around the circle for hue."""
+    error_low: float | None
+    """Lower end of its 95 % interval, by bootstrap over photographs."""
+    error_high: float | None
     error_p90: float | None
     """90th percentile of that error over the held-out images."""
     reachable: float | None
@@ -132,8 +133,12 @@ class Row:
     goodput: float | None
     """Share of its time on workers that was spent on steps that counted."""
     device: str
+    taken_over_from: str | None
+    """Sweep that it was taken over from, and the step up to which it was, if not to its end."""
     command: str
     """Command that trains it again; in another sweep, since in its own it may be finished."""
+    settings: Settings = ()
+    """Settings that differ among the trials, with its own values: columns of the files."""
 
     @property
     def anchor(self) -> str:
@@ -147,8 +152,8 @@ def anchor(sweep: str, key: str) -> str:
 
 
 OF_CONTROL = (
-    *("p10", "p90", "error", "error_p90", "reachable", "reachable_error", "reachable_error_p90"),
-    *("lowest", "highest"),
+    *("p10", "p90", "error", "error_low", "error_high", "error_p90"),
+    *("reachable", "reachable_error", "reachable_error_p90", "lowest", "highest"),
 )
 OF_TRIAL = (
     *("mae", "psnr", "ssim", "ciede2000", "accuracy_2", "accuracy_5", "fid"),
@@ -168,12 +173,24 @@ def rows(runs: Sequence[TrialRun], best: Collection[TrialRun] = ()) -> list[Row]
         runs: runs of trials, or their views.
         best: those among them that are the best of a target.
     """
+    every = names.differing([run.origin.config for run in runs])
+    keys = dict.fromkeys(key for each in every for key in each)
+    told = [tuple((_ASKED.get(k, k), _plain(each.get(k))) for k in keys) for each in every]
     return [
         row
-        for run in runs
+        for run, settings in zip(runs, told, strict=True)
         for way in ways_of(run)
-        for row in _rows_of(run, way, run in best and way == ways_of(run)[0])
+        for row in _rows_of(run, way, settings, run in best and way == ways_of(run)[0])
     ]
+
+
+_ASKED = {"steps": "steps_asked", "epochs": "epochs_asked"}
+"""Names of the settings that are called like what was trained."""
+
+
+def _plain(value: Any) -> str | float | None:
+    """Return a setting's value as a cell of a table holds it."""
+    return value if isinstance(value, int | float | None) else names.value_text(value)
 
 
 def ways_of(run: TrialRun) -> tuple[Way, ...]:
@@ -189,7 +206,7 @@ def metric(run: TrialRun, name: str, way: Way = "raw") -> float | None:
     return run.metrics.get(f"eval/{start}{name}")
 
 
-def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
+def _rows_of(run: TrialRun, way: Way, settings: Settings, best: bool) -> list[Row]:
     controls: list[tuple[ControlName | None, Control | None]] = [*run.config.controls.items()]
     origin, own = run.origin, own_steps(run.config, run.phase, run.step, run.total_steps)
     return [
@@ -220,6 +237,8 @@ def _rows_of(run: TrialRun, way: Way, best: bool) -> list[Row]:
             restarts=run.restarts,
             goodput=run.goodput,
             device=run.device,
+            taken_over_from=None if origin.lineage is None else origin.lineage.at(origin.step),
+            settings=settings,
             command=train_command(as_trained(origin), f"{run.sweep}-again"),
             achieved=metric(run, f"{name}", way),
             **{field: metric(run, f"{name}_{field}", way) for field in OF_CONTROL},
@@ -265,28 +284,3 @@ def shown(control: str | None, value: float, digits: int) -> str:
 def shown_setting(value: object) -> str:
     """Format a setting's value."""
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def to_csv(table: Sequence[Row]) -> str:
-    """Write rows as CSV with a header; an absent value is empty, and no text is a formula."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [field.name for field in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {name: no_formula(v) if isinstance(v, str) else v for name, v in _values(row).items()}
-        for row in table
-    )
-    return buffer.getvalue()
-
-
-def to_json(table: Sequence[Row]) -> str:
-    """Write rows as a JSON array of objects; an absent value is null."""
-    return json.dumps([_values(row) for row in table], indent=1, allow_nan=False) + "\n"
-
-
-def _values(row: Row) -> dict[str, Any]:
-    """Return the values of a row by field; None for what is not finite, which JSON lacks."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in asdict(row).items()
-    }

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -12,11 +13,14 @@ from pydantic import TypeAdapter
 
 from gan.config import TrainConfig
 from gan.plain_text import plain, printable
+from reports.lineage import Lineage
+from reports.names import shown_names
 from reports.phase import TrialPhase
 
 PREFIX = "colorsweep."
 EVALUATED = "eval/"
 """Prefix of the names of an evaluation's metrics."""
+TAKEN_OVER_FROM = "taken_over_from"
 LEFT_OUT = -1
 MOST = 1e15
 """Limit of the counts and times in tags; no training comes near."""
@@ -66,6 +70,8 @@ class TrialRun:
     """Number of restarts after deaths."""
     goodput: float | None = None
     """Share of its time on workers that was spent on steps that counted."""
+    lineage: Lineage | None = None
+    """Origin, if the trial was taken over from another sweep."""
     artifacts: str = ""
     """URI of the run's artifacts."""
     other_pictures: bool = False
@@ -134,10 +140,24 @@ def own_steps(config: TrainConfig, phase: TrialPhase, step: int, total_steps: in
     """Whether a trial trains its steps itself.
 
     A recoloured trial takes over those of its baseline, and trains only what that has not. While it
-    waits, the steps of its checkpoint are the baseline's, which goes on first.
+    waits or starts, the steps of its checkpoint are the baseline's, which goes on first.
     """
-    begun = phase is not TrialPhase.WAITING
+    begun = phase not in (TrialPhase.WAITING, TrialPhase.STARTING)
     return not config.recolour or (begun and 0 < step < (total_steps or 0))
+
+
+def as_shown(runs: Sequence[TrialRun]) -> list[TrialRun]:
+    """Name trials by what differs among them (``reports.names``).
+
+    Where only their versions of colorsweep differ, which trained other things, their keys do.
+    """
+    groups = [(run.sweep, run.index == LEFT_OUT) for run in runs]
+    names = shown_names([run.name for run in runs], [run.config for run in runs], groups)
+    counts = Counter((run.sweep, name) for run, name in zip(runs, names, strict=True))
+    return [
+        replace(run, name=name + f", key={run.key}" * (counts[run.sweep, name] > 1))
+        for run, name in zip(runs, names, strict=True)
+    ]
 
 
 def tags_of(run: TrialRun) -> dict[str, str]:
@@ -161,6 +181,8 @@ def tags_of(run: TrialRun) -> dict[str, str]:
         "restarts": run.restarts,
         "goodput": "" if run.goodput is None else run.goodput,
     }
+    if run.lineage is not None:
+        fields |= {TAKEN_OVER_FROM: run.lineage.sweep, "taken_over_step": run.lineage.step}
     return {PREFIX + name: str(value) for name, value in fields.items()}
 
 
@@ -199,6 +221,9 @@ def of_tags(
 
     # Not in runs of older versions.
     phase, steps, began = f"{PREFIX}phase", f"{PREFIX}step_seconds", f"{PREFIX}began"
+    lineage = None
+    if f"{PREFIX}{TAKEN_OVER_FROM}" in tags:
+        lineage = Lineage(read(TAKEN_OVER_FROM, printable), read("taken_over_step", _count))
     return TrialRun(
         run_id=run_id,
         key=read("key", _word),
@@ -217,6 +242,7 @@ def of_tags(
         device=read("device", printable),
         metrics={name: value for name, value in metrics.items() if is_measured(value)},
         artifacts=artifacts,
+        lineage=lineage,
         versions=read("versions", _VERSIONS.validate_json),
         dataset_digest=read("dataset_digest", printable),
         began=read("began", _count) if began in tags else 0,

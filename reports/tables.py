@@ -1,7 +1,7 @@
 """Tables of a report as text, for both the page and Markdown."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gan.control import CONTROLS
 from reports.folds import Cell, Folded, Grid, MeanOf
@@ -21,6 +21,8 @@ class Column:
     """Explanation, if the title needs one."""
     text: bool = False
     """Whether it holds words rather than numbers."""
+    quantity: str = ""
+    """What it measures; one that equals another of its quantity in every line is left out."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,45 @@ class Table:
 
     columns: list[Column]
     lines: list[Line] = field(default_factory=list)
+    left_out: str = ""
+    """Columns that tell nothing beside the others, in words."""
 
     @property
     def meanings(self) -> list[Column]:
         """Columns that need an explanation."""
         return [column for column in self.columns if column.meaning]
+
+
+def trimmed(table: Table) -> Table:
+    """Leave out the columns that are the same in every line, or equal one on their left; say so.
+
+    The first column, which names the lines, stays.
+    """
+    if len(table.lines) < 2:
+        return table
+    kept, same, equal = [0], [], []
+    texts = [*zip(*(line.cells for line in table.lines), strict=True)]
+    for i, column in enumerate(table.columns[1:], start=1):
+        alike = [table.columns[k].title for k in kept if _are_equal(table, texts, i, k)]
+        if len({*texts[i]}) == 1:
+            same.append(f"{column.title} {texts[i][0]}")
+        elif alike:
+            equal.append(f"{column.title} equals {alike[0]}")
+        else:
+            kept.append(i)
+    said = [f"The same in every line: {', '.join(same)}."] if same else []
+    said += [f"In every line {' and '.join(equal)}."] if equal else []
+    lines = [
+        replace(line, cells=[line.cells[i] for i in kept], values=[line.values[i] for i in kept])
+        for line in table.lines
+    ]
+    return Table([table.columns[i] for i in kept], lines, " ".join(said))
+
+
+def _are_equal(table: Table, texts: Sequence[Sequence[str]], one: int, other: int) -> bool:
+    quantity = table.columns[one].quantity
+    alike = quantity != "" and quantity == table.columns[other].quantity
+    return alike and texts[one] == texts[other]
 
 
 def number(digits: int = 3) -> Callable[[Value], str]:
@@ -88,7 +124,7 @@ def of_seeds(folded: Sequence[Folded]) -> Table:
         if any(get(each) is not None for each in folded)
     ]
     texts = [Column("Trials", text=True), Column("Control", text=True)]
-    return Table(
+    table = Table(
         [*texts, Column("Wanted"), Column("Seeds"), *(column for column, *_ in known)],
         [
             Line(
@@ -104,6 +140,7 @@ def of_seeds(folded: Sequence[Folded]) -> Table:
             for each in folded
         ],
     )
+    return trimmed(table)
 
 
 _FOLDED: list[tuple[str, Callable[[Folded], MeanOf | None], int]] = [

@@ -21,8 +21,9 @@ from gan.errors import UserError
 from gan.plain_text import first_line
 from reports.experiments import Claim, Client, claim_experiment, require_own
 from reports.generator_files import GENERATOR, with_sums
+from reports.lineage import Lineage
 from reports.phase import TrialPhase
-from reports.provenance import commit_tags, dataset_input, source_tags
+from reports.provenance import commit_tags, dataset_input, origin_tags, source_tags
 from reports.runs import LEFT_OUT, TrialRun, began_of, own_steps, params_of, tags_of
 from reports.store import COMMAND, REPORT, STORE_ERRORS, TRIALS, Launched, connect, search
 
@@ -52,6 +53,8 @@ class RunUpdate:
     """Share of its time on workers that was spent on steps that counted."""
     run_name: str = ""
     """Name of the run in MLflow; that of the trial if empty."""
+    lineage: Lineage | None = None
+    """Origin, if it was taken over from another sweep."""
 
 
 class SweepTracker:
@@ -103,8 +106,8 @@ class SweepTracker:
         """Return the last written state of every trial that the sweep ever had."""
         return list(self._runs.values())
 
-    def leave_out(self, key: str) -> None:
-        """Record that the sweep no longer has a trial, and that nothing trains it.
+    def leave_out(self, key: str, run_name: str = "") -> None:
+        """Record that the sweep no longer has a trial, now named so, and that nothing trains it.
 
         Raises:
             One of STORE_ERRORS: the store failed; repeat the call later to continue.
@@ -112,9 +115,12 @@ class SweepTracker:
         before = self._runs[key]
         phase = TrialPhase.STOPPED if before.phase.is_active else before.phase
         wanted = replace(before, index=LEFT_OUT, phase=phase, status=phase.run_status)
+        wanted = replace(wanted, run_name=run_name or before.run_name)
         if wanted == before:
             return
         self.client.log_batch(before.run_id, tags=_tags(wanted))
+        if wanted.run_name != before.run_name:
+            self.client.update_run(before.run_id, name=wanted.run_name)
         if wanted.status != before.status:
             self._set_status(wanted)
         self._runs[key] = wanted
@@ -149,6 +155,7 @@ class SweepTracker:
             config=update.config,
             restarts=update.restarts,
             goodput=update.goodput,
+            lineage=update.lineage,
         )
         history = []
         if newest is not None:
@@ -178,12 +185,13 @@ class SweepTracker:
         for chunk in others:
             self.client.log_batch(before.run_id, metrics=chunk)
         params = [] if before.step else params_of(update.config).items()
+        origin = {} if wanted.lineage == before.lineage else origin_tags(self.client, wanted)
         # A store writes tags last, so all data that they refer to is there.
         self.client.log_batch(
             before.run_id,
             metrics=last,
             params=[Param(name, value) for name, value in params],
-            tags=_tags(wanted),
+            tags=_tags(wanted, **origin),
         )
         if wanted.run_name != before.run_name:
             self.client.update_run(before.run_id, name=wanted.run_name)
@@ -225,8 +233,7 @@ class SweepTracker:
         """Delete the run of a trial's earlier training; return one for that of now."""
         self.client.delete_run(before.run_id)
         del self._runs[update.key]
-        self._runs[update.key] = run = self._find_or_create(update)
-        return run
+        return self._runs.setdefault(update.key, self._find_or_create(update))
 
     def _send_artifacts(
         self,
@@ -277,8 +284,8 @@ def _is_of_last_step(found: Checkpoint | None, config: TrainConfig) -> bool:
     return found is not None and found.trial["step"] >= config.total_steps(found.trial["images"])
 
 
-def _tags(run: TrialRun) -> list[RunTag]:
-    tags = {**tags_of(run), **commit_tags(run.versions)}
+def _tags(run: TrialRun, **others: str) -> list[RunTag]:
+    tags = {**tags_of(run), **commit_tags(run.versions), **others}
     return [RunTag(name, value) for name, value in tags.items()]
 
 

@@ -13,8 +13,8 @@ from reports.compare import control_error
 from reports.generator_files import GENERATOR, elsewhere, fetch_generator
 from reports.owner import Owner
 from reports.phase import TrialPhase, counted
-from reports.runs import LEFT_OUT, TrialRun
-from reports.store import find_run, opened, read_sweep
+from reports.runs import LEFT_OUT, TrialRun, as_shown
+from reports.store import find_run, last_launch, opened, read_sweep
 
 Targets = Mapping[ControlName, float]
 """Target values by control name, each in the statistic's own unit."""
@@ -47,6 +47,7 @@ def by_run(uri: str, run_id: str, into: Path) -> Choice:
 def by_name(uri: str, sweep: str, trial: str, into: Path, owner: Owner | None = None) -> Choice:
     """Fetch the generator of a sweep's trial, given the trial's name, key or run id.
 
+    The name is the one in the sweep's file, that of the run, or the one in ``status`` or a report.
     Of several of one name, the trial that the sweep's file still has is taken.
 
     Raises:
@@ -55,6 +56,9 @@ def by_name(uri: str, sweep: str, trial: str, into: Path, owner: Owner | None = 
     with opened(uri, owner) as client:
         runs = read_sweep(client, sweep, left_out=True)
     found = [run for run in runs if trial in (run.name, run.run_name, run.key, run.run_id)]
+    of_file = [run for run in runs if run.index != LEFT_OUT]
+    for these in (of_file, runs):
+        found = found or [run for run in as_shown(these) if run.name == trial]
     if len(found) > 1:
         found = [run for run in found if run.index != LEFT_OUT] or found
     if len(found) > 1:
@@ -75,10 +79,13 @@ def by_targets(
     """
     with opened(uri, owner) as client:
         runs = read_sweep(client, sweep)
+        launched = last_launch(client, sweep).trials
     finished = [run for run in runs if run.phase is TrialPhase.FINISHED]
+    more = ""
+    if (missing := launched - len(runs)) > 0:
+        more = f"; {missing} more trials of its last launch are not in the tracking store yet"
     if not finished:
-        there = counted(run.phase for run in runs)
-        raise UserError(f"{sweep}: no generator yet: {there}")
+        raise UserError(f"{sweep}: no generator yet: {counted(r.phase for r in runs)}{more}")
     choices = []
     for wanted in several:
         if not (ranked := nearest(finished, wanted)):
@@ -88,7 +95,8 @@ def by_targets(
                 else "is without control; name a target"
             )
             names = dict.fromkeys(" and ".join(r.config.controls) or "nothing" for r in finished)
-            raise UserError(f"{sweep}: no finished trial {fit}; they control: {', '.join(names)}")
+            there = f"they control: {', '.join(names)}{more}"
+            raise UserError(f"{sweep}: no finished trial {fit}; {there}")
         choices.append(_fetch(uri, ranked, into))
     return choices
 

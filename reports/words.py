@@ -59,6 +59,16 @@ def choice(read: Read) -> str:
     return f"Pictures of {len(read.shown)} of {len(measured)} trials: {compare.CHOICE}."
 
 
+def seed(read: Read) -> str:
+    """Say of which of several seeds the pictures are; empty if there is one seed."""
+    if read.seed is None:
+        return ""
+    seeds = sorted({run.config.seed for run in read.runs if run.measured})
+    others = any(run.config.seed != read.seed for run in read.shown)
+    but = "; where it has no trial, another one is named" if others else ""
+    return f"Pictures are of seed {read.seed} of {', '.join(map(str, seeds))}{but}."
+
+
 def other_pictures(read: Read) -> str:
     """Explain the mark of trials of other pictures; empty if there are none."""
     marked = {dataset_of(run.config): None for run in read.runs if run.other_pictures}
@@ -136,15 +146,4 @@ def shared_settings(runs: Sequence[TrialRun]) -> str:
         )
         for run in runs
     }
-    counts = {
-        (images := run.metrics["eval/images"], run.metrics.get("eval/pictures", images))
-        for run in runs
-        if "eval/images" in run.metrics
-    }
-    measured = [
-        f"measured on {images:.0f} held-out images"
-        + (f" (crops of {pictures:.0f} photographs)" if images != pictures else "")
-        for images, pictures in counts
-    ]
-    same = [each[0] for each in zip(*lines, strict=True) if len(set(each)) == 1]
-    return ", ".join(same + (measured if len(measured) == 1 else []))
+    return ", ".join(each[0] for each in zip(*lines, strict=True) if len(set(each)) == 1)

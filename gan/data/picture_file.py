@@ -27,8 +27,9 @@ from gan.data.regular_file import fingerprint, regular_file
 from gan.errors import UserError
 
 SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm"}
-    | {".tif", ".tiff", ".webp"}
+    {".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe"}
+    | {".jpeg", ".jpg", ".jxl", ".mpo", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"}
+    | {".webp"}
 )
 """Suffixes of the files that count as pictures in a folder; each is read or told in a line."""
 FORMATS = "JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP or PPM"

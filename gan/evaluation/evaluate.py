@@ -148,7 +148,7 @@ def _at_targets(
             found.show("fitted", reference.rgb, images, targets, label)
     for prefix, colours in ways.items():
         rgb = shown(images.l, colours)
-        numbers = measures(rgb, images, targets)
+        numbers = measures(rgb, images, targets, intervals=reference is not None)
         if reference is not None:
             numbers |= naturalness(rgb, images, reference)
             if not prefix and not label and (distance := fid(rgb, images.rgb, rgb.device)):

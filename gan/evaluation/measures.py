@@ -12,10 +12,15 @@ from gan.colour.statistics.hue import hue_resultant
 from gan.control import TARGET_RANGES, ControlName
 from gan.evaluation import metrics
 from gan.evaluation.held_out import HeldOut, at_a_time
+from gan.evaluation.naturalness import interval
 
 
 def measures(
-    rgb: Tensor, images: HeldOut, targets: Mapping[ControlName, float]
+    rgb: Tensor,
+    images: HeldOut,
+    targets: Mapping[ControlName, float],
+    *,
+    intervals: bool = False,
 ) -> dict[str, float]:
     """Measure colorized images in sRGB, as they are shown.
 
@@ -23,6 +28,7 @@ def measures(
         rgb: (n, 3, H, W) in [0, 1], the colorized held-out images.
         images: the held-out images.
         targets: target values by name.
+        intervals: whether to measure the intervals of errors, too.
 
     Returns:
         ``images``, ``pictures``: numbers of images, and of photographs they are crops of.
@@ -39,6 +45,8 @@ def measures(
         For each target:
         ``<statistic>_error``, ``<statistic>_error_p90``: mean and 90th percentile over the images
         of the distance of the statistic from the target;
+        ``<statistic>_error_low``, ``<statistic>_error_high``: the 95 % interval of that mean, by
+        bootstrap over photographs; only with ``intervals``, and for at least two photographs;
         ``<statistic>_p10``, ``<statistic>_p90``: 10th and 90th percentile of the statistic over
         the images; for hue, relative to the target, so that they may lie outside [0, 1];
         ``<statistic>_reachable``: mean of the nearest value to the target that any colouring of
@@ -71,6 +79,9 @@ def measures(
                 distance = statistic.distance(values, wanted)
                 result[f"{name}_{key}"] = distance.mean().item()
                 result[f"{name}_{key}_p90"] = distance.quantile(0.9).item()
+                if key == "error" and intervals and images.photographs > 1:
+                    low, high = interval(distance, images.photograph)
+                    result |= {f"{name}_error_low": low, f"{name}_error_high": high}
         else:
             distance = statistic.distance(values, images.statistics[name])
             result[f"{name}_crosstalk"] = distance.mean().item()

@@ -2,6 +2,7 @@
 
 import math
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 from gan.colour.conversion import lightness, tinted
 from gan.colour.exact_control import Move
 from gan.inference.pixels import (
-    Sample,
     bands,
     checked,
     luminance,
@@ -32,14 +32,14 @@ class Prepared:
     What these have in common is computed once.
     """
 
-    def __init__(self, picture: NDArray[Sample]) -> None:
+    def __init__(self, picture: NDArray[Any]) -> None:
         """Take a picture (H, W) or (H, W, C), as ``Colorizer`` does.
 
         Raises:
             TypeError: the picture is not an array.
             ValueError: the array is not such a picture.
         """
-        self.picture = checked(picture)
+        self.picture: NDArray[Any] = checked(picture)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.generated: dict[tuple[object, ...], Tensor] = {}
         """Colours (1, 2, h, w) by generator and inputs."""
@@ -48,7 +48,8 @@ class Prepared:
     @property
     def sides(self) -> tuple[int, ...]:
         """Height and width."""
-        return self.picture.shape[:2]
+        height, width = self.picture.shape[:2]
+        return height, width
 
     @property
     def moved_sides(self) -> tuple[int, ...]:
@@ -94,13 +95,13 @@ class Prepared:
         seen = visible(self.picture[rows[:, None], columns])
         return rows, columns, torch.from_numpy(seen).to(self.device)
 
-    def composed(self, colours: Enlarged, move: Move | None = None) -> NDArray[Sample]:
+    def composed(self, colours: Enlarged, move: Move | None = None) -> NDArray[Any]:
         """Give the picture colours, moved if a move is given: (H, W, 3), or 4 with its alpha."""
         parts = []
         for band in bands(self.picture):
             light, ab = luminance(self.picture[band], self.device), colours.part(band)
-            rgb = tinted(light, move(lightness(light), ab) if move else ab)
-            parts.append(samples(rgb, self.picture.dtype))
+            shown = tinted(light, move(lightness(light), ab) if move else ab)
+            parts.append(samples(shown, self.picture.dtype))
         rgb = np.concatenate(parts)
         has_alpha = self.picture.shape[2] % 2 == 0
         return np.concatenate([rgb, self.picture[..., -1:]], axis=2) if has_alpha else rgb

@@ -13,7 +13,7 @@ import click
 from gan.errors import UserError
 from orchestrator.commands.generator_options import generator_options, given_targets
 from orchestrator.commands.one_line import OneLineCommand
-from orchestrator.commands.terminal import Screen, fail, is_quiet
+from orchestrator.commands.terminal import Screen, fail, is_quiet, note
 from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.inference.written import Written
 from orchestrator.store.paths import COLORIZED, Locations
@@ -83,7 +83,8 @@ def colorize(
     """Colour the pictures PATHS, and all in those that are folders, with a trained generator.
 
     Without --sweep, --run and --generator it is the one that comes with colorsweep. In folders,
-    hidden files and earlier outputs (NAME-colorized...) are left alone.
+    hidden files and earlier outputs (NAME-colorized..., or NAME and the --suffix beside NAME) are
+    left alone; a line tells how many, and of other files.
 
     Takes JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
     written in its own format and depth, upright, in sRGB, with its alpha, without metadata, and
@@ -121,7 +122,7 @@ def colorize(
     # two cores busy, 12 megapixels took 4 to 14 s instead of 2 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from orchestrator.inference.colorize_files import colorize_files
-    from orchestrator.inference.jobs import OutputOptions, plan_jobs, variants
+    from orchestrator.inference.jobs import OutputOptions, passed_over, plan_jobs, variants
 
     which = GeneratorOptions(sweep, run, generator, combinations)
     outputs = OutputOptions(
@@ -130,6 +131,8 @@ def colorize(
     jobs, refused = plan_jobs(paths, outputs)
     for line in refused:
         fail(line)
+    for line in passed_over(paths, outputs):
+        note(line)
     failed = 0
     written: list[Written] = []
     if jobs:

@@ -3,7 +3,6 @@
 import json
 import statistics
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from rich.console import Console
 
@@ -18,8 +17,9 @@ from orchestrator.driver.pictures import (
     kept_back,
     other_pictures,
 )
+from orchestrator.driver.take_over import nothing_new, take_over
 from orchestrator.store.manifest import changes, names_of, read_manifest
-from orchestrator.store.paths import sweep_directory
+from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
@@ -50,6 +50,8 @@ class Planned:
     seconds: float | None
     """Time left, from the speed of this sweep's trials of the same kind; None if unmeasured. 0 if a
     launch does not train it, as its pictures were replaced."""
+    taken_over_from: str | None
+    """Sweep that it was, or would be, taken over from, and the step if not to its end."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +78,24 @@ class Plan:
     baselines: list[str]
     """Remarks on the baselines, in a few lines."""
     changes: list[str]
-    """Differences from the last launch, and trials of other pictures, in a few lines."""
+    """Trials taken over from other sweeps, differences from the last launch, and trials of other
+    pictures, in a few lines."""
 
 
 def plan_launch(
-    spec: SweepSpec, trials: list[Trial], runs: Path, price: float | None, console: Console
+    spec: SweepSpec,
+    trials: list[Trial],
+    store: SweepStore,
+    price: float | None,
+    console: Console,
+    *,
+    fresh: bool = False,
 ) -> Plan:
     """Predict a launch from the state of every trial and the measured speed of the sweep.
 
     ``trials`` are those that the file names, ``price`` is that of one hour of one trial, if known,
-    and ``console`` receives warnings about single pictures.
+    and ``console`` receives warnings about single pictures. With ``fresh`` nothing would be taken
+    over from other sweeps.
 
     Raises:
         UserError: a dataset cannot be used.
@@ -96,14 +106,16 @@ def plan_launch(
     from gan.training.session import CHECKPOINT_SECONDS
     from orchestrator.driver.estimate import at_once, kind_of, slots_here
 
-    before = read_manifest(sweep_directory(runs, spec.name))
+    before = read_manifest(store.directory)
     fixed, chosen = trials, chosen_before(spec, trials, before)
     trials = [*fixed, *chosen]
     coming = stand_ins(spec, to_suggest(spec, chosen))
     images = check_datasets([*trials, *coming], console)
     own = [trial.config for trial in trials if trial.config.dataset in OWN]
     digests = {source_of(config): digest_of_loaded(config) for config in own}
-    states = compared(trials, states_of(spec, trials, runs), digests)
+    states = compared(trials, states_of(spec, trials, store.root), digests)
+    taken = nothing_new(trials, states) if fresh else take_over(trials, states, store, dry_run=True)
+    states |= taken.states
     speeds: dict[tuple[object, ...], list[float]] = {}
     for trial in trials:
         if speed := _seconds_a_step(states[trial.key]):
@@ -132,7 +144,9 @@ def plan_launch(
         lost_to_a_preemption=CHECKPOINT_SECONDS,
         baselines=_baselines(spec, fixed),
         changes=[
+            *taken.lines,
             *(changes(before, trials, states) if before else []),
+            *taken.refusals,
             *other_pictures(trials, states),
             *cannot_go_on(kept_back(trials, states)),
         ],
@@ -152,9 +166,14 @@ def _baselines(spec: SweepSpec, trials: list[Trial]) -> list[str]:
 
 
 def _seconds_a_step(state: TrialState) -> float | None:
-    """Return the mean seconds per step of all attempts, with evaluations and checkpoints."""
+    """Return the mean seconds per step of all attempts, with evaluations and checkpoints.
+
+    Of a trial whose steps were taken in another sweep, it is without checkpoints.
+    """
     steps = sum(attempt.step - attempt.from_step for attempt in state.attempts)
-    return sum(a.counted + a.checkpoints for a in state.attempts) / steps if steps > 0 else None
+    if steps > 0:
+        return sum(a.counted + a.checkpoints for a in state.attempts) / steps
+    return state.seconds / state.step if state.lineage is not None else None
 
 
 def _planned(
@@ -177,6 +196,7 @@ def _planned(
         data=f"{config.dataset} {images[0]}+{images[1]}",
         # A recoloured trial reuses its baseline's training.
         seconds=0.0 if not left or config.recolour else None if speed is None else left * speed,
+        taken_over_from=found.taken_over_from,
     )
 
 

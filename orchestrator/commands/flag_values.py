@@ -21,7 +21,7 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType):  # type: ignore[type-arg]  # no such argument in click 8.1
     """One number within bounds, several with commas, or FIRST:LAST:COUNT, evenly spread."""
 
     name = "numbers"

@@ -24,7 +24,7 @@ def generator_options(*, several: bool) -> list[click.Option]:
             metavar="NAME",
             shell_complete=sweep_names,
             help="Sweep whose finished trial nearest to the targets below is taken; without"
-            " targets, its baseline.  [default: none; the generator that comes with colorsweep]",
+            " targets, its baseline.  [default: the generator that comes along]",
         ),
         click.Option(
             ["--run"],

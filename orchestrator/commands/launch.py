@@ -22,12 +22,17 @@ from orchestrator.sweep.spec import find_sweep, read_sweep
 from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, expand
 
+fresh_option = click.option(
+    "--fresh", is_flag=True, help="Take no trial over from another sweep: train them anew."
+)
+
 
 @click.command(cls=OneLineCommand, short_help="Run or resume a sweep.")
 @click.argument("sweep", shell_complete=sweep_files)
 @click.option("--dry-run", is_flag=True, help="Print trials, time and cost; start nothing.")
 @click.option("--price", type=FiniteRange(min=0), help="Price of one trial's hour, for --dry-run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
+@fresh_option
 @notify_option
 @click.pass_obj
 def launch(
@@ -36,15 +41,18 @@ def launch(
     dry_run: bool,
     price: float | None,
     as_json: bool,
+    fresh: bool,
     notify: NotifyTarget | None,
 ) -> None:
     """Run or resume the sweep in the file SWEEP (or the shipped one of that name).
 
     Finished trials are skipped, begun ones go on from their newest checkpoint, the rest start.
     The same command therefore goes on after Ctrl-C, a crash or a preemption, and trains only
-    new trials after an edit of the file. Joins a running Ray cluster (RAY_ADDRESS), else starts
-    Ray here. MLFLOW_TRACKING_URI names the tracking store;
-    MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true adds the use of each trial's node.
+    new trials after an edit of the file. A trial that another sweep below the same --runs or
+    --storage has finished on the same pictures is taken over; with --fresh it is trained anew.
+
+    Joins a running Ray cluster (RAY_ADDRESS), else starts Ray here. MLFLOW_TRACKING_URI names the
+    tracking store; MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true adds the use of each trial's node.
 
     --notify, or the key notify of the file, names a webhook or a command that is told once when a
     trial fails, when no node has room, and how the launch has ended.
@@ -56,19 +64,21 @@ def launch(
     """
     spec = read_sweep(find_sweep(sweep))
     if dry_run:
-        _dry_run(locations, spec, expand(spec), price, as_json)
+        _dry_run(locations, spec, expand(spec), price, as_json, fresh)
         return
     if price is not None or as_json:
         raise UserError("--price and --json go with --dry-run")
     command = command_line(["colorsweep", *(masked(without(notify, w)) for w in sys.argv[1:])])
-    again = locations.command("launch", str(spec.path), *shown_option(notify))
-    run(with_notify(spec, notify), locations, command, again)
+    words = [*["--fresh"] * fresh, *shown_option(notify)]
+    again = locations.command("launch", str(spec.path), *words)
+    run(with_notify(spec, notify), locations, command, again, fresh=fresh)
 
 
-def run(spec: SweepSpec, locations: Locations, command: str, again: str) -> None:
+def run(spec: SweepSpec, locations: Locations, command: str, again: str, *, fresh: bool) -> None:
     """Launch a sweep; exit with 1 if a trial is neither finished nor pruned.
 
     ``command`` is the command line as typed, for the report, and ``again`` the one that goes on.
+    With ``fresh`` nothing is taken over from other sweeps.
     """
     trials = expand(spec)
     try:
@@ -76,7 +86,8 @@ def run(spec: SweepSpec, locations: Locations, command: str, again: str) -> None
         from reports.store import default_uri
 
         uri = default_uri(locations.runs)
-        done = driver.launch(spec, trials, locations, uri, Screen(quiet=is_quiet()), command, again)
+        screen = Screen(quiet=is_quiet())
+        done = driver.launch(spec, trials, locations, uri, screen, command, again, fresh=fresh)
     except KeyboardInterrupt:  # before trials train, or for the second time
         say(f"To go on: {again}")
         raise
@@ -85,13 +96,20 @@ def run(spec: SweepSpec, locations: Locations, command: str, again: str) -> None
 
 
 def _dry_run(
-    locations: Locations, spec: SweepSpec, trials: list[Trial], price: float | None, as_json: bool
+    locations: Locations,
+    spec: SweepSpec,
+    trials: list[Trial],
+    price: float | None,
+    as_json: bool,
+    fresh: bool,
 ) -> None:
     from orchestrator.commands.dry_run import plan_json, plan_launch, print_plan
-    from orchestrator.store.sweep_store import opened_root
+    from orchestrator.store.sweep_store import store_of
 
-    root = opened_root(locations, spec.name, launched=False)
-    plan = plan_launch(spec, trials, root, price, Screen(stderr=as_json, quiet=is_quiet()))
+    store = store_of(locations, spec.name)
+    store.open()
+    screen = Screen(stderr=as_json, quiet=is_quiet())
+    plan = plan_launch(spec, trials, store, price, screen, fresh=fresh)
     if as_json:
         click.echo(plan_json(plan))
     else:

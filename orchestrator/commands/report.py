@@ -21,6 +21,11 @@ from orchestrator.store.sweep_store import known_owner
     help="Directory to write into.  [default: RUNS/reports/SWEEP]",
 )
 @click.option("--all", "left_out", is_flag=True, help="Show trials that left the file, too.")
+@click.option(
+    "--small",
+    is_flag=True,
+    help="Compress the page's pictures more: 2 MB at most, or little above.",
+)
 @click.option("--open", "opened", is_flag=True, help="Open the page in a browser.")
 @click.option("--log", is_flag=True, help="Keep the report in the tracking store, with the sweep.")
 @click.option(
@@ -33,6 +38,7 @@ def report(
     sweeps: tuple[str, ...],
     out: Path | None,
     left_out: bool,
+    small: bool,
     opened: bool,
     log: bool,
     register: bool,
@@ -58,7 +64,7 @@ def report(
     if register:
         for registered in register_all(uri, names, owner):
             note(registered)
-    page = write_report(uri, names, out, owner, left_out=left_out, log=log)
+    page = write_report(uri, names, out, owner, left_out=left_out, log=log, small=small)
     if as_json:
         beside = {"markdown": "README.md", "csv": "rows.csv", "rows": "rows.json"}
         files = {kind: str(page.parent / name) for kind, name in beside.items()}

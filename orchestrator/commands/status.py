@@ -19,7 +19,7 @@ from orchestrator.driver.trial_table import ago, share, trial_table
 from orchestrator.driver.watch import watch
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import launched_sweeps, opened_root
-from reports.phase import TrialPhase, counted
+from reports.phase import TrialPhase, counted, trials_are
 
 
 @click.command(short_help="Show trials and sweeps.")
@@ -44,7 +44,7 @@ def status(locations: Locations, sweep: str | None, watched: bool, as_json: bool
         _watch(locations, sweep, as_json, console)
         return
     if sweep is not None:
-        reading = read_status(opened_root(locations, sweep, launched=True), sweep)
+        reading = read_status(opened_root(locations, sweep), sweep)
         if as_json:
             click.echo(json.dumps(asdict(reading.status), indent=1))
         else:
@@ -53,7 +53,7 @@ def status(locations: Locations, sweep: str | None, watched: bool, as_json: bool
     every = []
     for name in launched_sweeps(locations):
         try:
-            every.append(read_status(opened_root(locations, name, launched=True), name).status)
+            every.append(read_status(opened_root(locations, name), name).status)
         except UserError as error:  # from another version, or gone
             fail(error)
     if as_json:
@@ -80,14 +80,18 @@ def print_status(reading: SweepReading, console: Console) -> None:
         return
     console.print(trial_table([*reading.rows.values()], console.width))
     for row in found.trials:
+        name = reading.rows[row.key].name
         if row.reason:
-            console.print(f"{row.name}: {row.reason}", style=row.phase.style, soft_wrap=True)
+            console.print(f"{name}: {row.reason}", style=row.phase.style, soft_wrap=True)
         if row.total_steps and row.step > row.total_steps:
-            line = f"{row.name}: trained longer than its file asks, and kept so"
+            line = f"{name}: trained longer than its file asks, and kept so"
             console.print(line, style="yellow", soft_wrap=True)
         if row.other_pictures:
-            line = f"{row.name}: trained on other pictures than most trials of its dataset"
+            line = f"{name}: trained on other pictures than most trials of its dataset"
             console.print(line, style="yellow", soft_wrap=True)
+    sources = Counter(row.taken_over_from for row in found.trials if row.taken_over_from)
+    for source, count in sources.items():
+        console.print(f"{trials_are(count)} taken over from {source}", soft_wrap=True)
     line = f"{found.sweep}: {counted(row.phase for row in found.trials)}"
     console.print(line, soft_wrap=True)
     if found.goodput is not None:

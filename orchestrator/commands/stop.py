@@ -14,6 +14,7 @@ from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import store_of
 from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
+from reports.names import shown_names
 
 
 @click.command(short_help="Ask a running sweep or trial to stop.")
@@ -63,7 +64,10 @@ def stop_job(locations: Locations, sweep: str, trial: str | None, address: str) 
 
 
 def ask_to_stop(locations: Locations, sweep: str, wanted: str | None) -> list[Trial]:
-    """Ask a sweep, or its trial with the name or key ``wanted``, to stop; return those asked.
+    """Ask a sweep, or its trial of the name (stored or shown) or key ``wanted``, to stop.
+
+    Returns:
+        The trials that were asked.
 
     Raises:
         UserError: there is no such sweep or trial, or nothing runs it.
@@ -81,13 +85,15 @@ def ask_to_stop(locations: Locations, sweep: str, wanted: str | None) -> list[Tr
         for key in [""] if held else [trial.key for trial in running]:
             store.ask_to_stop(key)
         return running
-    for trial in trials:
-        if wanted in (trial.name, trial.key):
-            if trial not in running:
-                raise UserError(f"{sweep}: {trial.name}: nothing runs it")
-            store.ask_to_stop(trial.key)
-            return [trial]
     names = [trial.name for trial in trials]
+    shown = shown_names(names, [trial.config for trial in trials])
+    found = [trial for trial in trials if wanted in (trial.name, trial.key)]
+    found += [trial for trial, name in zip(trials, shown, strict=True) if wanted == name]
+    for trial in found[:1]:
+        if trial not in running:
+            raise UserError(f"{sweep}: {trial.name}: nothing runs it")
+        store.ask_to_stop(trial.key)
+        return [trial]
     raise UserError(
         f"{sweep}: no trial {wanted!r}{nearest(wanted, names)}; there are: {listed(names)}"
     )

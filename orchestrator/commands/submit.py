@@ -11,7 +11,7 @@ import click
 from gan.errors import UserError
 from gan.plain_text import command_line, masked, printable
 from orchestrator.commands.completion import sweep_files
-from orchestrator.commands.launch import run
+from orchestrator.commands.launch import fresh_option, run
 from orchestrator.commands.notify_option import notify_option, shown_option, with_notify
 from orchestrator.commands.terminal import fail, say
 from orchestrator.store.paths import Locations
@@ -32,10 +32,15 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="Dashboard of the cluster: http://HEAD:8265.",
 )
+@fresh_option
 @notify_option
 @click.pass_obj
 def submit(
-    locations: Locations, sweep: str, address: str | None, notify: NotifyTarget | None
+    locations: Locations,
+    sweep: str,
+    address: str | None,
+    fresh: bool,
+    notify: NotifyTarget | None,
 ) -> None:
     """Run or resume the sweep in the file SWEEP as a job of the Ray cluster at --address.
 
@@ -68,9 +73,10 @@ def submit(
         raise UserError(
             f"{spec.name}: job {job} runs it already; to follow it: {_follow(job, shown)}"
         )
-    again = locations.command("submit", sweep, "--address", shown, *shown_option(notify))
+    words = ["--address", shown, *["--fresh"] * fresh, *shown_option(notify)]
+    again = locations.command("submit", sweep, *words)
     text = path.read_text(encoding="utf-8")
-    file = Submitted(path.name, text, again, None if notify is None else notify.text)
+    file = Submitted(path.name, text, again, None if notify is None else notify.text, fresh)
     job = server.submit(spec.name, file, locations)
     say(f"Job        {job}")
     try:
@@ -104,7 +110,7 @@ def submitted(locations: Locations) -> None:
         path = Path(directory) / file.name
         path.write_text(file.text, encoding="utf-8")
         spec = with_notify(read_sweep(path), notify_target(file.notify, "--notify"))
-        run(spec, locations, command=file.again, again=file.again)
+        run(spec, locations, command=file.again, again=file.again, fresh=file.fresh)
 
 
 def job_server(address: str) -> "JobServer":

@@ -232,7 +232,8 @@ def _one_interval(given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
 
 def name_of(config: TrainConfig) -> str:
     """Return a trial's name: its controls, or baseline, then settings that are not defaults."""
-    from orchestrator.sweep.trial_names import held_out_text, target_text
+    from orchestrator.sweep.trial_names import held_out_text
+    from reports.names import target_text
 
     controls = config.controls.items()
     targets = ", ".join(f"{name}={target_text(c.model_dump())}" for name, c in controls)

@@ -21,12 +21,14 @@ from orchestrator.driver.pictures import (
     other_pictures,
 )
 from orchestrator.driver.ray_cluster import find_cluster
+from orchestrator.driver.take_over import nothing_new, take_over
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.manifest import changes, is_launched, read_manifest, write_manifest
 from orchestrator.store.paths import MANIFEST, Locations
 from orchestrator.store.sweep_store import SweepStore, store_of
-from orchestrator.store.trial_state import require_writable, states_of
+from orchestrator.store.trial_state import require_writable, state_of, states_of
 from orchestrator.sweep.dataset_check import check_datasets
+from orchestrator.sweep.run_names import run_names
 from orchestrator.sweep.search_space import chosen_before, to_suggest
 from orchestrator.sweep.spec import is_shipped
 from orchestrator.sweep.sweep_spec import SweepSpec
@@ -46,11 +48,14 @@ def launch(
     console: Console,
     command: str,
     again: str,
+    *,
+    fresh: bool = False,
 ) -> bool:
     """Train all unfinished trials; return whether every trial is finished or pruned.
 
     ``trials`` are those that the file names, ``uri`` is the tracking store's, ``command`` is the
-    command line as typed, for the report, and ``again`` the one that goes on.
+    command line as typed, for the report, and ``again`` the one that goes on. With ``fresh``
+    nothing is taken over from other sweeps.
 
     Raises:
         UserError: data, output, tracking store, environment or resources are unusable; nothing has
@@ -79,7 +84,9 @@ def launch(
         rename = f"rename {spec.path.name}, which names it, or launch a copy of another name"
         claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
         tracker = SweepTracker(uri, spec.name, claim)
-        view, kept, left = _launch(spec, trials, store, tracker, notifier, console, command)
+        view, kept, left = _launch(
+            spec, trials, store, tracker, notifier, console, command, fresh=fresh
+        )
         done = _say_summary(spec, view, kept, left, locations, console, again)
         notifier.ended(done, {trial.key for trial in kept})
         return done
@@ -93,6 +100,8 @@ def _launch(
     notifier: Notifier,
     console: Console,
     command: str,
+    *,
+    fresh: bool,
 ) -> tuple[LiveView, list[Trial], int]:
     """Train; return the view of all trials, those kept back, and the number yet to be chosen."""
     before = read_manifest(store.directory)
@@ -106,14 +115,17 @@ def _launch(
     # Requests made so far were for earlier launches.
     store.forget_stop()
     store.forget(key for key, state in states.items() if not state.phase.is_done)
+    states = compared(trials, states, digests_now(trials, states, store.directory))
+    taken = nothing_new(trials, states) if fresh else take_over(trials, states, store)
+    states |= taken.states
     line = _counted((state.phase for state in states.values()), left)
     console.print(f"{spec.name}: {line}", soft_wrap=True)
-    for line in changes(before, trials, states) if before else ():
+    for line in [*taken.lines, *(changes(before, trials, states) if before else ())]:
         console.print(line, soft_wrap=True)
-    states = compared(trials, states, digests_now(trials, states, store.directory))
     trains = left > 0 or any(state.is_to_train for state in states.values())
     kept = kept_back(trials, states)
-    for line in [*other_pictures(trials, states), *(cannot_go_on(kept) if trains else ())]:
+    warnings = [*taken.refusals, *other_pictures(trials, states)]
+    for line in [*warnings, *(cannot_go_on(kept) if trains else ())]:
         console.print(line, style="yellow", soft_wrap=True)
     tracker.note_launch(Launched(command, len(trials)))
     if before != trials or not is_launched(store.directory):
@@ -127,15 +139,19 @@ def _launch(
         console.print(f"Experiment {tracker.experiment}", soft_wrap=True)
     view = LiveView(console)
     tracking = TrackingSync(tracker, view.say)
-    monitor = Monitor(trials, store, view, tracking, notifier)
+    gone = [Trial(r.name, r.key, r.config) for r in tracker.runs() if r.key not in states]
+    monitor = Monitor(trials, store, view, tracking, notifier, gone)
     for key, state in states.items():
         monitor.starts_from(key, state)
+    names = run_names(trials, gone)
+    for trial in gone:
+        leave_out = partial(SweepTracker.leave_out, key=trial.key, run_name=names[trial.key])
+        tracking.put(trial.key, leave_out)
     for run in tracker.runs():
-        if run.key not in states:
-            tracking.put(run.key, partial(SweepTracker.leave_out, key=run.key))
-        elif run.phase is not states[run.key].phase and not states[run.key].phase.is_done:
+        now = states.get(run.key)
+        if now is not None and run.phase is not now.phase and not now.phase.is_done:
             # A dead process's phase, or that of a finished trial which is damaged or too short now.
-            monitor.correct(run.key, states[run.key])
+            monitor.correct(run.key, now)
     try:
         if trains:
             if (reason := features_unavailable()) is not None:
@@ -146,7 +162,13 @@ def _launch(
             # Ray takes seconds to import; a launch with nothing to do skips it.
             from orchestrator.driver.ray_tune import train
 
-            train(spec, trials, states, left, store, monitor, notifier, console, cluster)
+            def begin(trial: Trial) -> None:
+                """Take over a trial that a search has chosen now."""
+                state = state_of(trial, store.directory / trial.key)
+                for line in [] if fresh else take_over([trial], {trial.key: state}, store).lines:
+                    view.say(line)
+
+            train(spec, trials, states, left, store, monitor, notifier, console, cluster, begin)
     finally:
         unsent = tracking.close()
     if unsent:

@@ -10,6 +10,7 @@ from rich.table import Table
 from orchestrator.driver.trial_table import TrialRow, trial_table
 from orchestrator.store.events import TrialEvent
 from orchestrator.sweep.trials import Trial
+from reports.names import shown_names
 from reports.phase import TrialPhase, counted
 from reports.tables import duration
 
@@ -22,6 +23,8 @@ class LiveView:
         self.console = console
         self._note = ""
         self.rows: dict[str, TrialRow] = {}
+        self._shown: dict[str, str] = {}
+        """Names of the rows as shown: what differs among them."""
         self._live = Live(
             console=console,
             get_renderable=self.table,
@@ -73,7 +76,11 @@ class LiveView:
 
     def table(self) -> Table:
         """Return the table of trials; where not all fit, of those that have a worker."""
-        rows = list(self.rows.values())
+        if self._shown.keys() != self.rows.keys():
+            every = [*self.rows.values()]
+            names = shown_names([row.name for row in every], [row.config for row in every])
+            self._shown = dict(zip(self.rows, names, strict=True))
+        rows = [replace(row, name=self._shown[key]) for key, row in self.rows.items()]
         title = None
         if 2 * len(rows) > self.console.height:  # names may take two lines
             title = counted(row.phase for row in rows)

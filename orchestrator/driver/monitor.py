@@ -32,14 +32,18 @@ class Monitor:
         view: LiveView,
         tracking: TrackingSync,
         notifier: Notifier | None = None,
+        left_out: Sequence[Trial] = (),
     ) -> None:
-        self.view, self._notifier = view, notifier
+        """Follow trials; runs of those that the file ``left_out`` stand beside theirs."""
+        self.view, self._notifier, self._left_out = view, notifier, left_out
         self._store, self._tracking = store, tracking
         self._trials: dict[str, tuple[Trial, int]] = {}
         """Trials by key, with their positions in the sweep."""
         self._samples: dict[str, deque[NodeSample]] = {}
         """Samples of nodes that the tracking store has not got yet."""
         self._run_names: dict[str, str] = {}
+        self._sent: dict[str, tuple[TrialPhase, str]] = {}
+        """Phase and reason that the tracking store was last told of each trial."""
         self._before: dict[str, TrialState] = {}
         """States left by earlier launches."""
         self._durable: dict[str, int] = {}
@@ -144,8 +148,14 @@ class Monitor:
 
     def _send(self, key: str, phase: TrialPhase, reason: str) -> None:
         trial, index = self._trials[key]
-        if len(self._run_names) < len(self._trials):  # a search has chosen more
-            self._run_names = run_names([trial for trial, _ in self._trials.values()])
+        self._sent[key] = phase, reason
+        if not self._run_names.keys() >= self._trials.keys():  # a search has chosen more
+            before = self._run_names
+            followed = [trial for trial, _ in self._trials.values()]
+            self._run_names = run_names(followed, self._left_out)
+            for other in before.keys() & (self._sent.keys() - {key}):
+                if before[other] != self._run_names[other]:
+                    self._send(other, *self._sent[other])
         name = self._run_names[key]
         samples = self._samples.setdefault(key, deque())
 

@@ -61,6 +61,8 @@ class Submitted:
     """Command line that submits it again."""
     notify: str | None = None
     """Webhook or command of --notify."""
+    fresh: bool = False
+    """Whether nothing is taken over from other sweeps."""
 
     def packed(self) -> str:
         """Return the value of the variable ``SUBMITTED``.

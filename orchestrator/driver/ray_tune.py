@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -62,13 +62,14 @@ def train(
     notifier: Notifier,
     console: Console,
     cluster: Cluster | None,
+    begin: Callable[[Trial], None],
 ) -> None:
     """Run trials in parallel on the cluster until all have ended, or cannot go on.
 
     ``trials`` include those that a search has chosen so far, and ``to_suggest`` more are to be
     chosen; ``states`` are by key, and trials that are done do not run. ``cluster`` is the running
     one to join, as ``find_cluster`` returned it. ``notifier`` begins when nothing refuses the
-    trials any more.
+    trials any more; ``begin`` is called with each trial that the search chooses now.
 
     Raises:
         UserError: this machine lacks the resources of a single trial, a node of the cluster has
@@ -82,7 +83,9 @@ def train(
         notifier.begin(monitor.view)
         try:
             with monitor.view, graceful_stop(store.ask_to_stop_soon, monitor.view.say):
-                queue = _queue(spec, trials, states, to_suggest, store, share, monitor, cluster)
+                queue = _queue(
+                    spec, trials, states, to_suggest, store, share, monitor, cluster, begin
+                )
                 pruner = None
                 if spec.scheduler is not None:
                     pruner = Pruner(spec, trials, states, store.publish_soon)
@@ -103,6 +106,7 @@ def _queue(
     share: dict[str, float],
     monitor: Monitor,
     cluster: Cluster | None,
+    begin: Callable[[Trial], None],
 ) -> Searcher:
     """Return the trial queue; a trial chosen by a search enters the manifest before it trains."""
 
@@ -120,6 +124,7 @@ def _queue(
         persist(lambda: write_manifest(store.directory, trials), store.directory / MANIFEST)
         store.publish(MANIFEST)
         monitor.add(trial)
+        begin(trial)
 
     stopping = store.is_asked_to_stop
     if spec.search is None:

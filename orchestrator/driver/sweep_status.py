@@ -11,6 +11,7 @@ from orchestrator.store.manifest import launched_trials
 from orchestrator.store.paths import trial_directory
 from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.trials import Trial
+from reports.names import shown_names
 from reports.phase import TrialPhase
 from reports.runs import is_measured
 
@@ -33,6 +34,7 @@ class TrialStatus:
     """Trial as one line of the status."""
 
     name: str
+    """Name in the sweep's file, by which ``stop`` and ``--run`` find it."""
     key: str
     phase: TrialPhase
     step: int
@@ -65,6 +67,8 @@ class TrialStatus:
     """Share of the trial's training time that checkpoints took."""
     reason: str
     """Reason why the trial failed or was pruned."""
+    taken_over_from: str | None
+    """Sweep that it was taken over from, and the step up to which it was, if not to its end."""
     other_pictures: bool
     """Whether most of the sweep's trials of this dataset and path had other pictures."""
 
@@ -83,10 +87,11 @@ class SweepStatus:
 
 @dataclass(frozen=True)
 class SweepReading:
-    """Sweep as read at one moment: its status, and the rows of its table by key."""
+    """Sweep as read at one moment: its status, and the rows of its table."""
 
     status: SweepStatus
     rows: dict[str, TrialRow]
+    """By key, with the names that are shown."""
 
 
 def read_status(runs: Path, sweep: str) -> SweepReading:
@@ -106,6 +111,9 @@ def read_status(runs: Path, sweep: str) -> SweepReading:
         _line(rows[trial.key], trial.key, state, other)
         for (trial, state), other in zip(pairs, others, strict=True)
     ]
+    names = shown_names([trial.name for trial in trials], [trial.config for trial in trials])
+    for row, name in zip(rows.values(), names, strict=True):
+        row.name = name
     status = SweepStatus(sweep, goodput(trained), _checkpoint_share(every), lines)
     return SweepReading(status, rows)
 
@@ -157,6 +165,7 @@ def _line(row: TrialRow, key: str, state: TrialState, other_pictures: bool) -> T
         goodput=row.goodput,
         checkpoint_share=_checkpoint_share(state.attempts),
         reason=row.reason,
+        taken_over_from=state.taken_over_from,
         other_pictures=other_pictures,
     )
 

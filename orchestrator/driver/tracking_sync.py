@@ -12,6 +12,7 @@ from gan.errors import UserError
 from gan.plain_text import first_line
 from orchestrator.store.attempts import attempts, goodput, restarts
 from orchestrator.store.events import NodeSample
+from orchestrator.store.lineage import lineage_of
 from orchestrator.store.sweep_store import SweepStore
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
@@ -80,6 +81,7 @@ def send_trial(
             reason=reason,
             restarts=restarts(log),
             goodput=goodput([log]),
+            lineage=lineage_of(directory),
         )
     )
 

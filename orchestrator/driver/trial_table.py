@@ -19,6 +19,7 @@ class TrialRow:
     """Trial as a row of the table."""
 
     name: str
+    """Name in the sweep's file; in a table, what differs among its rows."""
     config: TrainConfig
     phase: TrialPhase = TrialPhase.WAITING
     step: int = 0

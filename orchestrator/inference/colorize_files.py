@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -94,7 +94,7 @@ class _Work:
         self.move: Move | None = None
 
 
-def _find_moves(works: Sequence[_Work], jobs: Iterator[Job] | Sequence[Job], count: int) -> None:
+def _find_moves(works: Sequence[_Work], jobs: Iterable[Job], count: int) -> None:
     """Find the moves that all pictures have in common; those that fail are told of later."""
     scenes = [Scene(work.colorizer, work.wanted, count) for work in works]
     for job in jobs:

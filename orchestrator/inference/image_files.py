@@ -3,6 +3,7 @@
 import os
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gan.data import picture_file
 from gan.data.picture_file import PILLOW_ERRORS, PictureFile, first_reason
 from gan.errors import UserError
 
+LOSSLESS_WEBP = "lossless webp"
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     "jpeg": (".jpg", {"Q": 95, "subsample_mode": "off"}),
     # 12 megapixels take 1.6 s; at the usual levels 5 to 8 s, for files an eighth smaller.
@@ -22,6 +24,7 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     "tiff": (".tif", {"compression": "none"}),
     # 3.7 s instead of 7.8 s, for a file of the same size.
     "webp": (".webp", {"Q": 95, "effort": 0, "smart_subsample": True}),
+    LOSSLESS_WEBP: (".webp", {"lossless": True, "effort": 0}),
 }
 """Suffix of libvips' writer and its options, by format."""
 
@@ -43,7 +46,21 @@ def read_picture(file: Path) -> PictureFile:
         )
     if picture.format != "jpeg" and (pictures := count_pictures(file)) > 1:
         raise UserError(f"{file}: holds {pictures} pictures; valid: one a file")
+    if picture.format == "webp" and _is_lossless(file):
+        return replace(picture, format=LOSSLESS_WEBP)
     return picture
+
+
+def _is_lossless(webp: Path) -> bool:
+    """Whether the picture in a WebP file is in a chunk ``VP8L`` (RFC 9649)."""
+    with webp.open("rb") as file:
+        file.seek(12)  # RIFF, the size, WEBP
+        while len(head := file.read(8)) == 8:
+            if head[:4] in (b"VP8L", b"VP8 "):
+                return head[:4] == b"VP8L"
+            size = int.from_bytes(head[4:], "little")
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return False
 
 
 def count_pictures(file: Path) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,18 +104,51 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
     return jobs, refused
 
 
+def passed_over(paths: Sequence[Path], where: OutputOptions) -> list[str]:
+    """Return a line for each folder with files that are not coloured, hidden ones aside."""
+    lines = []
+    for folder in filter(Path.is_dir, paths):
+        with suppress(UserError):  # ``plan_jobs`` tells of it
+            pictures = [folder / name for name in picture_names(str(folder))]
+            coloured = {folder / name for name in _below(folder, where)}
+            left = {
+                "earlier outputs": [file for file in pictures if file not in coloured],
+                "other files": [f for f in _files(folder) if f.suffix.lower() not in SUFFIXES],
+            }
+            lines += [
+                f"{folder}: {kind} left alone: {len(files)}, such as {files[0].name}"
+                for kind, files in left.items()
+                if files
+            ]
+    return lines
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files below a folder, without hidden ones and those in hidden folders."""
+    names = (file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file())
+    return [folder / name for name in names if not any(p.startswith(".") for p in name.parts)]
+
+
 def _below(folder: Path, where: OutputOptions) -> list[Path]:
     """Return the names of pictures below a folder, without hidden files and earlier outputs."""
-    names = map(Path, picture_names(str(folder)))
-    return [name for name in names if not _is_output(folder / name, folder, where)]
+    names = [*map(Path, picture_names(str(folder)))]
+    stems = {name.with_suffix("") for name in names}
+    return [name for name in names if not _is_output(folder, name, stems, where)]
 
 
-def _is_output(file: Path, folder: Path, where: OutputOptions) -> bool:
-    suffixes = "|".join({COLORIZED, re.escape(where.suffix or COLORIZED)})
-    output = re.search(f"({suffixes}){VARIANT}$", file.stem) is not None
-    if where.out is not None and folder.resolve() in where.out.resolve().parents:
-        output |= where.out.resolve() in file.resolve().parents
-    return output
+def _is_output(folder: Path, name: Path, stems: Collection[Path], where: OutputOptions) -> bool:
+    """Whether a picture is an earlier output.
+
+    Its name ends in -colorized; or in the suffix, beside the picture that it was made from, which
+    is among ``stems``; or it lies in the directory of outputs.
+    """
+    if re.search(f"{COLORIZED}{VARIANT}$", name.stem):
+        return True
+    if where.out is None:
+        made = re.fullmatch(f"(.+){re.escape(where.suffix)}{VARIANT}", name.stem, re.DOTALL)
+        return made is not None and made[1] != name.stem and name.with_name(made[1]) in stems
+    out = where.out.resolve()
+    return folder.resolve() in out.parents and out in (folder / name).resolve().parents
 
 
 def _refusal(

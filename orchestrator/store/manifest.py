@@ -148,7 +148,7 @@ def changes(
     kept = [t for t in now if not t.config.recolour and states[t.key].is_longer_than_asked]
     if kept:
         lines.append(f"trained longer than the file asks, and kept so: {names_of(kept)}")
-    if again := [t for _, t in anew if not t.config.recolour]:
+    if again := [t for _, t in anew if not (t.config.recolour or states[t.key].step)]:
         by_length = all([] != _differences(*p) == _differences(*p, LENGTH) for p in anew)
         why = ", since their penalty starts at a share of the length" if by_length else ""
         lines.append(f"to be trained anew{why}: {names_of(again)}; what they were is kept")

@@ -136,6 +136,10 @@ class ObjectStore:
         with self._files.open_input_stream(self._at(path)) as stream, file.open("wb") as target:
             shutil.copyfileobj(stream, target, CHUNK)
 
+    def copy(self, path: str, target: str) -> None:
+        """Copy an object within the store, completely or not at all."""
+        self._files.copy_file(self._at(path), self._at(target))
+
     def remove(self, path: str) -> None:
         """Remove an existing object."""
         self._files.delete_file(self._at(path))

@@ -34,6 +34,7 @@ from orchestrator.store.paths import (
     ERROR,
     MANIFEST,
     PRUNED,
+    TAKEN_OVER,
     mirror_root,
     stop_object,
 )
@@ -46,7 +47,7 @@ THREADS = 16
 TRIES = 3
 SMALL = re.compile(
     rf"({ATTEMPTS}/[0-9][^/]*\.json|samples/step-\d+\.png"
-    rf"|{re.escape(ERROR)}|{re.escape(PRUNED)})"
+    rf"|{re.escape(ERROR)}|{re.escape(PRUNED)}|{re.escape(TAKEN_OVER)})"
 )
 
 

@@ -14,6 +14,7 @@ Below ``--runs``, or for checkpoints below ``--storage``::
         pruned.json               prune marker
         trial.json                name and config of a trial that ``train`` made
         error.txt                 traceback of an internal error
+        taken-over.json           sweep that it was taken over from
     remote/STORE/sweeps/NAME/     mirror of a sweep in an object store
     owner                         id of the owner of the sweeps (``reports.owner``)
     mlflow.db, mlartifacts/       tracking store, unless MLFLOW_TRACKING_URI names another
@@ -39,6 +40,7 @@ PRUNED = "pruned.json"
 SINGLE = "trial.json"
 ERROR = "error.txt"
 ATTEMPTS = "attempts"
+TAKEN_OVER = "taken-over.json"
 COLORIZED = "-colorized"
 """Suffix of outputs next to their pictures; a picture with it is no input."""
 

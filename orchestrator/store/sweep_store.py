@@ -38,17 +38,16 @@ def is_held_check(store: SweepStore) -> Callable[[], bool]:
     return LeaseWatch(store.storage, store.path).is_live
 
 
-def opened_root(locations: Locations, sweep: str, *, launched: bool) -> Path:
+def opened_root(locations: Locations, sweep: str) -> Path:
     """Return the directory that contains ``sweeps/NAME``, up to date if it is a mirror.
 
     Raises:
-        UserError: the object store does not exist, or lacks a sweep that must have been launched.
+        UserError: the object store does not exist, or lacks the sweep.
     """
     store = store_of(locations, sweep)
     store.open()
     log.debug("%s: in %s", sweep, store.shown)
-    if launched:
-        store.require_launched()
+    store.require_launched()
     return store.root
 
 

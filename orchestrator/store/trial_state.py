@@ -12,12 +12,14 @@ from gan import checkpoint
 from gan.errors import UserError
 from gan.plain_text import masked
 from orchestrator.store.attempts import Attempt, attempts
+from orchestrator.store.lineage import read_lineage
 from orchestrator.store.lock import is_locked
 from orchestrator.store.paths import ERROR, trial_directory
 from orchestrator.store.prune_marker import PruneMarker, pruning_terms, read_marker
 from orchestrator.sweep.search_settings import Objective
 from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial
+from reports.lineage import Lineage
 from reports.phase import TrialPhase
 
 SILENT_SECONDS = 60.0
@@ -33,10 +35,14 @@ class TrialState:
     total_steps: int | None = None
     """Current length; None if it is in epochs of a dataset not seen yet."""
     epoch: float = 0.0
+    seconds: float = 0.0
+    """Time of the steps that counted, with their evaluations."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Newest value of each metric."""
     dataset_digest: str = ""
     """Digest of the pictures that it was trained on (``gan.data.datasets.Dataset``)."""
+    lineage: Lineage | None = None
+    """Origin, if it was taken over from another sweep."""
     marker: PruneMarker | None = None
     history: Sequence[Mapping[str, Any]] = ()
     """History of the metrics."""
@@ -80,6 +86,11 @@ class TrialState:
         return not (self.phase.is_done or self.other_pictures)
 
     @property
+    def taken_over_from(self) -> str | None:
+        """Sweep that it was taken over from, and the step up to which it was, if not to its end."""
+        return None if self.lineage is None else self.lineage.at(self.step)
+
+    @property
     def reason(self) -> str:
         """Reason why the trial failed or was pruned."""
         if self.phase is TrialPhase.PRUNED and self.marker is not None:
@@ -107,15 +118,23 @@ def state_of(trial: Trial, directory: Path, *, generator: bool = False) -> Trial
     names = (checkpoint.TRIAL, *(checkpoint.GENERATOR, checkpoint.CONFIG) * generator)
     if (newest := checkpoint.newest(directory, *names)) is None:
         return state
-    content = newest.trial
+    return at_checkpoint(state, trial, newest.trial, read_lineage(directory, newest.trial))
+
+
+def at_checkpoint(
+    state: TrialState, trial: Trial, content: Mapping[str, Any], lineage: Lineage | None
+) -> TrialState:
+    """Return the state of a trial with a checkpoint whose trial.json has this content."""
     return replace(
         state,
         step=content["step"],
         dataset_digest=content["dataset_digest"],
         total_steps=trial.config.total_steps(content["images"]),
         epoch=content["epoch"],
+        seconds=content["seconds"],
         metrics=checkpoint.newest_metrics(content["history"]),
         history=content["history"],
+        lineage=lineage,
     )
 
 

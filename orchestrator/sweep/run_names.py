@@ -3,18 +3,25 @@
 import re
 from collections.abc import Sequence
 
-from orchestrator.sweep.trial_names import BASELINE, RECOLOURED
 from orchestrator.sweep.trials import Trial
+from reports.names import BASELINE, RECOLOURED, shown_names
 
 
-def run_names(trials: Sequence[Trial]) -> dict[str, str]:
-    """Return by key the trials' names, in which what differs among the trials comes first.
+def run_names(trials: Sequence[Trial], left_out: Sequence[Trial] = ()) -> dict[str, str]:
+    """Return by key the names of trials as shown, in which what differs among them comes first.
 
     Parts that all steered trials share, or all baselines, or all recoloured trials, come last:
     ``saturation=0.5, seed=1`` becomes ``seed=1, saturation=0.5`` if every target is 0.5. A single
     trial of its kind keeps its name.
+
+    Args:
+        trials: trials of the sweep's file.
+        left_out: trials that it had before, whose runs stand beside theirs.
     """
-    parts = {trial.key: _parts(trial.name) for trial in trials}
+    every = [*trials, *left_out]
+    groups = ["file"] * len(trials) + ["left out"] * len(left_out)
+    shown = shown_names([trial.name for trial in every], [trial.config for trial in every], groups)
+    parts = {trial.key: _parts(name) for trial, name in zip(every, shown, strict=True)}
     alike: dict[str, list[list[str]]] = {}
     for of in parts.values():
         alike.setdefault(_kind(of), []).append(of)

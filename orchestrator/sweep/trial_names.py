@@ -1,16 +1,11 @@
 """Names of trials for people, which tell apart the trials of a sweep. Pure functions."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from gan.config import TrainConfig
-from gan.control import CONTROLS
-from gan.plain_text import printable
 from orchestrator.sweep.sections import Settings
-
-BASELINE, RECOLOURED = "baseline", "recoloured"
-"""First parts of the names of trials without a control, and of recoloured ones."""
+from reports.names import BASELINE, targets_text, value_text
 
 
 def name_of(config: TrainConfig, varied: Settings) -> str:
@@ -20,7 +15,7 @@ def name_of(config: TrainConfig, varied: Settings) -> str:
     left_out = (".target", ".min", ".max", "eval_targets")
     shown = {k: v for k, v in varied.items() if not k.endswith(left_out)}
     values = {k: v if k == "preset" else value_at(config, k) for k, v in shown.items()}
-    parts += [f"{k}={_text(v)}" for k, v in values.items() if v is not None]
+    parts += [f"{k}={value_text(v)}" for k, v in values.items() if v is not None]
     return ", ".join(parts)
 
 
@@ -35,42 +30,21 @@ def named_apart(names: Sequence[str], configs: Sequence[TrainConfig]) -> list[st
         differing = [k for k, v in first.items() if any(other[k] != v for other in others)]
         parts = name.split(", ")
         for key, value in config.model_dump(include={*differing}, exclude={"controls"}).items():
-            if (rounded := f"{key}={_text(value)}") in parts:
+            if (rounded := f"{key}={value_text(value)}") in parts:
                 parts[parts.index(rounded)] = f"{key}={value}"
             elif value not in ((), None):
-                parts.append(f"{key}={value if isinstance(value, float) else _text(value)}")
+                parts.append(f"{key}={value if isinstance(value, float) else value_text(value)}")
         apart.append(", ".join(parts))
     return apart
-
-
-def targets_text(config: TrainConfig) -> str:
-    """Return the targets of all controls, empty without a control."""
-    targets = {str(name): control for name, control in config.controls.items()}
-    return ", ".join(
-        f"{n}={target_text(targets[n].model_dump())}" for n in CONTROLS if n in targets
-    )
 
 
 def held_out_text(config: TrainConfig) -> str:
     """Return the held-out intervals as part of a name; their middles are measured too."""
     return "".join(
-        f", {name}.hold_out={_text([list(each) for each in control.hold_out])}"
+        f", {name}.hold_out={value_text([list(each) for each in control.hold_out])}"
         for name, control in config.controls.items()
         if control.hold_out
     )
-
-
-def target_text(control: dict[str, Any]) -> str:
-    """Return a control's target, or its range of targets, as text."""
-    target = control.get("target")
-    if isinstance(target, float):
-        return f"{target:.12g}"
-    if target not in (None, "any"):
-        return str(target)
-    ends = [control.get(end) for end in ("min", "max")]
-    if ends == [None, None]:
-        return "any"
-    return "..".join("" if end is None else f"{end:.12g}" for end in ends)
 
 
 def value_at(config: TrainConfig, key: str) -> Any:
@@ -80,9 +54,3 @@ def value_at(config: TrainConfig, key: str) -> Any:
         return getattr(config, name)
     controls = {str(control): value for control, value in config.controls.items()}
     return getattr(controls[name], field) if name in controls else None
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return json.dumps(value).replace('"', "")
-    return f"{value:.12g}" if isinstance(value, float) else printable(str(value))

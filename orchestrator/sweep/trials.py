@@ -14,14 +14,8 @@ from orchestrator.sweep.points import config_at, points_of, where_of
 from orchestrator.sweep.search_settings import Objective, metric_names
 from orchestrator.sweep.sections import Settings
 from orchestrator.sweep.sweep_spec import SweepSpec
-from orchestrator.sweep.trial_names import (
-    BASELINE,
-    RECOLOURED,
-    held_out_text,
-    name_of,
-    named_apart,
-    targets_text,
-)
+from orchestrator.sweep.trial_names import held_out_text, name_of, named_apart
+from reports.names import BASELINE, RECOLOURED, targets_text
 
 BESIDE = ("points", "resources", "objective", "search", "scheduler", "notify")
 """Sections whose mistakes leave the settings of other trials certain."""

@@ -21,13 +21,23 @@ const dialog = document.getElementById("picture");
 let place = null; // { table, row, column } of the cell that the dialog shows
 
 document.querySelectorAll(".images").forEach((table, image_table) => {
-  const { columns, strips, kinds } = data[image_table];
-  const cell = (row, column) => table.tBodies[0].rows[row]?.cells[column + 2]?.firstElementChild;
-  const rows = table.tBodies[0].rows.length;
-  // Current shot of each column. The initial cells are the raw outputs of the shot shown first.
+  const { columns, strips, kinds, beside } = data[image_table];
+  // Each photograph has a row, and rows of companions below it.
+  const photos = [...table.querySelectorAll(".photo")];
+  const rows = photos.length;
+  const cell = (row, column) => photos[row]?.cells[column + 2]?.firstElementChild;
+  const companions = Object.fromEntries(["recoloured", "fitted"].map((kind) =>
+    [kind, [...table.querySelectorAll(`.companion[data-kind=${kind}]`)]]));
+  const companion = (row, column, kind) => companions[kind][row]?.cells[column + 1]?.firstElementChild;
+  // Current shot of each column. The initial cells are raw outputs, and companions, of the shot shown first.
   const at = columns.map((column) => column.at);
-  const first = columns.map((_, column) =>
-    Array.from({ length: rows }, (_, row) => cell(row, column).firstElementChild.src));
+  const ofCells = (imageAt) => columns.map((_, column) =>
+    Array.from({ length: rows }, (_, row) => imageAt(row, column)?.src));
+  const first = {
+    colorized: ofCells((row, column) => cell(row, column).firstElementChild),
+    recoloured: ofCells((row, column) => companion(row, column, "recoloured")),
+    fitted: ofCells((row, column) => companion(row, column, "fitted")),
+  };
   const stops = columns.flatMap((column, i) => column.shots.map((_, shot) => [i, shot]));
   const bar = document.querySelectorAll(".bar")[image_table];
   const slider = bar.querySelector("[type=range]");
@@ -41,7 +51,7 @@ document.querySelectorAll(".images").forEach((table, image_table) => {
   const pictureOf = (row, column, shot, wanted) => {
     const strip = shot.strips[wanted];
     if (strip === undefined) return null;
-    return strip === null ? [first[column][row], 0] : [strips[strip], row];
+    return strip === null ? [first[wanted][column][row], 0] : [strips[strip], row];
   };
   const put = (image, picture, alt) => {
     image.hidden = !picture;
@@ -79,6 +89,10 @@ document.querySelectorAll(".images").forEach((table, image_table) => {
       button.classList.toggle("none", !picture);
       if (picture) button.removeAttribute("aria-label");
       else button.setAttribute("aria-label", `Picture ${row + 1}, ${shot.label}${more}: not available`);
+      for (const [wanted, name] of Object.entries(beside)) {
+        const image = companion(row, column, wanted);
+        if (image) put(image, pictureOf(row, column, shot, wanted), `Picture ${row + 1}, ${shot.label}, ${name}`);
+      }
     }
   };
 
@@ -112,7 +126,7 @@ document.querySelectorAll(".images").forEach((table, image_table) => {
     place = { table, row, column };
     const trial = columns[column];
     const shot = shotOf(column);
-    const [original, grey] = [...table.tBodies[0].rows[row].querySelectorAll("img")].map((i) => i.src);
+    const [original, grey] = [...photos[row].querySelectorAll("img")].map((i) => i.src);
     const plain = (src, caption) =>
       figure("one", make("img", { src, alt: caption, className: "strip pixels" }), caption);
     const of = (wanted, caption) => framed(row, column, shot, wanted, caption);
@@ -171,8 +185,9 @@ document.querySelectorAll(".images").forEach((table, image_table) => {
     const button = event.target.closest("button");
     if (!button) return;
     const td = button.parentElement;
-    move(td.parentElement.sectionRowIndex, td.cellIndex - 2);
-    open(td.parentElement.sectionRowIndex, td.cellIndex - 2);
+    const row = photos.indexOf(td.parentElement);
+    move(row, td.cellIndex - 2);
+    open(row, td.cellIndex - 2);
   });
   table.addEventListener("keydown", (event) => {
     const button = event.target.closest("button");
@@ -180,7 +195,7 @@ document.querySelectorAll(".images").forEach((table, image_table) => {
     if (!button || !step) return;
     const td = button.parentElement;
     const next = td.cellIndex - 2 + step[1] >= 0
-      && move(td.parentElement.sectionRowIndex + step[0], td.cellIndex - 2 + step[1]);
+      && move(photos.indexOf(td.parentElement) + step[0], td.cellIndex - 2 + step[1]);
     if (next) { next.focus(); event.preventDefault(); }
   });
   // Step in the dialog to the next picture, or to the next target of this trial or the next trial.
@@ -198,7 +213,7 @@ document.querySelectorAll(".images").forEach((table, image_table) => {
 dialog.querySelector(".close").addEventListener("click", () => dialog.close());
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 dialog.addEventListener("close", () => {
-  place?.table.tBodies[0].rows[place.row].cells[place.column + 2].firstElementChild.focus();
+  place?.table.querySelectorAll(".photo")[place.row].cells[place.column + 2].firstElementChild.focus();
 });
 dialog.addEventListener("keydown", (event) => {
   const step = STEPS[event.key];

@@ -84,7 +84,7 @@ def _sweep(scratch: Path, name: str, count: int, steps: int) -> Path:
 
 def _launch(scratch: Path, sweep: Path) -> int:
     """Launch to the end; returns the driver's largest memory in KiB, that of Ray aside."""
-    return run_measured("--runs", str(scratch), "launch", str(sweep)).memory
+    return run_measured("--runs", str(scratch), "launch", str(sweep), "--fresh").memory
 
 
 if __name__ == "__main__":

@@ -62,7 +62,9 @@ def _launch(scratch: Path, cluster: Cluster, count: int) -> Cost:
     sweep.write_text(f"settings: {{steps: 2, {TINY}}}\naxes: {{seed: {seeds}}}\n")
     gcs = cluster.gcs()
     before, began = _cpu(gcs), time.monotonic()
-    launch = Launch(scratch / "runs", sweep, RAY_ADDRESS=cluster.address, **ENVIRONMENT)
+    # Of their own, or what the last sweep has finished would be taken over.
+    runs = scratch / f"runs_{count}"
+    launch = Launch(runs, sweep, RAY_ADDRESS=cluster.address, **ENVIRONMENT)
     process = psutil.Process(launch.process.pid)
     assert launch.process.stdout is not None
     said: list[str] = []  # else its pipe would be full

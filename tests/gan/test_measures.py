@@ -129,6 +129,24 @@ def test_every_number_is_that_of_scikit_image_and_numpy(images: HeldOut, coloriz
     assert all(type(value) is float for value in found.values())
 
 
+def test_the_interval_of_an_error_is_over_photographs_not_crops(images: HeldOut) -> None:
+    # Four crops of each of nine photographs, equal within a photograph: nine numbers, not 36.
+    rgb, photograph = images.rgb[:9].repeat(4, 1, 1, 1), torch.arange(9).repeat(4)
+    crops = HeldOut.of(rgb, photograph)
+    assert "saturation_error_low" not in measures(rgb, crops, {"saturation": 0.5})
+    found = measures(rgb, crops, {"saturation": 0.5}, intervals=True)
+    errors = np.abs(by_image(lambda x: rgb2hsv(x)[..., 1].mean(), pixels(rgb[:9])) - 0.5)
+    drawn = np.random.default_rng(7).integers(9, size=(20_000, 9))
+    low, high = np.percentile(errors[drawn].mean(axis=1), (2.5, 97.5))
+    assert found["saturation_error_low"] == pytest.approx(low, abs=0.01)
+    assert found["saturation_error_high"] == pytest.approx(high, abs=0.01)
+    assert (
+        found["saturation_error_low"] < found["saturation_error"] < found["saturation_error_high"]
+    )
+    one = HeldOut.of(rgb, torch.zeros(36).long())
+    assert "saturation_error_low" not in measures(rgb, one, {"saturation": 0.5}, intervals=True)
+
+
 def test_crosstalk_is_of_every_statistic_that_was_not_asked_for(
     images: HeldOut, colorized: Tensor
 ) -> None:

@@ -61,7 +61,10 @@ def test_what_cannot_be_reached_is_said(here: Path) -> None:
 def test_a_folder_is_coloured_into_another_with_its_layout(here: Path) -> None:
     before = files(here / "in")
     result = call("colorize", "in", "--generator", "generator", "--out", "out/deep")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "in: other files left alone: 1, such as notes.txt\n",
+    )
     written = {str(p.relative_to("out/deep")) for p in Path("out").rglob("*") if p.is_file()}
     assert written == {"a.png", "b.jpg", "below/a.png"}
     assert files(here / "in") == before
@@ -76,9 +79,11 @@ def test_a_folder_can_be_coloured_again_and_again(here: Path) -> None:
     first = files(here)
     result = call(*command)
     assert result.exit_code == 1
-    lines = result.stderr.splitlines()
+    *lines, earlier, others = result.stderr.splitlines()
     assert len(lines) == 3  # what was written is no input
     assert all("is there already; --overwrite replaces it" in line for line in lines)
+    assert earlier == "in: earlier outputs left alone: 3, such as a-colorized.png"
+    assert others == "in: other files left alone: 1, such as notes.txt"
     assert files(here) == first
     assert call(*command, "--overwrite").exit_code == 0
     assert files(here).keys() == first.keys()
@@ -143,6 +148,7 @@ def test_a_link_to_a_folder_is_named_and_the_other_pictures_are_done(here: Path)
     result = call("colorize", "in", "--generator", "generator", "--out", "out")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
+        "in: other files left alone: 1, such as notes.txt",
         "Error: in/itself: is a link to a folder, which is not followed",
         "Error: in/linked: is a link to a folder, which is not followed",
     ]
@@ -203,9 +209,11 @@ def test_bad_pictures_have_a_line_each_and_the_others_are_done(here: Path) -> No
     assert result.exit_code == 1
     told = dict(line.removeprefix("Error: ").split(": ", 1) for line in result.stderr.splitlines())
     assert told.keys() == {
-        *("none", "in/empty.jpg", "in/text.png", "in/torn.jpg", "in/bomb.png", "nowhere.jpg")
+        *("none", "in/empty.jpg", "in/text.png", "in/torn.jpg", "in/bomb.png", "nowhere.jpg"),
+        "in",
     }
-    assert told["none"].startswith("nothing to colour (.avif, .bmp, .gif, .heic, .heif, .jfif")
+    assert told["in"] == "other files left alone: 1, such as notes.txt"
+    assert told["none"].startswith("nothing to colour (.apng, .avif, .bmp, .dib, .gif, .heic")
     assert told["in/empty.jpg"] == "is empty"
     assert "14000x13000 pixels; valid: up to 178,956,970" in told["in/bomb.png"]
     assert "premature end" in told["in/torn.jpg"]

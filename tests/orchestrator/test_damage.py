@@ -15,6 +15,7 @@ from gan.errors import UserError
 from orchestrator.commands.dry_run import plan_launch
 from orchestrator.driver.sweep_status import read_status
 from orchestrator.store.attempts import attempts
+from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.store.manifest import write_manifest
 from orchestrator.store.prune_marker import PruneMarker, pruning_terms, write_marker
 from orchestrator.store.trial_state import state_of, states_of
@@ -89,7 +90,7 @@ def files_of(trial: Path) -> list[Path]:
 @pytest.mark.slow
 def test_no_damage_stops_status_or_launch_or_makes_up_a_step(story: Story) -> None:
     rng = random.Random(5)
-    console = Console(quiet=True)
+    console, store = Console(quiet=True), LocalSweep(story.runs, "tiny")
     seen = set()
     for _ in range(TRIES):
         of = rng.randrange(3)
@@ -99,7 +100,7 @@ def test_no_damage_stops_status_or_launch_or_makes_up_a_step(story: Story) -> No
         damage(file, rng)
         checkpoint._tell_damaged.cache_clear()
         status = read_status(story.runs, "tiny").status.trials
-        plan = plan_launch(story.spec, story.trials, story.runs, None, console).trials
+        plan = plan_launch(story.spec, story.trials, store, None, console).trials
         states = states_of(story.spec, story.trials, story.runs)
         what = str(file.relative_to(directory))
         newest = what.startswith(f"checkpoints/step-0000000{6 if of == 0 else 3}")

@@ -43,11 +43,23 @@ def test_a_recoloured_trial_claims_no_steps() -> None:
         assert (f"step {step} of 40" in said) == claimed
 
 
+def test_a_recoloured_trial_that_starts_again_shows_no_steps_of_its_baseline() -> None:
+    # After an edit to more steps, its checkpoint is at the end of the shorter training.
+    baseline = TrainConfig(steps=18)
+    steered = baseline.model_copy(update={"controls": {"saturation": Control(target=0.5)}})
+    console = Console(file=io.StringIO(), width=80)
+    view = LiveView(console)
+    view.add(Trial("moved", "key", baseline.recoloured_as(steered)))
+    progress = Progress(12, 18, 2.7, 0.0, {"eval/mae": 0.1}, 12, 1.0, 0.0)
+    view.update(TrialEvent("key", TrialPhase.STARTING, progress))
+    assert "step 12" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_where_rows_are_hidden_all_are_counted() -> None:
     console = Console(file=io.StringIO(), width=80, height=10)
     view = LiveView(console)
     for number in range(8):
-        view.add(Trial(f"seed={number}", str(number), TrainConfig(steps=40)))
+        view.add(Trial(f"trial {number}", str(number), TrainConfig(steps=40, seed=number)))
     phases = [TrialPhase.FINISHED, TrialPhase.RUNNING, *[TrialPhase.STOPPED] * 2]
     for number, phase in enumerate(phases):
         view.update(TrialEvent(str(number), phase))

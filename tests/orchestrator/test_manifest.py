@@ -103,6 +103,12 @@ def test_a_trial_of_another_version_is_trained_anew(tmp_path: Path) -> None:
     ]
 
 
+def test_a_trial_that_has_steps_already_is_not_trained_anew(tmp_path: Path) -> None:
+    edited = trials(tmp_path, TEXT.replace("batch_size: 8", "batch_size: 16"))
+    before = trials(tmp_path, TEXT)
+    assert told(before, edited, step=8, total=8) == ["changed: batch_size 8 -> 16"]
+
+
 def test_a_setting_that_a_lasting_trial_does_not_look_at_is_no_change_of_its_length(
     tmp_path: Path,
 ) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from gan.config import TrainConfig
 from gan.inference.colorizer import Colorizer
+from gan.model.stored_generator import load_generator
 from orchestrator.inference import onnx_export
 from tests.support.cli import assert_refused, files
 from tests.support.cli_flags import call
@@ -108,6 +109,16 @@ def test_a_file_that_is_there_is_replaced_on_request_only(workplace: Path) -> No
     assert files(workplace) == before
     assert call(*command, "--overwrite").exit_code == 0
     assert Colorizer.load(workplace / "out").config.controls == TRIAL.controls
+
+
+@pytest.mark.slow
+def test_weights_of_16_bits_are_those_of_the_onnx_file_too(workplace: Path) -> None:
+    save(TRIAL, workplace / "generator")
+    assert call("export", "--generator", "generator", "--half", "--out", "out").exit_code == 0
+    whole, half = (Path(of, "generator.safetensors").stat().st_size for of in ("generator", "out"))
+    assert half < 0.6 * whole
+    onnx = Path("out/generator.onnx").read_bytes()
+    assert onnx_export.largest_difference(load_generator(Path("out")), onnx) < 1e-5
 
 
 def test_bad_options_are_refused_in_one_line(workplace: Path) -> None:

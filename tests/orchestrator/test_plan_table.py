@@ -41,6 +41,7 @@ def planned(name: str, **changes: object) -> Planned:
         "image_size": 256,
         "data": "places365 1803460+36500",
         "seconds": 3600.0,
+        "taken_over_from": None,
     }
     return Planned(**fields | changes)  # type: ignore[arg-type]
 

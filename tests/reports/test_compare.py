@@ -9,6 +9,7 @@ from reports.compare import (
     differences,
     in_order,
     recoloured_beside,
+    shown_seed,
     shown_trials,
 )
 from reports.folds import grids, over_seeds
@@ -234,12 +235,46 @@ def test_shown_trials_begin_without_control_and_go_on_by_control_and_target() ->
     ]
 
 
-def test_of_seeds_the_best_is_shown_or_the_first_that_is_finished() -> None:
+def test_pictures_side_by_side_are_of_the_seed_that_most_trials_finished() -> None:
+    trials = [
+        steered(target, 0.3 - seed / 10, seed=seed, weight=weight)
+        for target in (0.25, 0.5)
+        for weight in (1, 2)
+        for seed in (1, 2)
+    ]
+    # A seed without one of the trials is not chosen, however near its others are.
+    lacking = trials[:-1]
+    assert shown_seed(lacking) == 1
+    assert {run.config.seed for run in shown_trials(lacking, [], 9)} == {1}
+    best = best_of_targets(lacking)
+    assert {run.config.seed for run in shown_trials(lacking, best, 2)} == {1}
+    # Where the seed has no trial, another one is shown.
+    odd = steered(0.75, 0.1, seed=2)
+    assert [run.config.seed for run in shown_trials([*lacking, odd], [], 9)] == [1] * 4 + [2]
+
+
+def test_a_seed_that_is_not_finished_is_shown_only_where_there_is_no_other() -> None:
     failed = steered(0.5, 0.2, seed=2, phase=TrialPhase.FAILED)
     first, second = steered(0.5, 0.3, seed=3), steered(0.5, 0.1, seed=4)
-    assert shown_trials([failed, first, second], [second], 9) == [second]
-    assert shown_trials([failed, first, second], [], 9) == [first]
+    assert shown_trials([failed, first, second], [second], 9) == [first]
     assert shown_trials([failed], [], 9) == [failed]
+    assert shown_seed([failed]) is None
+    controls = {"saturation": Control(target=0.5, weight=0)}
+    assert shown_seed([first, run("x", controls, recolour=True)]) is None, "a rival's do not count"
+
+
+def test_the_best_settings_are_those_with_the_smallest_error_over_their_seeds() -> None:
+    lucky = [steered(0.5, error, seed=s, weight=1) for s, error in enumerate((0.01, 0.5))]
+    steady = [steered(0.5, 0.1, seed=s, weight=2) for s in (0, 1)]
+    assert best_of_targets([*lucky, *steady]) == steady
+    assert best_of_targets(lucky) == [], "of one setting there is no best"
+
+
+def test_the_rival_of_the_same_seed_is_preferred() -> None:
+    trial = steered(0.5, 0.1, seed=1, base_channels=8)
+    controls = {"saturation": Control(target=0.5, weight=0)}
+    rivals = [run("x", controls, recolour=True, seed=seed, base_channels=4) for seed in (0, 1)]
+    assert recoloured_beside(trial, rivals) is rivals[1]
 
 
 def test_a_grid_is_of_finished_trials() -> None:

@@ -12,7 +12,7 @@ from gan.inference.colorizer import Colorizer
 from reports.generators import load
 from reports.phase import TrialPhase
 from reports.runs import TrialRun
-from reports.store import connect, default_uri
+from reports.store import Launched, connect, default_uri
 from reports.trial_generators import by_name, by_run, by_targets, distances, nearest
 from tests.support.saved_generators import config, photograph, steered, track, vivid
 from tests.support.trackers import tracker_of
@@ -76,6 +76,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     track(runs, "hue", "hue=0.6", steered(hue=0.6))
     track(runs, "hue", "hue=0.1", steered(hue=0.1), TrialPhase.RUNNING)
     track(runs, "begun", "hue=0.1", steered(hue=0.1), TrialPhase.RUNNING)
+    tracker_of(default_uri(runs), "begun", runs).note_launch(Launched("colorsweep launch begun", 5))
     return runs
 
 
@@ -146,7 +147,8 @@ def test_a_run_a_directory_or_a_file_is_loaded_in_three_lines(
         (
             "begun",
             {"hue": 0.5},
-            "begun: no generator yet: 0 of 1 trials finished, 1 running",
+            "begun: no generator yet: 0 of 1 trials finished, 1 running; 4 more trials of its last "
+            "launch are not in the tracking store yet",
         ),
         ("hue", {"red": 0.5}, "no finished trial controls red; they control: nothing, hue"),
     ],

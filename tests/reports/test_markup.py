@@ -21,7 +21,7 @@ from tests.support.trackers import tracker_of
 
 EVIL = "x\n```\n# broken out\n<script>alert(1)</script><img src=x onerror=alert(1)>\x1b[2J\u202e"
 METRICS = {"eval/mae": 0.1, "eval/saturation": 0.4, "eval/saturation_error": 0.1}
-PATH = "/data/a\n```\n# broken out\n\x1b]0;t\x07'\"<b>"
+PATH = "=data/a\n```\n# broken out\n\x1b]0;t\x07'\"<b>"
 
 
 def written(runs: Path, sweep: str, evil: str, path: str) -> dict[str, str]:
@@ -29,7 +29,9 @@ def written(runs: Path, sweep: str, evil: str, path: str) -> dict[str, str]:
     uri = default_uri(runs)
     trials = [
         config(dataset="folder", dataset_path=path),
-        steered(saturation=0.5).model_copy(update={"dataset": "folder", "dataset_path": path}),
+        steered(saturation=0.5).model_copy(
+            update={"dataset": "folder", "dataset_path": f"{path} {evil}"}
+        ),
     ]
     for index, trial in enumerate(trials):
         run_id = track(runs, sweep, f"={index} {evil}", trial, metrics=METRICS)
@@ -56,7 +58,7 @@ def evil(tracking_store: tuple[str, Path]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def harmless(tracking_store: tuple[str, Path]) -> dict[str, str]:
-    return written(tracking_store[1], "harmless", "word", "/data/a")
+    return written(tracking_store[1], "harmless", "word", "=data/a")
 
 
 def structure(markdown: str) -> list[tuple[str, int, str]]:
@@ -78,7 +80,6 @@ def test_markdown_has_the_structure_that_it_has_with_harmless_names(
     evil: dict[str, str], harmless: dict[str, str]
 ) -> None:
     assert structure(evil["README.md"]) == structure(harmless["README.md"])
-    assert "html_block" not in str(structure(evil["README.md"]))
     rendered = MarkdownIt("commonmark").enable("table").render(evil["README.md"])
     headings = re.findall(r"<h1>(.*?)</h1>", rendered)
     assert headings == ["evil"]
@@ -121,7 +122,12 @@ def test_no_file_has_a_control_character(evil: dict[str, str]) -> None:
 
 def test_no_text_of_the_rows_is_a_formula_and_numbers_stay_numbers(evil: dict[str, str]) -> None:
     rows = list(csv.DictReader(io.StringIO(evil["rows.csv"], newline="")))
-    assert [row["trial"][:4] for row in rows] == ["'=0 ", "'=1 ", "hue="]
+    assert [row["trial"].partition(" ")[0] for row in rows] == [
+        "baseline,",
+        "saturation=0.5,",
+        "hue=0.5,",
+    ]
+    assert [row["dataset_path"][:6] for row in rows] == ["'=data", "'=data", ""]
     assert rows[0]["device"].startswith("'=device")
     assert rows[2]["reason"].startswith("'@")
     assert [row["target"] for row in rows] == ["", "0.5", "0.5"]

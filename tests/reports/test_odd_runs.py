@@ -167,7 +167,7 @@ def test_a_metric_that_cannot_have_been_measured_is_absent(
     lacking = {}
     values = (math.nan, math.inf, -math.inf, 1e308)
     for seed, (metric, value) in enumerate(product(METRICS, values)):
-        name = f"seed={seed}"
+        name = f"saturation=0.75, seed={seed}"
         tags = tags_of(trial(seed, name))
         run = tracker.client.create_run(tracker.experiment_id, tags=tags, run_name=name)
         metrics = [Metric(k, v, 1, 6) for k, v in {**METRICS, metric: value}.items()]
@@ -211,8 +211,8 @@ def test_a_trial_of_which_only_some_metrics_are_numbers_is_reported(
         assert "2 of 2 trials finished" in text
     assert "0.456" in texts["index.html"]
     assert {row["trial"]: row["mae"] for row in strictly(texts["rows.json"])} == {
-        "saturation=0.5": 0.1,
-        "saturation=any": None,
+        "saturation=0.5, saturation.weight=200": 0.1,
+        "saturation=any, saturation.weight=100": None,
     }
 
 

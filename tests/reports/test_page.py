@@ -71,7 +71,8 @@ def test_each_column_is_a_trials_colorization_of_the_same_pictures(
 ) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
     (body,) = re.findall(r'<table class="images".*?<tbody>(.*?)</tbody>', text, re.DOTALL)
-    lines = [Page(line).pictures() for line in body.split("</tr>")[:-1]]
+    photographs = re.findall(r'<tr class="photo">.*?</tr>', body, re.DOTALL)
+    lines = [Page(line).pictures() for line in photographs]
     grids = [cut(sample(runs, trial)) for trial in SIDE_BY_SIDE]
     first, second = (grids[0][kind, ""] for kind in ("original", "grayscale"))
     # Of any target the one in the middle comes first.
@@ -101,7 +102,8 @@ def test_each_target_has_its_outputs_the_rival_and_the_fitted_originals(
     runs: Path, report: Path
 ) -> None:
     image_table = data_of(report)
-    assert list(image_table["kinds"]) == ["colorized", "exact", "recoloured", "fitted"]
+    assert list(image_table["kinds"]) == ["colorized", "exact"]
+    assert list(image_table["beside"]) == ["recoloured", "fitted"]
     keys = [column["anchor"].rpartition("-")[2] for column in image_table["columns"]]
     assert keys == [trial.config.key() for trial in SIDE_BY_SIDE]
     of_any = image_table["columns"][[trial.name for trial in SIDE_BY_SIDE].index("saturation=any")]
@@ -111,13 +113,13 @@ def test_each_target_has_its_outputs_the_rival_and_the_fitted_originals(
     own, moved = grids["saturation=any"], grids["recoloured, saturation=any"]
     for target, shot in zip(ANY_TARGETS, shots, strict=True):
         label = f"saturation {target:g}"
-        wanted = {
-            "exact": own["exact", label],
-            "recoloured": moved["colorized", label],
-            "fitted": own["fitted", label],
-        }
+        wanted = {"exact": own["exact", label]}
         if target != 0.75:  # which the table's cells have
-            wanted["colorized"] = own["colorized", label]
+            wanted |= {
+                "colorized": own["colorized", label],
+                "recoloured": moved["colorized", label],
+                "fitted": own["fitted", label],
+            }
         for kind, pictures in wanted.items():
             strip = decoded(image_table["strips"][shot["strips"][kind]])
             assert (strip == np.concatenate(pictures, axis=1)).all(), (label, kind)
@@ -129,9 +131,19 @@ def test_the_way_there_and_the_recoloured_are_at_hand(runs: Path, report: Path) 
     image_table = data_of(report)
     (shot,) = image_table["columns"][2]["shots"]
     (recoloured,) = (trial for trial in TRIALS if trial.name == "recoloured, saturation=0.5")
-    beside = decoded(image_table["strips"][shot["strips"]["recoloured"]])
-    moved = cut(sample(runs, recoloured))["colorized", ""]
-    assert (beside == np.concatenate(moved, axis=1)).all()
+    own = cut(sample(runs, SIDE_BY_SIDE[2]))
+    beside = {
+        "recoloured": cut(sample(runs, recoloured))["colorized", ""],
+        "fitted": own["fitted", ""],
+    }
+    text = (report / "index.html").read_text(encoding="utf-8")
+    for kind, pictures in beside.items():
+        rows = re.findall(rf'<tr class="companion" data-kind="{kind}">.*?</tr>', text, re.DOTALL)
+        assert len(rows) == 12
+        for row, picture in zip(rows, pictures, strict=True):
+            cells = row.split("<td>")[1:]
+            assert (Page(cells[2]).pictures()[0] == picture).all()
+            assert Page(cells[0]).pictures() == [], "without control there is no target"
     has = ["recoloured" in column["shots"][0]["strips"] for column in image_table["columns"]]
     assert has == [False, True, True, True, False, False]
     (stage,) = shot["stages"]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 from dataclasses import replace
 from itertools import product
@@ -21,6 +22,7 @@ from reports.page import write_report
 from reports.phase import TrialPhase
 from reports.runs import tags_of
 from reports.store import Launched, default_uri
+from reports.trial_generators import by_name
 from tests.support.reported_sweep import Page
 from tests.support.saved_generators import config, steered, track
 from tests.support.tracked_trials import sync
@@ -46,8 +48,11 @@ def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
     out = tmp_path / "out"
     page = Page(write_report(default_uri(runs), ["seeds"], out).read_text(encoding="utf-8"))
     for text in (page.text, (out / "README.md").read_text(encoding="utf-8")):
-        assert "measured on 144 held-out images (crops of 36 photographs)." in text
+        assert "Measured on 144 crops of 36 held-out photographs." in text
         assert "Pictures of 1 of 3 trials: of those that differ in their seed alone" in text
+        assert "Pictures are of seed 0 of 0, 1, 2." in text
+    (shot,) = re.findall(r'"sentence": "([^"]*)"', (out / "index.html").read_text(encoding="utf-8"))
+    assert shot == "saturation: wanted 0.5 (seed 0)"
 
 
 @pytest.mark.slow
@@ -82,7 +87,7 @@ def test_a_store_of_an_earlier_version_and_trials_under_way_are_shown_as_they_ar
         assert "KID was not measured: " in shown
         for name in ("saturation=0.5", "saturation=any", "saturation=any, seed=1"):
             assert name in shown
-        assert "saturation=any, seed=2 at 0.9" in shown
+        assert "saturation=any, seed=2, saturation.weight=100 at 0.9" in shown
         assert "0.123" in shown
     assert "No trial has pictures yet" in page.text
     rows = list(csv.DictReader(io.StringIO((out / "rows.csv").read_text(), newline="")))
@@ -101,7 +106,7 @@ def test_trials_that_a_search_chose_do_not_hide_one_that_waits(tmp_path: Path) -
     page = write_report(default_uri(runs), ["searched"], tmp_path / "out")
     text = Page(page.read_text(encoding="utf-8")).text
     assert "3 of 4 trials finished, 1 waiting; all: " in text
-    assert "measured on 144 held-out images." in text
+    assert "Measured on 144 held-out images." in text
 
 
 @pytest.mark.slow
@@ -210,3 +215,50 @@ def test_a_report_replaces_no_file_that_no_report_wrote(tmp_path: Path, name: st
     (out / name).unlink()
     for _ in range(2):
         write_report(default_uri(runs), ["mine"], out)
+
+
+@pytest.mark.slow
+def test_trials_of_an_edited_file_and_of_two_sweeps_are_told_apart(tmp_path: Path) -> None:
+    runs, uri = tmp_path / "runs", default_uri(tmp_path / "runs")
+    measured = {"eval/mae": 0.1, "eval/saturation": 0.4, "eval/saturation_error": 0.1}
+    for sweep, widths in (("grid", (8, 12)), ("wide", (16,))):
+        for base_channels, seed in product(widths, (0, 1)):
+            trial = steered(saturation=0.5).model_copy(
+                update={
+                    "base_channels": base_channels,
+                    "seed": seed,
+                    "lr_decay_steps": 5.0 * base_channels,
+                }
+            )
+            track(runs, sweep, f"saturation=0.5, seed={seed}", trial, metrics=measured)
+            if base_channels == 8:
+                tracker_of(uri, sweep, runs).leave_out(trial.key())
+
+    def reported(*sweeps: str) -> tuple[list[dict[str, str]], str, str]:
+        page = write_report(uri, sweeps, tmp_path / "out", left_out=True)
+        rows = (page.parent / "rows.csv").read_text()
+        text = (page.parent / "README.md").read_text(encoding="utf-8")
+        shown = Page(page.read_text(encoding="utf-8")).text
+        return list(csv.DictReader(io.StringIO(rows, newline=""))), text, shown
+
+    rows, readme, page = reported("grid")
+    names = [f"saturation=0.5, seed={s}, base_channels={c}" for c in (12, 8) for s in (0, 1)]
+    assert sorted(row["trial"] for row in rows) == sorted(names)
+    assert {(r["base_channels"], r["lr_decay_steps"]) for r in rows} == {
+        ("8", "40.0"),
+        ("12", "60.0"),
+    }
+    for shown in (readme.replace("\\", ""), page):
+        assert "The sweeps differ in" not in shown
+        assert all(name in shown for name in names)
+        for column in ("base_channels", "lr_decay_steps", "seed"):
+            assert re.search(rf"(^|\W){column}(\W|$)", shown.replace(f"{column}=", ""))
+    _, readme, page = reported("grid", "wide")
+    line = (
+        "The sweeps differ in base_channels (12, 8 in grid; 16 in wide), "
+        "lr_decay_steps (60, 40 in grid; 80 in wide)."
+    )
+    assert line in page
+    assert line in readme.replace("\\", "")
+    found = by_name(uri, "grid", names[0], tmp_path / "generator")
+    assert (found.run.config.base_channels, found.run.config.seed) == (12, 0)

@@ -1,14 +1,15 @@
 import csv
 import io
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 
 import pytest
 
 from gan.control import Control
 from reports.columns import LAMBDA
 from reports.phase import TrialPhase
-from reports.rows import Row, crosstalk, rows, to_csv, to_json
+from reports.row_files import FIELDS, to_csv, to_json
+from reports.rows import Row, crosstalk, rows
 from reports.tables import ABSENT
 from reports.views import views
 from tests.support.trial_runs import any_target, run
@@ -20,6 +21,8 @@ SATURATION = run(
     {
         "eval/saturation": 0.7,
         "eval/saturation_error": 0.06,
+        "eval/saturation_error_low": 0.05,
+        "eval/saturation_error_high": 0.07,
         "eval/saturation_error_p90": 0.14,
         "eval/saturation_p10": 0.6,
         "eval/saturation_p90": 0.8,
@@ -86,6 +89,8 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             p10=0.6,
             p90=0.8,
             error=0.06,
+            error_low=0.05,
+            error_high=0.07,
             error_p90=0.14,
             reachable=0.72,
             reachable_error=0.04,
@@ -125,6 +130,7 @@ def test_a_trial_with_one_control_is_one_row() -> None:
             restarts=2,
             goodput=0.875,
             device="CPU, 1 thread(s)",
+            taken_over_from=None,
             command="colorsweep train --name 'a sweep-again' --steps 100 --batch-size 16"
             " --desired-saturation 0.75 --saturation-weight 20",
         )
@@ -218,7 +224,27 @@ def test_the_best_trial_is_marked() -> None:
 
 def test_json_gives_back_every_value() -> None:
     table = rows([BASELINE, SATURATION, PAIR])
-    assert json.loads(to_json(table)) == [asdict(row) for row in table]
+    assert json.loads(to_json(table)) == [values_of(row) for row in table]
+
+
+def values_of(row: Row) -> dict[str, object]:
+    """What a file has of a row."""
+    return {name: getattr(row, name) for name in FIELDS} | dict(row.settings)
+
+
+def test_every_setting_that_differs_is_a_column_of_the_files() -> None:
+    trials = [run(base_channels=c, seed=s, steps=10 * c, fit="l1") for c in (8, 12) for s in (0, 1)]
+    trials.append(any_target({0.1: 0.1, 0.9: 0.1}, fit="none", base_channels=8, steps=80))
+    table = rows(views(trials))
+    records = list(csv.DictReader(io.StringIO(to_csv(table), newline="")))
+    settings = {"base_channels", "seed", "steps_asked", "batch_size", "fit"} & {*records[0]}
+    assert settings == {"base_channels", "seed", "steps_asked"}, "a baseline has no fit"
+    assert [(r["base_channels"], r["seed"], r["steps_asked"]) for r in records] == [
+        *(("8", "0", "80"), ("8", "1", "80"), ("12", "0", "120"), ("12", "1", "120")),
+        *(2 * [("8", "0", "80")]),
+    ]
+    assert [record["steps"] for record in json.loads(to_json(table))] == 6 * [50]
+    assert json.loads(to_json(table))[2]["base_channels"] == 12
 
 
 def test_what_is_not_measured_yet_is_absent() -> None:
@@ -250,9 +276,9 @@ def test_csv_gives_back_every_value() -> None:
     read = list(csv.DictReader(io.StringIO(to_csv(table), newline="")))
     assert len(read) == len(table) == 4
     for record, row in zip(read, table, strict=True):
-        assert set(record) == {field.name for field in fields(row)}
+        assert record.keys() == values_of(row).keys()
         for name, text in record.items():
-            value = getattr(row, name)
+            value = values_of(row)[name]
             if value is None:
                 assert text == ""
             elif isinstance(value, str):

@@ -73,6 +73,8 @@ def test_a_trial_that_left_the_sweep_is_read_on_demand_and_not_left_running(
     assert read_sweep(tracker.client, sweep) == []
     (run,) = read_sweep(tracker.client, sweep, left_out=True)
     assert run.key == CONFIG.key()
+    tracker.leave_out(CONFIG.key(), "as shown now")
+    assert only_run(tracker.client, sweep).info.run_name == "as shown now"
     sync(again(tracker, sweep, tracking_store[1]), trial, TrialPhase.FINISHED)
     (run,) = read_sweep(tracker.client, sweep)
     assert (run.index, run.status) == (0, "FINISHED")

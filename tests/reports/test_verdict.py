@@ -1,198 +1,296 @@
-from dataclasses import replace
-from typing import Any
+from statistics import fmean, stdev
+from typing import Any, Literal
 
-from gan.control import Control
-from reports.folds import unseeded
+import pytest
+
+from gan.control import Control, ControlName
+from reports import judgements
 from reports.phase import TrialPhase
-from reports.rows import Row, rows
-from reports.verdict import sentences, verdicts
+from reports.runs import TrialRun
+from reports.verdict import Verdict, verdict
+from reports.views import views
 from tests.support.trial_runs import run
 
-(ROW,) = rows([run("saturation=0.5", {"saturation": Control(target=0.5)})])
+
+def steered(
+    error: float,
+    kid: float | None = None,
+    exact: tuple[float, float | None] | None = None,
+    target: float | Literal["any"] = 0.5,
+    control: ControlName = "saturation",
+    **settings: Any,
+) -> TrialRun:
+    """A trial that was steered to a target; ``exact``: error and KID after exact control.
+
+    Its intervals of KID are 5 wide to each side.
+    """
+    metrics = _metrics("", control, error, kid)
+    if exact is not None:
+        metrics |= _metrics("exact/", control, *exact)
+    weight = settings.pop("weight", 200.0)
+    name = settings.pop("name", f"{control}={target}")
+    of_metrics = settings.pop("metrics", {})
+    controls = {control: Control(target=target, weight=weight)}
+    return run(name, controls, metrics | of_metrics, **settings)
 
 
-def row(error: float, kid: float | None = None, **changes: Any) -> Row:
-    """A row at saturation 0.5; its interval of KID is 5 wide to each side."""
-    ends = {} if kid is None else {"kid": kid, "kid_low": kid - 5, "kid_high": kid + 5}
-    settings: dict[str, Any] = {"error": error, "js_divergence": 0.1, **ends, **changes}
-    recipe = unseeded(settings.get("training", ROW.training))
-    return replace(ROW, **{"recipe_key": recipe, **settings})
+def _metrics(way: str, control: str, error: float, kid: float | None) -> dict[str, float]:
+    of_kid = {} if kid is None else {"kid": kid, "kid_low": kid - 5, "kid_high": kid + 5}
+    of_error = {f"{control}_error": error, "js_divergence": 0.1, "mae": 0.1}
+    return {f"eval/{way}{name}": value for name, value in (of_kid | of_error).items()}
 
 
-def of_any(error: float, kid: float | None = None, **changes: Any) -> Row:
-    return row(
-        error, kid, any_target=True, **{"key": "any", "training": "saturation=any", **changes}
+def rival(error: float, kid: float | None = None, **settings: Any) -> TrialRun:
+    name = f"recoloured, saturation={settings.get('target', 0.5)}"
+    return steered(error, kid, **{"name": name, "weight": 0, "recolour": True, **settings})
+
+
+def of_any(
+    errors: dict[float, tuple[float, float]],
+    exact: dict[float, tuple[float, float]],
+    **settings: Any,
+) -> TrialRun:
+    """An any-target trial, with its error and KID at each target."""
+    metrics: dict[str, float] = {}
+    for way, by_target in (("", errors), ("exact/", exact)):
+        for target, numbers in by_target.items():
+            found = _metrics(way, "saturation", *numbers)
+            start = f"eval/saturation {target:g}/"
+            metrics |= {start + k.removeprefix("eval/"): v for k, v in found.items()}
+    return run(
+        settings.pop("name", "saturation=any"),
+        {"saturation": Control(target="any", weight=settings.pop("weight", 200.0))},
+        metrics,
+        eval_targets=[{"saturation": target} for target in errors],
+        **settings,
     )
 
 
-def rival(error: float, kid: float | None = None, **changes: Any) -> Row:
-    return row(
-        error,
-        kid,
-        recoloured=True,
-        way="exact",
-        **{"key": "moved", "training": "recoloured, saturation=0.5", **changes},
-    )
+def of(*trials: TrialRun) -> Verdict:
+    return verdict(views(trials))
 
 
-def said(*table: Row) -> list[str]:
-    return [sentence.text for sentence in sentences(table)]
+NARROW = {
+    (0.25, 0): (0.10, 40),
+    (0.25, 1): (0.12, 44),
+    (0.75, 0): (0.20, 50),
+    (0.75, 1): (0.22, 54),
+}
+"""Error and KID by target and seed."""
 
 
-def test_one_method_is_nearest_and_most_natural_and_held_against_the_rival() -> None:
-    assert said(of_any(0.033, 60), of_any(0.002, 38, way="exact"), rival(0.003, 70)) == [
-        "Of 3 methods at saturation 0.5, any-target after exact control is nearest (error 0.002; "
-        "rival 0.003) and most natural (KID 38 [33, 43]; rival 70 [65, 75])."
+def two_sweeps(*, better: float, kid: float) -> list[TrialRun]:
+    """Two sweeps over targets, weights and seeds; the second has one setting changed."""
+    return [
+        steered(
+            (error - weight / 10_000) - better * (channels == 12),
+            of_kid + kid * (channels == 12),
+            target=target,
+            seed=seed,
+            weight=weight,
+            base_channels=channels,
+            sweep=sweep,
+            name=f"saturation={target}, weight={weight}, seed={seed}",
+        )
+        for sweep, channels in (("narrow", 8), ("wide", 12))
+        for (target, seed), (error, of_kid) in NARROW.items()
+        for weight in (100, 200)
     ]
 
 
-def test_intervals_that_overlap_are_called_so() -> None:
-    (text,) = said(of_any(0.002, 38), rival(0.003, 47))
-    assert text.endswith("(KID 38 [33, 43]; rival 47 [42, 52]: a difference within the intervals).")
-    (text,) = said(of_any(0.002, 38), rival(0.003, 48.5))
-    assert "within the intervals" not in text
-
-
-def test_the_nearest_and_the_most_natural_can_be_two_and_the_latters_error_is_told() -> None:
-    (text,) = said(of_any(0.1, 20), row(0.001, 90, way="exact"), rival(0.004, 50))
-    assert text == (
-        "Of 3 methods at saturation 0.5, one generator a target after exact control is nearest "
-        "(error 0.001; rival 0.004); any-target is most natural (KID 20 [15, 25] at error 0.100; "
-        "rival 50 [45, 55])."
+def test_of_two_sweeps_the_changed_setting_heads_the_verdict_with_its_gain_and_cost() -> None:
+    first, second, third = of(*two_sweeps(better=0.05, kid=1)).head
+    # By hand: of each seed the mean over targets and weights, then mean and deviation over seeds.
+    seeds = [fmean(e - w / 1e4 for (_, s), (e, _) in NARROW.items() if s == k for w in (100, 200))
+             for k in (0, 1)]  # fmt: skip
+    error, spread = fmean(seeds), stdev(seeds)
+    assert first == (
+        f"base_channels=12 is nearer than 8: error {error - 0.05:.3f} ± {spread:.3f} against "
+        f"{error:.3f} ± {spread:.3f}, beyond the spread over seeds; "
+        "KID 48 ± 3 against 47 ± 3, within the spread over seeds."
+    )
+    assert second.startswith("weight=200 is nearer than 100: error ")
+    assert "within the spread over seeds" in second
+    assert third == (
+        "Nearest at 2 of 2 targets: weight=200, base_channels=12, error 0.090 ± 0.014 against "
+        "0.100 ± 0.014 of weight=100, base_channels=12, within the spread over seeds."
     )
 
 
-def test_a_rival_that_wins_is_said_to_and_held_against_the_next() -> None:
-    (text,) = said(of_any(0.1, 60), rival(0.001, 40))
-    assert text == (
-        "Of 2 methods at saturation 0.5, the recoloured baseline is nearest (error 0.001; next: "
-        "any-target, 0.100) and most natural (KID 40 [35, 45]; next: any-target, 60 [55, 65])."
+def test_a_difference_that_seeds_alone_make_is_within_their_spread() -> None:
+    (first, *_) = of(*two_sweeps(better=0.005, kid=30)).head
+    assert "error 0.140 ± 0.014 against 0.145 ± 0.014, within the spread over seeds;" in first
+    assert first.endswith("KID 77 ± 3 against 47 ± 3, beyond the spread over seeds.")
+
+
+def test_where_means_and_targets_disagree_it_is_said_at_how_many() -> None:
+    trials = [
+        steered(error, target=target, seed=seed, base_channels=channels)
+        for channels, errors in ((8, (0.1, 0.3)), (12, (0.15, 0.1)))
+        for target, error in zip((0.2, 0.8), errors, strict=True)
+        for seed in (0, 1)
+    ]
+    (first, *_) = of(*trials).head
+    assert "error 0.125 ± 0.000 against 0.200 ± 0.000, beyond the spread over seeds, " in first
+    assert "lower at 1 of 2 pairs of trials" in first
+
+
+def test_with_one_seed_no_spread_over_seeds_is_claimed() -> None:
+    found = of(steered(0.033, 38, (0.001, 60)), rival(0.001, 43))
+    assert found.head == [
+        "Error of one generator a target at saturation 0.5: 0.033; its KID 38 [33, 43] against "
+        "43 [38, 48] of the recoloured baseline, within the intervals.",
+        "After exact control all are within 0.001 of the target; most natural at saturation 0.5: "
+        "the recoloured baseline, KID 43 [38, 48] against 60 [55, 65] of one generator a target, "
+        "beyond the intervals.",
+    ]
+    assert found.basis[-1] == "One seed of each: no spread over seeds is known."
+    assert not any("spread over seeds" in line for line in found.head)
+
+
+def test_over_several_targets_wins_and_sure_ones_are_counted() -> None:
+    errors = dict.fromkeys((0.1, 0.5, 0.9), (0.03, 50.0))
+    exact = {0.1: (0.0, 30.0), 0.5: (0.001, 30.0), 0.9: (0.016, 40.0)}
+    theirs = {0.1: 50.0, 0.5: 37.0, 0.9: 20.0}
+    rivals = [rival(exact[t][0], kid, target=t) for t, kid in theirs.items()]
+    near, natural = of(of_any(errors, exact), *rivals).head
+    assert near == (
+        "Error of any-target, mean over 3 targets: 0.030; its KID 50 against 36 of the recoloured "
+        "baseline, higher at 2 of 3, 2 beyond the intervals."
+    )
+    assert natural == (
+        "After exact control all are within 0.016 of the target; most natural at 2 of 3 targets: "
+        "any-target, KID 33 against 36 of the recoloured baseline, lower at 2 of 3, 1 "
+        "beyond the intervals."
+    )
+
+
+def test_targets_of_several_controls_are_never_mixed() -> None:
+    saturations = [steered(0.1, target=t, weight=w) for t in (0.2, 0.5, 0.8) for w in (100, 200)]
+    hues = [steered(0.2, target=t, control="hue") for t in (0.1, 0.6)]
+    found = of(*saturations, *hues)
+    lines = [*found.head, *found.more]
+    assert (
+        "saturation: nearest at 3 of 3 targets: weight=100, error 0.100, the same as weight=200."
+        in lines
+    )
+    assert "hue: error of one generator a target, mean over 2 targets: 0.200." in lines
+
+
+def test_a_target_that_only_one_method_has_is_no_win() -> None:
+    anywhere = of_any(dict.fromkeys((0.1, 0.5, 0.9), (0.03, 50)), {})
+    old = steered(0.02, 300, preset="original", name="saturation=0.5, preset=original")
+    (text, *_) = of(anywhere, old).head
+    assert text.startswith(
+        "Nearest at saturation 0.5: one generator a target (preset=original), error 0.020 against "
+        "0.030 of any-target."
     )
 
 
 def test_errors_that_are_written_alike_are_equal() -> None:
-    (text,) = said(of_any(0.00049, 60, way="exact"), rival(0.0, 40))
-    assert "the recoloured baseline and any-target after exact control are nearest" in text
-    assert "(error 0.000);" in text
+    (text, *_) = of(
+        steered(0.10049, weight=1, name="weight=1"), steered(0.1, weight=2, name="weight=2")
+    ).head
+    assert "error 0.100 for both" in text
 
 
-def test_without_kid_the_divergence_of_colours_decides() -> None:
-    table = of_any(0.1, js_divergence=0.02), rival(0.2, 40, js_divergence=0.13)
-    end = "and most natural in its mix of colours (JS 0.020; rival 0.130)."
-    assert said(*table)[0].endswith(end)
+@pytest.mark.parametrize("kid", [False, True])
+def test_without_kid_the_mix_of_colours_decides_or_nothing_is_said(kid: bool) -> None:
+    trial = steered(0.1, 30 if kid else None, (0.0, None))
+    known = of(trial, rival(0.0, 30 if kid else None, metrics={"eval/js_divergence": 0.2}))
+    assert known.head[-1].endswith(
+        "JS (its mix of colours alone) 0.100 against 0.200 of the recoloured baseline."
+    )
+    for each in (trial, unknown := rival(0.0)):
+        for way in ("", "exact/"):
+            each.metrics.pop(f"eval/{way}js_divergence", None)
+            each.metrics.pop(f"eval/{way}kid", None)
+    lines = of(trial, unknown).head
+    assert lines[0].endswith("; its cost in naturalness was not measured.")
+    assert lines[1].endswith("; how natural they are was not measured.")
 
 
-def test_without_either_nothing_is_said_of_naturalness() -> None:
-    table = of_any(0.1, js_divergence=None), rival(0.2, js_divergence=None)
-    assert said(*table)[0].endswith("; naturalness was not measured.")
-
-
-def test_without_a_rival_the_next_is_named() -> None:
-    (text,) = said(of_any(0.1, 30), of_any(0.01, 50, way="exact"))
-    assert "(error 0.010; next: any-target, 0.100)" in text
-
-
-def test_seeds_are_folded_and_the_widest_interval_counts() -> None:
-    two = [
-        of_any(e, k, key=str(k), training=f"saturation=any, seed={k}")
-        for e, k in ((0.1, 20), (0.3, 30))
+def test_settings_that_vary_together_are_one() -> None:
+    trials = [
+        steered(0.1 if steps == 100 else 0.05, target=t, steps=steps, lr_decay_steps=steps / 2)
+        for steps in (100, 200)
+        for t in (0.2, 0.8)
     ]
-    (verdict,) = verdicts([*two, rival(0.25, 60)])
-    (method,) = (m for m in verdict.methods if not m.rival)
-    assert method.name == "any-target"
-    assert (method.error, method.kid and method.kid.value) == (0.2, 25)
-    assert method.kid is not None
-    assert (method.kid.low, method.kid.high) == (15, 35)
+    (first, *_) = of(*trials).head
+    assert first.startswith(
+        "lr_decay_steps=100, steps=200 is nearer than lr_decay_steps=50, steps=100: error 0.050 "
+    )
 
 
-def test_what_is_set_beside_the_targets_is_part_of_a_methods_name() -> None:
-    late = of_any(0.1, 30, key="late", training="saturation=any, penalty_from_step=0.8, seed=1")
-    old = row(0.1, 30, training="saturation=0.5, preset=original")
-    other = rival(0.0, 50, training="recoloured, saturation=0.5, l1_weight=10")
-    (verdict,) = verdicts([late, of_any(0.2, 20), old, rival(0.0, 60, key="r"), other])
-    assert [m.name for m in verdict.methods] == [
-        "any-target (penalty_from_step=0.8)",
-        "any-target",
-        "one generator a target (preset=original)",
-        "the recoloured baseline",
-        "the recoloured baseline (l1_weight=10)",
-    ]
+def test_sweeps_that_differ_in_much_are_called_by_their_names() -> None:
+    changed: dict[str, Any] = {"steps": 300, "base_channels": 8, "batch_size": 8, "l1_weight": 5}
+    (first, *_) = of(steered(0.2, sweep="old"), steered(0.1, sweep="new", **changed)).head
+    assert first.startswith("new is nearer than old: error 0.100 against 0.200")
 
 
-def test_what_differs_in_its_targets_alone_has_its_whole_name() -> None:
-    part = of_any(0.1, 30, key="part", training="saturation=0.1..0.9")
-    (verdict,) = verdicts([part, of_any(0.2, 20)])
-    assert [m.name for m in verdict.methods] == [
-        "any-target (saturation=0.1..0.9)",
-        "any-target (saturation=any)",
-    ]
+def test_the_same_trial_in_two_sweeps_counts_once() -> None:
+    trials = [steered(0.1, 30, seed=s, sweep=sweep) for sweep in "ab" for s in (0, 1)]
+    (method,) = of(*trials).methods
+    (cell,) = method.cells.values()
+    assert cell.error.of_seeds == {0: 0.1, 1: 0.1}
 
 
-def test_trials_of_one_name_that_train_something_else_are_two_methods() -> None:
-    narrow, wide = row(0.1, 30, key="a", recipe_key="16"), row(0.02, 20, key="b", recipe_key="64")
-    (verdict,) = verdicts([narrow, wide])
-    assert [(m.name, m.error) for m in verdict.methods] == [
-        ("one generator a target (saturation=0.5, trial a)", 0.1),
-        ("one generator a target (saturation=0.5, trial b)", 0.02),
+def test_a_baseline_recoloured_to_a_number_and_to_any_is_one_rival() -> None:
+    again = of_any(
+        {0.5: (0.001, 5)}, {}, recolour=True, weight=0, name="recoloured, saturation=any"
+    )
+    assert sum(m.is_rival for m in of(steered(0.1, 9), rival(0.001, 5), again).methods) == 1
+
+
+def test_several_controls_count_in_parts_of_their_ranges() -> None:
+    trial = run(
+        "chroma=67, hue=0.6",
+        {"chroma": Control(target=67), "hue": Control(target=0.6)},
+        {"eval/chroma_error": 13.4, "eval/hue_error": 0.3},
+    )
+    assert of(trial).head == [
+        "Error of one generator a target at chroma 67, hue 0.6: 0.200 of the range."
     ]
 
 
 def test_what_was_measured_on_other_pictures_is_not_compared() -> None:
-    other = rival(0.001, 20, pictures_key="others")
-    assert verdicts([of_any(0.1, 30), other]) == []
-    assert len(verdicts([of_any(0.1, 30), other, rival(0.001, 25)])[0].methods) == 2
+    found = of(steered(0.1, 30), rival(0.001, 20, image_size=64), steered(0.2, image_size=64))
+    assert not any("recoloured" in line for line in found.head[:1])
+    assert found.meanings[-1] == "Methods that were measured on other pictures are not compared."
 
 
-def test_the_target_in_the_middle_is_so_by_number_and_errors_say_what_they_are_in() -> None:
-    table = []
-    for target in (25.0, 50.0, 100.0):
-        at = {"control": "chroma", "target": target, "targets": f"chroma {target:g}"}
-        table += [of_any(1.34, 30, **at), rival(0.134, 40, **at)]
-    nearest = ", the recoloured baseline is nearest (error 0.001 of the range; "
-    assert f"at chroma 50 (the middle of 3 targets){nearest}" in said(*table)[0]
-    at = {"control": "chroma", "target": 100.0, "targets": "chroma 100"}
-    table.append(row(1.34, 30, **at))
-    assert f"at chroma 100 (the target of most methods){nearest}" in said(*table)[0]
-    table.append(row(1.34, 30, **{**at, "target": 25.0, "targets": "chroma 25"}))
-    most = "at chroma 25 (the middle of 2 targets of most methods)"
-    assert f"{most}{nearest}" in said(*table)[0]
+def test_only_what_is_finished_counts() -> None:
+    found = of(steered(0.1, 9), rival(0.001, 5, phase=TrialPhase.RUNNING))
+    assert [m.name for m in found.methods] == ["one generator a target"]
+    assert of() == Verdict([], [], [], [], [])
+    assert of(run()).head == []
 
 
-def test_a_baseline_recoloured_to_a_number_and_to_any_is_one_rival() -> None:
-    again = rival(0.001, 5, key="again", training="recoloured, saturation=any")
-    (verdict,) = verdicts([of_any(0.1, 9), rival(0.001, 5), again])
-    assert [m.name for m in verdict.methods] == ["any-target", "the recoloured baseline"]
-
-
-def test_several_controls_count_in_parts_of_their_ranges() -> None:
-    chroma = of_any(13.4, 9, control="chroma", targets="x")
-    table = [chroma, of_any(0.3, 9, targets="x"), rival(0.1, 9, targets="x")]
-    (verdict,) = verdicts(table)
-    assert verdict.methods[0].error == 0.2
-
-
-def test_only_what_is_finished_counts_and_one_method_is_no_verdict() -> None:
-    assert said(of_any(0.1, 9), rival(0.001, 5, phase=TrialPhase.RUNNING)) == []
-    assert said(of_any(0.1, 9), replace(rival(0.1, 9), error=None)) == []
-    assert said() == []
-
-
-def test_over_several_targets_wins_are_counted() -> None:
-    table = []
-    for target, ours, theirs in ((0.1, 30.0, 50.0), (0.5, 30.0, 35.0), (0.9, 60.0, 30.0)):
-        at = {"target": target, "targets": f"saturation {target:g}"}
-        table += [of_any(0.001, ours, way="exact", **at), rival(0.001, theirs, **at)]
-    first, second = sentences(table)
-    assert "at saturation 0.5" in first.text, "the one in the middle"
-    assert second.over == "Over 3 targets"
-    assert second.text == (
-        "Nearest (or tied) at: any-target after exact control 3, the recoloured baseline "
-        "3. Most natural (or tied) at: any-target after exact control 2 (1 beyond the intervals), "
-        "the recoloured baseline 1 (1 beyond the intervals)."
+def test_crops_are_said_to_be_of_how_many_photographs() -> None:
+    crops = {"eval/images": 304, "eval/pictures": 76}
+    found = of(steered(0.1, 30, metrics=crops))
+    assert found.basis[0] == "Measured on 304 crops of 76 held-out photographs."
+    assert found.meanings[0].startswith(
+        "[ ]: interval that holds 95 %, by bootstrap over photographs, not over crops;"
     )
+    whole = of(steered(0.1, metrics={"eval/images": 36, "eval/pictures": 36}))
+    assert whole.basis[0] == "Measured on 36 held-out photographs."
 
 
-def test_each_sweep_has_its_own() -> None:
-    table = [of_any(0.1, 9), rival(0.2, 5), of_any(0.1, 9, sweep="b"), rival(0.2, 5, sweep="b")]
-    starts = [text.split(" 2 methods")[0] for text in said(*table)]
-    assert starts == ["a sweep: of", "b: of"]
+def test_every_method_at_every_target_is_judged_against_the_best_of_its_outputs() -> None:
+    trials = [
+        steered(error, 30 + 20 * error, target=t, seed=s, weight=w, name=f"weight={w}")
+        for w, t, s, error in (
+            (1, 0.2, 0, 0.10), (1, 0.2, 1, 0.14), (2, 0.2, 0, 0.11), (2, 0.2, 1, 0.15),
+            (3, 0.2, 0, 0.30), (3, 0.2, 1, 0.32),
+        )
+    ]  # fmt: skip
+    table = judgements.table(of(*trials).methods)
+    titles = [column.title for column in table.columns]
+    lines = [dict(zip(titles, line.cells, strict=True)) for line in table.lines]
+    assert [(line["Method"], line["Error"], line["Nearest"]) for line in lines] == [
+        ("weight=1", "0.120 ± 0.028", "yes"),
+        ("weight=2", "0.130 ± 0.028", "no, within the spread over seeds"),
+        ("weight=3", "0.310 ± 0.014", "no, beyond the spread over seeds"),
+    ]
+    assert {line["Target"] for line in lines} == {"saturation 0.2"}

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from playwright.sync_api import Locator, Page
 
 from gan.config import TrainConfig
 from gan.control import Control, ControlName
@@ -56,3 +57,31 @@ def report_of(photos: Dataset, runs: Path, out: Path) -> Path:
             )
         )
     return write_report(default_uri(runs), ["browsed"], out)
+
+
+def source(page: Page, selector: str, index: int = 0) -> str:
+    """The data URI of a picture."""
+    return page.locator(selector).nth(index).get_attribute("src") or ""
+
+
+def cell(page: Page, row: int, column: int) -> str:
+    """The data URI of a trial's picture of a photograph."""
+    return (
+        page.locator(".images .photo")
+        .nth(row)
+        .locator("button img")
+        .nth(column)
+        .get_attribute("src")
+        or ""
+    )
+
+
+def companion(page: Page, row: int, column: int, kind: str) -> Locator:
+    """The picture of a kind below that of a photograph and trial."""
+    line = page.locator(f".images .companion[data-kind={kind}]").nth(row)
+    return line.locator("td").nth(column).locator("img")
+
+
+def large(page: Page, row: int) -> bytes:
+    """What is seen of a large picture."""
+    return page.locator(".large img").nth(row).screenshot()

@@ -10,7 +10,16 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from gan.data.datasets import Dataset
-from tests.support.browser import LINES, TARGET_RANGES, report_of, steered_to
+from tests.support.browser import (
+    LINES,
+    TARGET_RANGES,
+    cell,
+    companion,
+    large,
+    report_of,
+    source,
+    steered_to,
+)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
@@ -58,14 +67,6 @@ def page(browser: Browser, index: Path, size: tuple[int, int]) -> Iterator[Page]
     assert [url for url in asked if not url.startswith("data:")] == [index.as_uri()]
 
 
-def source(page: Page, selector: str, index: int = 0) -> str:
-    return page.locator(selector).nth(index).get_attribute("src") or ""
-
-
-def cell(page: Page, row: int, column: int) -> str:
-    return source(page, f".images tbody tr:nth-child({row + 1}) button img", column)
-
-
 def test_the_page_opens_without_a_request_and_fits(page: Page, size: tuple[int, int]) -> None:
     assert page.title() == "browsed - colorsweep"
     width = page.evaluate("document.documentElement.scrollWidth")
@@ -80,7 +81,7 @@ def test_the_first_screen_has_photographs_and_every_target(
     seen = page.locator(".images tbody tr").evaluate_all(
         "rows => rows.filter(r => r.getBoundingClientRect().bottom < innerHeight).length"
     )
-    assert seen >= (2 if size == WIDE else 3)
+    assert seen >= 2, "a photograph and its rival, below a verdict and a failure"
     heads = page.locator("[data-column]").all_inner_texts()
     assert [head.split()[0] for head in heads] == ["no", "0.5", "0.25", "0.75", "0.6"]
     box = page.locator("[data-column]").last.bounding_box()
@@ -90,7 +91,7 @@ def test_the_first_screen_has_photographs_and_every_target(
 
 def test_one_tab_passes_the_pictures(page: Page) -> None:
     page.locator("nav a").last.focus()
-    for kind in ("radio", "range", "button"):
+    for kind in ("radio", "checkbox", "range", "button"):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.type") == kind
     assert page.evaluate("document.activeElement.closest('.images') !== null")
@@ -99,10 +100,13 @@ def test_one_tab_passes_the_pictures(page: Page) -> None:
 
 
 def test_the_table_sorts_by_a_column_both_ways(page: Page) -> None:
-    def achieved() -> list[str]:
-        return page.locator("table.sortable tbody tr td:nth-child(5)").all_inner_texts()
-
+    page.get_by_text("All that was measured").click()
     head = page.locator("table.sortable").get_by_role("columnheader", name="Achieved", exact=True)
+    place = head.evaluate("it => it.cellIndex + 1")
+
+    def achieved() -> list[str]:
+        return page.locator(f"table.sortable tbody tr td:nth-child({place})").all_inner_texts()
+
     for direction, reverse in (("ascending", False), ("descending", True)):
         head.get_by_role("button").click()
         assert head.get_attribute("aria-sort") == direction
@@ -121,6 +125,33 @@ def test_a_point_leads_to_its_trial(page: Page) -> None:
     assert str(link.locator("title").text_content()).startswith("saturation=0.75: ")
     link.dispatch_event("click")
     assert page.locator("tr:target th").inner_text().startswith("saturation=0.75")
+    expect(page.locator("tr:target")).to_be_in_viewport()
+
+
+def test_what_decides_is_on_the_screen_and_the_rest_behind_a_toggle(
+    page: Page, size: tuple[int, int]
+) -> None:
+    deciding = page.get_by_role("region", name="Before and after exact control")
+    columns = {"Wanted", "Achieved raw", "Error raw", "Verdict"}
+    cells = deciding.locator("tbody").get_by_role("cell")
+    assert cells.count() >= 12 * len(columns)
+    titles = {cell.get_attribute("data-title") for cell in cells.all()}
+    assert titles >= columns
+    names = deciding.get_by_role("rowheader")
+    assert names.first.inner_text().startswith("saturation=0.25")
+    for each in (cells, names):
+        boxes = each.evaluate_all(
+            "all => all.map(it => [it.getBoundingClientRect(), it])"
+            ".map(([box, it]) => [box.left, box.right, it.scrollWidth - it.clientWidth])"
+        )
+        for left, right, beyond in boxes:
+            assert left >= 0
+            assert right <= size[0]
+            assert beyond <= 0, "it is not cut off"
+    table = page.get_by_role("region", name="Table of all trials")
+    assert table.is_hidden()
+    page.get_by_text("All that was measured").click()
+    assert table.is_visible()
 
 
 def test_a_failed_trial_is_told_first(page: Page) -> None:
@@ -136,7 +167,7 @@ def test_nothing_is_amiss_for_those_who_see_little_or_use_a_keyboard(
     page.emulate_media(color_scheme=scheme)
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
     assert Axe().run(page, options=rules).response["violations"] == []
-    page.get_by_role("radio", name="recoloured baseline").check()
+    page.get_by_role("checkbox").uncheck()
     assert Axe().run(page, options=rules).response["violations"] == []
     page.locator(".images button").nth(1).click()
     assert Axe().run(page, "dialog", options=rules).response["violations"] == []
@@ -155,15 +186,16 @@ def test_without_scripts_pictures_and_numbers_are_there(browser: Browser, index:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(index.as_uri())
-    assert page.locator(".images img").count() == 12 * (2 + 5)
-    assert page.locator(".images img").last.is_visible()
+    assert page.locator(".images .photo img").count() == 12 * (2 + 5)
+    assert page.locator(".images .companion img").count() == 12 * (3 + 4), "hue has no rival"
+    last = page.locator(".images .companion img").last
+    assert last.is_visible()
+    page.get_by_role("checkbox").uncheck()
+    assert last.is_hidden()
+    assert page.locator(".images .photo img").last.is_visible()
+    assert page.get_by_role("slider").count() == 0, "nothing that would not work"
     assert page.locator("table.sortable tbody tr").count() == LINES
     context.close()
-
-
-def large(page: Page, row: int) -> bytes:
-    """What is seen of a large picture."""
-    return page.locator(".large img").nth(row).screenshot()
 
 
 def test_the_slider_moves_through_every_target_by_the_keyboard(page: Page) -> None:
@@ -198,36 +230,43 @@ def test_what_is_shown_is_switched_by_the_keyboard(page: Page) -> None:
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     page.get_by_role("radio").first.focus()
-    seen = [large(page, 4)]
-    got = []
+    seen = large(page, 4)
     free = cell(page, 0, 0)
-    for kind in ("after exact control", "recoloured baseline", "fitted original"):
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("radio", name="after exact control").is_checked()
+    image = page.locator(".images button img").nth(1)
+    exact = "Picture 1, saturation 0.375 (any target), after exact control"
+    assert image.get_attribute("alt") == exact
+    assert cell(page, 0, 0) == free, "without control there is no target to meet"
+    assert large(page, 4) != seen
+    assert page.locator("[data-column='1'] .got").inner_text() == "got 0.375"
+
+
+def test_rival_and_fitted_original_stand_below_each_picture_and_move_with_it(page: Page) -> None:
+    slider, names = page.get_by_role("slider"), ("recoloured baseline", "fitted original")
+    kinds = dict(zip(("recoloured", "fitted"), names, strict=True))
+    seen: dict[str, set[bytes]] = {kind: set() for kind in kinds}
+    slider.focus()
+    for target in TARGET_RANGES[:4]:
         page.keyboard.press("ArrowRight")
-        assert page.get_by_role("radio", name=kind).is_checked()
-        image = page.locator(".images button img").nth(1)
-        assert image.get_attribute("alt") == f"Picture 1, saturation 0.375 (any target), {kind}"
-        assert cell(page, 0, 0) == free, "without control there is no target to meet"
-        seen.append(large(page, 4))
-        got.append(page.locator("[data-column='1'] .got").inner_text())
-    assert len(set(seen)) == 4
-    assert got == ["got 0.375", "got 0.375", ""]
-
-
-def test_what_was_not_made_shows_nothing_and_says_so(page: Page) -> None:
-    page.get_by_role("radio", name="recoloured baseline").check()
-    hue = page.locator(".images tbody tr").first.locator("button").nth(4)
-    assert hue.get_attribute("aria-label") == (
-        "Picture 1, hue 0.6 (failed), recoloured baseline: not available"
-    )
-    assert hue.locator("img").is_hidden()
-    assert page.locator(".images .none").count() == 12, "of the others there is one"
-    page.get_by_role("radio", name="raw output").check()
-    assert hue.get_attribute("aria-label") is None
-    assert hue.locator("img").is_visible()
+        for kind, name in kinds.items():
+            picture = companion(page, 4, 1, kind)
+            alt = f"Picture 5, saturation {target:g} (any target), {name}"
+            assert picture.get_attribute("alt") == alt
+            seen[kind].add(picture.screenshot())
+    assert {len(pictures) for pictures in seen.values()} == {4}
+    # The trial of any target stands at the targets of the others, beside them.
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    one, other = (companion(page, 4, column, "fitted").screenshot() for column in (1, 2))
+    assert one == other
+    assert companion(page, 0, 4, "recoloured").count() == 0, "the hue has no rival"
+    page.get_by_role("checkbox").uncheck()
+    assert page.locator(".companion").first.is_hidden()
 
 
 def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> None:
-    page.locator(".images tbody tr").nth(4).locator("button").nth(3).click()
+    page.locator(".images .photo").nth(4).locator("button").nth(3).click()
     dialog = page.get_by_role("dialog")
     assert dialog.locator("h2").inner_text() == "Picture 5, saturation 0.75"
     captions = dialog.locator("figcaption").all_inner_texts()
@@ -253,7 +292,7 @@ def test_a_cell_shows_its_picture_its_numbers_and_the_way_there(page: Page) -> N
 
 
 def test_a_cell_of_any_target_shows_its_picture_at_every_one(page: Page) -> None:
-    page.locator(".images tbody tr").nth(4).locator("button").nth(1).click()
+    page.locator(".images .photo").nth(4).locator("button").nth(1).click()
     captions = page.locator("dialog .targets figcaption").all_inner_texts()
     assert captions == [f"{target:g}" for target in TARGET_RANGES]
     for key, target in (("ArrowRight", 0.625), ("ArrowLeft", 0.5)):
@@ -263,7 +302,7 @@ def test_a_cell_of_any_target_shows_its_picture_at_every_one(page: Page) -> None
 
 
 def test_the_dialog_leads_to_the_trial_in_the_table(page: Page) -> None:
-    page.locator(".images tbody tr").nth(1).locator("button").nth(3).click()
+    page.locator(".images .photo").nth(1).locator("button").nth(3).click()
     page.get_by_role("link", name="All numbers of this trial").click()
     assert page.locator("dialog").is_hidden()
     row = page.locator("tr:target")

@@ -52,7 +52,7 @@ def test_requests_overlap_and_what_they_bring_keeps_its_order(wire: Wire, finish
     taken = time.monotonic() - began
     assert len(wire.seconds) > 8 * 5, "pictures and curves of eight trials"
     assert taken < sum(wire.seconds) / 2
-    assert [run.name for run in read.shown] == NAMES
+    assert [run.key for run in read.shown] == [config.key() for config in CONFIGS]
     sampled = {step: checkpoint.sample_file(finished, step).read_bytes() for step in (3, 6)}
     points = [(step, value) for step, value, _ in made(finished)["eval/mae"]]
     for run in read.shown:
