@@ -19,7 +19,7 @@ from orchestrator.commands.colorize import colorize
 from orchestrator.commands.export import export
 from orchestrator.commands.launch import launch
 from orchestrator.commands.report import report
-from orchestrator.commands.shared_options import command_options, program_options
+from orchestrator.commands.shared_options import command_options, program_options, set_verbosity
 from orchestrator.commands.status import status
 from orchestrator.commands.stop import stop
 from orchestrator.commands.submit import submit, submitted
@@ -89,6 +89,7 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     The options below may stand after the command, too.
     """
     keep_plain()
+    set_verbosity(ctx)
     try:
         Path.home()  # many libraries ask for it, some of them on import
     except RuntimeError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from gan.plain_text import printable
 from reports.tables import duration
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def plan_table(rows: Sequence["Planned"], width: int) -> tuple[Table, list[str]]
     phases = max((len(row.phase) for row in rows), default=0)
     left = width - phases - GAP
     left -= sum(max(len(h), *map(len, cells[h])) + GAP for h in shown)
-    with_key = left - GAP - 10 > max((len(row.name) for row in rows), default=0)
+    with_key = width > 100 and left - GAP - 10 > max((len(row.name) for row in rows), default=0)
     table = Table(box=None, padding=(0, GAP, 0, 0), header_style="bold")
     table.add_column("Trial", no_wrap=True)
     if with_key:
@@ -45,7 +46,7 @@ def plan_table(rows: Sequence["Planned"], width: int) -> tuple[Table, list[str]]
     table.add_column("Phase", no_wrap=True)
     for heading in shown:
         table.add_column(heading, justify="right", no_wrap=True)
-    names = fitted([row.name for row in rows], max(LEAST_NAME, left - GAP))
+    names = fitted([printable(row.name) for row in rows], max(LEAST_NAME, left - GAP))
     for index, (name, row) in enumerate(zip(names, rows, strict=True)):
         table.add_row(
             name,

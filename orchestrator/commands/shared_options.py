@@ -16,6 +16,8 @@ from orchestrator.commands.terminal import QUIET
 from orchestrator.store.paths import Locations
 
 LOGGERS = [logging.getLogger(name) for name in ("gan", "orchestrator", "reports")]
+VERBOSE = "colorsweep.verbose"
+"""Name under which a command's context keeps whether -v was given."""
 PATH = click.Path(path_type=Path, file_okay=False)
 
 
@@ -59,34 +61,34 @@ def _of_command(ctx: click.Context, option: click.Parameter, values: Sequence[An
     ctx.obj = replace(ctx.obj, **{option.name: one_value(option, values)})
 
 
-def _set_quiet(ctx: click.Context, _option: click.Parameter, quiet: bool) -> None:
-    """Have notes left out, and warnings of ours not logged."""
-    if quiet:
-        if ctx.meta.get(__name__):
-            raise UserError("-q with -v: give one of them")
-        ctx.meta[QUIET] = True
-        _log_from(ctx, logging.ERROR)
+def _keep(ctx: click.Context, option: click.Parameter, given: bool) -> None:
+    """Keep a flag; one after a command acts at once, and those before it once all are known."""
+    if given:
+        ctx.meta[QUIET if option.name == "quiet" else VERBOSE] = True
+        if ctx.parent is not None:
+            set_verbosity(ctx)
 
 
-def _set_verbose(ctx: click.Context, _option: click.Parameter, verbose: bool) -> None:
-    """Have our log written to stderr, from debug messages on."""
-    if not verbose or ctx.meta.get(__name__):
-        return
-    if ctx.meta.get(QUIET):
+def set_verbosity(ctx: click.Context) -> None:
+    """Let our loggers write what -q or -v asks for, until the program's context ends.
+
+    Raises:
+        UserError: both were given.
+    """
+    quiet, verbose = (bool(ctx.meta.get(flag)) for flag in (QUIET, VERBOSE))
+    if quiet and verbose:
         raise UserError("-q with -v: give one of them")
+    if not (quiet or verbose) or ctx.meta.get(__name__):
+        return
     ctx.meta[__name__] = True
-    _log_from(ctx, logging.DEBUG)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for logger in LOGGERS:
-        logger.addHandler(handler)
-        ctx.find_root().call_on_close(lambda logger=logger: logger.removeHandler(handler))
-
-
-def _log_from(ctx: click.Context, level: int) -> None:
-    for logger in LOGGERS:
         ctx.find_root().call_on_close(lambda logger=logger, old=logger.level: logger.setLevel(old))
-        logger.setLevel(level)
+        logger.setLevel(logging.DEBUG if verbose else logging.ERROR)
+        if verbose:
+            logger.addHandler(handler)
+            ctx.find_root().call_on_close(lambda logger=logger: logger.removeHandler(handler))
 
 
 _QUIET = "Print errors and results alone."
@@ -143,13 +145,13 @@ def command_options() -> list[click.Option]:
 def _flags() -> list[click.Option]:
     return [
         click.Option(
-            ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_quiet, help=_QUIET
+            ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_keep, help=_QUIET
         ),
         click.Option(
             ["-v", "--verbose"],
             is_flag=True,
             expose_value=False,
-            callback=_set_verbose,
+            callback=_keep,
             help=_VERBOSE,
         ),
     ]
