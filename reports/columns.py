@@ -70,7 +70,7 @@ def _both(
 def _kid_interval(row: Row | None) -> str:
     if row is None or row.kid_low is None or row.kid_high is None:
         return ""
-    return f" [{row.kid_low:.0f}, {row.kid_high:.0f}]"
+    return f" [{row.kid_low:.0f},\N{NO-BREAK SPACE}{row.kid_high:.0f}]"
 
 
 def _row(get: Callable[[Row], Value]) -> Callable[[Pair], Value]:

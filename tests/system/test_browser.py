@@ -1,13 +1,11 @@
 """The report's page in a real browser: headless Chromium."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from gan.data.datasets import Dataset
 from tests.support.browser import (
@@ -20,51 +18,17 @@ from tests.support.browser import (
     source,
     steered_to,
 )
+from tests.support.chromium import CHROMIUM, NARROW, WIDE
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
     reason="the page is tested in Chromium, and there is none (chromium in Debian)",
 )
-WIDE, NARROW = (1280, 800), (390, 844)
 
 
 @pytest.fixture(scope="module")
 def index(photos: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report_of(photos, tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # As root, as in a container, Chromium has no sandbox.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=[WIDE, NARROW], ids=["wide", "narrow"])
-def size(request: pytest.FixtureRequest) -> tuple[int, int]:
-    chosen: tuple[int, int] = request.param
-    return chosen
-
-
-@pytest.fixture
-def page(browser: Browser, index: Path, size: tuple[int, int]) -> Iterator[Page]:
-    """The page, opened; at the end it must have asked for nothing, and complained of nothing."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(index.as_uri())
-    yield page
-    context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [index.as_uri()]
 
 
 def test_the_page_opens_without_a_request_and_fits(page: Page, size: tuple[int, int]) -> None:
@@ -81,7 +45,7 @@ def test_the_first_screen_has_photographs_and_every_target(
     seen = page.locator(".images tbody tr").evaluate_all(
         "rows => rows.filter(r => r.getBoundingClientRect().bottom < innerHeight).length"
     )
-    assert seen >= 2, "a photograph and its rival, below a verdict and a failure"
+    assert seen >= 3, "a photograph, its rival and the fitted original, below a verdict and a failure"
     heads = page.locator("[data-column]").all_inner_texts()
     assert [head.split()[0] for head in heads] == ["no", "0.5", "0.25", "0.75", "0.6"]
     box = page.locator("[data-column]").last.bounding_box()
