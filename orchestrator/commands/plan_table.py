@@ -21,7 +21,7 @@ NUMBERS: dict[str, tuple[str, Callable[["Planned"], str]]] = {
     "Batch": ("batch size", lambda row: str(row.batch_size)),
     "Base": ("base channels", lambda row: str(row.base_channels)),
     "Px": ("pixels", lambda row: str(row.image_size)),
-    "Data": ("images", lambda row: row.data),
+    "Data": ("training + held-out images of", lambda row: row.data),
     "Left": ("time left", lambda row: "?" if row.seconds is None else duration(row.seconds)),
 }
 """Columns after name and phase: their headings, what they are in words, and their cells."""

@@ -60,7 +60,10 @@ def test_a_trial_is_one_line_of_80_columns_and_what_all_share_is_said_once() -> 
     assert len(of) == len(rows)
     assert max(map(len, [heading, *of])) <= 80
     assert heading.split() == ["Trial", "Phase", "Steps", "Base", "Left"]
-    assert "all: epochs 200.0, batch size 128, pixels 256, images places365" in words[-1]
+    assert (
+        "all: epochs 200.0, batch size 128, pixels 256, training + held-out images of places365"
+        in words[-1]
+    )
 
 
 def test_where_everything_differs_it_still_fits() -> None:
