@@ -1,18 +1,20 @@
 """Command ``report``: a page that compares the trials of sweeps."""
 
+import json
 import sys
 import webbrowser
 from pathlib import Path
 
 import click
 
-from orchestrator.commands.terminal import fail, say
+from orchestrator.commands.completion import sweep_names
+from orchestrator.commands.terminal import fail, note, say
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import known_owner
 
 
 @click.command(short_help="Compare trials on a page.")
-@click.argument("sweeps", metavar="SWEEP...", nargs=-1, required=True)
+@click.argument("sweeps", metavar="SWEEP...", nargs=-1, required=True, shell_complete=sweep_names)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -29,6 +31,7 @@ from orchestrator.store.sweep_store import known_owner
 @click.option(
     "--register", is_flag=True, help="Register the finished generators in MLflow's model registry."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the paths of all files as JSON.")
 @click.pass_obj
 def report(
     locations: Locations,
@@ -39,6 +42,7 @@ def report(
     opened: bool,
     log: bool,
     register: bool,
+    as_json: bool,
 ) -> None:
     """Compare the trials of one SWEEP (its name), or of several, on a page.
 
@@ -59,12 +63,18 @@ def report(
     uri, owner = default_uri(locations.runs), known_owner(locations)
     if register:
         for registered in register_all(uri, names, owner):
-            say(registered, err=True)
+            note(registered)
     page = write_report(uri, names, out, owner, left_out=left_out, log=log, small=small)
-    say(page)
+    if as_json:
+        beside = {"markdown": "README.md", "csv": "rows.csv", "rows": "rows.json"}
+        files = {kind: str(page.parent / name) for kind, name in beside.items()}
+        found = {"sweeps": names, "page": str(page), **files}
+        click.echo(json.dumps(found, indent=1))
+    else:
+        say(page)
     if log:
         line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
-        say(line, err=True)  # stdout has only the page's path, for scripts
+        note(line)  # stdout has only the page's path, for scripts
     if opened and not webbrowser.open(page.resolve().as_uri()):
         fail("--open: no browser could show it")
         sys.exit(1)
