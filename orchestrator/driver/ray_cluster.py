@@ -115,7 +115,7 @@ def _joined(found_by: str) -> Cluster:
     if answer == "joined":
         return Cluster(address, found_by)
     if answer == "refused":
-        how = "on its head, `ray get-auth-token` prints it; export RAY_AUTH_TOKEN=TOKEN here"
+        how = "on its head, `ray get-auth-token` prints it; set RAY_AUTH_TOKEN to it here"
         if found_by != "RAY_ADDRESS":
             how += ", or RAY_ADDRESS=local to train on this machine alone"
         if not token or os.environ.get("RAY_AUTH_MODE") != "token":

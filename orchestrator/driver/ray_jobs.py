@@ -201,11 +201,12 @@ class JobServer:
         except AuthenticationError:
             raise UserError(
                 f"{self.address}: wants the cluster's token; on its head, `ray get-auth-token` "
-                "prints it; export RAY_AUTH_TOKEN=TOKEN here"
+                "prints it; set RAY_AUTH_TOKEN to it here"
             ) from None
         except BROKEN_OFF as error:
             raise UserError(
-                f"{self.address}: no job server answers ({first_line(error)})"
+                f"{self.address}: no job server answers ({first_line(error)}); from another "
+                "machine a tunnel has to be open: `ssh -N -L 8265:127.0.0.1:8265 HEAD`"
             ) from None
 
 

@@ -111,7 +111,7 @@ class TestAClusterThatWantsAToken:
         assert line.startswith("Error: the Ray cluster at ")
         assert line.endswith(
             f":{port_of(guarded)} wants its token; on its head, `ray get-auth-token` prints it; "
-            "export RAY_AUTH_TOKEN=TOKEN here"
+            "set RAY_AUTH_TOKEN to it here"
         )
 
     def test_a_wrong_one_is_named(self, guarded: Cluster, tmp_path: Path) -> None:
