@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gan.byte_names import require_utf8
+from gan.errors import UserError
 from gan.extras import features_unavailable
 from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView
@@ -165,7 +166,11 @@ def _launch(
             def begin(trial: Trial) -> None:
                 """Take over a trial that a search has chosen now."""
                 state = state_of(trial, store.directory / trial.key)
-                for line in [] if fresh else take_over([trial], {trial.key: state}, store).lines:
+                try:
+                    lines = [] if fresh else take_over([trial], {trial.key: state}, store).lines
+                except UserError as error:  # it is trained here, then
+                    lines = [f"not taken over: {error}"]
+                for line in lines:
                     view.say(line)
 
             train(spec, trials, states, left, store, monitor, notifier, console, cluster, begin)
