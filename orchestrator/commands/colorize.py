@@ -131,8 +131,6 @@ def colorize(
     jobs, refused = plan_jobs(paths, outputs)
     for line in refused:
         fail(line)
-    for line in passed_over(paths, outputs):
-        note(line)
     failed = 0
     written: list[Written] = []
     if jobs:
@@ -142,6 +140,8 @@ def colorize(
             failed = colorize_files(
                 chosen, jobs, screen, raw=raw, same_for_all=same_for_all, written=written
             )
+    for line in passed_over(paths, outputs):
+        note(line)
     if as_json:
         click.echo(json.dumps([asdict(each) for each in written], indent=1, default=str))
     if failed or refused:
