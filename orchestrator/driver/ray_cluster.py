@@ -107,7 +107,7 @@ def _joined(found_by: str) -> Cluster:
     # A launch that shows a token expects one of the workers, too: both must agree.
     chosen = os.environ.get("RAY_AUTH_MODE")
     address, answer = _ask(chosen or "disabled")
-    token = _token()
+    token = token_source()
     if chosen is None:
         os.environ["RAY_AUTH_MODE"] = "token" if answer == "refused" and token else "disabled"
         if os.environ["RAY_AUTH_MODE"] == "token":
@@ -132,7 +132,7 @@ def _joined(found_by: str) -> Cluster:
     )
 
 
-def _token() -> str:
+def token_source() -> str:
     """Return the variable or file that Ray would take its token from; empty if there is none."""
     if os.environ.get("RAY_AUTH_TOKEN"):
         return "RAY_AUTH_TOKEN"
