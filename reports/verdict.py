@@ -138,7 +138,12 @@ def _of_factor(factor: Factor) -> str:
     error = Contrast([(a.error, b.error) for a, b in factor.cells], DIGITS)
     is_one = ", " not in factor.best and "=" in factor.best
     other = factor.other.partition("=")[2] if is_one else factor.other
-    text = f"{factor.best} is nearer than {other}: error {error.text('', 'pairs of trials')}"
+    several = any(cell.error.spread is not None for pair in factor.cells for cell in pair)
+    pairs_of = "pairs of means over seeds" if several else "pairs of trials"
+    text = f"{factor.best} is nearer to its target than {other}"
+    if error.is_within:
+        text = f"No clear difference between {factor.best} and {other}"
+    text = f"{text}: error {error.text('', pairs_of)}"
     for measure in (KID, JS):
         pairs = [(measure.value(a), measure.value(b)) for a, b in factor.cells]
         known = [(a, b) for a, b in pairs if a is not None and b is not None]
@@ -243,7 +248,8 @@ def _meanings(found: Sequence[Method]) -> list[str]:
         )
     if any(cell.error.spread is not None for cell in cells):
         said.append(
-            "±: standard deviation over seeds; beyond the spread: by more than the sum of both."
+            "±: standard deviation over seeds (of several targets its root mean square); beyond "
+            "the spread: by more than the sum of both, and in the same direction everywhere."
         )
     if len({aim.pictures for aim in aims_of(found)}) > 1:
         said.append("Methods that were measured on other pictures are not compared.")

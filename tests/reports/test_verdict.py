@@ -105,12 +105,12 @@ def test_of_two_sweeps_the_changed_setting_heads_the_verdict_with_its_gain_and_c
              for k in (0, 1)]  # fmt: skip
     error, spread = fmean(seeds), stdev(seeds)
     assert first == (
-        f"base_channels=12 is nearer than 8: error {error - 0.05:.3f} ± {spread:.3f} against "
-        f"{error:.3f} ± {spread:.3f}, beyond the spread over seeds; "
+        f"base_channels=12 is nearer to its target than 8: error {error - 0.05:.3f} ± {spread:.3f} "
+        f"against {error:.3f} ± {spread:.3f}, beyond the spread over seeds; "
         "KID 48 ± 3 against 47 ± 3, within the spread over seeds."
     )
-    assert second.startswith("weight=200 is nearer than 100: error ")
-    assert "within the spread over seeds" in second
+    assert second.startswith("No clear difference between weight=200 and 100: error ")
+    assert ", within the spread over seeds; " in second
     assert third == (
         "Nearest at 2 of 2 targets: weight=200, base_channels=12, error 0.090 ± 0.014 against "
         "0.100 ± 0.014 of weight=100, base_channels=12, within the spread over seeds."
@@ -131,8 +131,8 @@ def test_where_means_and_targets_disagree_it_is_said_at_how_many() -> None:
         for seed in (0, 1)
     ]
     (first, *_) = of(*trials).head
-    assert "error 0.125 ± 0.000 against 0.200 ± 0.000, beyond the spread over seeds, " in first
-    assert "lower at 1 of 2 pairs of trials" in first
+    assert "error 0.125 ± 0.000 against 0.200 ± 0.000, lower at 1 of 2 pairs of means" in first
+    assert "beyond" not in first
 
 
 def test_with_one_seed_no_spread_over_seeds_is_claimed() -> None:
@@ -228,14 +228,15 @@ def test_settings_that_vary_together_are_one() -> None:
     ]
     (first, *_) = of(*trials).head
     assert first.startswith(
-        "lr_decay_steps=100, steps=200 is nearer than lr_decay_steps=50, steps=100: error 0.050 "
+        "lr_decay_steps=100, steps=200 is nearer to its target than lr_decay_steps=50, steps=100: "
+        "error 0.050 "
     )
 
 
 def test_sweeps_that_differ_in_much_are_called_by_their_names() -> None:
     changed: dict[str, Any] = {"steps": 300, "base_channels": 8, "batch_size": 8, "l1_weight": 5}
     (first, *_) = of(steered(0.2, sweep="old"), steered(0.1, sweep="new", **changed)).head
-    assert first.startswith("new is nearer than old: error 0.100 against 0.200")
+    assert first.startswith("new is nearer to its target than old: error 0.100 against 0.200")
 
 
 def test_the_same_trial_in_two_sweeps_counts_once() -> None:
