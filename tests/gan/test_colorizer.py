@@ -297,3 +297,10 @@ def test_tinted_luminance_is_what_is_composed_from_lightness(chroma: float) -> N
     y = (linear(rgb) * torch.tensor([0.212671, 0.715160, 0.072169])[:, None, None]).sum(1, True)
     expected = l_ab_to_rgb(rgb_to_l_ab(rgb)[0], ab)
     assert torch.allclose(tinted(y, ab), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("levels", "grey"), [(0, True), (1, True), (2, False)])
+def test_what_rounding_leaves_is_no_hue(levels: int, grey: bool) -> None:
+    picture = np.full((8, 8, 3), 120, np.uint8)
+    picture[::2, :, 0] += np.uint8(levels)
+    assert (outcomes(picture, {"hue": 0.3})["hue"].achieved is None) == grey
