@@ -10,6 +10,7 @@ from reports.factors import Factor, factors
 from reports.methods import Aim, Cell, Measured, Method, methods
 from reports.rows import span
 from reports.runs import TrialRun
+from reports.without_control import without_control
 
 DIGITS = 3
 """Decimals of errors; errors that round to the same number count as equal."""
@@ -40,7 +41,7 @@ class Verdict:
     head: list[str]
     """Sentences that head the report."""
     more: list[str]
-    """Other sentences: on further settings and controls."""
+    """Other sentences: on what there is without control, and on further settings and controls."""
     basis: list[str]
     """Sentences on what was measured, and on the seeds."""
     meanings: list[str]
@@ -68,7 +69,7 @@ def verdict(views: Sequence[TrialRun]) -> Verdict:
     room = MOST_LINES - len(first)
     return Verdict(
         head=first + of_controls[:room],
-        more=rest + of_controls[room:],
+        more=without_control(views) + rest + of_controls[room:],
         basis=[*_measured_on(views), *_seeds(found)],
         meanings=_meanings(found),
         methods=found,
