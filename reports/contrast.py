@@ -76,17 +76,17 @@ class Contrast:
         parts = [part] if self.lower < count else []
         if basis and self.is_within:
             parts.insert(0, f"within {BEYOND[basis]}")
-        elif basis and basis == self.first.basis(self.second) and self.lower == count:
+        elif basis and self.is_within is False and self.lower == count:
             parts.insert(0, f"beyond {BEYOND[basis]}")
         return "".join(f", {part}" for part in parts)
 
     @property
-    def is_within(self) -> bool:
-        """Whether the difference is within a spread that is known."""
+    def is_within(self) -> bool | None:
+        """Whether the difference is within its spread; None if that is not known."""
         if self.basis == "photographs" and len(self.pairs) > 1:
             return not self.sure
         if self.basis is None or self.basis != self.first.basis(self.second):
-            return False
+            return None
         return not self.first.is_beyond(self.second)
 
 

@@ -77,6 +77,11 @@ class LiveView:
         if line and is_new and not self._live.is_started:
             self.console.print(line, style="yellow", soft_wrap=True)
 
+    def take_back(self, line: str) -> None:
+        """Show a note no more, unless it has been replaced."""
+        if line == self._note:
+            self._note = ""
+
     @staticmethod
     def _told(row: TrialRow) -> tuple[TrialPhase, bool, dict[str, float]]:
         """Return what a new line tells of, outside a terminal."""

@@ -1,6 +1,7 @@
 """Choice of trained generators by command-line options."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,11 +81,15 @@ def choose(locations: Locations, into: Path, which: GeneratorOptions) -> list[Ch
 
 def _unfinished(trial: Path) -> str:
     """Return in words how far the training of a trial's directory is, if it has not ended."""
-    if (found := checkpoint.newest(trial, checkpoint.TRIAL, checkpoint.CONFIG)) is None:
+    # The one whose generator is loaded.
+    names = checkpoint.GENERATOR, checkpoint.CONFIG, checkpoint.TRIAL
+    if (found := checkpoint.newest(trial, *names)) is None:
         return ""
-    config = TrainConfig.model_validate_json(found.files[checkpoint.CONFIG])
-    step, total = found.trial["step"], config.total_steps(found.trial["images"])
-    return f"; not finished: step {step} of {total}" if step < total else ""
+    with suppress(ValueError):  # of another version; loading it tells
+        config = TrainConfig.model_validate_json(found.files[checkpoint.CONFIG])
+        step, total = found.trial["step"], config.total_steps(found.trial["images"])
+        return f"; not finished: step {step} of {total}" if step < total else ""
+    return ""
 
 
 def _pretrained(wanted: Mapping[ControlName, float]) -> str:

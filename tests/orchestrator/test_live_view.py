@@ -109,3 +109,12 @@ def test_a_table_that_has_only_its_heading_left_is_removed_at_the_end() -> None:
     _, _, after = console.file.getvalue().rpartition("Phase")  # type: ignore[attr-defined]
     assert "\x1b[2K" in after, "the lines are erased"
     assert after.rstrip().endswith("kept\x1b[0m")
+
+
+def test_a_note_is_taken_back_unless_another_has_replaced_it() -> None:
+    view = LiveView(Console(file=io.StringIO(), width=80))
+    for said, shown_after in (("waiting", ""), ("unsent", "unsent")):
+        view.say("waiting")
+        view.say(said)
+        view.take_back("waiting")
+        assert view.table().caption == shown_after

@@ -1,69 +1,15 @@
 from statistics import fmean, stdev
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
-from gan.control import Control, ControlName
-from reports import judgements
+from gan.control import Control
 from reports.phase import TrialPhase
 from reports.runs import TrialRun
 from reports.verdict import Verdict, verdict
 from reports.views import views
+from tests.support.measured_trials import of_any, rival, steered
 from tests.support.trial_runs import run
-
-
-def steered(
-    error: float,
-    kid: float | None = None,
-    exact: tuple[float, float | None] | None = None,
-    target: float | Literal["any"] = 0.5,
-    control: ControlName = "saturation",
-    **settings: Any,
-) -> TrialRun:
-    """A trial that was steered to a target; ``exact``: error and KID after exact control.
-
-    Its intervals of KID are 5 wide to each side.
-    """
-    metrics = _metrics("", control, error, kid)
-    if exact is not None:
-        metrics |= _metrics("exact/", control, *exact)
-    weight = settings.pop("weight", 200.0)
-    name = settings.pop("name", f"{control}={target}")
-    of_metrics = settings.pop("metrics", {})
-    controls = {control: Control(target=target, weight=weight)}
-    return run(name, controls, metrics | of_metrics, **settings)
-
-
-def _metrics(way: str, control: str, error: float, kid: float | None) -> dict[str, float]:
-    of_kid = {} if kid is None else {"kid": kid, "kid_low": kid - 5, "kid_high": kid + 5}
-    of_error = {f"{control}_error": error, "js_divergence": 0.1, "mae": 0.1}
-    return {f"eval/{way}{name}": value for name, value in (of_kid | of_error).items()}
-
-
-def rival(error: float, kid: float | None = None, **settings: Any) -> TrialRun:
-    name = f"recoloured, saturation={settings.get('target', 0.5)}"
-    return steered(error, kid, **{"name": name, "weight": 0, "recolour": True, **settings})
-
-
-def of_any(
-    errors: dict[float, tuple[float, float]],
-    exact: dict[float, tuple[float, float]],
-    **settings: Any,
-) -> TrialRun:
-    """An any-target trial, with its error and KID at each target."""
-    metrics: dict[str, float] = {}
-    for way, by_target in (("", errors), ("exact/", exact)):
-        for target, numbers in by_target.items():
-            found = _metrics(way, "saturation", *numbers)
-            start = f"eval/saturation {target:g}/"
-            metrics |= {start + k.removeprefix("eval/"): v for k, v in found.items()}
-    return run(
-        settings.pop("name", "saturation=any"),
-        {"saturation": Control(target="any", weight=settings.pop("weight", 200.0))},
-        metrics,
-        eval_targets=[{"saturation": target} for target in errors],
-        **settings,
-    )
 
 
 def of(*trials: TrialRun) -> Verdict:
@@ -286,22 +232,3 @@ def test_crops_are_said_to_be_of_how_many_photographs() -> None:
     )
     whole = of(steered(0.1, metrics={"eval/images": 36, "eval/pictures": 36}))
     assert whole.basis[0] == "Measured on 36 held-out photographs."
-
-
-def test_every_method_at_every_target_is_judged_against_the_best_of_its_outputs() -> None:
-    trials = [
-        steered(error, 30 + 20 * error, target=t, seed=s, weight=w, name=f"weight={w}")
-        for w, t, s, error in (
-            (1, 0.2, 0, 0.10), (1, 0.2, 1, 0.14), (2, 0.2, 0, 0.11), (2, 0.2, 1, 0.15),
-            (3, 0.2, 0, 0.30), (3, 0.2, 1, 0.32),
-        )
-    ]  # fmt: skip
-    table = judgements.table(of(*trials).methods)
-    titles = [column.title for column in table.columns]
-    lines = [dict(zip(titles, line.cells, strict=True)) for line in table.lines]
-    assert [(line["Method"], line["Error"], line["Nearest"]) for line in lines] == [
-        ("weight=1", "0.120 ± 0.028", "yes"),
-        ("weight=2", "0.130 ± 0.028", "no, within the spread over seeds"),
-        ("weight=3", "0.310 ± 0.014", "no, beyond the spread over seeds"),
-    ]
-    assert {line["Target"] for line in lines} == {"saturation 0.2"}
