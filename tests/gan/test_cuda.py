@@ -1,6 +1,7 @@
 """What only a GPU can show; these run wherever there is one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.support.trainings import save
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
     pytest.mark.usefixtures("exact_convolutions"),
+    pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype"),
 ]
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -49,6 +51,17 @@ def step_losses(of: Trainer) -> dict[str, float]:
     of.training.gan.sums.zero_()
     of.training.train_step()
     return of.training.gan.means(of.training.step, before)
+
+
+@contextmanager
+def waiting_refused() -> Iterator[None]:
+    """Raise a RuntimeError where the CPU waits for the GPU."""
+    torch.cuda.synchronize()
+    try:
+        torch.cuda.set_sync_debug_mode("error")
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 # What is recorded is what would have been done
@@ -123,12 +136,8 @@ def test_steps_with_draws_do_not_wait_for_the_gpu(
     for eager in (EAGER_STEPS, NEVER):
         monkeypatch.setattr(stepping, "EAGER_STEPS", eager)
         trainer = train(on_gpu(**{**EVERYTHING, "penalty_from_step": 0.0}), 2 * (EAGER_STEPS + 1))
-        torch.cuda.synchronize()
-        torch.cuda.set_sync_debug_mode("error")
-        try:
+        with waiting_refused():
             train(trainer, 4)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.parametrize("every", [1, 2])
@@ -206,14 +215,10 @@ def test_a_training_restored_midway_ends_as_if_never_stopped(
 
 def test_a_step_does_not_wait_for_the_gpu(on_gpu: Start) -> None:
     trainer = train(on_gpu(lr_decay_steps=10), 2 * (EAGER_STEPS + 1))
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with waiting_refused():
         train(trainer, 5)
         with pytest.raises(RuntimeError, match="synchroniz"):
             trainer.training.gan.sums.tolist()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_eager_steps_do_not_wait_for_the_gpu_either(
@@ -222,8 +227,5 @@ def test_eager_steps_do_not_wait_for_the_gpu_either(
     # What waits cannot be recorded; here the call that waits is in the traceback.
     monkeypatch.setattr(stepping, "EAGER_STEPS", NEVER)
     trainer = train(on_gpu(), 2)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with waiting_refused():
         train(trainer, 2)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
