@@ -102,7 +102,7 @@ def is_running(uri: str, sweeps: Sequence[str], owner: Owner | None = None) -> b
     """Whether a trial of one of the sweeps runs, as far as the tracking store knows.
 
     Returns:
-        None if none does, and some are waiting or not in the store yet.
+        None if none does, and some are not finished or not in the store yet.
 
     Raises:
         UserError: there is no such sweep.
@@ -112,8 +112,8 @@ def is_running(uri: str, sweeps: Sequence[str], owner: Owner | None = None) -> b
         launched = sum(last_launch(client, sweep).trials for sweep in sweeps)
     if any(run.phase.is_active for run in runs):
         return True
-    begun = [run for run in runs if run.phase is not TrialPhase.WAITING]
-    return None if len(begun) < launched else False
+    done = sum(run.phase.is_done for run in runs)
+    return None if done < max(launched, len(runs)) else False
 
 
 def _render(read: Read, *, small: bool, reload: int) -> dict[str, bytes]:

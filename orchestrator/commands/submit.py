@@ -50,7 +50,8 @@ def submit(
     """Run or resume the sweep in the file SWEEP as a job of the Ray cluster at --address.
 
     The file travels in the job, and so do the variables MLFLOW_*, AWS_* and COLORSWEEP_* of this
-    environment, or those whose beginnings COLORSWEEP_FORWARD lists; the dashboard shows them.
+    environment, or those whose beginnings COLORSWEEP_FORWARD lists; the dashboard and Ray's logs
+    show them.
     Checkpoints need a place that all nodes share: --storage, or the absolute path of --runs on a
     shared file system. Datasets are looked for on the nodes; a relative path is one below the home
     directory there.
@@ -111,6 +112,7 @@ def submitted(locations: Locations) -> None:
 
     if (file := Submitted.of_this_job()) is None:
         raise UserError("submitted: is the command of a job; use colorsweep submit")
+    os.chdir(Path.home())  # Ray starts a job wherever `ray start` was typed
     with tempfile.TemporaryDirectory(prefix="colorsweep-") as directory:
         path = Path(directory) / file.name
         path.write_text(file.text, encoding="utf-8")

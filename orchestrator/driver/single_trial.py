@@ -47,13 +47,13 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
         check_datasets([trial], console)
     require_answer(uri, runs)
     require_writable(store.directory)
-    write_single(store.directory, trial)
     states = {trial.key: state}
     states = compared([trial], states, digests_now([trial], states, store.directory))
     for line in other_pictures([trial], states):
         console.print(line, style="yellow", soft_wrap=True)
     rename = "train yours under another --name"
     tracker = SweepTracker(uri, sweep, Claim(store.owner(), store.directory, rename))
+    write_single(store.directory, trial)
     console.print(f"Trial      {directory}", soft_wrap=True)
     console.print(f"Tracking   {masked(uri)}", soft_wrap=True)
     view = LiveView(console)

@@ -173,7 +173,9 @@ def test_a_training_of_anothers_name_is_refused_before_it_begins(
     flags += ["--dataset", "npz", "--dataset-path", "pictures.npz", "--seed", "7"]
     result = two.call("train", "--name", two.sweep, *flags)
     assert_refused(result, f"{HOST}:{one.path / 'runs'}", "train yours under another --name")
-    assert len(list((two.path / "runs" / "sweeps" / two.sweep).glob("*/checkpoints"))) == 1
+    sweep = two.path / "runs" / "sweeps" / two.sweep
+    assert len(list(sweep.glob("*/checkpoints"))) == 1
+    assert not list(sweep.glob("*/trial.json")), "status would show it"
 
 
 @pytest.mark.slow

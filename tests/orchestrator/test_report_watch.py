@@ -42,3 +42,33 @@ def test_where_nothing_runs_watching_ends_at_once(
     track(Path("runs"), "mine", "hue=0.6", steered(hue=0.6))
     assert call("report", "mine", "--watch").exit_code == 0
     assert 'http-equiv="refresh' not in Path("runs/reports/mine/index.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_stopped_trial_is_waited_for_while_its_launch_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    phases = iter([TrialPhase.STOPPED, TrialPhase.RUNNING, TrialPhase.FINISHED])
+
+    def on(seconds: float) -> None:
+        track(Path("runs"), "mine", "hue=0.6", steered(hue=0.6), next(phases))
+
+    on(0)
+    monkeypatch.setattr(report, "time", SimpleNamespace(sleep=on))
+    assert call("report", "mine", "--watch").exit_code == 0
+    page = Path("runs/reports/mine/index.html").read_text(encoding="utf-8")
+    assert "1 of 1 trials finished" in page
+    assert next(phases, None) is None
+
+
+@pytest.mark.slow
+def test_a_stopped_trial_that_nothing_trains_ends_the_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    track(Path("runs"), "mine", "hue=0.6", steered(hue=0.6), TrialPhase.STOPPED)
+    slept: list[float] = []
+    monkeypatch.setattr(report, "time", SimpleNamespace(sleep=slept.append))
+    assert call("report", "mine", "--watch").exit_code == 0
+    assert len(slept) == report.IDLE_LOOKS

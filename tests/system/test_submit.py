@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -36,6 +37,8 @@ class Jobs:
 
     address: str
     runs: Path
+    home: Path
+    """Of the cluster's processes."""
 
     def start(self, *words: str | Path, **environment: str) -> Program:
         options = ("--runs", self.runs)
@@ -71,12 +74,13 @@ class Jobs:
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
     port = free_port()
-    # The driver of a job is the head's child, and its home is where the job starts.
+    # The driver of a job is the head's child; the head is not started in its home.
     home = tmp_path_factory.mktemp("home")
+    assert Path.cwd() != home
     cluster = Cluster(dashboard_port=port, HOME=str(home))
     try:
         cluster.add(2)
-        yield Jobs(f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("shared"))
+        yield Jobs(f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("shared"), home)
     finally:
         cluster.kill()
 
@@ -116,8 +120,9 @@ class Story:
 def story(jobs: Jobs, small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     directory = tmp_path_factory.mktemp("sweeps")
     sweep, other = directory / "mine.yaml", directory / "other.yaml"
-    sweep.write_text(on_small(small_npz, f"{SETTINGS}  steps: 1500\n"))
-    other.write_text(on_small(directory / "absent.npz", f"{SETTINGS}  steps: 20\n"))
+    shutil.copy(small_npz, jobs.home / "small.npz")
+    sweep.write_text(on_small(Path("small.npz"), f"{SETTINGS}  steps: 1500\n"))
+    other.write_text(on_small(Path("absent.npz"), f"{SETTINGS}  steps: 20\n"))
     (trial,) = expand(read_sweep(sweep))
     trained = jobs.directory(trial, sweep)
     follower = jobs.start("submit", sweep, PYTHONUNBUFFERED="1")
@@ -202,9 +207,9 @@ def test_a_stop_from_elsewhere_takes_a_checkpoint(story: Story) -> None:
     assert story.stopped_at == story.counted_steps
 
 
-def test_the_launchs_exit_code_is_the_submits(story: Story) -> None:
+def test_the_launchs_exit_code_is_the_submits(story: Story, jobs: Jobs) -> None:
     assert story.other.returncode == 2
-    assert "absent.npz" in story.other.stdout
+    assert str(jobs.home / "absent.npz") in story.other.stdout
 
 
 def test_a_second_submit_goes_on_where_the_first_ended(
