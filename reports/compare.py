@@ -130,9 +130,14 @@ def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
         if run.phase is TrialPhase.FINISHED and steered and run.measured:
             seeds = rivals.setdefault((run.pictures_key, targets_of(run)), {})
             # An equal trial of another sweep, as a taken-over one, is no rival.
-            seeds.setdefault((run.recipe_key, run.total_steps), []).append(run)
+            seeds.setdefault(same_recipe(run), []).append(run)
     best = (min(these.values(), key=_rank) for these in rivals.values() if len(these) > 1)
     return [run for seeds in best for run in seeds]
+
+
+def same_recipe(run: TrialRun) -> tuple[str, int]:
+    """Return what trials that differ in seed or sweep alone have in common, beside pictures."""
+    return run.recipe_key, run.total_steps
 
 
 def _rank(seeds: Sequence[TrialRun]) -> tuple[float, float]:
@@ -188,7 +193,7 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
     first: dict[Hashable, TrialRun] = {}
     for run in sorted(runs, key=rank):
         if not run.config.recolour:
-            first.setdefault((run.sweep, run.recipe_key, run.pictures_key), run)
+            first.setdefault((*same_recipe(run), run.pictures_key), run)
     chosen = list(first.values())
     if len(chosen) > most:
         of_target: dict[Hashable, TrialRun] = {}

@@ -63,7 +63,7 @@ class Contrast:
             of_what: name of the pairs in the plural, if they are not targets.
         """
         one, other = shown(self.first, self.digits), shown(self.second, self.digits)
-        if one == other and not self.lower:
+        if self.is_same:
             return f"{one}, the same as{of.removeprefix(' of')}" if of else f"{one} for both"
         return f"{one} against {other}{of}{self._judged(of_what)}"
 
@@ -79,6 +79,12 @@ class Contrast:
         elif basis and self.is_within is False and self.lower == count:
             parts.insert(0, f"beyond {BEYOND[basis]}")
         return "".join(f", {part}" for part in parts)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether all numbers are equal as shown."""
+        one, other = shown(self.first, self.digits), shown(self.second, self.digits)
+        return one == other and not self.lower
 
     @property
     def is_within(self) -> bool | None:

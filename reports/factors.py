@@ -28,8 +28,10 @@ def factors(found: Sequence[Method]) -> list[Factor]:
     """Compare the values of each setting by the outputs as such of trials steered to a target.
 
     Settings that vary together, as steps and lr_decay_steps may, are one factor. Values are
-    compared at the targets and other settings that all values have; a setting without such is left
-    out. Those in which whole sweeps differ come first.
+    compared at the targets and other settings that all of them have. Where none are common to all,
+    as with weights of 1 and 10 in one sweep and of 1 and 100 in another that differs in more, there
+    is a factor for each set of values that have some in common. Those in which whole sweeps differ
+    come first.
     """
     several = []
     for kind in dict.fromkeys(method.kind for method in found if not method.is_rival):
@@ -38,9 +40,8 @@ def factors(found: Sequence[Method]) -> list[Factor]:
         for name in dict.fromkeys(name for method in raw for name, _ in method.settings):
             groups.setdefault(_numbered([dict(m.settings).get(name) for m in raw]), []).append(name)
         varied = [partition for partition in groups if len(set(partition)) > 1]
-        several += [_factor(raw, partition, varied) for partition in varied]
-    known = [factor for factor in several if factor is not None]
-    return sorted(known, key=lambda factor: not factor.of_sweeps)
+        several += [factor for one in varied for factor in _factors(raw, one, varied)]
+    return sorted(several, key=lambda factor: not factor.of_sweeps)
 
 
 def _numbered(values: Sequence[object]) -> tuple[int, ...]:
@@ -49,37 +50,41 @@ def _numbered(values: Sequence[object]) -> tuple[int, ...]:
     return tuple(numbers.setdefault(repr(value), len(numbers)) for value in values)
 
 
-def _factor(
+def _factors(
     raw: Sequence[Method], partition: tuple[int, ...], varied: Sequence[tuple[int, ...]]
-) -> Factor | None:
+) -> list[Factor]:
     others = [other for other in varied if other != partition]
-    of_values: dict[int, dict[Place, Cell]] = {}
+    of_places: dict[Place, dict[int, Method]] = {}
     for i, method in enumerate(raw):
         rest = tuple(other[i] for other in others)
-        places = of_values.setdefault(partition[i], {})
-        places.update({(aim, rest): cell for aim, cell in method.cells.items()})
-    shared = set.intersection(*(set(places) for places in of_values.values()))
-    if not shared:
-        return None
+        for aim in method.cells:
+            of_places.setdefault((aim, rest), {})[partition[i]] = method
+    compared = [there.keys() for there in of_places.values() if len(there) > 1]
+    largest = {frozenset(v) for v in compared if not any(v < other for other in compared)}
+    of_sweeps = partition == _numbered([method.sweep for method in raw])
+    return [_factor(values, of_places, of_sweeps) for values in sorted(largest, key=sorted)]
 
-    def error(value: int) -> float:
-        return fmean(of_values[value][place].error.mean for place in shared)
 
-    best, other = sorted(of_values, key=error)[:2]
-    # Any two methods that agree in all else tell what the values are called.
-    where = sorted(shared, key=lambda place: (place[0].targets, place[1]))
-    rest = where[0][1]
-    first, second = (
-        next(
-            method
-            for i, method in enumerate(raw)
-            if partition[i] == value and tuple(other[i] for other in others) == rest
-        )
-        for value in (best, other)
+def _factor(
+    values: frozenset[int], of_places: dict[Place, dict[int, Method]], of_sweeps: bool
+) -> Factor:
+    """Compare values at the places that all of them have."""
+    where = sorted(
+        (place for place, there in of_places.items() if there.keys() >= values),
+        key=lambda place: (place[0].targets, place[1]),
     )
+
+    def cells(value: int) -> list[Cell]:
+        return [of_places[place][value].cells[place[0]] for place in where]
+
+    best, other = sorted(
+        sorted(values), key=lambda value: fmean(cell.error.mean for cell in cells(value))
+    )[:2]
+    # Any two methods that agree in all else tell what the values are called.
+    pair = [of_places[where[0]][value] for value in (best, other)]
     return Factor(
-        best=told_apart(first, [first, second]),
-        other=told_apart(second, [first, second]),
-        cells=[(of_values[best][place], of_values[other][place]) for place in where],
-        of_sweeps=partition == _numbered([method.sweep for method in raw]),
+        best=told_apart(pair[0], pair),
+        other=told_apart(pair[1], pair),
+        cells=list(zip(cells(best), cells(other), strict=True)),
+        of_sweeps=of_sweeps,
     )

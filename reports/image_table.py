@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from gan.control import ControlName
 from reports.cell_data import BESIDE, KINDS, WAYS, Kind, Shot, shot_of
-from reports.compare import differences, evenly
+from reports.compare import differences, evenly, same_recipe
 from reports.grids import Grids, Seen, last_of
 from reports.phase import TrialPhase
 from reports.pictures import Encoding, Strips
+from reports.rows import metric
+from reports.rows import shown as shown_value
 from reports.runs import TrialRun
 from reports.views import at_targets
 
@@ -34,6 +37,9 @@ class ImageColumn:
     apply."""
     seed: str
     """Seed if the report has several and the note does not say it."""
+    without: list[str]
+    """Of a trial without control: what it achieves in the statistic that other trials control, if
+    that is one."""
 
     @property
     def first(self) -> Shot:
@@ -140,12 +146,14 @@ def _image_table(
     encoding = Encoding.fitting(size, count, small=small)
     strips = Strips(encoding)
     columns = []
+    controlled = sorted({name for run in shown for name in run.config.controls} - {"hue"})
     of_several = len({run.sweep for run in runs}) > 1
-    for run, apart, views in zip(shown, differences(shown), of_columns, strict=True):
+    for run, apart, views in zip(shown, _apart(shown, runs), of_columns, strict=True):
         at = len(views) // 2
         own_seed = "" if seed is None else f"seed {run.config.seed}"
         is_odd = run.config.seed != seed and own_seed not in apart.split(", ")
-        note = _note(run, of_several, apart, own_seed if is_odd else "")
+        sweeps = {r.sweep: None for r in [run, *runs] if _is_same(r, run)} if of_several else {}
+        note = _note(run, " + ".join(sweeps), apart, own_seed if is_odd else "")
         columns.append(
             ImageColumn(
                 run=run,
@@ -165,6 +173,7 @@ def _image_table(
                 at=at,
                 note=note,
                 seed="" if own_seed in note.split(", ") else own_seed,
+                without=[] if len(controlled) > 1 else _without_control(run, controlled),
             )
         )
     return ImageTable(
@@ -180,8 +189,33 @@ def _with_pictures(run: TrialRun, seen: dict[str, Seen]) -> list[TrialRun]:
     return [v for v in views if seen[run.run_id].find("colorized", v) is not None]
 
 
-def _note(run: TrialRun, several: bool, apart: str, seed: str) -> str:
+def _apart(shown: Sequence[TrialRun], runs: Sequence[TrialRun]) -> list[str]:
+    """Describe how each trial differs from others of its sweep, also where its equal stands."""
+    same = [
+        run
+        for run in runs
+        if run.whole is None
+        and run not in shown
+        and any(_is_same(run, one) and run.config.seed == one.config.seed for one in shown)
+    ]
+    return differences([*shown, *same])[: len(shown)]
+
+
+def _is_same(one: TrialRun, other: TrialRun) -> bool:
+    """Whether a trial, or its equal in another sweep, stands in one column."""
+    return (same_recipe(one), one.pictures_key) == (same_recipe(other), other.pictures_key)
+
+
+def _without_control(run: TrialRun, names: Sequence[ControlName]) -> list[str]:
+    """Format what a trial without control achieves in some statistics, hue left out."""
+    if run.config.controls:
+        return []
+    found = [(name, metric(run, name)) for name in names]
+    return [shown_value(name, value, 3) for name, value in found if value is not None]
+
+
+def _note(run: TrialRun, sweeps: str, apart: str, seed: str) -> str:
     phase = "" if run.phase is TrialPhase.FINISHED else run.phase
     any_target = "any target" if run.config.any_controls else ""
-    parts = (run.sweep if several else "", any_target, apart, seed, phase)
+    parts = (sweeps, any_target, apart, seed, phase)
     return ", ".join(part for part in parts if part)

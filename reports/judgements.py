@@ -1,9 +1,10 @@
 """Table of every method at every target, with a verdict on each."""
 
+import math
 from collections.abc import Sequence
 
 from reports.contrast import BEYOND, shown
-from reports.methods import Aim, Measured, Method
+from reports.methods import Aim, Cell, Measured, Method
 from reports.tables import ABSENT, Column, Line, Table
 from reports.verdict import ERROR, KID, Measure, aims_of
 
@@ -11,13 +12,15 @@ from reports.verdict import ERROR, KID, Measure, aims_of
 def table(found: Sequence[Method]) -> Table:
     """Return a table with a line per target, kind of outputs and method, the nearest first.
 
+    Of equally near ones, the most natural is first.
+
     Methods are judged against the best of the same kind of outputs: raw, or after exact control.
     """
     lines = []
     for aim in aims_of(found):
         for way in ("raw", "exact"):
             there = [m for m in found if m.way == way and aim in m.cells]
-            there.sort(key=lambda method: method.cells[aim].error.mean)
+            there.sort(key=lambda method: _rank(method.cells[aim]))
             lines += [_line(method, aim, there) for method in there]
     several = len({aim.pictures for aim in aims_of(found)}) > 1
     columns = [
@@ -33,6 +36,11 @@ def table(found: Sequence[Method]) -> Table:
     ]
     count = len(columns) if several else len(columns) - 1
     return Table(columns[:count], [Line(line[:count], [None] * count) for line in lines])
+
+
+def _rank(cell: Cell) -> tuple[float, float]:
+    """Sort by the errors as shown, and equal ones by KID."""
+    return round(cell.error.mean, ERROR.digits), math.inf if cell.kid is None else cell.kid.mean
 
 
 def _line(method: Method, aim: Aim, there: Sequence[Method]) -> list[str]:

@@ -214,14 +214,13 @@ def told_apart(method: Method, others: Sequence[Method]) -> str:
         return method.sweep
     own = dict(method.settings)
     return ", ".join(
-        f"{_short(name, own)}={shown_setting(own[name])}" for name in varied if name in own
+        f"{_in_file(name)}={shown_setting(own[name])}" for name in varied if name in own
     )
 
 
-def _short(name: str, settings: dict[str, object]) -> str:
-    """Return a setting's name as in a sweep file; with its control if there are several."""
-    several = sum(key.startswith("λ of ") for key in settings) > 1
-    return name.replace("λ of ", "weight of ") if several else re.sub("^λ of .*", "weight", name)
+def _in_file(name: str) -> str:
+    """Return a setting's name as in a sweep file."""
+    return re.sub("^λ of (.*)", r"\1.weight", name)
 
 
 def _varied(found: Sequence[Method]) -> dict[str, Counter[object]]:

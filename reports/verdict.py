@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from reports import meanings
 from reports.contrast import Contrast, averaged, shown
 from reports.factors import Factor, factors
 from reports.methods import Aim, Cell, Measured, Method, methods
@@ -14,6 +15,8 @@ from reports.without_control import without_control
 
 DIGITS = 3
 """Decimals of errors; errors that round to the same number count as equal."""
+FEW = 50
+"""Images below which KID says little: of 24, it varied by 70 between seeds."""
 MOST_LINES = 4
 """Maximum number of sentences at the head of a report, without those on their basis."""
 Value = Callable[[Cell], Measured | None]
@@ -44,8 +47,8 @@ class Verdict:
     """Other sentences: on what there is without control, and on further settings and controls."""
     basis: list[str]
     """Sentences on what was measured, and on the seeds."""
-    meanings: list[str]
-    """Sentences on the spreads by which numbers are compared."""
+    meanings: list[tuple[str, str]]
+    """The words and signs used, each with what it means."""
     methods: list[Method]
 
 
@@ -71,7 +74,7 @@ def verdict(views: Sequence[TrialRun]) -> Verdict:
         head=first + of_controls[:room],
         more=without_control(views) + rest + of_controls[room:],
         basis=[*_measured_on(views), *_seeds(found)],
-        meanings=_meanings(found),
+        meanings=meanings.of(found),
         methods=found,
     )
 
@@ -115,7 +118,7 @@ def _of_raw(
     natural = _natural([best, *there], aims)
     if natural is None:
         return f"{text}; its cost in naturalness was not measured."
-    return f"{text}; its {natural.name} {_against(best, there, aims, natural)}."
+    return f"{text}; its raw {natural.name} {_against(best, there, aims, natural)}."
 
 
 def _of_exact(exact: Sequence[Method], aims: Sequence[Aim]) -> str:
@@ -142,7 +145,9 @@ def _of_factor(factor: Factor) -> str:
     several = any(cell.error.spread is not None for pair in factor.cells for cell in pair)
     pairs_of = "pairs of means over seeds" if several else "pairs of trials"
     text = f"{factor.best} is nearer to its target than {other}"
-    if error.is_within:
+    if error.is_same:
+        text = f"No difference between {factor.best} and {other}"
+    elif error.is_within:
         text = f"No clear difference between {factor.best} and {other}"
     text = f"{text}: error {error.text('', pairs_of)}"
     for measure in (KID, JS):
@@ -223,12 +228,15 @@ def _measured_on(views: Sequence[TrialRun]) -> list[str]:
         for view in views
         if "eval/images" in view.metrics
     }
-    return [
+    said = [
         f"Measured on {images} crops of {photographs} held-out photographs."
         if photographs not in (0, images)  # an earlier version did not count photographs
         else f"Measured on {images} held-out {'photographs' if photographs else 'images'}."
         for images, photographs in sorted(counts)
     ]
+    if any("eval/kid" in v.metrics and v.metrics.get("eval/images", FEW) < FEW for v in views):
+        said.append("KID of so few varies much.")
+    return said
 
 
 def _seeds(found: Sequence[Method]) -> list[str]:
@@ -236,22 +244,3 @@ def _seeds(found: Sequence[Method]) -> list[str]:
     if seeds == {1}:
         return ["One seed of each: no spread over seeds is known."]
     return [f"{min(seeds)} to {max(seeds)} seeds of each."] if len(seeds) > 1 else []
-
-
-def _meanings(found: Sequence[Method]) -> list[str]:
-    """Explain the spreads that are known."""
-    said = []
-    cells = [cell for method in found for cell in method.cells.values()]
-    if any(value and value.low is not None for cell in cells for value in (cell.error, cell.kid)):
-        said.append(
-            "[ ]: interval that holds 95 %, by bootstrap over photographs, not over crops; beyond "
-            "the intervals: they have no value in common."
-        )
-    if any(cell.error.spread is not None for cell in cells):
-        said.append(
-            "±: standard deviation over seeds (of several targets its root mean square); beyond "
-            "the spread: by more than the sum of both, and in the same direction everywhere."
-        )
-    if len({aim.pictures for aim in aims_of(found)}) > 1:
-        said.append("Methods that were measured on other pictures are not compared.")
-    return said

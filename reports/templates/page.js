@@ -43,6 +43,12 @@ document.querySelectorAll(".images").forEach((table, image_table) => {
   const slider = bar.querySelector("[type=range]");
   const output = bar.querySelector("output");
   const large = document.querySelectorAll(".large")[image_table];
+  const scroller = table.parentElement;
+  // The enlarged column stands beside the table; where it does not fit, it would be far below.
+  const fit = () => {
+    large.hidden = false;
+    large.hidden = large.parentElement.offsetTop > scroller.offsetTop + scroller.offsetHeight / 2;
+  };
   let kind = "colorized";
 
   const shotOf = (column) => columns[column].shots[at[column]];
@@ -106,7 +112,12 @@ document.querySelectorAll(".images").forEach((table, image_table) => {
       paint(i);
     });
     table.querySelectorAll(".at").forEach((other) => other.classList.remove("at"));
-    table.querySelector(`[data-column="${column}"]`).classList.add("at");
+    const head = table.querySelector(`[data-column="${column}"]`);
+    head.classList.add("at");
+    const [place, view] = [head.getBoundingClientRect(), scroller.getBoundingClientRect()];
+    // The originals stay at the left edge.
+    const left = view.left + photos[0].cells[0].offsetWidth;
+    scroller.scrollLeft += Math.max(0, place.right - view.right) - Math.max(0, left - place.left);
     const { sentence } = columns[column].shots[shot];
     output.textContent = sentence;
     slider.setAttribute("aria-valuetext", sentence);
@@ -208,6 +219,8 @@ document.querySelectorAll(".images").forEach((table, image_table) => {
     open(row, next);
   };
   slide();
+  fit();
+  window.addEventListener("resize", fit);
 });
 
 dialog.querySelector(".close").addEventListener("click", () => dialog.close());

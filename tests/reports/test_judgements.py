@@ -23,3 +23,13 @@ def test_every_method_at_every_target_is_judged_against_the_best_of_its_outputs(
         ("weight=3", "0.310 ± 0.014", "no, beyond the spread over seeds"),
     ]
     assert {line["Target"] for line in lines} == {"saturation 0.2"}
+
+
+def test_methods_that_are_equally_near_after_exact_control_are_listed_by_naturalness() -> None:
+    trials = [
+        steered(0.1, 50, (error, kid), weight=w, name=f"weight={w}")
+        for w, error, kid in ((1, 0.0001, 40), (2, 0.0004, 20), (3, 0.0, 30), (4, 0.002, 10))
+    ]
+    table = judgements.table(methods(views(trials)))
+    exact = [line.cells for line in table.lines if "exact" in line.cells]
+    assert [cells[1] for cells in exact] == ["weight=2", "weight=3", "weight=1", "weight=4"]

@@ -55,7 +55,7 @@ def test_of_two_sweeps_the_changed_setting_heads_the_verdict_with_its_gain_and_c
         f"against {error:.3f} ± {spread:.3f}, beyond the spread over seeds; "
         "KID 48 ± 3 against 47 ± 3, within the spread over seeds."
     )
-    assert second.startswith("No clear difference between weight=200 and 100: error ")
+    assert second.startswith("No clear difference between saturation.weight=200 and 100: error ")
     assert ", within the spread over seeds; " in second
     assert third == (
         "Nearest at 2 of 2 targets: weight=200, base_channels=12, error 0.090 ± 0.014 against "
@@ -84,7 +84,7 @@ def test_where_means_and_targets_disagree_it_is_said_at_how_many() -> None:
 def test_with_one_seed_no_spread_over_seeds_is_claimed() -> None:
     found = of(steered(0.033, 38, (0.001, 60)), rival(0.001, 43))
     assert found.head == [
-        "Error of one generator a target at saturation 0.5: 0.033; its KID 38 [33, 43] against "
+        "Error of one generator a target at saturation 0.5: 0.033; its raw KID 38 [33, 43] against "
         "43 [38, 48] of the recoloured baseline, within the intervals.",
         "After exact control all are within 0.001 of the target; most natural at saturation 0.5: "
         "the recoloured baseline, KID 43 [38, 48] against 60 [55, 65] of one generator a target, "
@@ -101,8 +101,8 @@ def test_over_several_targets_wins_and_sure_ones_are_counted() -> None:
     rivals = [rival(exact[t][0], kid, target=t) for t, kid in theirs.items()]
     near, natural = of(of_any(errors, exact), *rivals).head
     assert near == (
-        "Error of any-target, mean over 3 targets: 0.030; its KID 50 against 36 of the recoloured "
-        "baseline, higher at 2 of 3, 2 beyond the intervals."
+        "Error of any-target, mean over 3 targets: 0.030; its raw KID 50 against 36 of the "
+        "recoloured baseline, higher at 2 of 3, 2 beyond the intervals."
     )
     assert natural == (
         "After exact control all are within 0.016 of the target; most natural at 2 of 3 targets: "
@@ -116,10 +116,11 @@ def test_targets_of_several_controls_are_never_mixed() -> None:
     hues = [steered(0.2, target=t, control="hue") for t in (0.1, 0.6)]
     found = of(*saturations, *hues)
     lines = [*found.head, *found.more]
-    assert (
-        "saturation: nearest at 3 of 3 targets: weight=100, error 0.100, the same as weight=200."
-        in lines
+    assert lines[0] == (
+        "No difference between saturation.weight=100 and 200: error 0.100 for both; "
+        "JS (its mix of colours alone) 0.100 for both."
     )
+    assert "saturation: nearest at 3 of 3 targets: saturation.weight=100, error 0.100." in lines
     assert "hue: error of one generator a target, mean over 2 targets: 0.200." in lines
 
 
@@ -213,7 +214,10 @@ def test_several_controls_count_in_parts_of_their_ranges() -> None:
 def test_what_was_measured_on_other_pictures_is_not_compared() -> None:
     found = of(steered(0.1, 30), rival(0.001, 20, image_size=64), steered(0.2, image_size=64))
     assert not any("recoloured" in line for line in found.head[:1])
-    assert found.meanings[-1] == "Methods that were measured on other pictures are not compared."
+    assert found.meanings[-1] == (
+        "Other pictures",
+        "methods that were measured on them are not compared",
+    )
 
 
 def test_only_what_is_finished_counts() -> None:
@@ -227,8 +231,8 @@ def test_crops_are_said_to_be_of_how_many_photographs() -> None:
     crops = {"eval/images": 304, "eval/pictures": 76}
     found = of(steered(0.1, 30, metrics=crops))
     assert found.basis[0] == "Measured on 304 crops of 76 held-out photographs."
-    assert found.meanings[0].startswith(
-        "[ ]: interval that holds 95 %, by bootstrap over photographs, not over crops;"
+    assert dict(found.meanings)["[ ]"].startswith(
+        "interval that holds 95 %, by bootstrap over photographs, not over crops;"
     )
     whole = of(steered(0.1, metrics={"eval/images": 36, "eval/pictures": 36}))
     assert whole.basis[0] == "Measured on 36 held-out photographs."

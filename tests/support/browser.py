@@ -82,6 +82,6 @@ def companion(page: Page, row: int, column: int, kind: str) -> Locator:
     return line.locator("td").nth(column).locator("img")
 
 
-def large(page: Page, row: int) -> bytes:
-    """What is seen of a large picture."""
-    return page.locator(".large img").nth(row).screenshot()
+def seen(page: Page, row: int, column: int) -> bytes:
+    """What is seen of a trial's picture."""
+    return page.locator(".images .photo").nth(row).locator("button").nth(column).screenshot()

@@ -13,8 +13,8 @@ from tests.support.browser import (
     TARGET_RANGES,
     cell,
     companion,
-    large,
     report_of,
+    seen,
     source,
     steered_to,
 )
@@ -163,10 +163,12 @@ def test_without_scripts_pictures_and_numbers_are_there(browser: Browser, index:
     context.close()
 
 
-def test_the_slider_moves_through_every_target_by_the_keyboard(page: Page) -> None:
+def test_the_slider_moves_through_every_target_by_the_keyboard(
+    page: Page, size: tuple[int, int]
+) -> None:
     slider = page.get_by_role("slider")
     slider.focus()
-    seen = []
+    shown = []
     for target in TARGET_RANGES:
         page.keyboard.press("ArrowRight")
         said = page.locator(".bar output").inner_text()
@@ -174,13 +176,14 @@ def test_the_slider_moves_through_every_target_by_the_keyboard(page: Page) -> No
         assert said.endswith(" after exact control (any target)")
         assert slider.get_attribute("aria-valuetext") == said
         assert page.locator(".large img").count() == 12
+        assert page.locator(".large img").first.is_visible() == (size == WIDE), "beside, not below"
         assert page.locator("[data-column='1'] b").inner_text() == f"{target:g}", "in place"
         name = f"Picture 12, saturation {target:g} (any target)"
         assert page.locator(".images button img").nth(11 * 5 + 1).get_attribute("alt") == name
         for row in (0, 11):
             assert source(page, ".large img", row) == cell(page, row, 1)
-        seen.append(large(page, 4))
-    assert len(set(seen)) > 4, "the pictures change"
+        shown.append(seen(page, 4, 1))
+    assert len(set(shown)) > 4, "the pictures change"
     for column, target in ((2, 0.25), (3, 0.75)):
         page.keyboard.press("ArrowRight")
         assert page.locator(".bar output").inner_text().startswith(f"saturation: wanted {target}, ")
@@ -195,7 +198,7 @@ def test_what_is_shown_is_switched_by_the_keyboard(page: Page) -> None:
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     page.get_by_role("radio").first.focus()
-    seen = large(page, 4)
+    raw = seen(page, 4, 1)
     free = cell(page, 0, 0)
     page.keyboard.press("ArrowRight")
     assert page.get_by_role("radio", name="after exact control").is_checked()
@@ -203,7 +206,7 @@ def test_what_is_shown_is_switched_by_the_keyboard(page: Page) -> None:
     exact = "Picture 1, saturation 0.375 (any target), after exact control"
     assert image.get_attribute("alt") == exact
     assert cell(page, 0, 0) == free, "without control there is no target to meet"
-    assert large(page, 4) != seen
+    assert seen(page, 4, 1) != raw
     assert page.locator("[data-column='1'] .got").inner_text() == "got 0.375"
 
 

@@ -1,0 +1,58 @@
+"""Meanings of the words and signs of a report's verdict and pictures. Pure functions."""
+
+from collections.abc import Iterator, Sequence
+
+from reports import columns
+from reports.methods import Cell, Method
+
+ALWAYS = (
+    ("Raw", "a generator's own output"),
+    (
+        "Exact control",
+        "moves the colours of each finished picture to the target, as far as its lightness allows",
+    ),
+    ("Error", columns.ERROR),
+)
+RIVAL = (
+    "Recoloured baseline",
+    "the output of a training without control, after exact control: what steering has to beat",
+)
+FITTED = ("Fitted original", "the photograph itself, moved to the target by exact control")
+WEIGHT = ("λ, NAME.weight", "weight of a control's penalty in the training, as in the sweep file")
+INTERVAL = (
+    "[ ]",
+    "interval that holds 95 %, by bootstrap over photographs, not over crops; beyond the "
+    "intervals: they have no value in common",
+)
+SPREAD = (
+    "±",
+    "standard deviation over seeds (of several targets its root mean square); beyond the spread: "
+    "by more than the sum of both, and in the same direction everywhere; within it: less",
+)
+PICTURES = ("Other pictures", "methods that were measured on them are not compared")
+
+
+def of(found: Sequence[Method]) -> list[tuple[str, str]]:
+    """Return the words and signs that a report on some methods uses, each with its meaning."""
+    return [*_of(found, [cell for method in found for cell in method.cells.values()])]
+
+
+def _of(found: Sequence[Method], cells: Sequence[Cell]) -> Iterator[tuple[str, str]]:
+    if not found:
+        return
+    yield from ALWAYS
+    if any(cell.kid for cell in cells):
+        yield "KID", columns.KID
+    if any(cell.js and not cell.kid for cell in cells):
+        yield "JS", columns.JS
+    if any(method.is_rival for method in found):
+        yield RIVAL
+    yield FITTED
+    if any(name.startswith("λ of ") for method in found for name, _ in method.settings):
+        yield WEIGHT
+    if any(value and value.low is not None for cell in cells for value in (cell.error, cell.kid)):
+        yield INTERVAL
+    if any(cell.error.spread is not None for cell in cells):
+        yield SPREAD
+    if len({aim.pictures for method in found for aim in method.cells}) > 1:
+        yield PICTURES
