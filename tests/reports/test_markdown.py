@@ -76,11 +76,10 @@ def test_the_head_says_which_method_is_nearest_and_most_natural(
     errors = {weight: each["eval/saturation_error"] for weight, each in two.items()}
     near, far = sorted(errors, key=lambda weight: errors[weight])
     said = re.sub(r" \[[^]]*\]", "", page.text)
-    first, numbers = f"saturation.weight={near}", f"{errors[near]:.3f} against {errors[far]:.3f}"
-    clear = f"{first} is nearer to its target than {far}: error {numbers}, beyond the intervals"
-    unclear = (
-        f"No clear difference between {first} and {far}: error {numbers}, within the intervals"
-    )
+    names = f"saturation.weight={near}", str(far)
+    numbers = f": error {errors[near]:.3f} against {errors[far]:.3f}, "
+    clear = f"{names[0]} is nearer to its target than {names[1]}{numbers}beyond the intervals"
+    unclear = f"No clear difference between {' and '.join(names)}{numbers}within the intervals"
     assert (clear in said) != (unclear in said)
     assert "Measured on 12 held-out photographs." in page.text
     assert "One seed of each: no spread over seeds is known." in page.text
