@@ -86,7 +86,7 @@ def test_the_head_says_which_method_is_nearest_and_most_natural(
     text = (report / "index.html").read_text(encoding="utf-8")
     sentences = re.findall(r'<p class="verdict">(.*?)</p>', text)
     measure = "KID" if "eval/kid" in two[1] else "JS"
-    assert f"; its {measure} " in said
+    assert f"; its raw {measure} " in said
     assert ("KID was not measured" in page.text) == (measure == "JS")
     assert 2 <= len(sentences) <= 4
     for sentence in sentences:
