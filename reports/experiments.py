@@ -91,6 +91,22 @@ def require_own(client: Client, sweep: str) -> Experiment:
     return _settled(client, experiment)
 
 
+def holder_of_another(client: Client, sweep: str) -> str | None:
+    """Return who else's the experiment of a sweep's name is, in words; None if it is nobody's.
+
+    One from before owners were recorded is said to be nobody's: its trials tell whose it is.
+    """
+    if _own(client, sweep) is not None:
+        return None
+    found = client.get_experiment_by_name(sweep)
+    return None if found is None or not _is_anothers(client, found) else _holder(found)
+
+
+def of_another(sweep: str, holder: str, rename: str) -> UserError:
+    """Return the refusal of a sweep whose name is another owner's, with the way to rename it."""
+    return UserError(f"{sweep}: the tracking store has a sweep of this name, of {holder}; {rename}")
+
+
 def claim_experiment(client: Client, sweep: str, claim: Claim) -> Experiment:
     """Return the experiment of a sweep, which is found, adopted or made for its owner.
 
@@ -109,10 +125,7 @@ def claim_experiment(client: Client, sweep: str, claim: Claim) -> Experiment:
         if claim.is_shipped and not _may_take(client, experiment, claim):
             experiment = _found_or_made(client, owner.apart(sweep), owner.tags(sweep))
         if not _may_take(client, experiment, claim):
-            raise UserError(
-                f"{sweep}: the tracking store has a sweep of this name, of "
-                f"{_holder(experiment)}; {claim.rename}"
-            )
+            raise of_another(sweep, _holder(experiment), claim.rename)
     for tag, value in owner.tags(sweep).items():
         if experiment.tags.get(tag) != value:
             client.set_experiment_tag(experiment.experiment_id, tag, value)

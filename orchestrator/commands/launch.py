@@ -1,5 +1,6 @@
 """Command ``launch``: starts or resumes a sweep; ``--dry-run`` only shows the plan."""
 
+import os
 import sys
 
 import click
@@ -18,7 +19,7 @@ from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import Screen, is_quiet, say
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.notify import NotifyTarget
-from orchestrator.sweep.spec import find_sweep, read_sweep
+from orchestrator.sweep.spec import find_sweep, is_shipped, read_sweep, renaming
 from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, expand
 
@@ -109,8 +110,26 @@ def _dry_run(
     store = store_of(locations, spec.name)
     store.open()
     screen = Screen(stderr=as_json, quiet=is_quiet())
+    if "MLFLOW_TRACKING_URI" in os.environ and not is_shipped(spec.path):
+        _require_own_name(spec, locations, screen)
     plan = plan_launch(spec, trials, store, price, screen, fresh=fresh)
     if as_json:
         click.echo(plan_json(plan))
     else:
         print_plan(plan, spec, Screen())
+
+
+def _require_own_name(spec: SweepSpec, locations: Locations, screen: Screen) -> None:
+    """Refuse the name of another owner's sweep, as a launch would; warn where none answers."""
+    from orchestrator.store.sweep_store import known_owner
+    from reports.experiments import holder_of_another, of_another
+    from reports.store import default_uri, opened
+
+    holder = None
+    try:
+        with opened(default_uri(locations.runs), known_owner(locations)) as client:
+            holder = holder_of_another(client, spec.name)
+    except UserError as error:
+        screen.print(f"a launch would be refused: {error}", style="yellow", soft_wrap=True)
+    if holder is not None:
+        raise of_another(spec.name, holder, renaming(spec.path))

@@ -32,7 +32,7 @@ from orchestrator.store.trial_state import require_writable, state_of, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.run_names import run_names
 from orchestrator.sweep.search_space import chosen_before, to_suggest
-from orchestrator.sweep.spec import is_shipped
+from orchestrator.sweep.spec import is_shipped, renaming
 from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, corners
 from orchestrator.worker import node_metrics
@@ -86,8 +86,8 @@ def launch(
         Notifier(spec.notify, spec.name, locations, again, say) as notifier,
         _held(store, spec, locations, console),
     ):
-        rename = f"rename {spec.path.name}, which names it, or launch a copy of another name"
-        claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
+        shipped = is_shipped(spec.path)
+        claim = Claim(store.owner(), store.directory, renaming(spec.path), shipped)
         tracker = SweepTracker(uri, spec.name, claim)
         view, kept, left = _launch(
             spec, trials, store, tracker, notifier, console, command, cluster, fresh=fresh

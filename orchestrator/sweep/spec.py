@@ -94,6 +94,11 @@ def find_sweep(name: str) -> Path:
     raise UserError(f"{name}: no such sweep file{nearest(name, known)}; there are: {listed(known)}")
 
 
+def renaming(path: Path) -> str:
+    """Say how the sweep of a file gets another name."""
+    return f"rename {path.name}, which names it, or launch a copy of another name"
+
+
 def is_shipped(path: Path) -> bool:
     """Whether a sweep file is a shipped one, or an unchanged copy of it under the same name."""
     shipped = SHIPPED / path.name

@@ -222,6 +222,12 @@ def test_a_report_is_kept_with_the_owners_sweep_alone(
     assert len(runs_of(client, one.sweep)) == 2
 
 
+def test_a_dry_run_refuses_what_the_launch_would(places: tuple[Place, Place]) -> None:
+    assert places[0].launch().exit_code == 0
+    refused = places[1].call("launch", places[1].file.name, "--dry-run")
+    assert (refused.exit_code, refused.stderr) == (2, places[1].launch().stderr)
+
+
 def test_a_moved_directory_is_the_same_owner_and_a_copy_is_not(
     places: tuple[Place, Place], client: MlflowClient, tmp_path: Path
 ) -> None:
