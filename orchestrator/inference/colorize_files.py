@@ -135,6 +135,7 @@ def _colorize(works: Sequence[_Work], job: Job, *, raw: bool) -> Iterator[tuple[
     by = ", ".join(dict.fromkeys(work.shown for work in works))
     prepared = Prepared(picture.samples)
     panels = []
+    longest = strips.FRAME if job.animation else strips.PANEL  # a hundred may wait in memory
     for work, output in zip(works, job.outputs, strict=True):
         colours = work.colorizer(prepared, work.wanted, raw=raw, move=work.move)
         made = PictureFile(colours, picture.format)
@@ -149,9 +150,10 @@ def _colorize(works: Sequence[_Work], job: Job, *, raw: bool) -> Iterator[tuple[
         size = f"{width}x{height}"
         yield made_of(output, "picture", size, *only, *told, by=work.shown, found=found)
         if job.strip or job.animation:
-            panels.append(Panel(_label(found, _varied(works) or [*found]), strips.small(made)))
+            label = _label(found, _varied(works) or [*found])
+            panels.append(Panel(label, strips.small(made, longest)))
     if job.strip:
-        original = strips.small(picture)
+        original = strips.small(picture, longest)
         write_content(job.strip, strips.strip(original, panels, _columns(works)))
         yield made_of(job.strip, "strip", by=by)
     if job.animation:

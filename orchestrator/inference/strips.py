@@ -31,7 +31,7 @@ class Panel:
     picture: Image.Image
 
 
-def small(picture: PictureFile, longest: int = FRAME) -> Image.Image:
+def small(picture: PictureFile, longest: int) -> Image.Image:
     """Reduce a picture, in 8 bits, to a longest side; a smaller one keeps its size."""
     image = Image.fromarray(picture.rgb())
     image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
