@@ -13,6 +13,7 @@ from gan.errors import UserError
 from gan.plain_text import cut, plain
 from orchestrator.commands.bench import bench
 from orchestrator.commands.colorize import colorize
+from orchestrator.commands.demo import demo
 from orchestrator.commands.export import export
 from orchestrator.commands.launch import launch
 from orchestrator.commands.report import report
@@ -97,7 +98,10 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     ctx.obj = Locations(runs, storage)
 
 
-COMMANDS = [launch, submit, submitted, status, stop, report, colorize, export, train, bench]
+COMMANDS = [
+    *(launch, submit, submitted, status, stop, report),
+    *(colorize, demo, export, train, bench),
+]
 for command in COMMANDS:
     main.add_command(command)
 
