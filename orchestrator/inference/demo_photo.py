@@ -17,8 +17,8 @@ from gan.inference.prepared import Prepared
 from orchestrator.inference.image_files import count_pictures, read_picture, write_picture
 from orchestrator.store.paths import COLORIZED
 
-SCREEN = 1024
-"""Longest side on the page, pixels."""
+SCREEN = 800
+"""Longest side on the page, pixels: two are side by side on a screen of 1280."""
 
 Outcomes = Mapping[ControlName, Outcome]
 
@@ -71,7 +71,7 @@ class Photo:
 
 
 def _reduced(picture: PictureFile) -> Pixels:
-    """Reduce a picture to ``SCREEN``, in 8 bits; alpha stays, as what is invisible is not counted."""
+    """Reduce a picture to ``SCREEN``, in 8 bits, with alpha: the invisible is not measured."""
     samples = picture.samples
     image = Image.fromarray(samples if samples.dtype == np.uint8 else (samples >> 8).astype("u1"))
     image.thumbnail((SCREEN, SCREEN), Image.Resampling.LANCZOS)
@@ -81,7 +81,8 @@ def _reduced(picture: PictureFile) -> Pixels:
 def _uri(samples: Pixels) -> str:
     """Encode a picture without loss, so that what was measured is what is shown."""
     buffer = io.BytesIO()
-    Image.fromarray(samples.squeeze()).save(buffer, "PNG", compress_level=1)
+    grey = samples.shape[2] == 1
+    Image.fromarray(samples[..., 0] if grey else samples).save(buffer, "PNG", compress_level=1)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

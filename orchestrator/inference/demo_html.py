@@ -1,0 +1,57 @@
+"""Pieces of the demo page in HTML."""
+
+from html import escape
+from pathlib import Path
+
+from gan.control import CONTROLS, ControlName
+from orchestrator.inference.demo_photo import Outcomes
+from reports.rows import shown
+
+CSS = """
+.gradio-container main { max-width: 1280px !important; padding: 8px 16px !important; }
+h1 { font-size: 1.25rem; margin: 0; } p { margin: 0; }
+#controls { gap: 10px; }
+figure, figcaption { margin: 0; }
+figure img { width: 100%; max-height: 70vh; object-fit: contain; object-position: left top; }
+.gradio-container .numbers { width: 100%; border-collapse: collapse; margin: 0; }
+.gradio-container .numbers :is(td, th) { border: 0 solid var(--border-color-primary);
+  border-bottom-width: 1px; padding: 4px 2px; text-align: right; font-variant: tabular-nums; }
+.gradio-container .numbers :is(td, th):first-child { text-align: left; }
+.refused { border-left: 4px solid #b91c1c; padding: 4px 8px; font-weight: 600; }
+.gradio-container :focus-visible { outline: 3px solid #2563eb !important; outline-offset: 2px; }
+"""
+
+
+def told(line: str) -> str:
+    """Show a line; screen readers say it."""
+    return f'<p role="status">{escape(line)}</p>'
+
+
+def refused(file: Path, error: Exception) -> str:
+    """Show why a photograph is refused, by its name alone."""
+    reason = f"{file}: does not fit in memory" if isinstance(error, MemoryError) else str(error)
+    return f'<p role="alert" class="refused">{escape(reason.replace(str(file), file.name))}</p>'
+
+
+def figure(when: str, file: Path, uri: str) -> str:
+    """Show a picture, before or after, from its data URI."""
+    name = f"{when}: {escape(file.name)}"
+    return f'<figure><figcaption>{when}</figcaption><img alt="{name}" src="{uri}"></figure>'
+
+
+def table(found: Outcomes) -> str:
+    """Show wanted, achieved and reachable values, a row for each statistic."""
+    head = "".join(f'<th scope="col">{t}</th>' for t in ("", "wanted", "achieved", "reachable"))
+    rows = "".join(
+        f'<tr><th scope="row">{name}</th>'
+        + "".join(f"<td>{number(name, v)}</td>" for v in (o.wanted, o.achieved, o.reachable))
+        + "</tr>"
+        for name, o in found.items()
+    )
+    return f'<table class="numbers"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def number(name: ControlName, value: float | None) -> str:
+    """Format a value of a statistic; None is the hue of a grey picture."""
+    digits = 3 if CONTROLS[name].high - CONTROLS[name].low < 10 else 1
+    return "none: it is grey" if value is None else shown(name, value, digits)
