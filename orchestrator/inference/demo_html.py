@@ -8,14 +8,19 @@ from orchestrator.inference.demo_photo import Outcomes
 from reports.rows import shown
 
 CSS = """
-.gradio-container main { max-width: 1280px !important; padding: 8px 16px !important; }
+.gradio-container .main.app { max-width: 1280px; padding: 8px 16px; }
+.gradio-container main, .gradio-container .html-container { padding: 4px 0 !important; }
+.gradio-container button.primary { background: #1d4ed8; color: white; }
+.gradio-container button.primary:disabled { background: #4b5563; }
+.gradio-container .info-text { color: inherit !important; }
 h1 { font-size: 1.25rem; margin: 0; } p { margin: 0; }
-#controls { gap: 10px; }
+#controls { flex: 3 1 300px; gap: 10px; }
+.gradio-container .picture { flex: 4 1 280px !important; }
 figure, figcaption { margin: 0; }
-figure img { width: 100%; max-height: 70vh; object-fit: contain; object-position: left top; }
+figure img { width: 100%; max-height: 75vh; object-fit: contain; object-position: left top; }
 .gradio-container .numbers { width: 100%; border-collapse: collapse; margin: 0; }
-.gradio-container .numbers :is(td, th) { border: 0 solid var(--border-color-primary);
-  border-bottom-width: 1px; padding: 4px 2px; text-align: right; font-variant: tabular-nums; }
+.gradio-container .numbers :is(td, th) { border: 0 !important; padding: 4px 0; text-align: right;
+  font-variant: tabular-nums; border-bottom: 1px solid var(--border-color-primary) !important; }
 .gradio-container .numbers :is(td, th):first-child { text-align: left; }
 .refused { border-left: 4px solid #b91c1c; padding: 4px 8px; font-weight: 600; }
 .gradio-container :focus-visible { outline: 3px solid #2563eb !important; outline-offset: 2px; }
@@ -41,7 +46,9 @@ def figure(when: str, file: Path, uri: str) -> str:
 
 def table(found: Outcomes) -> str:
     """Show wanted, achieved and reachable values, a row for each statistic."""
-    head = "".join(f'<th scope="col">{t}</th>' for t in ("", "wanted", "achieved", "reachable"))
+    head = "".join(
+        f'<th scope="col">{t}</th>' for t in ("statistic", "wanted", "achieved", "reachable")
+    )
     rows = "".join(
         f'<tr><th scope="row">{name}</th>'
         + "".join(f"<td>{number(name, v)}</td>" for v in (o.wanted, o.achieved, o.reachable))

@@ -85,7 +85,7 @@ def page(colorizer: Colorizer, shown_as: str, given: Mapping[ControlName, float]
         gr.HTML(f"<h1>colorsweep demo</h1><p>Generator: {escape(shown_as.partition(';')[0])}</p>")
         photo = gr.State(None)
         with gr.Row():
-            with gr.Column(scale=2, min_width=320, elem_id="controls"):
+            with gr.Column(min_width=280, elem_id="controls"):
                 upload = gr.File(label="Photograph (JPEG, PNG, TIFF or WebP)", height=110)
                 told = gr.HTML(HINT)
                 sliders = {name: _slider(name, first, own + also) for name in TARGET_RANGES}
@@ -95,7 +95,7 @@ def page(colorizer: Colorizer, shown_as: str, given: Mapping[ControlName, float]
                 table = gr.HTML()
                 download = gr.Button("Download in full size", variant="primary", interactive=False)
                 file = gr.DownloadButton(visible="hidden", elem_id="file")
-            before, after = (gr.HTML(scale=3, min_width=320) for _ in range(2))
+            before, after = (gr.HTML(elem_classes="picture") for _ in range(2))
         values = [more, *sliders.values()]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         results = [photo, told, before, after, table, download]
@@ -119,7 +119,9 @@ def serve(blocks: gr.Blocks, listening: Any) -> None:
     # Else a page of another host, whose name leads here, could ask for the pictures.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])
     # Gradio's own fonts would be fetched from elsewhere.
-    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    theme = gr.themes.Default(
+        primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"]
+    )
     gr.mount_gradio_app(
         app, blocks, "/", server_name=LOOPBACK, footer_links=[], run_history=False,
         max_file_size=MOST_BYTES, ssr_mode=False, theme=theme, css=demo_html.CSS,
