@@ -18,8 +18,9 @@ h1 { font-size: 1.25rem; margin: 0; } p { margin: 0; }
 .gradio-container .picture { flex: 4 1 280px !important; }
 figure, figcaption { margin: 0; }
 figure img { width: 100%; max-height: 75vh; object-fit: contain; object-position: left top; }
+.gradio-container .numbers, .gradio-container .numbers * { border: 0 !important; }
 .gradio-container .numbers { width: 100%; border-collapse: collapse; margin: 0; }
-.gradio-container .numbers :is(td, th) { border: 0 !important; padding: 4px 0; text-align: right;
+.gradio-container .numbers :is(td, th) { padding: 4px 0; text-align: right;
   font-variant: tabular-nums; border-bottom: 1px solid var(--border-color-primary) !important; }
 .gradio-container .numbers :is(td, th):first-child { text-align: left; }
 .refused { border-left: 4px solid #b91c1c; padding: 4px 8px; font-weight: 600; }
