@@ -102,6 +102,7 @@ def write(trial: Path, step: int, files: Mapping[str, bytes]) -> Path:
             _write_through(temporary / name, content)
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
+        log.debug("%s: written, %d bytes", target, sum(map(len, files.values())))
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -237,6 +238,7 @@ def newest(trial: Path, *names: str) -> Checkpoint | None:
     """
     for _, path in _steps(trial):
         if (found := read(path, *names)) is not None:
+            log.debug("newest sound checkpoint: %s", path)
             return found
         _tell_damaged(path)
     return None

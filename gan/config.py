@@ -169,8 +169,13 @@ class TrainConfig(Frozen):
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give either steps or epochs")
+        if self.steps is None and self.epochs is None:
+            raise ValueError("the length is missing: write steps: 1000, or epochs: 10")
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError(
+                f"steps and epochs both give the length; write steps: {self.steps} alone, or "
+                f"epochs: {self.epochs:g} alone"
+            )
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,11 @@ class UserError(Exception):
         """Return the message as one line, whatever is in the names of files."""
         return printable(super().__str__())
 
+    @property
+    def lines(self) -> list[str]:
+        """The lines to show: one, unless there are several mistakes."""
+        return [str(self)]
+
 
 class Stopped(Exception):
     """Request to stop in the middle of an evaluation."""

@@ -1,9 +1,12 @@
 """Command line: the group of commands, and one-line messages for user errors."""
 
 import errno
+import logging
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from orchestrator.commands.demo import demo
 from orchestrator.commands.export import export
 from orchestrator.commands.launch import launch
 from orchestrator.commands.report import report
+from orchestrator.commands.shared_options import command_options, program_options, set_verbosity
 from orchestrator.commands.status import status
 from orchestrator.commands.stop import stop
 from orchestrator.commands.submit import submit, submitted
@@ -24,8 +28,15 @@ from orchestrator.commands.terminal import fail, keep_plain
 from orchestrator.commands.train import train
 from orchestrator.store.paths import Locations
 
+log = logging.getLogger(__name__)
 UNUSABLE = {errno.ENAMETOOLONG, errno.EACCES}
 """Errors of a path of the user's, raised by a mere check whether it exists."""
+
+
+class _Refused(click.ClickException):
+    """Refusal of options before the command, in one line."""
+
+    exit_code = 2
 
 
 class _Group(click.Group):
@@ -35,15 +46,19 @@ class _Group(click.Group):
     """
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        with _plain_usage_errors():
-            return super().make_context(*args, **options)
+        try:
+            with _plain_usage_errors():
+                return super().make_context(*args, **options)
+        except UserError as error:
+            raise _Refused(str(error)) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with _plain_usage_errors():
                 return super().invoke(ctx)
         except UserError as error:
-            fail(error)
+            for line in error.lines:
+                fail(line)
         except OSError as error:
             if error.errno not in UNUSABLE:
                 raise
@@ -62,29 +77,20 @@ def _plain_usage_errors() -> Iterator[None]:
         raise
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    envvar="COLORSWEEP_RUNS",
-    show_default=True,
-    show_envvar=True,
-    help="Directory for checkpoints, the tracking store and reports.",
-)
-@click.option(
-    "--storage",
-    metavar="URI",
-    envvar="COLORSWEEP_STORAGE",
-    show_envvar=True,
-    help="Object store for the checkpoints of launched trials, instead of --runs:"
-    " s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.",
+@click.group(
+    cls=_Group,
+    params=program_options(),
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="colorsweep")
 @click.pass_context
 def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
-    """Train colorization GANs whose output obeys numbers, and compare them."""
+    """Train colorization GANs whose output obeys numbers, and compare them.
+
+    The options below may stand after the command, too.
+    """
     keep_plain()
+    set_verbosity(ctx)
     try:
         Path.home()  # many libraries ask for it, some of them on import
     except RuntimeError:
@@ -96,6 +102,7 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     except FileNotFoundError:
         raise UserError("the current directory was removed; change to another") from None
     ctx.obj = Locations(runs, storage)
+    log.debug("colorsweep %s, Python %s", version("colorsweep"), platform.python_version())
 
 
 COMMANDS = [
@@ -103,6 +110,7 @@ COMMANDS = [
     *(colorize, demo, export, train, bench),
 ]
 for command in COMMANDS:
+    command.params += command_options()
     main.add_command(command)
 
 

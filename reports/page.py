@@ -25,7 +25,7 @@ from reports.report_files import write_files
 from reports.row_files import to_csv, to_json
 from reports.rows import Row, anchor, rows
 from reports.runs import TrialRun
-from reports.store import opened
+from reports.store import opened, read_sweep
 from reports.tracking import log_report
 from reports.views import at_targets
 
@@ -63,6 +63,7 @@ def write_report(
     left_out: bool = False,
     log: bool = False,
     small: bool = False,
+    reload: int = 0,
 ) -> Path:
     """Write ``index.html``, ``README.md``, ``rows.csv``, ``rows.json`` and pictures.
 
@@ -74,6 +75,7 @@ def write_report(
         left_out: whether to include trials that the sweep's file no longer has.
         log: whether to store the report in the tracking store, too.
         small: whether to compress the page's pictures more, for a page of about 2 MB at most.
+        reload: seconds after which an open page reads its file again; 0 for never.
 
     Returns:
         Path of the page.
@@ -87,7 +89,7 @@ def write_report(
             for sweep in sweeps:
                 require_own(client, sweep)
         read = read_report(client, sweeps, left_out=left_out)
-    files = _render(read, small=small)
+    files = _render(read, small=small, reload=reload)
     write_files(out, files)
     if log:
         with opened(uri, owner) as client:
@@ -96,7 +98,18 @@ def write_report(
     return out / "index.html"
 
 
-def _render(read: Read, *, small: bool) -> dict[str, bytes]:
+def is_running(uri: str, sweeps: Sequence[str], owner: Owner | None = None) -> bool:
+    """Whether a trial of one of the sweeps runs, as far as the tracking store knows.
+
+    Raises:
+        UserError: there is no such sweep.
+    """
+    with opened(uri, owner) as client:
+        runs = [run for sweep in sweeps for run in read_sweep(client, sweep)]
+    return any(run.phase.is_active for run in runs)
+
+
+def _render(read: Read, *, small: bool, reload: int) -> dict[str, bytes]:
     """Return the contents of every file of the report, by name."""
     table = rows(read.views, read.best)
     pictured = image_tables(
@@ -115,6 +128,7 @@ def _render(read: Read, *, small: bool) -> dict[str, bytes]:
     pictures |= {section.file: section.picture for section in sections}
     context = _context(read, table, pictured)
     context |= {"plots": plots, "sections": sections, "overviews": list(overviews)}
+    context["reload"] = reload
     texts = {
         "index.html": _fill("index.html.j2", context),
         "README.md": _fill("README.md.j2", context),

@@ -103,6 +103,7 @@ def connect(uri: str, owner: Owner | None = None, *, to_read: bool = False) -> C
             _require_database(uri)
         client = Client(uri, owner)
         client.search_experiments(max_results=1)
+        log.debug("tracking store %s answers", uri)
     except (*STORE_ERRORS, ImportError, ValueError) as error:  # missing driver, bad URI
         raise unusable(uri, error) from None
     return client

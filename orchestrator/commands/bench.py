@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gan.plain_text import printable
-from orchestrator.commands.terminal import Screen
+from orchestrator.commands.completion import sweep_files
+from orchestrator.commands.terminal import Screen, is_quiet
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.spec import find_sweep, read_sweep
 from orchestrator.sweep.trials import expand, stand_ins
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Measure the speed here; estimate a sweep's time.")
-@click.argument("sweep", required=False)
+@click.argument("sweep", required=False, shell_complete=sweep_files)
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -46,7 +47,7 @@ def bench(sweep: str | None, device: str, as_json: bool) -> None:
     from orchestrator.driver import sweep_bench as driver
 
     chosen = choose_device(device)
-    console, errors = Screen(), Screen(stderr=True)
+    console, errors = Screen(), Screen(stderr=True, quiet=is_quiet())
     spinner = errors.status("")
 
     def say(line: str) -> None:
@@ -64,7 +65,7 @@ def bench(sweep: str | None, device: str, as_json: bool) -> None:
     trials = expand(spec)
     if spec.search is not None:
         trials += stand_ins(spec, spec.search.trials)
-    images = check_datasets(trials, errors if as_json else console)
+    images = check_datasets(trials, errors if as_json or is_quiet() else console)
     with spinner:
         found = driver.bench_sweep(spec, trials, images, chosen, say)
     if as_json:

@@ -1,8 +1,10 @@
 """Command ``colorize``: picture files, coloured by a trained generator."""
 
+import json
 import os
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import click
 from gan.errors import UserError
 from orchestrator.commands.generator_options import generator_options, given_targets
 from orchestrator.commands.one_line import OneLineCommand
-from orchestrator.commands.terminal import Screen, fail, say
+from orchestrator.commands.terminal import Screen, fail, is_quiet, note
 from orchestrator.inference.chosen import GeneratorOptions, choose
+from orchestrator.inference.written import Written
 from orchestrator.store.paths import COLORIZED, Locations
 
 ARGUMENTS = [
@@ -48,6 +51,7 @@ ARGUMENTS = [
         is_flag=True,
         help="Write an animation of each picture, too: through its colourings and back.",
     ),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print every file written as JSON."),
 ]
 
 
@@ -73,6 +77,7 @@ def colorize(
     same_for_all: bool,
     strip: bool,
     animation: bool,
+    as_json: bool,
     **targets: Any,
 ) -> None:
     """Colour the pictures PATHS, and all in those that are folders, with a trained generator.
@@ -91,6 +96,9 @@ def colorize(
 
     Prints for each picture the wanted and the achieved value, and the nearest value that its
     lightness allows where that differs.
+
+    With --json stdout has a list with the same of every file, and stderr these lines; with -q only
+    failures are printed.
 
     Exits with 1 if a picture failed (the others are written), 2 on bad options.
     """
@@ -124,12 +132,17 @@ def colorize(
     for line in refused:
         fail(line)
     for line in passed_over(paths, outputs):
-        say(line, err=True)
+        note(line)
     failed = 0
+    written: list[Written] = []
     if jobs:
         with tempfile.TemporaryDirectory() as directory:
             chosen = choose(locations, Path(directory), which)
-            screen = Screen(soft_wrap=True)
-            failed = colorize_files(chosen, jobs, screen, raw=raw, same_for_all=same_for_all)
+            screen = Screen(soft_wrap=True, stderr=as_json, quiet=is_quiet())
+            failed = colorize_files(
+                chosen, jobs, screen, raw=raw, same_for_all=same_for_all, written=written
+            )
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in written], indent=1, default=str))
     if failed or refused:
         sys.exit(1)

@@ -5,11 +5,10 @@ import statistics
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from gan.data.identity import source_of
 from gan.plain_text import command_line
+from orchestrator.commands.plan_table import plan_table
 from orchestrator.driver.pictures import (
     OWN,
     cannot_go_on,
@@ -24,7 +23,7 @@ from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.search_space import chosen_before, to_suggest
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, grid_baselines, stand_ins, without_baseline
 from reports.phase import TrialPhase, counted
 from reports.runs import own_steps
@@ -50,7 +49,8 @@ class Planned:
     """Dataset name, with the numbers of training and held-out images."""
     seconds: float | None
     """Time left, from the speed of this sweep's trials of the same kind; None if unmeasured. 0 if a
-    launch does not train it, as its pictures were replaced."""
+    launch does not train it, as its pictures were replaced. Of a recoloured trial, that of its
+    evaluation."""
     taken_over_from: str | None
     """Sweep that it was, or would be, taken over from, and the step if not to its end."""
 
@@ -64,7 +64,8 @@ class Plan:
     slots: int
     """Number of trials that would run in parallel on this machine."""
     seconds: float | None
-    """Time left if all trials run one after another; None if one is unmeasured."""
+    """Time left if all trials run one after another; None if one is unmeasured. Recoloured ones
+    that are unmeasured are left out."""
     seconds_at_once: float | None
     gpu_hours: float | None
     cost: float | None
@@ -119,17 +120,23 @@ def plan_launch(
     states |= taken.states
     speeds: dict[tuple[object, ...], list[float]] = {}
     for trial in trials:
-        if speed := _seconds_a_step(states[trial.key]):
-            speeds.setdefault(kind_of(trial.config), []).append(speed)
+        of = _seconds_a_target if trial.config.recolour else _seconds_a_step
+        if speed := of(trial, states[trial.key]):
+            kind = trial.config.recolour, *kind_of(trial.config)
+            speeds.setdefault(kind, []).append(speed)
     typical = {kind: statistics.median(found) for kind, found in speeds.items()}
     begun = [(t, states[t.key]) for t in trials] + [(t, TrialState()) for t in coming]
     everything = [
-        _planned(t, state, images[t.key], typical.get(kind_of(t.config))) for t, state in begun
+        _planned(t, state, images[t.key], typical.get((t.config.recolour, *kind_of(t.config))))
+        for t, state in begun
     ]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     slots = slots_here(spec.resources, device)
     known = [row.seconds for row in everything if row.seconds is not None]
-    whole = sum(known) if len(known) == len(everything) else None
+    unknown = {
+        t.config.recolour for (t, _), r in zip(begun, everything, strict=True) if r.seconds is None
+    }
+    whole = None if False in unknown else sum(known)
     gpus = spec.resources.gpus_per_trial
     share = float(device.type == "cuda") if gpus is None else gpus
     return Plan(
@@ -166,7 +173,15 @@ def _baselines(spec: SweepSpec, trials: list[Trial]) -> list[str]:
     return lines
 
 
-def _seconds_a_step(state: TrialState) -> float | None:
+def _seconds_a_target(trial: Trial, state: TrialState) -> float | None:
+    """Return the time on the worker for each target that a finished recoloured trial measured."""
+    last = state.attempts[-1] if state.attempts else None
+    if last is None or last.ended is not TrialPhase.FINISHED or last.step > last.from_step:
+        return None  # it trained steps that its baseline has not
+    return last.seconds / len(trial.config.measured_targets())
+
+
+def _seconds_a_step(_trial: Trial, state: TrialState) -> float | None:
     """Return the mean seconds per step of all attempts, with evaluations and checkpoints.
 
     Of a trial whose steps were taken in another sweep, it is without checkpoints.
@@ -183,6 +198,8 @@ def _planned(
     config = trial.config
     steps = config.total_steps(images[0])
     left = max(0, steps - found.step) if found.is_to_train else 0
+    if left and config.recolour:  # it reuses its baseline's training
+        left = len(config.measured_targets())
     own = own_steps(config, found.phase, found.step, steps)
     return Planned(
         name=trial.name,
@@ -195,37 +212,17 @@ def _planned(
         base_channels=config.base_channels,
         image_size=config.image_size,
         data=f"{config.dataset} {images[0]}+{images[1]}",
-        # A recoloured trial reuses its baseline's training.
-        seconds=0.0 if not left or config.recolour else None if speed is None else left * speed,
+        seconds=0.0 if not left else None if speed is None else left * speed,
         taken_over_from=found.taken_over_from,
     )
 
 
 def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
     """Print a line for each trial, the resources of a trial, and the work left."""
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    with_key = console.width > 100
-    table.add_column("Trial", overflow="fold")
-    if with_key:
-        table.add_column("Key", no_wrap=True)
-    table.add_column("Phase", no_wrap=True)
-    for heading in ("Steps", "Epochs", "Batch", "Base", "Px", "Data", "Left"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in plan.trials:
-        table.add_row(
-            row.name,
-            *([row.key] if with_key else []),
-            Text(row.phase, row.phase.style),
-            f"{row.step}/{row.steps}" if row.steps else "",
-            f"{row.epochs:.1f}" if row.steps else "",
-            str(row.batch_size),
-            str(row.base_channels),
-            str(row.image_size),
-            row.data,
-            "?" if row.seconds is None else duration(row.seconds),
-        )
+    table, words = plan_table(plan.trials, console.width)
     console.print(table)
-    console.print("Base: base channels; Px: image size; Data: training + held-out images")
+    for line in words:
+        console.print(line)
     resources = spec.resources
     gpus = "1 GPU (if there is one)"
     if resources.gpus_per_trial is not None:
@@ -244,7 +241,9 @@ def print_plan(plan: Plan, spec: SweepSpec, console: Console) -> None:
 def _lines_of_time(plan: Plan, bench: str) -> list[str]:
     if plan.seconds is None or plan.seconds_at_once is None:
         return [f"time left: unmeasured; {bench} estimates it"]
-    time = f"time left: {duration(plan.seconds)} of trials, recolouring aside"
+    time = f"time left: {duration(plan.seconds)} of trials"
+    if any(row.seconds is None for row in plan.trials):
+        time += ", recolouring aside"
     lines = [f"{time}; {duration(plan.seconds_at_once)} with {plan.slots} at once on this machine"]
     if plan.gpu_hours:
         lines.append(f"GPU hours: {plan.gpu_hours:.1f}")

@@ -1,11 +1,13 @@
 """Command ``export``: a trained generator in formats for other programs."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gan import checkpoint
 from gan.errors import UserError
 from orchestrator.commands.generator_options import generator_options, given_target
 from orchestrator.commands.one_line import OneLineCommand
@@ -25,6 +27,7 @@ ARGUMENTS = [
         ["--half"], is_flag=True, help="Round the weights to 16 bits: half as large a file."
     ),
     click.Option(["--overwrite"], is_flag=True, help="Replace files of those names."),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print what was written as JSON."),
 ]
 
 
@@ -44,6 +47,7 @@ def export(
     out: Path,
     half: bool,
     overwrite: bool,
+    as_json: bool,
     **targets: Any,
 ) -> None:
     """Write a trained generator as generator.onnx, generator.safetensors and config.json.
@@ -64,6 +68,17 @@ def export(
         from orchestrator.inference.onnx_export import ONNX, export_generator
 
         network, difference = export_generator(chosen.path, out, half=half, overwrite=overwrite)
+    if as_json:
+        found = {
+            "generator": chosen.shown,
+            "onnx": str(out / ONNX),
+            "safetensors": str(out / checkpoint.GENERATOR),
+            "config": str(out / checkpoint.CONFIG),
+            "difference": difference,
+            "network_alone": network.config.recolour,
+        }
+        click.echo(json.dumps(found, indent=1))
+        return
     say(f"generator: {chosen.shown}")
     say(f"{out / ONNX}: within {difference:.1g} of PyTorch's ab in [-1, 1]")
     if network.config.recolour:

@@ -9,6 +9,7 @@ import click
 
 from gan.control import TARGET_RANGES, ControlName
 from gan.errors import UserError
+from orchestrator.commands.completion import sweep_names
 from orchestrator.commands.flag_values import FiniteRange, Numbers
 
 MOST_SETTINGS = 1000
@@ -21,6 +22,7 @@ def generator_options(*, several: bool) -> list[click.Option]:
         click.Option(
             ["--sweep"],
             metavar="NAME",
+            shell_complete=sweep_names,
             help="Sweep whose finished trial nearest to the targets below is taken; without"
             " targets, its baseline.  [default: the generator that comes along]",
         ),

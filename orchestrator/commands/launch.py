@@ -6,6 +6,7 @@ import click
 
 from gan.errors import UserError
 from gan.plain_text import command_line, masked
+from orchestrator.commands.completion import sweep_files
 from orchestrator.commands.flag_values import FiniteRange
 from orchestrator.commands.notify_option import (
     notify_option,
@@ -14,10 +15,11 @@ from orchestrator.commands.notify_option import (
     without,
 )
 from orchestrator.commands.one_line import OneLineCommand
-from orchestrator.commands.terminal import Screen, say
+from orchestrator.commands.terminal import Screen, is_quiet, say
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.notify import NotifyTarget
-from orchestrator.sweep.spec import SweepSpec, find_sweep, read_sweep
+from orchestrator.sweep.spec import find_sweep, read_sweep
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, expand
 
 fresh_option = click.option(
@@ -26,7 +28,7 @@ fresh_option = click.option(
 
 
 @click.command(cls=OneLineCommand, short_help="Run or resume a sweep.")
-@click.argument("sweep")
+@click.argument("sweep", shell_complete=sweep_files)
 @click.option("--dry-run", is_flag=True, help="Print trials, time and cost; start nothing.")
 @click.option("--price", type=FiniteRange(min=0), help="Price of one trial's hour, for --dry-run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
@@ -84,7 +86,8 @@ def run(spec: SweepSpec, locations: Locations, command: str, again: str, *, fres
         from reports.store import default_uri
 
         uri = default_uri(locations.runs)
-        done = driver.launch(spec, trials, locations, uri, Screen(), command, again, fresh=fresh)
+        screen = Screen(quiet=is_quiet())
+        done = driver.launch(spec, trials, locations, uri, screen, command, again, fresh=fresh)
     except KeyboardInterrupt:  # before trials train, or for the second time
         say(f"To go on: {again}")
         raise
@@ -105,7 +108,8 @@ def _dry_run(
 
     store = store_of(locations, spec.name)
     store.open()
-    plan = plan_launch(spec, trials, store, price, Screen(stderr=as_json), fresh=fresh)
+    screen = Screen(stderr=as_json, quiet=is_quiet())
+    plan = plan_launch(spec, trials, store, price, screen, fresh=fresh)
     if as_json:
         click.echo(plan_json(plan))
     else:

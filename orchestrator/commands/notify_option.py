@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from orchestrator.sweep.notify import NotifyTarget, notify_target
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 
 
 def _checked(_context: click.Context, _option: click.Parameter, value: Any) -> NotifyTarget | None:

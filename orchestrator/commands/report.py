@@ -1,18 +1,24 @@
 """Command ``report``: a page that compares the trials of sweeps."""
 
+import json
 import sys
+import time
 import webbrowser
 from pathlib import Path
 
 import click
 
-from orchestrator.commands.terminal import fail, say
+from orchestrator.commands.completion import sweep_names
+from orchestrator.commands.terminal import fail, note, say
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import known_owner
 
+SECONDS = 30
+"""Time between two reports that are written while trials run."""
+
 
 @click.command(short_help="Compare trials on a page.")
-@click.argument("sweeps", metavar="SWEEP...", nargs=-1, required=True)
+@click.argument("sweeps", metavar="SWEEP...", nargs=-1, required=True, shell_complete=sweep_names)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -29,6 +35,10 @@ from orchestrator.store.sweep_store import known_owner
 @click.option(
     "--register", is_flag=True, help="Register the finished generators in MLflow's model registry."
 )
+@click.option(
+    "--watch", is_flag=True, help="Write it again while trials run; an open page follows."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the paths of all files as JSON.")
 @click.pass_obj
 def report(
     locations: Locations,
@@ -39,6 +49,8 @@ def report(
     opened: bool,
     log: bool,
     register: bool,
+    watch: bool,
+    as_json: bool,
 ) -> None:
     """Compare the trials of one SWEEP (its name), or of several, on a page.
 
@@ -48,9 +60,12 @@ def report(
     With --register each finished trial is a version of the registered model SWEEP, with its targets
     as tags; a second time only newer generators are added.
 
+    With --watch it is written anew every half a minute while trials run, as far as the tracking
+    store knows, and a page that is open reads it again; Ctrl-C ends the watching alone.
+
     Exits with 1 if --open cannot show the page, 2 on bad input.
     """
-    from reports.page import write_report
+    from reports.page import is_running, write_report
     from reports.registry import register_all
     from reports.store import default_uri
 
@@ -59,12 +74,28 @@ def report(
     uri, owner = default_uri(locations.runs), known_owner(locations)
     if register:
         for registered in register_all(uri, names, owner):
-            say(registered, err=True)
-    page = write_report(uri, names, out, owner, left_out=left_out, log=log, small=small)
-    say(page)
-    if log:
-        line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
-        say(line, err=True)  # stdout has only the page's path, for scripts
+            note(registered)
+
+    def write() -> tuple[Path, bool]:
+        running = watch and is_running(uri, names, owner)
+        reload = SECONDS if running else 0
+        options = {"left_out": left_out, "log": log and not running, "small": small}
+        return write_report(uri, names, out, owner, reload=reload, **options), running
+
+    page, running = write()
+    if as_json:
+        beside = {"markdown": "README.md", "csv": "rows.csv", "rows": "rows.json"}
+        files = {kind: str(page.parent / name) for kind, name in beside.items()}
+        found = {"sweeps": names, "page": str(page), **files}
+        click.echo(json.dumps(found, indent=1))
+    else:
+        say(page)
     if opened and not webbrowser.open(page.resolve().as_uri()):
         fail("--open: no browser could show it")
         sys.exit(1)
+    while running:
+        time.sleep(SECONDS)
+        _, running = write()
+    if log:
+        line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
+        note(line)  # stdout has only the page's path, for scripts

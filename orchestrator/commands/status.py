@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gan.errors import UserError
 from gan.plain_text import masked
+from orchestrator.commands.completion import sweep_names
 from orchestrator.commands.terminal import Screen, fail, say
 from orchestrator.driver.sweep_status import SweepReading, SweepStatus, read_status
 from orchestrator.driver.trial_table import ago, share, trial_table
@@ -22,7 +23,7 @@ from reports.phase import TrialPhase, counted, trials_are
 
 
 @click.command(short_help="Show trials and sweeps.")
-@click.argument("sweep", required=False)
+@click.argument("sweep", required=False, shell_complete=sweep_names)
 @click.option("--watch", "watched", is_flag=True, help="Show SWEEP live until nothing runs it.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_obj

@@ -5,8 +5,10 @@ import json
 import click
 
 from gan.errors import UserError
+from orchestrator.commands.completion import sweep_names
 from orchestrator.commands.submit import job_server
 from orchestrator.commands.terminal import say
+from orchestrator.store.lock import is_locked
 from orchestrator.store.manifest import launched_trials
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import store_of
@@ -16,7 +18,7 @@ from reports.names import shown_names
 
 
 @click.command(short_help="Ask a running sweep or trial to stop.")
-@click.argument("sweep")
+@click.argument("sweep", shell_complete=sweep_names)
 @click.argument("trial", required=False)
 @click.option("--address", metavar="URL", help="Stop the job at this dashboard that runs SWEEP.")
 @click.option("--json", "as_json", is_flag=True, help="Print the trials that were asked as JSON.")
@@ -26,8 +28,10 @@ def stop(
 ) -> None:
     """Ask SWEEP, or one TRIAL of it (name or key), to checkpoint and stop.
 
-    This takes about a second, about five with --storage. Launch the sweep again to resume it. With
-    --address, the job of ``colorsweep submit`` that runs the sweep is stopped, from anywhere.
+    This takes about a second, about five with --storage. Launch the sweep again to resume it; a
+    trial that ``train`` made goes on with the command that made it.
+
+    With --address, the job of ``colorsweep submit`` that runs the sweep is stopped, from anywhere.
     """
     if address is not None:
         job = stop_job(locations, sweep, trial, address)
@@ -66,22 +70,28 @@ def ask_to_stop(locations: Locations, sweep: str, wanted: str | None) -> list[Tr
         The trials that were asked.
 
     Raises:
-        UserError: there is no such sweep or trial, or no launch runs it.
+        UserError: there is no such sweep or trial, or nothing runs it.
     """
     store = store_of(locations, sweep)
     store.open()
     store.require_launched()
     trials = launched_trials(store.root, sweep)
-    if not store.is_held():
-        raise UserError(f"{sweep}: nothing runs it")
+    running = trials
+    if not (held := store.is_held()):  # single trials may run without a launch
+        running = [trial for trial in trials if is_locked(store.directory / trial.key)]
+        if not running:
+            raise UserError(f"{sweep}: nothing runs it")
     if wanted is None:
-        store.ask_to_stop()
-        return trials
+        for key in [""] if held else [trial.key for trial in running]:
+            store.ask_to_stop(key)
+        return running
     names = [trial.name for trial in trials]
     shown = shown_names(names, [trial.config for trial in trials])
     found = [trial for trial in trials if wanted in (trial.name, trial.key)]
     found += [trial for trial, name in zip(trials, shown, strict=True) if wanted == name]
     for trial in found[:1]:
+        if trial not in running:
+            raise UserError(f"{sweep}: {trial.name}: nothing runs it")
         store.ask_to_stop(trial.key)
         return [trial]
     raise UserError(

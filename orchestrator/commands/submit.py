@@ -10,6 +10,7 @@ import click
 
 from gan.errors import UserError
 from gan.plain_text import command_line, masked, printable
+from orchestrator.commands.completion import sweep_files
 from orchestrator.commands.launch import fresh_option, run
 from orchestrator.commands.notify_option import notify_option, shown_option, with_notify
 from orchestrator.commands.terminal import fail, say
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Run or resume a sweep as a job of a Ray cluster.")
-@click.argument("sweep")
+@click.argument("sweep", shell_complete=sweep_files)
 @click.option(
     "--address",
     metavar="URL",

@@ -15,6 +15,21 @@ from gan.plain_text import cut, masked, plain, printable
 LONGEST = 3000
 """Characters of an error message, at most; one that lists all settings has about 1,000."""
 
+QUIET = "colorsweep.quiet"
+"""Name under which a command's context keeps whether -q was given."""
+
+
+def is_quiet() -> bool:
+    """Whether errors and results alone are to be printed."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(QUIET))
+
+
+def note(line: object) -> None:
+    """Print one line on stderr that is no result, unless -q was given."""
+    if not is_quiet():
+        say(line, err=True)
+
 
 def say(line: object, *, err: bool = False) -> None:
     """Print one line; control characters in it, as names may have, are shown instead of sent."""

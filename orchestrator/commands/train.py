@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -18,7 +18,7 @@ from gan.errors import UserError
 from gan.presets import PRESETS
 from orchestrator.commands.flag_values import gpus, held_out, listed, smoothing, target, whole
 from orchestrator.commands.one_line import OneLineCommand
-from orchestrator.commands.terminal import Screen, say
+from orchestrator.commands.terminal import Screen, is_quiet, note
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.spec import require_name
 
@@ -51,9 +51,12 @@ class _Command(OneLineCommand):
     """Command whose help is divided into sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, options in (SECTIONS | {"Help": [self.get_help_option(ctx)]}).items():
+        of_sections = {option for options in SECTIONS.values() for option in options}
+        shared = [option for option in self.get_params(ctx) if option not in of_sections]
+        sections: dict[str, Sequence[click.Parameter]] = {**SECTIONS, "Of every command": shared}
+        for title, options in sections.items():
             with formatter.section(title):
-                records = (option.get_help_record(ctx) for option in options if option)
+                records = (option.get_help_record(ctx) for option in options)
                 formatter.write_dl([record for record in records if record is not None])
 
 
@@ -276,7 +279,7 @@ def train(
     require_name(name, "--name")
     config, notes = config_of({key: value for key, value in given.items() if value is not None})
     for line in notes:
-        say(line, err=True)
+        note(line)
     if gpu_ids is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu_ids  # before torch is imported below
     from orchestrator.driver import single_trial as training
@@ -285,5 +288,5 @@ def train(
 
     runs = checkpoints_path or locations.runs
     trial = Trial(name_of(config), config.key(), config)
-    if not training.train(name, trial, runs, default_uri(runs), Screen()):
+    if not training.train(name, trial, runs, default_uri(runs), Screen(quiet=is_quiet())):
         sys.exit(1)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 
 from gan.config import TrainConfig
-from orchestrator.sweep.spec import Resources
+from orchestrator.sweep.sweep_spec import Resources
 
 
 def kind_of(config: TrainConfig) -> tuple[object, ...]:

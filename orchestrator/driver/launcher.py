@@ -30,7 +30,8 @@ from orchestrator.store.trial_state import require_writable, state_of, states_of
 from orchestrator.sweep.dataset_check import check_datasets
 from orchestrator.sweep.run_names import run_names
 from orchestrator.sweep.search_space import chosen_before, to_suggest
-from orchestrator.sweep.spec import SweepSpec, is_shipped
+from orchestrator.sweep.spec import is_shipped
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, corners
 from orchestrator.worker import node_metrics
 from reports.experiments import Claim
@@ -191,6 +192,7 @@ def _say_summary(
     console: Console,
     again: str,
 ) -> bool:
+    console.quiet = False  # the summary is the result, also with -q
     rows = list(view.rows.values())
     keys = {trial.key for trial in kept}
     others = [row for key, row in view.rows.items() if key not in keys]

@@ -1,5 +1,6 @@
 """Monitor of trials, which forwards every event to the live view and the tracking store."""
 
+import logging
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from orchestrator.sweep.run_names import run_names
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 from reports.tracking import SweepTracker
+
+log = logging.getLogger(__name__)
 
 
 class Monitor:
@@ -87,6 +90,8 @@ class Monitor:
         before = self._durable.get(event.key, 0)
         durable = event.progress.durable_step if event.progress is not None else 0
         news = event.phase is not self.view.rows[event.key].phase or durable > before
+        if news:
+            log.debug("%s: %s, step %d is durable", event.key, event.phase, max(durable, before))
         self._durable[event.key] = max(durable, before)
         self.view.update(event)
         if event.phase.is_failure and self._notifier is not None:

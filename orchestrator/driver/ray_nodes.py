@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gan.errors import UserError
 from orchestrator.driver.ray_cluster import Cluster
-from orchestrator.sweep.spec import Resources
+from orchestrator.sweep.sweep_spec import Resources
 from orchestrator.worker.installed import installed
 
 ANSWER_SECONDS = 60.0

@@ -39,7 +39,7 @@ from orchestrator.store.manifest import write_manifest
 from orchestrator.store.paths import MANIFEST, tune_directory
 from orchestrator.store.sweep_store import SweepStore
 from orchestrator.store.trial_state import TrialState, states_of
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial
 from orchestrator.worker.installed import installed
 from orchestrator.worker.run import TrialTask

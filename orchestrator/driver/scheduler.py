@@ -20,7 +20,7 @@ from orchestrator.store.events import TrialEvent
 from orchestrator.store.paths import PRUNED
 from orchestrator.store.prune_marker import PruneMarker, pruning_terms, write_marker
 from orchestrator.store.trial_state import TrialState
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial
 
 LAST_RUNG = 10**6

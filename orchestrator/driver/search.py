@@ -12,7 +12,7 @@ from orchestrator.driver.trial_queue import TrialQueue
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.search_settings import Dimension, number_type
 from orchestrator.sweep.search_space import choice_of, chosen_trial, drawn
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 

@@ -15,6 +15,7 @@ from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.driver.trial_table import TrialRow
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.local_sweep import LocalSweep
+from orchestrator.store.manifest import write_single
 from orchestrator.store.paths import Locations
 from orchestrator.store.trial_state import require_writable, state_of
 from orchestrator.sweep.dataset_check import check_datasets
@@ -46,6 +47,7 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
         check_datasets([trial], console)
     require_answer(uri, runs)
     require_writable(store.directory)
+    write_single(store.directory, trial)
     states = {trial.key: state}
     states = compared([trial], states, digests_now([trial], states, store.directory))
     for line in other_pictures([trial], states):
@@ -74,6 +76,7 @@ def train(sweep: str, trial: Trial, runs: Path, uri: str, console: Console) -> b
             "the tracking store lacks the latest results; run this again",
             style="yellow",
         )
+    console.quiet = False  # the summary is the result, also with -q
     row = view.rows[trial.key]
     _say_summary(row, runs, sweep, console)
     return row.phase is TrialPhase.FINISHED

@@ -9,7 +9,7 @@ from gan.benchmark.benchmark import bench, original_nets
 from gan.benchmark.speed import Bench
 from gan.config import TrainConfig
 from orchestrator.driver.estimate import at_once, kind_of, slots_here
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial
 
 

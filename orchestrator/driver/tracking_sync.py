@@ -1,6 +1,8 @@
 """Background sync of the tracking store; training never waits for it."""
 
+import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,6 +19,7 @@ from reports.phase import TrialPhase
 from reports.store import STORE_ERRORS
 from reports.tracking import RunUpdate, SweepTracker
 
+log = logging.getLogger(__name__)
 RETRY_SECONDS = 10.0
 
 Send = Callable[[SweepTracker], None]
@@ -116,8 +119,10 @@ class TrackingSync:
         failures = 0  # in a row, since ``close``
         while (found := self._next()) is not None:
             key, send = found
+            began = time.monotonic()
             try:
                 send(self._tracker)
+                log.debug("%s: sent to the tracking store, %.2f s", key, time.monotonic() - began)
             except Exception as error:  # an internal error must not end the training either
                 if not self._unsent:
                     self._warn(f"{_in_words(error)}; training goes on, sent later")

@@ -28,6 +28,7 @@ from orchestrator.inference.image_files import (
 )
 from orchestrator.inference.jobs import Job
 from orchestrator.inference.strips import Panel
+from orchestrator.inference.written import Met, Written
 from reports.rows import shown
 
 
@@ -38,6 +39,7 @@ def colorize_files(
     *,
     raw: bool = False,
     same_for_all: bool = False,
+    written: list[Written] | None = None,
 ) -> int:
     """Colour pictures and print a line for each file written; return how many pictures failed.
 
@@ -49,12 +51,13 @@ def colorize_files(
         console: for the lines.
         raw: whether to leave the generators' colours unchanged.
         same_for_all: whether all pictures are moved alike (``Scene``).
+        written: list to which a record of each file is added.
 
     Raises:
         UserError: a generator cannot be loaded, or needs a target that was not given.
     """
     loaded = {path: Colorizer.load(path) for path in dict.fromkeys(each.path for each in chosen)}
-    works = [_Work(loaded[each.path], each.wanted) for each in chosen]
+    works = [_Work(loaded[each.path], each.wanted, each.shown) for each in chosen]
     for line in dict.fromkeys(each.shown for each in chosen):
         console.print(f"generator: {line}")
     failed = 0
@@ -68,8 +71,10 @@ def colorize_files(
             _find_moves(works, progress.track(jobs, description="look"), len(jobs))
         for job in progress.track(jobs, description="colorize"):
             try:
-                for line in _colorize(works, job, raw=raw):
+                for line, record in _colorize(works, job, raw=raw):
                     console.print(line)
+                    if written is not None:
+                        written.append(record)
             except (UserError, MemoryError) as error:
                 failed += 1
                 no_room = f"{job.picture}: does not fit in memory"
@@ -81,8 +86,10 @@ def colorize_files(
 class _Work:
     """Generator, targets, and the move that all pictures have in common, if they have one."""
 
-    def __init__(self, colorizer: Colorizer, wanted: Mapping[ControlName, float]) -> None:
-        self.colorizer, self.wanted = colorizer, wanted
+    def __init__(
+        self, colorizer: Colorizer, wanted: Mapping[ControlName, float], shown: str
+    ) -> None:
+        self.colorizer, self.wanted, self.shown = colorizer, wanted, shown
         self.targets = colorizer.targets(wanted)
         self.move: Move | None = None
 
@@ -100,8 +107,8 @@ def _find_moves(works: Sequence[_Work], jobs: Iterable[Job], count: int) -> None
             work.move = scene.move()
 
 
-def _colorize(works: Sequence[_Work], job: Job, *, raw: bool) -> Iterator[str]:
-    """Colour one picture (``raw``: without exact control); yield a line about each file.
+def _colorize(works: Sequence[_Work], job: Job, *, raw: bool) -> Iterator[tuple[str, Written]]:
+    """Colour one picture (``raw``: without exact control); yield a line and a record of each file.
 
     Raises:
         UserError: the picture cannot be read or written.
@@ -116,11 +123,16 @@ def _colorize(works: Sequence[_Work], job: Job, *, raw: bool) -> Iterator[str]:
         )
     only = [f"only the first of its {pictures} pictures"] * (pictures > 1)
 
-    def line(file: Path, *parts: str) -> str:
+    def made_of(
+        file: Path, kind: str, *parts: str, by: str, found: Mapping[ControlName, Outcome] = {}
+    ) -> tuple[str, Written]:
         nonlocal start
         seconds, start = time.perf_counter() - start, time.perf_counter()
-        return "  ".join([f"{job.picture} -> {file}", *parts, f"{seconds:.1f} s"])
+        line = "  ".join([f"{job.picture} -> {file}", *parts, f"{seconds:.1f} s"])
+        met = {name: Met(o.wanted, o.achieved, o.reachable) for name, o in found.items()}
+        return line, Written(job.picture, file, kind, by, round(seconds, 3), met)
 
+    by = ", ".join(dict.fromkeys(work.shown for work in works))
     prepared = Prepared(picture.samples)
     panels = []
     for work, output in zip(works, job.outputs, strict=True):
@@ -134,16 +146,17 @@ def _colorize(works: Sequence[_Work], job: Job, *, raw: bool) -> Iterator[str]:
             _shown(name, outcome, "wanted" if name in given else "its own target")
             for name, outcome in found.items()
         ]
-        yield line(output, f"{width}x{height}", *only, *told)
+        size = f"{width}x{height}"
+        yield made_of(output, "picture", size, *only, *told, by=work.shown, found=found)
         if job.strip or job.animation:
             panels.append(Panel(_label(found, _varied(works) or [*found]), strips.small(made)))
     if job.strip:
         original = strips.small(picture)
         write_content(job.strip, strips.strip(original, panels, _columns(works)))
-        yield line(job.strip)
+        yield made_of(job.strip, "strip", by=by)
     if job.animation:
         write_content(job.animation, strips.animation(panels))
-        yield line(job.animation)
+        yield made_of(job.animation, "animation", by=by)
 
 
 def _varied(works: Sequence[_Work]) -> list[ControlName]:

@@ -1,6 +1,10 @@
-"""Manifest of a sweep: the trials of its last launch, kept in its directory."""
+"""Manifest of a sweep: the trials of its last launch, kept in its directory.
+
+A trial that ``train`` made is in a file of its own instead: several may be made at a time.
+"""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +13,12 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.plain_text import cut
-from orchestrator.store.paths import MANIFEST, sweep_directory
+from orchestrator.store.paths import MANIFEST, SINGLE, sweep_directory
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
 
+log = logging.getLogger(__name__)
 SHOWN = 4
 """Largest number of names in a line."""
 SETTINGS = tuple(TrainConfig.model_fields)
@@ -27,10 +32,26 @@ def write_manifest(sweep: Path, trials: Sequence[Trial]) -> None:
     Raises:
         OSError: the directory cannot be written to.
     """
-    rows = [
-        {"name": t.name, "key": t.key, "config": t.config.model_dump(mode="json")} for t in trials
-    ]
+    rows = [_row(trial) for trial in trials]
     checkpoint.write_file(sweep / MANIFEST, json.dumps(rows, indent=1).encode(), durable=True)
+
+
+def write_single(sweep: Path, trial: Trial) -> None:
+    """Write a trial that no launch has.
+
+    Raises:
+        OSError: the directory cannot be written to.
+    """
+    file = sweep / trial.key / SINGLE
+    checkpoint.write_file(file, json.dumps(_row(trial), indent=1).encode(), durable=True)
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    return {"name": trial.name, "key": trial.key, "config": trial.config.model_dump(mode="json")}
+
+
+def _trial(row: dict[str, Any]) -> Trial:
+    return Trial(row["name"], row["key"], TrainConfig.model_validate(row["config"]))
 
 
 def read_manifest(sweep: Path) -> list[Trial]:
@@ -43,10 +64,7 @@ def read_manifest(sweep: Path) -> list[Trial]:
         rows: list[dict[str, Any]] = json.loads((sweep / MANIFEST).read_bytes())
         if not isinstance(rows, list):
             raise TypeError
-        return [
-            Trial(row["name"], row["key"], TrainConfig.model_validate(row["config"]))
-            for row in rows
-        ]
+        return [_trial(row) for row in rows]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -65,13 +83,17 @@ def is_launched(sweep: Path) -> bool:
 
 
 def launched_trials(runs: Path, sweep: str) -> list[Trial]:
-    """Return the trials of a sweep's last launch; none if a search has not chosen one yet.
+    """Return the trials of a sweep's last launch, and those that ``train`` made.
+
+    There are none if a search has not chosen one yet.
 
     Raises:
         UserError: the sweep does not exist; the message lists those that do.
     """
     directory = sweep_directory(runs, sweep)
     trials = read_manifest(directory)
+    keys = {trial.key for trial in trials}
+    trials += [trial for trial in _singles(directory) if trial.key not in keys]
     if not trials and not is_launched(directory):
         known = launched_sweeps(runs)
         raise UserError(
@@ -82,8 +104,23 @@ def launched_trials(runs: Path, sweep: str) -> list[Trial]:
 
 
 def launched_sweeps(runs: Path) -> list[str]:
-    """List the names of the launched sweeps below a directory."""
-    return sorted(path.parent.name for path in (runs / "sweeps").glob(f"*/{MANIFEST}"))
+    """List the names of the sweeps below a directory: launched, or with a trial of ``train``."""
+    sweeps = runs / "sweeps"
+    singles = {path.parent.parent.name for path in sweeps.glob(f"*/*/{SINGLE}")}
+    return sorted({path.parent.name for path in sweeps.glob(f"*/{MANIFEST}")} | singles)
+
+
+def _singles(sweep: Path) -> list[Trial]:
+    """Return the trials that ``train`` made, in the order in which they were begun last."""
+    found = []
+    for file in sweep.glob(f"*/{SINGLE}"):
+        try:
+            found.append((file.stat().st_mtime, _trial(json.loads(file.read_bytes()))))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            log.warning("skipped a trial whose file is damaged: %s", file)
+    return [trial for _, trial in sorted(found, key=lambda pair: pair[0])]
 
 
 def changes(

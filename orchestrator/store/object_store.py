@@ -125,11 +125,13 @@ class ObjectStore:
 
     def upload(self, file: Path, path: str) -> None:
         """Upload a file as an object, completely or not at all."""
+        log.debug("upload %s", path)
         with file.open("rb") as source, self._files.open_output_stream(self._at(path)) as stream:
             shutil.copyfileobj(source, stream, CHUNK)
 
     def download(self, path: str, file: Path) -> None:
         """Download an object to a file."""
+        log.debug("download %s", path)
         file.parent.mkdir(parents=True, exist_ok=True)
         with self._files.open_input_stream(self._at(path)) as stream, file.open("wb") as target:
             shutil.copyfileobj(stream, target, CHUNK)

@@ -12,6 +12,7 @@ Below ``--runs``, or for checkpoints below ``--storage``::
         claim.json                lock of the process that trains it
         stop                      asks the trial to stop; in an object store ../stop-KEY
         pruned.json               prune marker
+        trial.json                name and config of a trial that ``train`` made
         error.txt                 traceback of an internal error
         taken-over.json           sweep that it was taken over from
     remote/STORE/sweeps/NAME/     mirror of a sweep in an object store
@@ -36,6 +37,7 @@ TOKEN = "token"
 PICTURES = "pictures.json"
 STOP = "stop"
 PRUNED = "pruned.json"
+SINGLE = "trial.json"
 ERROR = "error.txt"
 ATTEMPTS = "attempts"
 TAKEN_OVER = "taken-over.json"

@@ -14,7 +14,7 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from orchestrator.store.paths import PRUNED
 from orchestrator.store.sealed import sealed, unsealed
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 
 
 @dataclass(frozen=True)

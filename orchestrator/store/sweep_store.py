@@ -46,6 +46,7 @@ def opened_root(locations: Locations, sweep: str) -> Path:
     """
     store = store_of(locations, sweep)
     store.open()
+    log.debug("%s: in %s", sweep, store.shown)
     store.require_launched()
     return store.root
 
@@ -75,6 +76,7 @@ def launched_sweeps(locations: Locations) -> list[str]:
     Raises:
         UserError: the object store does not exist.
     """
+    log.debug("sweeps in %s", locations.storage or locations.runs.absolute())
     if locations.storage is None:
         return manifest.launched_sweeps(locations.runs)
     return ObjectSweep(locations.storage, locations.runs, "").launched_sweeps()

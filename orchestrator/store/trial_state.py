@@ -17,7 +17,7 @@ from orchestrator.store.lock import is_locked
 from orchestrator.store.paths import ERROR, trial_directory
 from orchestrator.store.prune_marker import PruneMarker, pruning_terms, read_marker
 from orchestrator.sweep.search_settings import Objective
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial
 from reports.lineage import Lineage
 from reports.phase import TrialPhase

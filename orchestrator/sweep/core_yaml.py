@@ -5,6 +5,8 @@ PyYAML implements YAML 1.1, in which ``yes`` is true, 0100 is 64, 1:30 is 90 and
 
 import itertools
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import yaml
@@ -30,14 +32,60 @@ TEXT_OF_A_VALUE = 100
 """Characters of a text that count as one value: aliases repeat long texts too."""
 
 
-def load(text: str) -> Any:
+@dataclass(frozen=True)
+class Document:
+    """Content of a document, and where its values are written."""
+
+    content: Any = None
+    twice: Sequence[tuple[int, str]] = ()
+    """Line and name of each key that its mapping has already; the content has the last value."""
+    root: yaml.Node | None = None
+
+    def line_of(self, place: Sequence[object]) -> int:
+        """Return the line, from 1, of the innermost key or item of ``place`` that is written.
+
+        A dotted name (``hue.weight``) may be written as a mapping within another. 0: nowhere.
+        """
+        node, line, left = self.root, 0, list(place)
+        while left and isinstance(node, yaml.CollectionNode):
+            step, *left = left
+            if isinstance(node, yaml.SequenceNode):
+                if not isinstance(step, int) or step >= len(node.value):
+                    break
+                node = node.value[step]
+                line = node.start_mark.line + 1
+                continue
+            name, _, rest = str(step).partition(".")
+            pairs = {key.value: (key, value) for key, value in node.value if _is_scalar(key)}
+            if str(step) in pairs:
+                key, node = pairs[str(step)]
+            elif name in pairs:
+                key, node = pairs[name]
+                left = [rest, *left] if isinstance(node, yaml.MappingNode) else left
+            else:
+                break
+            line = key.start_mark.line + 1
+        return line
+
+
+def _is_scalar(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode)
+
+
+def load(text: str) -> Document:
     """Parse a document; of plain objects only, like ``yaml.safe_load``.
 
     Raises:
-        yaml.YAMLError, ValueError, TypeError: the text is no such document, a mapping has the
-            same key twice, or it is deeper than ``MAX_DEPTH`` or has more than ``MAX_VALUES``.
+        yaml.YAMLError, ValueError, TypeError: the text is no such document, or it is deeper than
+            ``MAX_DEPTH`` or has more than ``MAX_VALUES``.
     """
-    return yaml.load(text, Loader=_Loader)  # a SafeLoader
+    loader = _Loader(text)
+    try:
+        if (root := loader.get_single_node()) is None:
+            return Document()
+        return Document(loader.construct_document(root), loader.twice, root)
+    finally:
+        loader.dispose()
 
 
 class _Loader(yaml.SafeLoader):
@@ -53,6 +101,8 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
+        self.twice: list[tuple[int, str]] = []
+        """Line and name of each key that is given twice: YAML would keep the last in silence."""
         self._sizes: dict[yaml.Node, int] = {}
         """Numbers of values by node; an alias is its anchor's node."""
 
@@ -80,10 +130,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
-            if key.value in seen:  # YAML would keep the last
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key.value} is given twice", problem_mark=key.start_mark
-                )
+            if key.value in seen:
+                self.twice.append((key.start_mark.line + 1, str(key.value)))
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.sweep.search_settings import Dimension, number_type
 from orchestrator.sweep.sections import Settings
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trial_names import value_at
 from orchestrator.sweep.trials import Trial, trial_at
 
@@ -20,7 +20,7 @@ def chosen_trial(spec: SweepSpec, chosen: Mapping[str, Any]) -> Trial:
     assert spec.search is not None
     over = spec.search.over
     rounded = {name: _rounded(value, over[name]) for name, value in chosen.items()}
-    return trial_at(spec, "search.over", rounded)
+    return trial_at(spec, ("search", "over"), rounded)
 
 
 def _rounded(value: Any, dimension: Dimension) -> Any:
@@ -41,7 +41,7 @@ def choice_of(spec: SweepSpec, trial: Trial) -> Settings | None:
             return None
         chosen[name] = int(value) if isinstance(value, float) and value.is_integer() else value
     # The trial may still differ in a field that is not searched.
-    return chosen if trial_at(spec, "search.over", chosen).key == trial.key else None
+    return chosen if trial_at(spec, ("search", "over"), chosen).key == trial.key else None
 
 
 def _inside(value: Any, dimension: Dimension) -> bool:

@@ -32,23 +32,21 @@ A control's name alone means its target; ``NAME.weight`` and ``NAME: {target: ..
 set more. Axes and points override settings.
 """
 
+import logging
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, field_validator
 
 from gan.byte_names import require_utf8
 from gan.errors import UserError
-from gan.strict import Frozen
 from orchestrator.sweep import core_yaml
 from orchestrator.sweep.messages import listed, nearest, short, unknown
-from orchestrator.sweep.notify import NotifyTarget, notify_target
-from orchestrator.sweep.search_settings import Objective, Scheduler, Search
+from orchestrator.sweep.mistakes import Mistake, Mistakes, SweepFile
+from orchestrator.sweep.notify import notify_target
+from orchestrator.sweep.search_settings import Scheduler
 from orchestrator.sweep.sections import (
-    Settings,
     axes_of,
     mapping_of,
     model_of,
@@ -56,7 +54,10 @@ from orchestrator.sweep.sections import (
     search_of,
     settings_of,
 )
+from orchestrator.sweep.sweep_spec import Resources, SweepSpec
+from orchestrator.sweep.trials import add_mistakes_of_trials
 
+log = logging.getLogger(__name__)
 SECTIONS = (
     "settings",
     "axes",
@@ -72,39 +73,6 @@ MAX_TRIALS = 10_000
 SHIPPED = Path(__file__).parent.parent.parent / "sweeps"
 
 
-class Resources(Frozen):
-    """Resources of one trial."""
-
-    cpus_per_trial: int = Field(default=1, ge=1)
-    gpus_per_trial: float | None = Field(default=None, ge=0)
-    """Share of one GPU, or a number of GPUs; default 1 if there is a GPU, else 0."""
-
-    @field_validator("gpus_per_trial")
-    @classmethod
-    def _share_or_number(cls, gpus: float | None) -> float | None:
-        if gpus is not None and gpus > 1 and not gpus.is_integer():
-            raise ValueError("above 1 it must be a whole number")
-        return gpus
-
-
-@dataclass(frozen=True)
-class SweepSpec:
-    """Sweep as written in its file, not yet expanded."""
-
-    name: str
-    path: Path
-    settings: Settings
-    axes: dict[str, list[Any]]
-    points: list[Settings]
-    resources: Resources
-    objective: Objective | None = None
-    """Objective; None without a search or scheduler."""
-    search: Search | None = None
-    scheduler: Scheduler | None = None
-    notify: NotifyTarget | None = None
-    """Webhook or command that is told how a launch goes; no part of a trial."""
-
-
 def find_sweep(name: str) -> Path:
     """Find a sweep file by its path, or a shipped one by its name.
 
@@ -117,6 +85,10 @@ def find_sweep(name: str) -> Path:
     shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
     if name in shipped:
         return shipped[name]
+    if path.is_dir():
+        files = sorted(str(file) for file in path.glob("*.y*ml"))
+        within = f"name a sweep file in it: {listed(files)}" if files else "no sweep file is in it"
+        raise UserError(f"{name}: is a directory; {within}")
     beside = sorted(str(p) for p in path.parent.glob("*.yaml"))
     known = [*beside, *shipped]
     raise UserError(f"{name}: no such sweep file{nearest(name, known)}; there are: {listed(known)}")
@@ -132,47 +104,75 @@ def read_sweep(path: Path) -> SweepSpec:
     """Read a sweep file; the sweep has the file's name without its suffix.
 
     Raises:
-        UserError: the file cannot be read or has something unknown; the message names file, key and
-            choices.
+        UserError: the file cannot be read, or has mistakes, all of which are told, with their
+            lines, keys and what is valid.
     """
     require_name(path.stem, repr(str(path)))
+    file = _parsed(path)
+    top = mapping_of(file, (), {} if file.document.content is None else file.document.content)
+    mistakes = Mistakes(path)
+    for line, key in file.document.twice:
+        mistakes.add(Mistake((key,), line, key, "is given twice", of_whole=False))
+    for key in top:
+        if key not in SECTIONS:
+            mistakes.include(file.mistake((str(key),), unknown("key", str(key), SECTIONS)))
+    spec = _spec(file, mistakes, top)
+    log.debug("%s: %d axes, %d points", path, len(spec.axes), len(spec.points))
+    if mistakes:
+        add_mistakes_of_trials(spec, mistakes)
+        raise mistakes
+    return spec
+
+
+def _parsed(path: Path) -> SweepFile:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path}: is larger than {MAX_BYTES // 10**6} MB: no sweep file")
-        content = core_yaml.load(path.read_text(encoding="utf-8"))
+        return SweepFile(path, core_yaml.load(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text") from None
+    except yaml.MarkedYAMLError as error:
+        if (mark := error.problem_mark) is None:
+            raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
+        at = f"{path}:{mark.line + 1}: not valid YAML, column {mark.column + 1}"
+        raise UserError(f"{at}: {error.problem}") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:  # {{a: 1}: 2}
         raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
-    top = mapping_of(path, "the file", {} if content is None else content)
-    for key in top:
-        if key not in SECTIONS:
-            raise UserError(f"{path}: {key}: {unknown('key', str(key), SECTIONS)}")
-    axes = mapping_of(path, "axes", top.get("axes") or {})
-    for key, values in axes.items():
-        if not isinstance(values, list) or not values:
-            raise UserError(f"{path}: axes.{key}: must be a list of values, not {short(values)}")
+
+
+def _spec(file: SweepFile, mistakes: Mistakes, top: dict[Any, Any]) -> SweepSpec:
+    """Read the sections; of what is wrong, ``mistakes`` are told, and it is left out."""
+    axes: dict[Any, Any] = {}
+    with mistakes.collected():
+        axes = mapping_of(file, ("axes",), top.get("axes") or {})
     points = top.get("points") or []
     if not isinstance(points, list):
-        raise UserError(f"{path}: points: must be a list of trials, not {short(points)}")
-    search, scheduler = search_of(path, top), model_of(path, top, "scheduler", Scheduler)
-    count = math.prod(map(len, axes.values())) if axes else 0
+        message = f"must be a list of trials, not {short(points)}"
+        mistakes.include(file.mistake(("points",), message))
+        points = []
+    search = search_of(file, mistakes, top)
+    count = math.prod(len(v) for v in axes.values() if isinstance(v, list)) if axes else 0
     count += len(points) + (search.trials if search is not None else 0)
-    if count > MAX_TRIALS:
-        raise UserError(f"{path}: has {count} trials; a sweep has at most {MAX_TRIALS}")
+    if count > MAX_TRIALS:  # told alone: to look at them all would take long
+        raise UserError(f"{file.path}: has {count} trials; a sweep has at most {MAX_TRIALS}")
+    notify = None
+    try:
+        notify = notify_target(top.get("notify"), "notify")
+    except UserError as error:
+        message = str(error).removeprefix("notify: ")
+        mistakes.include(file.mistake(("notify",), message))
     return SweepSpec(
-        name=path.stem,
-        path=path,
-        settings=settings_of(path, "settings", top.get("settings") or {}),
-        axes=axes_of(path, axes),
-        points=[settings_of(path, f"points[{i}]", point) for i, point in enumerate(points)],
-        resources=model_of(path, top, "resources", Resources) or Resources(),
-        objective=objective_of(path, top, search or scheduler),
+        file=file,
+        settings=settings_of(file, mistakes, ("settings",), top.get("settings") or {}),
+        axes=axes_of(file, mistakes, axes),
+        points=[settings_of(file, mistakes, ("points", i), p) for i, p in enumerate(points)],
+        resources=model_of(file, mistakes, top, "resources", Resources) or Resources(),
+        objective=objective_of(file, mistakes, top),
         search=search,
-        scheduler=scheduler,
-        notify=notify_target(top.get("notify"), f"{path}: notify"),
+        scheduler=model_of(file, mistakes, top, "scheduler", Scheduler),
+        notify=notify,
     )
 
 
@@ -191,7 +191,4 @@ def require_name(name: str, where: str) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
     return " ".join(str(error).split())

@@ -2,24 +2,23 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-from pydantic import ValidationError
 
 from gan.config import TrainConfig
 from gan.control import CONTROLS
 from gan.errors import UserError
-from orchestrator.sweep.messages import explain, key_of, unknown
+from orchestrator.sweep.messages import unknown
+from orchestrator.sweep.mistakes import Mistakes, Place
+from orchestrator.sweep.points import config_at, points_of, where_of
 from orchestrator.sweep.search_settings import Objective, metric_names
 from orchestrator.sweep.sections import Settings
-from orchestrator.sweep.spec import SweepSpec
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trial_names import held_out_text, name_of, named_apart
 from reports.names import BASELINE, RECOLOURED, targets_text
 
-_TARGETS = ("target", "min", "max", "hold_out")
-"""Fields of a control, of which at least one is set if the control is used."""
+BESIDE = ("points", "resources", "objective", "search", "scheduler", "notify")
+"""Sections whose mistakes leave the settings of other trials certain."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +39,13 @@ def expand(spec: SweepSpec) -> list[Trial]:
     nothing else. Trials of a search are not listed: they are chosen while it runs.
 
     Raises:
-        UserError: a value is out of range, two trials are the same, or the search or the scheduler
+        UserError: values are out of range, trials are the same, or the search or the scheduler
             cannot work with such trials.
     """
-    trials: list[Trial] = []
+    mistakes = Mistakes(spec.path)
     origins: dict[str, str] = {}
-    baselines: list[Trial] = []
-    for origin, varied in _points(spec):
-        if not varied and (baselines := grid_baselines(spec)[1]):
-            continue
-        trial = trial_at(spec, origin, varied)
-        if trial.key in origins:
-            raise UserError(
-                f"{spec.path}: {origin}: the same trial as {origins[trial.key]} ({trial.name})"
-            )
-        origins[trial.key] = origin
-        trials.append(trial)
+    trials, baselines = _written(spec, mistakes, origins)
+    mistakes.raise_any()
     if baselines:
         of_points = {trial.config.without_control().key() for trial in trials}
         baselines += [trial for trial in _settings_alone(spec) if trial.key in of_points]
@@ -67,6 +57,43 @@ def expand(spec: SweepSpec) -> list[Trial]:
     trials += [t for t in _recoloured(trials) if t.key not in origins]
     names = named_apart([t.name for t in trials], [t.config for t in trials])
     return [replace(trial, name=name) for trial, name in zip(trials, names, strict=True)]
+
+
+def add_mistakes_of_trials(spec: SweepSpec, mistakes: Mistakes) -> None:
+    """Add the mistakes in trials of a file whose sections have some, as far as they are certain.
+
+    Settings are judged together only where none is missing because it was wrong.
+    """
+    _written(spec, mistakes, {})
+
+
+def _written(
+    spec: SweepSpec, mistakes: Mistakes, origins: dict[str, str]
+) -> tuple[list[Trial], list[Trial]]:
+    """Return the trials of axes and points, and ``grid_baselines``; add the mistakes in them.
+
+    ``origins``, the places in the file by key, are added to.
+    """
+    trials: list[Trial] = []
+    baselines: list[Trial] = []
+    known = mistakes.copy()
+    for place, varied in points_of(spec):
+        if not varied and spec.axes and mistakes:
+            continue  # a baseline of the grid, which is not known
+        try:
+            if not varied and (baselines := grid_baselines(spec)[1]):
+                continue
+            trial = trial_at(spec, place, varied)
+            where = where_of(place, varied)
+            if trial.key in origins:
+                message = f"the same trial as {origins[trial.key]} ({trial.name})"
+                raise spec.file.mistake(place, message, where=where, of_whole=True)
+        except Mistakes as found:
+            mistakes.include(found, values_alone=known.concern_more_than(BESIDE, place))
+            continue
+        origins[trial.key] = where
+        trials.append(trial)
+    return trials, baselines
 
 
 def grid_baselines(spec: SweepSpec) -> tuple[list[str], list[Trial]]:
@@ -81,19 +108,17 @@ def grid_baselines(spec: SweepSpec) -> tuple[list[str], list[Trial]]:
     axes = {name: v for name, v in spec.axes.items() if name.partition(".")[0] not in CONTROLS}
     if {} not in spec.points or not axes or len(axes) == len(spec.axes):
         return [], []
-    where = f"points[{spec.points.index({})}]"
+    place: Place = ("points", spec.points.index({}))
     found: dict[str, tuple[Settings, Trial]] = {}
     for values in itertools.product(*axes.values()):
         varied = dict(zip(axes, values, strict=True))
-        trial = trial_at(spec, where, varied)
+        trial = trial_at(spec, ("axes",), varied)
         if trial.config.controls:
             return [], []
         _, first = found.setdefault(trial.key, (varied, trial))
         if _length(first) != _length(trial):
-            raise UserError(
-                f"{spec.path}: {where}: a baseline has one length, and the axes give several; "
-                "write a sweep file for each"
-            )
+            message = "a baseline has one length, and the axes give several"
+            raise spec.file.mistake(place, f"{message}; write a sweep file for each")
     if len(found) == 1 and found.keys() == {trial.key for trial in _settings_alone(spec)}:
         return [], []
     vary = [name for name in axes if len({varied[name] for varied, _ in found.values()}) > 1]
@@ -109,7 +134,7 @@ def _length(trial: Trial) -> tuple[int | None, float | None]:
 
 def _settings_alone(spec: SweepSpec) -> list[Trial]:
     try:
-        return [trial_at(spec, "settings", {})]
+        return [trial_at(spec, ("settings",), {})]
     except UserError:  # they lack what an axis gives
         return []
 
@@ -131,7 +156,7 @@ def corners(spec: SweepSpec) -> list[Trial]:
     over = spec.search.over
     lowest = {name: dimension.ends()[0] for name, dimension in over.items()}
     points = [lowest | {name: end} for name, dimension in over.items() for end in dimension.ends()]
-    return [trial_at(spec, "search.over", point) for point in points]
+    return [trial_at(spec, ("search", "over"), point) for point in points]
 
 
 def stand_ins(spec: SweepSpec, count: int) -> list[Trial]:
@@ -139,7 +164,7 @@ def stand_ins(spec: SweepSpec, count: int) -> list[Trial]:
     if spec.search is None:
         return []
     highest = {name: dimension.ends()[-1] for name, dimension in spec.search.over.items()}
-    trial = trial_at(spec, "search.over", highest)
+    trial = trial_at(spec, ("search", "over"), highest)
     return [replace(trial, name=f"chosen by the search, {i + 1}") for i in range(count)]
 
 
@@ -148,9 +173,13 @@ def _check_adaptive(spec: SweepSpec, objective: Objective, trials: list[Trial]) 
     compared = corners(spec) or trials
     valid = list(dict.fromkeys(name for t in compared for name in metric_names(t.config)))
     named = [("metric", objective.metric), *(("subject_to", key) for key in objective.subject_to)]
+    mistakes = Mistakes(spec.path)
     for key, name in named:
         if name not in valid:
-            raise UserError(f"{spec.path}: objective.{key}: {unknown('metric', name, valid)}")
+            place = ("objective", key) if key == "metric" else ("objective", key, name)
+            message = unknown("metric", name, valid)
+            mistakes.include(spec.file.mistake(place, message, where=f"objective.{key}"))
+    mistakes.raise_any()
     if (scheduler := spec.scheduler) is None:
         return
     for config in (trial.config for trial in compared):
@@ -159,9 +188,10 @@ def _check_adaptive(spec: SweepSpec, objective: Objective, trials: list[Trial]) 
         every = config.evaluation_interval(config.steps)
         if math.ceil(scheduler.grace_steps / every) * every < config.steps:
             return
-    raise UserError(
-        f"{spec.path}: scheduler.grace_steps: no trial has an evaluation from step "
-        f"{scheduler.grace_steps} on and before its end (evaluate_every, steps)"
+    raise spec.file.mistake(
+        ("scheduler", "grace_steps"),
+        f"no trial has an evaluation from step {scheduler.grace_steps} on and before its end "
+        "(evaluate_every, steps)",
     )
 
 
@@ -180,50 +210,11 @@ def _recoloured(trials: list[Trial]) -> list[Trial]:
     return list(found.values())
 
 
-def _points(spec: SweepSpec) -> Iterator[tuple[str, Settings]]:
-    """Yield the origin of each trial in the file, and its settings on top of the sweep's."""
-    if spec.axes:
-        for values in itertools.product(*spec.axes.values()):
-            varied = dict(zip(spec.axes, values, strict=True))
-            yield f"axes ({', '.join(f'{k}: {v}' for k, v in varied.items())})", varied
-    for index, point in enumerate(spec.points):
-        yield f"points[{index}]", point
-    if not spec.axes and not spec.points and not spec.search:
-        yield "settings", {}
-
-
-def trial_at(spec: SweepSpec, origin: str, varied: Settings) -> Trial:
-    """Return the trial with ``varied`` on top of the sweep's settings.
+def trial_at(spec: SweepSpec, place: Place, varied: Settings) -> Trial:
+    """Return the trial with ``varied``, which is at ``place``, on top of the sweep's settings.
 
     Raises:
-        UserError: a value is out of range; the message names ``origin``, the place in the file.
+        Mistakes: values are out of range.
     """
-    merged = spec.settings | varied
-    for name in CONTROLS:
-        if varied.get(f"{name}.target", "any") != "any":  # a number replaces the sweep's range
-            for part in ("min", "max", "hold_out"):
-                if f"{name}.{part}" not in varied:
-                    merged.pop(f"{name}.{part}", None)
-        elif f"{name}.target" not in varied and any(f"{name}.{e}" in varied for e in _TARGETS):
-            merged.pop(f"{name}.target", None)  # a range replaces the sweep's number
-    fields: dict[str, Any] = {}
-    controls: dict[str, dict[str, Any]] = {}
-    for key, value in merged.items():
-        name, _, field = key.partition(".")
-        if name not in CONTROLS:
-            fields[key] = value
-        elif any(f"{name}.{end}" in merged for end in _TARGETS):
-            controls.setdefault(name, {})[field] = value
-        elif key in varied:
-            raise UserError(f"{spec.path}: {origin}: {key} needs a target: give {name}, too")
-    # A length in ``varied`` replaces the sweep's, whether in steps or epochs.
-    for length, other in (("steps", "epochs"), ("epochs", "steps")):
-        if length in varied and other not in varied:
-            fields.pop(other, None)
-    try:
-        config = TrainConfig.model_validate({**fields, "controls": controls})
-    except ValidationError as error:
-        key = key_of(error.errors()[0]["loc"])
-        section = f"{origin}: " if not key or key in varied else "settings: "
-        raise UserError(f"{spec.path}: {section}{explain(error, TrainConfig)}") from None
+    config = config_at(spec, place, varied)
     return Trial(name_of(config, varied), config.key(), config)

@@ -189,7 +189,7 @@ def test_earlier_runs_are_left_alone_by_a_bad_sweep_file(
     shutil.copytree(launched[0], workplace, dirs_exist_ok=True)
     Path("tiny.yaml").write_text(f"{TEXT}points: [{{}}, {{hue: 2}}]")
     before = files(workplace)
-    assert_refused(call("launch", "tiny.yaml"), "tiny.yaml: points[1]: hue.target")
+    assert_refused(call("launch", "tiny.yaml"), "tiny.yaml:2: points[1]: hue.target")
     assert files(workplace) == before
 
 

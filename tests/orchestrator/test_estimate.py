@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from orchestrator.driver.estimate import at_once, slots_here
-from orchestrator.sweep.spec import Resources
+from orchestrator.sweep.sweep_spec import Resources
 
 
 def test_trials_at_once_end_with_the_last_of_them() -> None:

@@ -18,7 +18,8 @@ from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.store.manifest import write_manifest
 from orchestrator.store.prune_marker import PruneMarker, pruning_terms, write_marker
 from orchestrator.store.trial_state import TrialState, states_of
-from orchestrator.sweep.spec import SweepSpec, read_sweep
+from orchestrator.sweep.spec import read_sweep
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, expand
 from reports.phase import TrialPhase
 from reports.tracking import SweepTracker

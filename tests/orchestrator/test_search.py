@@ -14,7 +14,8 @@ from orchestrator.store.events import TrialEvent
 from orchestrator.store.prune_marker import PruneMarker
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.search_settings import INFEASIBLE
-from orchestrator.sweep.spec import SweepSpec, read_sweep
+from orchestrator.sweep.spec import read_sweep
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, expand
 from reports.phase import TrialPhase
 from tests.support.searches import OBJECTIVE, SEARCH, evaluated_event, point, trained, written

@@ -36,7 +36,10 @@ ALL, SHOWN = ("".join(name[i] for name in NAMES.values()) for i in (0, 1))
 def assert_lines(text: str, count: int | None = None) -> list[str]:
     """Text of printable lines."""
     lines = text.removesuffix("\n").split("\n")
-    assert all(re.fullmatch(r"[^\x00-\x1f\x7f-\x9f\u200e-\u202e\u2066-\u2069]*", x) for x in lines)
+    assert all(
+        re.fullmatch(r"[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]*", x)
+        for x in lines
+    )
     assert count in (None, len(lines))
     return lines
 

@@ -82,7 +82,7 @@ def test_one_trial_written_in_two_ways_is_named_as_given_twice(
     text = f"settings: {{steps: 5}}\npoints: [{{{first}}}, {{{second}}}]"
     with pytest.raises(UserError) as raised:
         trials(file, text)
-    assert str(raised.value).startswith(f"{file}: points[1]: the same trial as points[0] (")
+    assert str(raised.value).startswith(f"{file}:2: points[1]: the same trial as points[0] (")
 
 
 def test_a_hue_of_1_is_a_hue_of_0(file: Path) -> None:

@@ -7,7 +7,8 @@ from gan.training.progress import Progress
 from orchestrator.store.events import TrialEvent
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.search_space import chosen_trial
-from orchestrator.sweep.spec import SweepSpec, read_sweep
+from orchestrator.sweep.spec import read_sweep
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, expand
 from reports.phase import TrialPhase
 

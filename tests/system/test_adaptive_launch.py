@@ -15,7 +15,8 @@ from orchestrator.store.attempts import Attempt, attempts, wasted_steps
 from orchestrator.store.manifest import read_manifest
 from orchestrator.store.paths import sweep_directory
 from orchestrator.store.trial_state import TrialState, states_of
-from orchestrator.sweep.spec import SweepSpec, read_sweep
+from orchestrator.sweep.spec import read_sweep
+from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 from tests.support.cli_flags import call
