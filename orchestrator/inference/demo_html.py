@@ -10,7 +10,7 @@ from reports.rows import shown
 CSS = """
 .gradio-container .main.app { max-width: 1280px; padding: 8px 16px; }
 .gradio-container main, .gradio-container .html-container { padding: 4px 0 !important; }
-.gradio-container button.primary { background: #1d4ed8; color: white; }
+.gradio-container button.primary { background: #1d4ed8; color: white; transition: none; }
 .gradio-container button.primary:disabled { background: #4b5563; }
 .gradio-container .info-text { color: inherit !important; }
 h1 { font-size: 1.25rem; margin: 0; } p { margin: 0; }
