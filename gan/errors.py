@@ -16,6 +16,10 @@ class UserError(Exception):
         return [str(self)]
 
 
+class HeldError(UserError):
+    """A sweep or trial that another process holds."""
+
+
 class Stopped(Exception):
     """Request to stop in the middle of an evaluation."""
 

@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from orchestrator.commands.submit import submit, submitted
 from orchestrator.commands.terminal import fail, keep_plain
 from orchestrator.commands.train import train
 from orchestrator.store.paths import Locations
+from orchestrator.worker.installed import installed
 
 log = logging.getLogger(__name__)
 UNUSABLE = {errno.ENAMETOOLONG, errno.EACCES}
@@ -82,7 +82,6 @@ def _plain_usage_errors() -> Iterator[None]:
     params=program_options(),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(package_name="colorsweep")
 @click.pass_context
 def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     """Train colorization GANs whose output obeys numbers, and compare them.
@@ -102,7 +101,7 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     except FileNotFoundError:
         raise UserError("the current directory was removed; change to another") from None
     ctx.obj = Locations(runs, storage)
-    log.debug("colorsweep %s, Python %s", version("colorsweep"), platform.python_version())
+    log.debug("colorsweep %s, Python %s", installed(), platform.python_version())
 
 
 COMMANDS = [

@@ -129,7 +129,8 @@ def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
         steered = run.config.controls and not run.config.recolour
         if run.phase is TrialPhase.FINISHED and steered and run.measured:
             seeds = rivals.setdefault((run.pictures_key, targets_of(run)), {})
-            seeds.setdefault((run.sweep, run.recipe_key), []).append(run)
+            # An equal trial of another sweep, as a taken-over one, is no rival.
+            seeds.setdefault((run.recipe_key, run.total_steps), []).append(run)
     best = (min(these.values(), key=_rank) for these in rivals.values() if len(these) > 1)
     return [run for seeds in best for run in seeds]
 

@@ -74,7 +74,7 @@ class Contrast:
         if basis == "photographs" and count > 1:  # the mean of several has no interval
             return f", {part}, {self.sure or 'none'} beyond {BEYOND[basis]}"
         parts = [part] if self.lower < count else []
-        if basis:
+        if basis and (basis == self.first.basis(self.second)):
             parts.insert(0, f"{'beyond' if self._is_beyond else 'within'} {BEYOND[basis]}")
         return "".join(f", {part}" for part in parts)
 
@@ -84,14 +84,15 @@ class Contrast:
 
 
 def averaged(values: Sequence[Measured]) -> Measured:
-    """Average numbers of several targets, seed by seed where all have the same seeds.
+    """Average numbers of several targets, seed by seed over those that all have, if several.
 
     The mean of intervals is none: only a single number keeps its own.
     """
     if len(values) == 1:
         return values[0]
-    seeds = values[0].of_seeds.keys()
-    if all(value.of_seeds.keys() == seeds for value in values):
+    first, *others = (value.of_seeds.keys() for value in values)
+    seeds = [seed for seed in first if all(seed in other for other in others)]
+    if len(seeds) > 1 or all(first == other for other in others):
         return Measured({seed: fmean(value.of_seeds[seed] for value in values) for seed in seeds})
     return Measured({0: fmean(value.mean for value in values)})
 

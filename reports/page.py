@@ -25,7 +25,7 @@ from reports.report_files import write_files
 from reports.row_files import to_csv, to_json
 from reports.rows import Row, anchor, rows
 from reports.runs import TrialRun
-from reports.store import opened, read_sweep
+from reports.store import last_launch, opened, read_sweep
 from reports.tracking import log_report
 from reports.views import at_targets
 
@@ -98,15 +98,22 @@ def write_report(
     return out / "index.html"
 
 
-def is_running(uri: str, sweeps: Sequence[str], owner: Owner | None = None) -> bool:
+def is_running(uri: str, sweeps: Sequence[str], owner: Owner | None = None) -> bool | None:
     """Whether a trial of one of the sweeps runs, as far as the tracking store knows.
+
+    Returns:
+        None if none does, and some are waiting or not in the store yet.
 
     Raises:
         UserError: there is no such sweep.
     """
     with opened(uri, owner) as client:
         runs = [run for sweep in sweeps for run in read_sweep(client, sweep)]
-    return any(run.phase.is_active for run in runs)
+        launched = sum(last_launch(client, sweep).trials for sweep in sweeps)
+    if any(run.phase.is_active for run in runs):
+        return True
+    begun = [run for run in runs if run.phase is not TrialPhase.WAITING]
+    return None if len(begun) < launched else False
 
 
 def _render(read: Read, *, small: bool, reload: int) -> dict[str, bytes]:

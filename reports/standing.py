@@ -29,7 +29,8 @@ def standings(table: Sequence[Row]) -> dict[Place, str]:
     groups: dict[Hashable, dict[Hashable, list[Row]]] = {}
     for row in table:
         if row.control and row.error is not None and row.phase is TrialPhase.FINISHED:
-            method = (row.sweep, row.recipe_key, row.way)
+            # An equal trial of another sweep, as a taken-over one, is no rival.
+            method = (row.recipe_key, row.total_steps, row.way)
             these = groups.setdefault((row.pictures_key, row.targets), {})
             these.setdefault(method, []).append(row)
     found: dict[Place, list[str]] = {}

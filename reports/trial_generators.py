@@ -55,12 +55,14 @@ def by_name(uri: str, sweep: str, trial: str, into: Path, owner: Owner | None = 
     """
     with opened(uri, owner) as client:
         runs = read_sweep(client, sweep, left_out=True)
-    found = [run for run in runs if trial in (run.name, run.run_name, run.key, run.run_id)]
-    of_file = [run for run in runs if run.index != LEFT_OUT]
-    for these in (of_file, runs):
-        found = found or [run for run in as_shown(these) if run.name == trial]
-    if len(found) > 1:
-        found = [run for run in found if run.index != LEFT_OUT] or found
+    found: list[TrialRun] = []
+    for these in ([run for run in runs if run.index != LEFT_OUT], runs):
+        named = zip(these, as_shown(these), strict=True)
+        found = found or [
+            run
+            for run, shown in named
+            if trial in (run.name, run.run_name, shown.name, run.key, run.run_id)
+        ]
     if len(found) > 1:
         keys = ", ".join(run.key for run in found)
         raise UserError(f"{sweep}: several trials are called {trial!r}; give a key: {keys}")

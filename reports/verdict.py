@@ -192,14 +192,16 @@ def _best(found: Sequence[Method], aims: Sequence[Aim], measure: Measure) -> tup
 
 
 def _against(best: Method, others: Sequence[Method], aims: Sequence[Aim], measure: Measure) -> str:
-    """Hold a method against the best of others, at the targets that both have."""
+    """Hold a method against the best of the others that share most targets with it, at these."""
 
     def contrast(other: Method) -> Contrast:
         shared = _shared(best, other, aims)
         pairs = [(_value(best, a, measure), _value(other, a, measure)) for a in shared]
         return Contrast(pairs, measure.digits)
 
-    other = min(others, key=lambda method: contrast(method).second.mean)
+    most = max(len(_shared(best, other, aims)) for other in others)
+    comparable = [other for other in others if len(_shared(best, other, aims)) == most]
+    other = min(comparable, key=lambda method: contrast(method).second.mean)
     return contrast(other).text(f" of {other.name}")
 
 

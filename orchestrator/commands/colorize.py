@@ -129,10 +129,9 @@ def colorize(
         out, suffix, overwrite, in_place, variants(combinations), strip, animation
     )
     jobs, refused = plan_jobs(paths, outputs)
+    left_alone = passed_over(paths, outputs)  # before the new outputs are there
     for line in refused:
         fail(line)
-    for line in passed_over(paths, outputs):
-        note(line)
     failed = 0
     written: list[Written] = []
     if jobs:
@@ -142,6 +141,8 @@ def colorize(
             failed = colorize_files(
                 chosen, jobs, screen, raw=raw, same_for_all=same_for_all, written=written
             )
+    for line in left_alone:
+        note(line)
     if as_json:
         click.echo(json.dumps([asdict(each) for each in written], indent=1, default=str))
     if failed or refused:

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,6 +16,8 @@ from orchestrator.store.sweep_store import known_owner
 
 SECONDS = 30
 """Time between two reports that are written while trials run."""
+IDLE_LOOKS = 4
+"""Looks without a trial that runs, though some wait, after which watching ends."""
 
 
 @click.command(short_help="Compare trials on a page.")
@@ -76,13 +79,12 @@ def report(
         for registered in register_all(uri, names, owner):
             note(registered)
 
-    def write() -> tuple[Path, bool]:
-        running = watch and is_running(uri, names, owner)
-        reload = SECONDS if running else 0
-        options = {"left_out": left_out, "log": log and not running, "small": small}
-        return write_report(uri, names, out, owner, reload=reload, **options), running
+    def write(*, last: bool) -> Path:
+        reload = 0 if last else SECONDS
+        options = {"left_out": left_out, "log": log and last, "small": small}
+        return write_report(uri, names, out, owner, reload=reload, **options)
 
-    page, running = write()
+    page = write(last=not watch)
     if as_json:
         beside = {"markdown": "README.md", "csv": "rows.csv", "rows": "rows.json"}
         files = {kind: str(page.parent / name) for kind, name in beside.items()}
@@ -93,9 +95,17 @@ def report(
     if opened and not webbrowser.open(page.resolve().as_uri()):
         fail("--open: no browser could show it")
         sys.exit(1)
-    while running:
-        time.sleep(SECONDS)
-        _, running = write()
+    if watch:
+        with suppress(KeyboardInterrupt):
+            idle = 0
+            # Between two trials, and while a launch starts, none runs.
+            while (running := is_running(uri, names, owner)) or (
+                running is None and idle < IDLE_LOOKS
+            ):
+                idle = 0 if running else idle + 1
+                time.sleep(SECONDS)
+                write(last=False)
+        write(last=True)
     if log:
         line = f"kept in the tracking store: run 'report' of {', '.join(names)}"
         note(line)  # stdout has only the page's path, for scripts

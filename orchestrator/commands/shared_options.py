@@ -14,6 +14,7 @@ from gan.errors import UserError
 from gan.plain_text import masked
 from orchestrator.commands.terminal import QUIET
 from orchestrator.store.paths import Locations
+from orchestrator.worker.installed import installed
 
 LOGGERS = [logging.getLogger(name) for name in ("gan", "orchestrator", "reports")]
 VERBOSE = "colorsweep.verbose"
@@ -95,6 +96,13 @@ _QUIET = "Print errors and results alone."
 _VERBOSE = "Log to stderr what is done, for debugging."
 
 
+def _say_version(ctx: click.Context, _option: click.Parameter, given: bool) -> None:
+    """Print the version, with the digest by which the nodes of a cluster are compared."""
+    if given:
+        click.echo(f"colorsweep {installed()}")
+        ctx.exit()
+
+
 def program_options() -> list[click.Option]:
     """Return the options as they stand before a command."""
     return [
@@ -118,6 +126,14 @@ def program_options() -> list[click.Option]:
             " s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.",
         ),
         *_flags(),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_say_version,
+            help="Show the version and a digest of the source files, and exit.",
+        ),
     ]
 
 

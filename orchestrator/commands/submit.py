@@ -22,6 +22,11 @@ from orchestrator.sweep.trials import expand
 if TYPE_CHECKING:
     from orchestrator.driver.ray_jobs import JobServer
 
+DASHBOARD = (
+    "give the cluster's dashboard: http://127.0.0.1:8265 on the head, or elsewhere through "
+    "`ssh -N -L 8265:127.0.0.1:8265 HEAD`"
+)
+
 
 @click.command(short_help="Run or resume a sweep as a job of a Ray cluster.")
 @click.argument("sweep", shell_complete=sweep_files)
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
     metavar="URL",
     envvar="RAY_API_SERVER_ADDRESS",
     show_envvar=True,
-    help="Dashboard of the cluster: http://HEAD:8265.",
+    help="Dashboard of the cluster: http://127.0.0.1:8265 on the head, or through a tunnel.",
 )
 @fresh_option
 @notify_option
@@ -56,7 +61,7 @@ def submit(
     1, too, if the cluster does not answer any more.
     """
     if address is None:
-        raise UserError("--address: is missing; it names the cluster's dashboard, http://HEAD:8265")
+        raise UserError(f"--address: is missing; {DASHBOARD}")
     path = find_sweep(sweep)
     spec = read_sweep(path)
     expand(spec)  # bad input is told before a job starts
@@ -120,7 +125,7 @@ def job_server(address: str) -> "JobServer":
         UserError: the address is no URL, nothing answers there, or it wants another token.
     """
     if not address.startswith(("http://", "https://")):
-        raise UserError(f"--address: {address!r} is no URL; the dashboard's is http://HEAD:8265")
+        raise UserError(f"--address: {address!r} is no URL; {DASHBOARD}")
     from orchestrator.driver.ray_cluster import show_token
 
     address = address.rstrip("/")

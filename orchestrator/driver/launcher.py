@@ -1,13 +1,15 @@
 """Launch of a sweep, which trains every trial from its newest sound checkpoint."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from rich.console import Console
 
 from gan.byte_names import require_utf8
+from gan.errors import HeldError, UserError
 from gan.extras import features_unavailable
 from gan.plain_text import masked
 from orchestrator.driver.live_view import LiveView
@@ -20,7 +22,7 @@ from orchestrator.driver.pictures import (
     kept_back,
     other_pictures,
 )
-from orchestrator.driver.ray_cluster import find_cluster
+from orchestrator.driver.ray_cluster import Cluster, find_cluster
 from orchestrator.driver.take_over import nothing_new, take_over
 from orchestrator.driver.tracking_sync import TrackingSync
 from orchestrator.store.manifest import changes, is_launched, read_manifest, write_manifest
@@ -76,20 +78,39 @@ def launch(
     check_datasets(unsure, console)
     require_answer(uri, locations.runs)
     require_writable(store.directory)
+    cluster = cache(find_cluster)
+    if todo:
+        cluster()  # asked before the sweep is held: another launch of it may be the right one
     say = partial(console.print, style="yellow", soft_wrap=True)
     with (
         Notifier(spec.notify, spec.name, locations, again, say) as notifier,
-        store.hold(f"{spec.name} is launched", partial(console.print, soft_wrap=True)),
+        _held(store, spec, locations, console),
     ):
         rename = f"rename {spec.path.name}, which names it, or launch a copy of another name"
         claim = Claim(store.owner(), store.directory, rename, is_shipped(spec.path))
         tracker = SweepTracker(uri, spec.name, claim)
         view, kept, left = _launch(
-            spec, trials, store, tracker, notifier, console, command, fresh=fresh
+            spec, trials, store, tracker, notifier, console, command, cluster, fresh=fresh
         )
         done = _say_summary(spec, view, kept, left, locations, console, again)
         notifier.ended(done, {trial.key for trial in kept})
         return done
+
+
+@contextmanager
+def _held(
+    store: SweepStore, spec: SweepSpec, locations: Locations, console: Console
+) -> Iterator[None]:
+    """Hold the sweep within the context; a refusal says how to reach the launch that has it."""
+    with ExitStack() as stack:
+        try:
+            say = partial(console.print, soft_wrap=True)
+            stack.enter_context(store.hold(f"{spec.name} is launched", say))
+        except HeldError as error:
+            watch = locations.command("status", spec.name, "--watch")
+            stop = locations.command("stop", spec.name)
+            raise UserError(f"{error}; to watch it: {watch}; to stop it: {stop}") from None
+        yield
 
 
 def _launch(
@@ -100,6 +121,7 @@ def _launch(
     notifier: Notifier,
     console: Console,
     command: str,
+    cluster: Callable[[], Cluster | None],
     *,
     fresh: bool,
 ) -> tuple[LiveView, list[Trial], int]:
@@ -158,17 +180,21 @@ def _launch(
                 console.print(f"KID        not measured: {reason}", soft_wrap=True)
             if (reason := node_metrics.unavailable()) is not None:
                 console.print(f"System     not measured: {reason}", soft_wrap=True)
-            cluster = find_cluster()
+            joined = cluster()
             # Ray takes seconds to import; a launch with nothing to do skips it.
             from orchestrator.driver.ray_tune import train
 
             def begin(trial: Trial) -> None:
                 """Take over a trial that a search has chosen now."""
                 state = state_of(trial, store.directory / trial.key)
-                for line in [] if fresh else take_over([trial], {trial.key: state}, store).lines:
+                try:
+                    lines = [] if fresh else take_over([trial], {trial.key: state}, store).lines
+                except UserError as error:  # it is trained here, then
+                    lines = [f"not taken over: {error}"]
+                for line in lines:
                     view.say(line)
 
-            train(spec, trials, states, left, store, monitor, notifier, console, cluster, begin)
+            train(spec, trials, states, left, store, monitor, notifier, console, joined, begin)
     finally:
         unsent = tracking.close()
     if unsent:

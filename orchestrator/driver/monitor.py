@@ -49,6 +49,7 @@ class Monitor:
         self._durable: dict[str, int] = {}
         self.restarts: Counter[str] = Counter()
         """Number of restarts in this launch, by trial."""
+        self._waits = ""
         self._left: set[str] = set()
         """Keys of trials whose processes are gone; a Tune left behind may still tell of them."""
         for trial in trials:
@@ -127,9 +128,11 @@ class Monitor:
         return any(row.phase in has for row in [*self.view.rows.values()])
 
     def waits(self, line: str) -> None:
-        """Show, and notify of, what the launch waits for while nothing trains."""
-        self.view.say(line)
-        if self._notifier is not None:
+        """Show, and notify of, what the launch waits for; an empty line takes that back."""
+        if line or self._waits:
+            self.view.say(line)
+        self._waits = line
+        if line and self._notifier is not None:
             self._notifier.waiting(line)
 
     def end_as(self, key: str, state: TrialState) -> None:

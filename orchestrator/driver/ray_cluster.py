@@ -107,7 +107,7 @@ def _joined(found_by: str) -> Cluster:
     # A launch that shows a token expects one of the workers, too: both must agree.
     chosen = os.environ.get("RAY_AUTH_MODE")
     address, answer = _ask(chosen or "disabled")
-    token = _token()
+    token = token_source()
     if chosen is None:
         os.environ["RAY_AUTH_MODE"] = "token" if answer == "refused" and token else "disabled"
         if os.environ["RAY_AUTH_MODE"] == "token":
@@ -115,7 +115,7 @@ def _joined(found_by: str) -> Cluster:
     if answer == "joined":
         return Cluster(address, found_by)
     if answer == "refused":
-        how = "on its head, `ray get-auth-token` prints it; export RAY_AUTH_TOKEN=TOKEN here"
+        how = "on its head, `ray get-auth-token` prints it; set RAY_AUTH_TOKEN to it here"
         if found_by != "RAY_ADDRESS":
             how += ", or RAY_ADDRESS=local to train on this machine alone"
         if not token or os.environ.get("RAY_AUTH_MODE") != "token":
@@ -132,7 +132,7 @@ def _joined(found_by: str) -> Cluster:
     )
 
 
-def _token() -> str:
+def token_source() -> str:
     """Return the variable or file that Ray would take its token from; empty if there is none."""
     if os.environ.get("RAY_AUTH_TOKEN"):
         return "RAY_AUTH_TOKEN"

@@ -20,7 +20,7 @@ from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from gan.errors import UserError
 from gan.plain_text import cut, first_line, masked, plain
-from orchestrator.driver.ray_cluster import forwarded_variables
+from orchestrator.driver.ray_cluster import forwarded_variables, token_source
 from orchestrator.store.paths import Locations
 
 SUBMITTED = "COLORSWEEP_SUBMITTED"
@@ -199,13 +199,16 @@ class JobServer:
         try:
             yield
         except AuthenticationError:
+            shown = token_source() if os.environ.get("RAY_AUTH_MODE") == "token" else ""
+            wants = f"refuses the token of {shown}" if shown else "wants the cluster's token"
             raise UserError(
-                f"{self.address}: wants the cluster's token; on its head, `ray get-auth-token` "
-                "prints it; export RAY_AUTH_TOKEN=TOKEN here"
+                f"{self.address}: {wants}; on its head, `ray get-auth-token` "
+                "prints it; set RAY_AUTH_TOKEN to it here"
             ) from None
         except BROKEN_OFF as error:
             raise UserError(
-                f"{self.address}: no job server answers ({first_line(error)})"
+                f"{self.address}: no job server answers ({first_line(error)}); from another "
+                "machine a tunnel has to be open: `ssh -N -L 8265:127.0.0.1:8265 HEAD`"
             ) from None
 
 

@@ -70,4 +70,4 @@ def _way_in() -> str:
     # A token in the environment may be of this launch alone.
     if os.environ.get("RAY_AUTH_MODE") != "token" or os.environ.get("RAY_AUTH_TOKEN"):
         return ""
-    return "  (token: ray get-auth-token)"
+    return "  (token: ray get-auth-token, on the head)"

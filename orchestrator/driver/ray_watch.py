@@ -1,11 +1,11 @@
 """Watch over Ray Tune, which waits for ever when Ray's processes have died."""
 
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from typing import Any
 
 import ray
 
@@ -22,7 +22,7 @@ STOP_PATIENCE = 10.0
 CLOSE_SECONDS = 5.0
 """Time for Ray's answer to the last question, should Ray be dead."""
 WAIT_SECONDS = 30.0
-"""Seconds without a worker after which the launch says what it waits for."""
+"""Seconds without a worker after which the launch says what it waits for, and looks again."""
 
 
 def watched(
@@ -40,7 +40,6 @@ def watched(
     """
     # Calls of Ray may never return, and the main thread has to stay free for signals.
     tuned: Future[object] = Future()
-    node = _Node()
 
     def run() -> None:
         try:
@@ -50,36 +49,42 @@ def watched(
 
     tune = threading.Thread(target=run, name="Tune", daemon=True)
     tune.start()
+    nodes = _Nodes(monitor.view.say)
     now = active = has_worker = time.monotonic()
     try:
         while not wait([tuned], LOOK_SECONDS).done:
             before, now = now, time.monotonic()
             if now - before > PAUSE_ROUNDS * LOOK_SECONDS:
                 # Neither Ray nor a worker could have been heard.
-                node.answered = node.seen = active = has_worker = now
+                nodes.answered = nodes.seen = active = has_worker = now
             if monitor.is_training or not is_asked_to_stop():
                 active = now
             if monitor.has_worker:
                 has_worker = now
+                monitor.waits("")
             elif now > has_worker + WAIT_SECONDS:
-                has_worker = math.inf  # said once
-                node.before_next_look(lambda: monitor.waits(_waits_for(share)))
-            if cluster is not None and now > node.answered + NODE_PATIENCE:
+                has_worker = now  # looked at again later: others may have taken or left something
+                nodes.before_next_look(lambda: monitor.waits(waits_for(share)))
+            if cluster is not None and now > nodes.answered + NODE_PATIENCE:
                 return f"The Ray cluster at {cluster.address} does not answer"
-            if now > node.seen + NODE_PATIENCE:
+            if now > nodes.seen + NODE_PATIENCE:
                 return "Ray has died on this machine"
             if now > active + STOP_PATIENCE:
                 return "Nothing trains any more"
     finally:
-        node.close()
+        nodes.close()
     # Its last references to actors have to go before Ray does, which would end this process.
     tune.join()
     tuned.result()
     return ""
 
 
-def _waits_for(share: Mapping[str, float]) -> str:
-    """Return what a trial waits for, in words."""
+def waits_for(share: Mapping[str, float]) -> str:
+    """Return what a trial waits for, in words; empty if a worker of this launch is starting."""
+    job = ray.get_runtime_context().get_job_id()
+    actors: dict[str, dict[str, Any]] = ray._private.state.actors()
+    if any(a["JobID"] == job and a["State"] != "DEAD" for a in actors.values()):
+        return ""  # Tune asks for a worker only when it has got the share
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     per_node = ray._private.state.available_resources_per_node()  # type: ignore[no-untyped-call]
     free: list[dict[str, float]] = [*per_node.values()]
@@ -94,12 +99,15 @@ def _waits_for(share: Mapping[str, float]) -> str:
     return f"{line}; {used}" if left < wanted[kind] else f"{line} on one node; {used}"
 
 
-class _Node:
-    """Thread that asks Ray whether this launch's node lives."""
+class _Nodes:
+    """Thread that asks Ray whether this launch's node lives, and says when another has gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self.answered = self.seen = time.monotonic()
         """Times of Ray's last answer, and of its last word that the node lives."""
+        self._alive: dict[str, str] = {}
+        """Names of the nodes that lived at the last look, by id."""
         self._id = ray.get_runtime_context().get_node_id()
         self._next: list[Callable[[], None]] = []
         self._closing = threading.Event()
@@ -117,8 +125,15 @@ class _Node:
                     self._next.pop()()
                 nodes = ray.nodes()  # type: ignore[no-untyped-call]
                 self.answered = time.monotonic()
-                if any(node["Alive"] and node["NodeID"] == self._id for node in nodes):
+                alive = {n["NodeID"]: n["NodeName"] for n in nodes if n["Alive"]}
+                if self._id in alive:
                     self.seen = self.answered
+                for gone in self._alive.keys() - alive.keys() - {self._id}:
+                    at = time.strftime("%H:%M:%S")
+                    self._say(
+                        f"{at}  node {self._alive[gone]} has left; its trials restart elsewhere"
+                    )
+                self._alive = alive
 
     def close(self) -> None:
         self._closing.set()

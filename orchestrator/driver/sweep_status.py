@@ -7,8 +7,9 @@ from pathlib import Path
 from gan.data.identity import of_other_pictures
 from orchestrator.driver.trial_table import TrialRow
 from orchestrator.store.attempts import Attempt, goodput, restarts, wasted_steps
+from orchestrator.store.lock import is_locked
 from orchestrator.store.manifest import launched_trials
-from orchestrator.store.paths import trial_directory
+from orchestrator.store.paths import sweep_directory
 from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.trials import Trial
 from reports.names import shown_names
@@ -94,14 +95,18 @@ class SweepReading:
     """By key, with the names that are shown."""
 
 
-def read_status(runs: Path, sweep: str) -> SweepReading:
-    """Read every trial of a sweep's last launch.
+def read_status(runs: Path, sweep: str, *, is_held: bool | None = None) -> SweepReading:
+    """Read every trial of a sweep's last launch; one that died restarts if the sweep ``is_held``.
+
+    By default only a launch on this machine, or in a shared directory, is known to hold it.
 
     Raises:
         UserError: the sweep does not exist; the message lists those that do.
     """
     trials = launched_trials(runs, sweep)
-    states = [state_of(trial, trial_directory(runs, sweep, trial.key)) for trial in trials]
+    directory = sweep_directory(runs, sweep)
+    held = bool(is_locked(directory) if is_held is None else is_held)
+    states = [state_of(trial, directory / trial.key, is_held=held) for trial in trials]
     pairs = list(zip(trials, states, strict=True))
     trained = [[*state.attempts] for trial, state in pairs if not trial.config.recolour]
     every = (attempt for log in trained for attempt in log)

@@ -41,7 +41,7 @@ def watch(locations: Locations, sweep: str, console: Console) -> SweepReading | 
                 began = time.monotonic()
                 # Looked at first: what is read after the end is the last state.
                 held = _answered(is_held, store, view)
-                reading = read_status(store.root, sweep)
+                reading = read_status(store.root, sweep, is_held=held)
                 before, last = last, reading
                 _show(reading, before, view)
                 going_on = held is not False or any(

@@ -77,7 +77,7 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
     refused = []
     for path in paths:
         try:
-            names = _below(path, where) if path.is_dir() else [Path(path.name)]
+            names = _below(path, where)[0] if path.is_dir() else [Path(path.name)]
         except UserError as error:
             refused.append(str(error))
             continue
@@ -109,10 +109,8 @@ def passed_over(paths: Sequence[Path], where: OutputOptions) -> list[str]:
     lines = []
     for folder in filter(Path.is_dir, paths):
         with suppress(UserError):  # ``plan_jobs`` tells of it
-            pictures = [folder / name for name in picture_names(str(folder))]
-            coloured = {folder / name for name in _below(folder, where)}
             left = {
-                "earlier outputs": [file for file in pictures if file not in coloured],
+                "earlier outputs": _below(folder, where)[1],
                 "other files": [f for f in _files(folder) if f.suffix.lower() not in SUFFIXES],
             }
             lines += [
@@ -129,11 +127,12 @@ def _files(folder: Path) -> list[Path]:
     return [folder / name for name in names if not any(p.startswith(".") for p in name.parts)]
 
 
-def _below(folder: Path, where: OutputOptions) -> list[Path]:
-    """Return the names of pictures below a folder, without hidden files and earlier outputs."""
+def _below(folder: Path, where: OutputOptions) -> tuple[list[Path], list[Path]]:
+    """Return the names of pictures below a folder, and of earlier outputs; hidden ones aside."""
     names = [*map(Path, picture_names(str(folder)))]
     stems = {name.with_suffix("") for name in names}
-    return [name for name in names if not _is_output(folder, name, stems, where)]
+    made = {name for name in names if _is_output(folder, name, stems, where)}
+    return [name for name in names if name not in made], [name for name in names if name in made]
 
 
 def _is_output(folder: Path, name: Path, stems: Collection[Path], where: OutputOptions) -> bool:

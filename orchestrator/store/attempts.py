@@ -8,10 +8,11 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,17 @@ def goodput(trials: list[list[Attempt]]) -> float | None:
         if of and not of[-1].ended:
             good += of[-1].evaluating
     return good / whole if whole else None
+
+
+def deaths_in_a_row(of: Sequence[Attempt]) -> int:
+    """Count the deaths at the end of a log between which no newer checkpoint was taken."""
+    newest = max((attempt.from_step for attempt in of), default=0)
+    row = takewhile(
+        # One that died before loading anything has no first step.
+        lambda a: a.ended is None and (a.total_steps is None or a.from_step == newest),
+        reversed(of),
+    )
+    return sum(1 for _ in row)
 
 
 def restarts(of: list[Attempt]) -> int:

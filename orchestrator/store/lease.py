@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from gan.errors import UserError
+from gan.errors import HeldError, UserError
 from orchestrator.store.object_store import ObjectStore, answer_of
 from orchestrator.store.paths import LOCK
 
@@ -144,8 +144,8 @@ def hold_lease(
     The error of a refusal begins with ``what``; ``say`` receives a line if a wait is needed.
 
     Raises:
-        UserError: another launch holds the sweep (the message names its host, process and start),
-            or the store fails or refuses.
+        HeldError: another launch holds the sweep; the message names its host, process and start.
+        UserError: the store fails or refuses.
     """
     try:
         lease = _take(storage, sweep, what, say)
@@ -166,7 +166,7 @@ def _take(storage: ObjectStore, sweep: str, what: str, say: Callable[[str], None
     if found is not None and not found.is_over:
         say(f"Looking for up to {DEAD_SECONDS:g} s whether it still runs: {found.holder}")
         if (holder := live_lease(storage, sweep)) is not None:
-            raise UserError(f"{what} already: {holder.holder}")
+            raise HeldError(f"{what} already: {holder.holder}")
     started = time.strftime("%Y-%m-%d %H:%M:%S %z")
     lease = Lease(
         socket.gethostname(),
@@ -179,7 +179,7 @@ def _take(storage: ObjectStore, sweep: str, what: str, say: Callable[[str], None
     time.sleep(SETTLE_SECONDS)
     now = read_lease(storage, sweep)
     if now != lease:
-        raise UserError(f"{what} already: {now.holder if now else 'by another process'}")
+        raise HeldError(f"{what} already: {now.holder if now else 'by another process'}")
     return lease
 
 

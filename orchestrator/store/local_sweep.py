@@ -39,7 +39,7 @@ class LocalSweep:
         """Hold the sweep within the context; the error of a refusal begins with ``what``.
 
         Raises:
-            UserError: another launch holds the sweep.
+            HeldError: another launch holds the sweep.
         """
         with lock(self.directory, what):
             # A new one for each launch: a node may have a copy of the directory.

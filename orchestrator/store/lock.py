@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gan.errors import UserError
+from gan.errors import HeldError, UserError
 from orchestrator.store.paths import LOCK
 
 POLL_SECONDS = 0.2
@@ -22,15 +22,15 @@ def lock(directory: Path, what: str, *, patience: float = 1.0) -> Iterator[None]
     ``patience`` is in seconds. A network file system must support locks (NFS 4 does).
 
     Raises:
-        UserError: another process holds it; the message names its host, process and start. Or its
-            file system has no locks.
+        HeldError: another process holds it; the message names its host, process and start.
+        UserError: its file system has no locks.
     """
     file = directory / LOCK
     until = time.monotonic() + patience
     with file.open("a+") as held:
         while not _locked_or_refused(held.fileno(), directory):
             if time.monotonic() >= until:
-                raise UserError(f"{what} already: {_holder(file)}")
+                raise HeldError(f"{what} already: {_holder(file)}")
             time.sleep(POLL_SECONDS)
         held.truncate(0)
         started = time.strftime("%Y-%m-%d %H:%M:%S %z")

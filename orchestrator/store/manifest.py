@@ -43,7 +43,9 @@ def write_single(sweep: Path, trial: Trial) -> None:
         OSError: the directory cannot be written to.
     """
     file = sweep / trial.key / SINGLE
-    checkpoint.write_file(file, json.dumps(_row(trial), indent=1).encode(), durable=True)
+    content = json.dumps(_row(trial), indent=1).encode()
+    if not file.exists() or file.read_bytes() != content:
+        checkpoint.write_file(file, content, durable=True)
 
 
 def _row(trial: Trial) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def launched_sweeps(runs: Path) -> list[str]:
 
 
 def _singles(sweep: Path) -> list[Trial]:
-    """Return the trials that ``train`` made, in the order in which they were begun last."""
+    """Return the trials that ``train`` made, in the order in which they were begun."""
     found = []
     for file in sweep.glob(f"*/{SINGLE}"):
         try:

@@ -137,7 +137,7 @@ class ObjectSweep:
         """Hold the sweep within the context (``hold_lease``), with the mirror up to date.
 
         Raises:
-            UserError: another launch holds it, or the store fails or refuses.
+            HeldError: another launch holds it; UserError: the store fails or refuses.
         """
         with (
             lock(self.directory, what),

@@ -11,7 +11,7 @@ from typing import Any
 from gan import checkpoint
 from gan.errors import UserError
 from gan.plain_text import masked
-from orchestrator.store.attempts import Attempt, attempts
+from orchestrator.store.attempts import Attempt, attempts, deaths_in_a_row
 from orchestrator.store.lineage import read_lineage
 from orchestrator.store.lock import is_locked
 from orchestrator.store.paths import ERROR, trial_directory
@@ -22,6 +22,8 @@ from orchestrator.sweep.trials import Trial
 from reports.lineage import Lineage
 from reports.phase import TrialPhase
 
+MAX_DEATHS = 20
+"""Number of deaths without a new checkpoint in between that a trial survives."""
 SILENT_SECONDS = 60.0
 """Silence after which an attempt without a recorded end counts as dead, if no lock tells."""
 
@@ -49,6 +51,8 @@ class TrialState:
     attempts: Sequence[Attempt] = ()
     is_locked: bool | None = None
     """Whether a process trains the trial; None if no lock tells, as in a mirror."""
+    is_held: bool = False
+    """Whether a launch runs the sweep, which restarts trials that die."""
     other_pictures: bool = False
     """Whether its dataset has other pictures now, as ``orchestrator.driver.pictures`` found."""
 
@@ -67,7 +71,10 @@ class TrialState:
         running = self.is_locked
         if running is None:
             running = time.time() - last.seen < SILENT_SECONDS
-        return TrialPhase.RUNNING if running else TrialPhase.DIED
+        if running:
+            return TrialPhase.RUNNING
+        again = self.is_held and deaths_in_a_row(self.attempts) <= MAX_DEATHS
+        return TrialPhase.RESTARTING if again else TrialPhase.DIED
 
     @property
     def was_pruned(self) -> bool:
@@ -104,7 +111,9 @@ class TrialState:
         return ranks if self.marker is None else ranks | {self.marker.step: self.marker.rank}
 
 
-def state_of(trial: Trial, directory: Path, *, generator: bool = False) -> TrialState:
+def state_of(
+    trial: Trial, directory: Path, *, generator: bool = False, is_held: bool = False
+) -> TrialState:
     """Read a trial's newest sound checkpoint, marker and attempts.
 
     With ``generator`` every byte of the generator is verified, too: 67 MB at 64 base channels.
@@ -114,6 +123,7 @@ def state_of(trial: Trial, directory: Path, *, generator: bool = False) -> Trial
         marker=read_marker(directory),
         attempts=attempts(directory),
         is_locked=is_locked(directory),
+        is_held=is_held,
     )
     names = (checkpoint.TRIAL, *(checkpoint.GENERATOR, checkpoint.CONFIG) * generator)
     if (newest := checkpoint.newest(directory, *names)) is None:

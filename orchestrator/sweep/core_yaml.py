@@ -119,6 +119,7 @@ class _Loader(yaml.SafeLoader):
             raise _refused(f"*{event.anchor} is within itself", event)
         parts = [] if isinstance(node, yaml.ScalarNode) else node.value
         if isinstance(node, yaml.MappingNode):
+            self._note_twice(node)  # before merges add the keys of others
             parts = itertools.chain.from_iterable(parts)
         self._sizes[node] = 1 + sum(self._sizes[part] for part in parts)
         if isinstance(node, yaml.ScalarNode):
@@ -127,13 +128,12 @@ class _Loader(yaml.SafeLoader):
             raise _refused(f"more than {MAX_VALUES} values, with those that aliases repeat", event)
         return node
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def _note_twice(self, node: yaml.MappingNode) -> None:
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
                 self.twice.append((key.start_mark.line + 1, str(key.value)))
             seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         text = node.value

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gan.config import TrainConfig
-from gan.control import CONTROLS
+from gan.control import CONTROLS, Control
 from orchestrator.sweep.messages import explanations
 from orchestrator.sweep.mistakes import Mistakes, Place, shown
 from orchestrator.sweep.sections import Settings
@@ -15,6 +15,13 @@ from orchestrator.sweep.sweep_spec import SweepSpec
 
 _TARGETS = ("target", "min", "max", "hold_out")
 """Fields of a control, of which at least one is set if the control is used."""
+_LISTS = {
+    name
+    for model in (TrainConfig, Control)
+    for name, field in model.model_fields.items()
+    if "tuple" in str(field.annotation)
+}
+"""Fields whose value is a list."""
 
 
 def points_of(spec: SweepSpec) -> Iterator[tuple[Place, Settings]]:
@@ -85,14 +92,20 @@ def _mistakes(spec: SweepSpec, place: Place, varied: Settings, error: Validation
     for key, message in explanations(error, TrainConfig):
         # Those of a control's numbers begin with its name.
         name = key or message.partition(" ")[0]
+        while "." in name and name not in spec.settings | varied:  # within a list
+            name = name.rpartition(".")[0]
         of_whole = name not in spec.settings and name not in varied
         at, where = place, where_of(place, varied)
         if name in varied:
-            index = spec.axes[name].index(varied[name]) if place == ("axes",) else None
-            at = (*place, name) if index is None else (*place, name, index)
+            at = (*place, name)
+            if place == ("axes",):
+                values = [repr(value) for value in spec.axes[name]]  # True is not 1
+                at = (*at, values.index(repr(varied[name])))
             where = shown((*place, name)) if key else shown(place)
         elif name in spec.settings:
             at, where = ("settings", name), f"settings.{key}" if key else "settings"
+            if isinstance(spec.settings[name], list) and name.rpartition(".")[2] not in _LISTS:
+                message = "takes one value; values to compare go under axes"
         elif place != ("settings",) and message in _wrong_alone(spec):
             at, where = ("settings",), "settings"
         mistakes.include(spec.file.mistake(at, message, where=where, of_whole=of_whole))

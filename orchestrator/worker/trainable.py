@@ -9,13 +9,11 @@ from ray import tune
 from ray.tune.trainable import wrap_function
 
 from orchestrator.store.events import TrialEvent
+from orchestrator.store.trial_state import MAX_DEATHS
 from orchestrator.worker.gauges import TrialGauges
 from orchestrator.worker.process import Died, TrainingProcess
 from orchestrator.worker.run import TrialTask
 from reports.phase import TrialPhase
-
-MAX_DEATHS = 20
-"""Number of deaths without a new checkpoint in between that a trial survives."""
 
 _process: list[TrainingProcess] = []
 """Training process of this worker, if any; it serves many trials."""

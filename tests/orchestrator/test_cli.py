@@ -15,6 +15,7 @@ from gan.training.trainer import Trainer
 from orchestrator.cli import main
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import expand
+from orchestrator.worker.installed import installed
 from tests.support.cli import TEXT, assert_refused, files, tiny
 from tests.support.cli_flags import call
 from tests.support.tracked_trials import artifacts, runs_of, store_of
@@ -59,9 +60,12 @@ def test_every_command_has_help(command: list[str], option: str) -> None:
             assert getattr(parameter, "help", None)
 
 
-def test_the_version_is_the_projects() -> None:
+def test_the_version_is_the_projects_with_the_digest_that_nodes_are_compared_by() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert call("--version").stdout.split()[-1] == project["version"]
+    found = re.fullmatch(r"colorsweep (\S+) \([0-9a-f]{12}\)\n", call("--version").stdout)
+    assert found is not None
+    assert found[1] == project["version"]
+    assert call("--version").stdout == f"colorsweep {installed()}\n"
 
 
 # What a launch would do

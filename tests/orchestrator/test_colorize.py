@@ -148,9 +148,9 @@ def test_a_link_to_a_folder_is_named_and_the_other_pictures_are_done(here: Path)
     result = call("colorize", "in", "--generator", "generator", "--out", "out")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        "in: other files left alone: 1, such as notes.txt",
         "Error: in/itself: is a link to a folder, which is not followed",
         "Error: in/linked: is a link to a folder, which is not followed",
+        "in: other files left alone: 1, such as notes.txt",
     ]
     written = {str(p.relative_to("out")) for p in Path("out").rglob("*") if p.is_file()}
     assert written == {"a.png", "b.jpg", "below/a.png"}

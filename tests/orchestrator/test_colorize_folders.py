@@ -42,6 +42,14 @@ def test_an_earlier_output_is_left_alone_with_a_line(folder: Path) -> None:
     ]
 
 
+def test_outputs_of_now_are_no_earlier_ones(here: Path) -> None:
+    result = call("colorize", "in", "--generator", "generator")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "in: other files left alone: 1, such as notes.txt\n",
+    )
+
+
 def test_other_files_of_a_folder_are_counted(folder: Path) -> None:
     for name in ("raw.cr2", ".hidden"):
         (folder / name).write_text("no picture")

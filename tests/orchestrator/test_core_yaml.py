@@ -82,3 +82,11 @@ def test_whole_numbers_may_be_written_as_fractions_and_the_reverse(tmp_path: Pat
     (trial,) = expand(read_sweep(write(tmp_path / "mine.yaml", text)))
     config = trial.config
     assert (config.steps, config.seed, config.l1_weight, config.batch_size) == (1000, 100, 10, 16)
+
+
+def test_a_key_that_a_merge_brings_may_be_overridden_wherever_it_is_merged(tmp_path: Path) -> None:
+    text = """points: [&b {<<: &a {batch_size: 16, seed: 1}, batch_size: 32}]
+settings: {<<: *b, steps: 5}
+"""
+    (trial,) = expand(read_sweep(write(tmp_path / "mine.yaml", text)))
+    assert (trial.config.batch_size, trial.config.seed) == (32, 1)

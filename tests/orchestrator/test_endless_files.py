@@ -32,7 +32,9 @@ def test_pipes_and_devices_have_a_line_each_and_the_others_are_done(here: Path) 
     Path("in/pipe.png").symlink_to("../other")
     result = call("colorize", "/dev/null", "pipe", "in", "--generator", "generator", "--out", "out")
     assert result.exit_code == 1
-    assert result.stderr.splitlines() == [
+    *lines, note = result.stderr.splitlines()
+    assert note == "in: other files left alone: 1, such as notes.txt"
+    assert lines == [
         f"Error: {file}: {NO_FILE}"
         for file in ("/dev/null", "pipe", "in/device.png", "in/pipe.png")
     ]

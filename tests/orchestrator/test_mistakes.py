@@ -7,6 +7,7 @@ import pytest
 from gan.errors import UserError
 from orchestrator.sweep.mistakes import MOST
 from orchestrator.sweep.spec import read_sweep
+from orchestrator.sweep.trials import expand
 
 MANY = """\
 settings:
@@ -88,3 +89,28 @@ def test_of_very_many_mistakes_the_first_are_told_and_the_others_counted(file: P
     assert first.startswith(f"{file}:2: points[0].sede: ")
     assert last == f"{file}: and {1000 - MOST} more mistakes"
     assert len(raised.value.lines) == MOST + 1
+
+
+def test_mistakes_within_lists_keep_their_key_and_line(file: Path) -> None:
+    file.write_text(
+        "settings:\n  steps: 5\n  distribution_scales: [0, x]\n"
+        "axes:\n  batch_size:\n    - 1\n    - true\n"
+    )
+    with pytest.raises(UserError) as raised:
+        expand(read_sweep(file))
+    scales, low, flag = raised.value.lines
+    assert scales.startswith(
+        f"{file}:3: settings.distribution_scales: must be a number, not [0, 'x']"
+    )
+    assert low.startswith(f"{file}:6: axes.batch_size: input should be greater than or equal to 2")
+    assert flag == f"{file}:7: axes.batch_size: must be a number, not True"
+
+
+def test_a_list_in_the_settings_is_shown_its_place(file: Path) -> None:
+    file.write_text("settings:\n  steps: 5\n  seed: [1, 2]\n  saturation: [0.2, 0.4]\n")
+    with pytest.raises(UserError) as raised:
+        expand(read_sweep(file))
+    for line, (number, name) in zip(
+        raised.value.lines, [(3, "seed"), (4, "saturation.target")], strict=True
+    ):
+        assert line.startswith(f"{file}:{number}: settings.{name}: takes one value; values")

@@ -1,8 +1,7 @@
 """A report that is written again while trials run."""
 
-import threading
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,23 +16,19 @@ def test_a_page_is_written_again_until_nothing_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "SECONDS", 1)
     track(Path("runs"), "mine", "hue=0.6", steered(hue=0.6), TrialPhase.RUNNING)
     page = Path("runs/reports/mine/index.html")
 
-    def end() -> None:
-        while not page.exists():
-            time.sleep(0.1)
+    seen: list[str] = []
+
+    def end(seconds: float) -> None:
         seen.append(page.read_text(encoding="utf-8"))
         track(Path("runs"), "mine", "hue=0.6", steered(hue=0.6), TrialPhase.FINISHED)
 
-    seen: list[str] = []
-    ending = threading.Thread(target=end)
-    ending.start()
+    monkeypatch.setattr(report, "time", SimpleNamespace(sleep=end))
     result = call("report", "mine", "--watch")
-    ending.join()
     assert (result.exit_code, result.stdout) == (0, "runs/reports/mine/index.html\n")
-    refresh = '<meta http-equiv="refresh" content="1">'
+    refresh = '<meta http-equiv="refresh" content="30">'
     assert refresh in seen[0]
     assert refresh not in page.read_text(encoding="utf-8")
     assert "1 of 1 trials finished" in page.read_text(encoding="utf-8")

@@ -3,20 +3,21 @@
 import json
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from gan.control import Control, ControlName
+from orchestrator.store.attempts import Attempt
 from orchestrator.store.lock import lock
 from orchestrator.store.manifest import read_manifest, write_manifest
 from orchestrator.store.sealed import sealed, unsealed
+from orchestrator.store.trial_state import MAX_DEATHS
 from orchestrator.sweep.trials import Trial
 from orchestrator.worker import run as run_module
 from orchestrator.worker.run import LocalTrial
 from orchestrator.worker.stop_signal import StopSignal
-from tests.support.cli import tiny
 from tests.support.cli_flags import call
 from tests.support.s3 import wait_for
 from tests.support.tiny_sweep import record, train
@@ -111,15 +112,10 @@ def test_without_a_name_every_sweep_has_a_line(sweep: Path) -> None:
     assert found[1] == json.loads(call("status", "tiny", "--json").stdout)
 
 
-@pytest.mark.slow
-def test_a_search_that_has_chosen_no_trial_yet_is_a_sweep(
-    workplace: Path, small_npz: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    search = "search: {trials: 2, over: {seed: {low: 0, high: 9}}}\nobjective: {metric: mae}\n"
-    Path("tiny.yaml").write_text(tiny(small_npz, 6) + search)
-    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")  # ends the launch before Ray
-    assert "RAY_ADDRESS" in call("launch", "tiny.yaml").stderr
+def test_a_search_that_has_chosen_no_trial_yet_is_a_sweep(workplace: Path) -> None:
     directory = workplace / "runs" / "sweeps" / "tiny"
+    directory.mkdir(parents=True)
+    write_manifest(directory, [])
     result = call("status", "tiny")
     assert (result.exit_code, result.output) == (0, "tiny: no trial yet\n")
     assert json.loads(call("status", "tiny", "--json").stdout)["trials"] == []
@@ -162,6 +158,38 @@ def test_a_second_launch_is_refused_while_the_first_lives(sweep: Path) -> None:
         result = call("launch", "tiny.yaml")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "tiny is launched already: process " in result.stderr
+    assert "; to watch it: colorsweep status tiny --watch; to stop it: colorsweep stop tiny" in (
+        result.stderr
+    )
+
+
+def test_a_cluster_that_does_not_answer_is_told_before_the_sweep_is_held(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")
+    with lock(sweep, "tiny is launched"):  # by the right launch
+        assert "RAY_ADDRESS" in call("launch", "tiny.yaml").stderr
+
+
+def test_a_trial_that_died_restarts_while_its_launch_lives(sweep: Path) -> None:
+    key = read_manifest(sweep)[1].key
+    (sweep / key / "attempts").mkdir(parents=True)
+
+    def die(times: int) -> None:
+        for at in range(times):
+            attempt = asdict(Attempt("host", 1, 10.0 * at, 10.0 * at + 1, total_steps=6))
+            (sweep / key / "attempts" / f"{at + 10}-host-1.json").write_bytes(sealed(attempt))
+
+    def phase() -> str:
+        (_, found) = json.loads(call("status", "tiny", "--json").stdout)["trials"]
+        return str(found["phase"])
+
+    die(MAX_DEATHS)
+    assert phase() == "died"
+    with lock(sweep, "tiny is launched"):
+        assert phase() == "restarting"
+        die(MAX_DEATHS + 1)
+        assert phase() == "died"
 
 
 def test_a_dry_run_tells_the_time_and_the_cost_left(sweep: Path) -> None:

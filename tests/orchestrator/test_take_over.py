@@ -63,7 +63,7 @@ def test_a_copy_of_a_finished_sweep_trains_nothing(tiny: Path) -> None:
         copy, original = directory_of() / trial.key, tiny / trial.key
         for part in ("checkpoints", "samples"):
             assert content(copy / part) == content(original / part)
-        client = store_of(Path("runs"))
+        client = store_of(Path("runs").absolute())
         run, of = run_of(client, "copy", trial.key), run_of(client, "tiny", trial.key)
         assert logged(client, run) == made(copy) == logged(client, of)
         tags = {name.removeprefix("colorsweep.taken_over_"): v for name, v in run.data.tags.items()}

@@ -213,6 +213,6 @@ def test_the_page_and_the_readme_show_the_rows(report: Path, page: Page, readme:
                     assert f"{float(row[column]):.3f}" in page.text
                     assert f" {float(row[column]):.3f} " in readme
             if row["kid"]:
-                kid = f"{float(row['kid']):.0f} [{float(row['kid_low']):.0f}, "
+                kid = f"{float(row['kid']):.0f} [{float(row['kid_low']):.0f},\N{NO-BREAK SPACE}"
                 assert kid in page.text
-                assert kid.replace("[", r"\[") in readme
+                assert kid.replace("[", r"\[").replace("\N{NO-BREAK SPACE}", " ") in readme

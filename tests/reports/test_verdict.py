@@ -187,6 +187,16 @@ def test_a_target_that_only_one_method_has_is_no_win() -> None:
     )
 
 
+def test_a_method_is_held_against_the_best_of_those_with_the_same_targets() -> None:
+    exact = dict.fromkeys((0.1, 0.5, 0.9), (0.0, 45.0))
+    anywhere = of_any(dict.fromkeys(exact, (0.03, 50.0)), exact)
+    rivals = [rival(0.0, 20.0, target=target) for target in exact]
+    # At its only target, the easiest, it is nearer to the rival than the other is anywhere.
+    once = steered(0.02, 60, (0.0, 25.0), preset="original", name="saturation=0.5, preset=original")
+    *_, natural = of(anywhere, once, *rivals).head
+    assert "the recoloured baseline, KID 20 against 45 of any-target" in natural
+
+
 def test_errors_that_are_written_alike_are_equal() -> None:
     (text, *_) = of(
         steered(0.10049, weight=1, name="weight=1"), steered(0.1, weight=2, name="weight=2")

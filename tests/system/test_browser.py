@@ -45,9 +45,8 @@ def test_the_first_screen_has_photographs_and_every_target(
     seen = page.locator(".images tbody tr").evaluate_all(
         "rows => rows.filter(r => r.getBoundingClientRect().bottom < innerHeight).length"
     )
-    assert seen >= 3, (
-        "a photograph, its rival and the fitted original, below a verdict and a failure"
-    )
+    # A photograph and its rival; at 390 px, where they are small, the fitted original too.
+    assert seen >= (2 if size == WIDE else 3), "below a verdict and a failure"
     heads = page.locator("[data-column]").all_inner_texts()
     assert [head.split()[0] for head in heads] == ["no", "0.5", "0.25", "0.75", "0.6"]
     box = page.locator("[data-column]").last.bounding_box()

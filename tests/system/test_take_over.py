@@ -1,6 +1,7 @@
 """Taking over what another sweep has finished: real Ray, processes that are really killed."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from orchestrator.store.manifest import write_manifest
 from orchestrator.store.paths import TAKEN_OVER, sweep_directory
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
+from tests.support.broken_packages import REPOSITORY
 from tests.support.cli import TINY, Files, files
 from tests.support.processes import SETTINGS, Launch, Program, on_small
 from tests.support.s3 import content
@@ -146,7 +148,11 @@ def test_a_take_over_killed_at_any_moment_is_complete_or_goes_on(
     chance = random.Random(0)
 
     def life(*, killed: bool) -> None:
-        process = subprocess.Popen([sys.executable, "-c", TAKE], stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-c", TAKE],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        )
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         before = len([*copy.glob(f"*/{TAKEN_OVER}")])

@@ -118,6 +118,8 @@ class Story:
     """``status --watch`` of another, from the death to the end."""
     steps: list[Series]
     """Gauges before the death."""
+    victim: str
+    """Name of the node that died."""
     phases: list[Series]
     submitted: subprocess.CompletedProcess[str]
     report: subprocess.CompletedProcess[str]
@@ -157,7 +159,17 @@ def story(workplace: Workplace, small_npz: Path, tmp_path_factory: pytest.TempPa
     stranger = workplace.bob | {"MLFLOW_TRACKING_PASSWORD": "guessed"}
     without_account = program("stranger", "report", "story", **stranger).end()
     return Story(
-        trials, alone, status, watching, steps, phases, submitted, report, page, without_account
+        trials,
+        alone,
+        status,
+        watching,
+        steps,
+        victim.name,
+        phases,
+        submitted,
+        report,
+        page,
+        without_account,
     )
 
 
@@ -173,6 +185,8 @@ def test_the_job_finishes_although_a_node_died(story: Story) -> None:
     assert story.submitted.returncode == 0, story.submitted.stdout
     assert story.submitted.stderr == ""
     assert "restarting" in story.submitted.stdout
+    left = f"node {story.victim} has left; its trials restart elsewhere"
+    assert [line for line in story.submitted.stdout.splitlines() if line.endswith(left)]
     assert "3 of 3 trials finished" in story.submitted.stdout
 
 
