@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from orchestrator.commands.submit import submit, submitted
 from orchestrator.commands.terminal import fail, keep_plain
 from orchestrator.commands.train import train
 from orchestrator.store.paths import Locations
-from orchestrator.worker.installed import installed
 
 log = logging.getLogger(__name__)
 UNUSABLE = {errno.ENAMETOOLONG, errno.EACCES}
@@ -101,7 +101,7 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     except FileNotFoundError:
         raise UserError("the current directory was removed; change to another") from None
     ctx.obj = Locations(runs, storage)
-    log.debug("colorsweep %s, Python %s", installed(), platform.python_version())
+    log.debug("colorsweep %s, Python %s", version("colorsweep"), platform.python_version())
 
 
 COMMANDS = [

@@ -74,26 +74,36 @@ class Contrast:
         if basis == "photographs" and count > 1:  # the mean of several has no interval
             return f", {part}, {self.sure or 'none'} beyond {BEYOND[basis]}"
         parts = [part] if self.lower < count else []
-        if basis and (basis == self.first.basis(self.second)):
-            parts.insert(0, f"{'beyond' if self._is_beyond else 'within'} {BEYOND[basis]}")
+        if basis and self.is_within:
+            parts.insert(0, f"within {BEYOND[basis]}")
+        elif basis and self.is_within is False and self.lower == count:
+            parts.insert(0, f"beyond {BEYOND[basis]}")
         return "".join(f", {part}" for part in parts)
 
     @property
-    def _is_beyond(self) -> bool:
-        return self.first.is_beyond(self.second)
+    def is_within(self) -> bool | None:
+        """Whether the difference is within its spread; None if that is not known."""
+        if self.basis == "photographs" and len(self.pairs) > 1:
+            return not self.sure
+        if self.basis is None or self.basis != self.first.basis(self.second):
+            return None
+        return not self.first.is_beyond(self.second)
 
 
 def averaged(values: Sequence[Measured]) -> Measured:
     """Average numbers of several targets, seed by seed over those that all have, if several.
 
-    The mean of intervals is none: only a single number keeps its own.
+    The mean of intervals is none: only a single number keeps its own. The deviation over seeds is
+    that of one number of them: of their mean it would be small where theirs cancel by chance.
     """
     if len(values) == 1:
         return values[0]
     first, *others = (value.of_seeds.keys() for value in values)
     seeds = [seed for seed in first if all(seed in other for other in others)]
     if len(seeds) > 1 or all(first == other for other in others):
-        return Measured({seed: fmean(value.of_seeds[seed] for value in values) for seed in seeds})
+        means = {seed: fmean(value.of_seeds[seed] for value in values) for seed in seeds}
+        known = [value.spread for value in values if value.spread is not None]
+        return Measured(means, deviation=fmean(s**2 for s in known) ** 0.5 if known else None)
     return Measured({0: fmean(value.mean for value in values)})
 
 

@@ -33,6 +33,8 @@ class Measured:
     low: float | None = None
     """Lower end of its 95 % interval over photographs; the lowest of several seeds."""
     high: float | None = None
+    deviation: float | None = None
+    """Of an average of several numbers: the root mean square of their deviations over seeds."""
 
     @property
     def mean(self) -> float:
@@ -42,6 +44,8 @@ class Measured:
     @property
     def spread(self) -> float | None:
         """Sample standard deviation over the seeds; None for one seed."""
+        if self.deviation is not None:
+            return self.deviation
         return stdev(self.of_seeds.values()) if len(self.of_seeds) > 1 else None
 
     def basis(self, other: "Measured") -> Basis | None:

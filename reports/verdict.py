@@ -10,6 +10,7 @@ from reports.factors import Factor, factors
 from reports.methods import Aim, Cell, Measured, Method, methods
 from reports.rows import span
 from reports.runs import TrialRun
+from reports.without_control import without_control
 
 DIGITS = 3
 """Decimals of errors; errors that round to the same number count as equal."""
@@ -40,7 +41,7 @@ class Verdict:
     head: list[str]
     """Sentences that head the report."""
     more: list[str]
-    """Other sentences: on further settings and controls."""
+    """Other sentences: on what there is without control, and on further settings and controls."""
     basis: list[str]
     """Sentences on what was measured, and on the seeds."""
     meanings: list[str]
@@ -68,7 +69,7 @@ def verdict(views: Sequence[TrialRun]) -> Verdict:
     room = MOST_LINES - len(first)
     return Verdict(
         head=first + of_controls[:room],
-        more=rest + of_controls[room:],
+        more=without_control(views) + rest + of_controls[room:],
         basis=[*_measured_on(views), *_seeds(found)],
         meanings=_meanings(found),
         methods=found,
@@ -138,7 +139,12 @@ def _of_factor(factor: Factor) -> str:
     error = Contrast([(a.error, b.error) for a, b in factor.cells], DIGITS)
     is_one = ", " not in factor.best and "=" in factor.best
     other = factor.other.partition("=")[2] if is_one else factor.other
-    text = f"{factor.best} is nearer than {other}: error {error.text('', 'pairs of trials')}"
+    several = any(cell.error.spread is not None for pair in factor.cells for cell in pair)
+    pairs_of = "pairs of means over seeds" if several else "pairs of trials"
+    text = f"{factor.best} is nearer to its target than {other}"
+    if error.is_within:
+        text = f"No clear difference between {factor.best} and {other}"
+    text = f"{text}: error {error.text('', pairs_of)}"
     for measure in (KID, JS):
         pairs = [(measure.value(a), measure.value(b)) for a, b in factor.cells]
         known = [(a, b) for a, b in pairs if a is not None and b is not None]
@@ -243,7 +249,8 @@ def _meanings(found: Sequence[Method]) -> list[str]:
         )
     if any(cell.error.spread is not None for cell in cells):
         said.append(
-            "±: standard deviation over seeds; beyond the spread: by more than the sum of both."
+            "±: standard deviation over seeds (of several targets its root mean square); beyond "
+            "the spread: by more than the sum of both, and in the same direction everywhere."
         )
     if len({aim.pictures for aim in aims_of(found)}) > 1:
         said.append("Methods that were measured on other pictures are not compared.")

@@ -13,6 +13,9 @@ from gan.colour.statistics import STATISTICS
 from gan.control import ControlName
 from gan.inference.pixels import Sample, sparsely, unit, visible
 
+GREY = 1.5 / 255
+"""Largest difference of a grey pixel's channels: what rounding to 8 bits may leave."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -20,7 +23,7 @@ class Outcome:
 
     wanted: float
     achieved: float | None
-    """Measured value; None for the hue of an entirely grey picture."""
+    """Measured value; None for the hue of a picture that is grey but for rounding."""
     reachable: float
     """Value nearest to the target that any colouring of that lightness can have."""
     missed: float
@@ -40,7 +43,7 @@ def outcomes(
     rows, columns = sparsely(picture)
     part = picture[rows[:, None], columns]
     rgb = torch.from_numpy(unit(part[visible(part)][:, :3])).T[None, :, None]
-    grey = bool((rgb == rgb[:, :1]).all())
+    grey = bool((rgb.amax(1) - rgb.amin(1)).amax() < GREY)
     return {
         name: _outcome(STATISTICS[name], rgb, target, known=not grey or name != "hue")
         for name, target in wanted.items()

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from gan.errors import UserError
+from orchestrator.commands.flag_values import is_number
 from orchestrator.commands.generator_options import generator_options, given_targets
 from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import Screen, fail, is_quiet, note
@@ -105,6 +106,12 @@ def colorize(
     if in_place and (out is not None or suffix is not None):
         raise UserError("--in-place goes with neither --out nor --suffix")
     combinations = given_targets(targets)
+    for path in paths:
+        if is_number(str(path)) and not path.exists():
+            raise UserError(
+                f"{path}: is no picture; several numbers are written with commas, such as"
+                " --saturation 0.2,0.4"
+            )
     if in_place and (len(combinations) > 1 or strip or animation):
         raise UserError(
             "--in-place writes one picture: it goes with neither several numbers, --strip nor"

@@ -40,6 +40,10 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # no such argument in
             self.fail(f"{value!r} is not FIRST:LAST:COUNT, such as 0:1:7.", param, ctx)
         if not all(map(str.strip, parts)):
             self.fail(f"{value!r} lacks a number.", param, ctx)
+        for part in parts:
+            if not is_number(part):
+                several = "several are written 0.2,0.4 or FIRST:LAST:COUNT"
+                self.fail(f"{part!r} is not a number; {several}.", param, ctx)
         if ":" not in str(value):
             numbers = [self.range.convert(part, param, ctx) for part in parts]
         else:
@@ -54,6 +58,15 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # no such argument in
         if not 2 <= count <= self.MOST:
             self.fail(f"COUNT {text!r} is no whole number from 2 to {self.MOST}.", param, ctx)
         return count
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def spread(first: float, last: float, count: int) -> list[float]:

@@ -39,7 +39,16 @@ class LiveView:
 
     def __exit__(self, *_: object) -> None:
         if self.console.is_terminal:
+            was_transient = self._live.transient
+            self._live.transient |= self._is_cut  # nothing active is left in it
             self._live.stop()
+            if self._note and not was_transient and self._is_cut:
+                self.console.print(self._note, style="yellow", soft_wrap=True)
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether not all rows fit: names may take two lines."""
+        return 2 * len(self.rows) > self.console.height
 
     def add(self, trial: Trial) -> None:
         """Add a row for a waiting trial."""
@@ -68,6 +77,11 @@ class LiveView:
         if line and is_new and not self._live.is_started:
             self.console.print(line, style="yellow", soft_wrap=True)
 
+    def take_back(self, line: str) -> None:
+        """Show a note no more, unless it has been replaced."""
+        if line == self._note:
+            self._note = ""
+
     @staticmethod
     def _told(row: TrialRow) -> tuple[TrialPhase, bool, dict[str, float]]:
         """Return what a new line tells of, outside a terminal."""
@@ -82,7 +96,7 @@ class LiveView:
             self._shown = dict(zip(self.rows, names, strict=True))
         rows = [replace(row, name=self._shown[key]) for key, row in self.rows.items()]
         title = None
-        if 2 * len(rows) > self.console.height:  # names may take two lines
+        if self._is_cut:
             title = counted(row.phase for row in rows)
             rows = [row for row in rows if row.phase.is_active]
         table = trial_table(rows, self.console.width)

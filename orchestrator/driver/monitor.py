@@ -129,10 +129,12 @@ class Monitor:
 
     def waits(self, line: str) -> None:
         """Show, and notify of, what the launch waits for; an empty line takes that back."""
-        if line or self._waits:
-            self.view.say(line)
+        if not line:
+            self.view.take_back(self._waits)
+            return
         self._waits = line
-        if line and self._notifier is not None:
+        self.view.say(line)
+        if self._notifier is not None:
             self._notifier.waiting(line)
 
     def end_as(self, key: str, state: TrialState) -> None:

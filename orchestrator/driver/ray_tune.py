@@ -154,7 +154,7 @@ def _queue(
 def _task(
     spec: SweepSpec, trial: Trial, store: SweepStore, share: dict[str, float]
 ) -> dict[str, Any]:
-    return asdict(
+    task = asdict(
         TrialTask(
             key=trial.key,
             config=trial.config.model_dump(mode="json"),
@@ -168,6 +168,8 @@ def _task(
             **store.task_fields(trial.key),
         )
     )
+    del task["storage"]  # goes in the trainable
+    return task
 
 
 def _tune(
@@ -184,7 +186,7 @@ def _tune(
     # A Ray of this launch's own runs the same files.
     expected = "" if cluster is None else installed()
     tuner = Tuner(
-        trainable(spec.name, share, expected),
+        trainable(spec.name, share, store.uri, expected),
         tune_config=TuneConfig(
             search_alg=queue,
             num_samples=-1,  # until the queue returns FINISHED

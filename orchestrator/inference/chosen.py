@@ -1,10 +1,13 @@
 """Choice of trained generators by command-line options."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan import checkpoint
+from gan.config import TrainConfig
 from gan.control import ControlName
 from gan.errors import UserError
 from gan.pretrained import PRETRAINED, PRETRAINED_TARGETS
@@ -53,7 +56,7 @@ def choose(locations: Locations, into: Path, which: GeneratorOptions) -> list[Ch
         UserError: there is none.
     """
     if which.generator is not None:
-        shown = str(which.generator)
+        shown = f"{which.generator}{_unfinished(which.generator)}"
         return [Chosen(which.generator, shown, wanted) for wanted in which.combinations]
     if which.sweep is None and which.run is None:
         return [Chosen(PRETRAINED, _pretrained(wanted), wanted) for wanted in which.combinations]
@@ -74,6 +77,19 @@ def choose(locations: Locations, into: Path, which: GeneratorOptions) -> list[Ch
         Chosen(choice.generator, _shown(choice, wanted), wanted)
         for choice, wanted in zip(choices, each, strict=True)
     ]
+
+
+def _unfinished(trial: Path) -> str:
+    """Return in words how far the training of a trial's directory is, if it has not ended."""
+    # The one whose generator is loaded.
+    names = checkpoint.GENERATOR, checkpoint.CONFIG, checkpoint.TRIAL
+    if (found := checkpoint.newest(trial, *names)) is None:
+        return ""
+    with suppress(ValueError):  # of another version; loading it tells
+        config = TrainConfig.model_validate_json(found.files[checkpoint.CONFIG])
+        step, total = found.trial["step"], config.total_steps(found.trial["images"])
+        return f"; not finished: step {step} of {total}" if step < total else ""
+    return ""
 
 
 def _pretrained(wanted: Mapping[ControlName, float]) -> str:

@@ -20,6 +20,8 @@ PATIENCE = 15.0
 class LocalSweep:
     """Sweep in a directory that all nodes share; ``ObjectSweep`` is for object stores."""
 
+    uri = None
+
     def __init__(self, runs: Path, sweep: str) -> None:
         self.root = runs
         """Directory that contains ``sweeps/NAME``."""

@@ -30,14 +30,17 @@ def _node_is_going() -> bool:
     return ray.get_runtime_context().get_node_id() in draining
 
 
-def trainable(sweep: str, share: dict[str, float], expected: str = "") -> type[tune.Trainable]:
+def trainable(
+    sweep: str, share: dict[str, float], storage: str | None, expected: str = ""
+) -> type[tune.Trainable]:
     """Return the class of the actors that train, which import ``run_trial`` on the worker.
 
     Ray's list of actors and its titles of processes name ``sweep``, as an actor trains many trials.
     Each takes a ``share`` of its node, by Ray's names. Ray sends a function within a function
-    whole. If the import fails there, or the node has another colorsweep than ``expected``, the
-    trial fails in one line, with an event of plain values; of ``run_trial`` itself Ray would make a
-    death of the worker, and Tune would try again.
+    whole, and with it ``storage``, the URI of the object store, if any: of a trial's config Tune
+    writes a record that every user of the machine can read. If the import fails there, or the node
+    has another colorsweep than ``expected``, the trial fails in one line, with an event of plain
+    values; of ``run_trial`` itself Ray would make a death of the worker, and Tune would try again.
     """
 
     def train(config: dict[str, Any]) -> None:
@@ -54,7 +57,7 @@ def trainable(sweep: str, share: dict[str, float], expected: str = "") -> type[t
             failed = {"phase": "failed", "progress": None, "reason": reason}
             tune.report({"event": SimpleNamespace(key=config["task"]["key"], **failed)})
         else:
-            run_trial(config)
+            run_trial(config, storage)
 
     train.__name__ = sweep
     actor: type[tune.Trainable] = tune.with_resources(wrap_function(train), share)
@@ -62,14 +65,14 @@ def trainable(sweep: str, share: dict[str, float], expected: str = "") -> type[t
     return actor
 
 
-def run_trial(config: dict[str, Any]) -> None:
+def run_trial(config: dict[str, Any], storage: str | None) -> None:
     """Train a trial until it ends or is asked to stop, reporting about once a second.
 
     Training resumes from the newest sound checkpoint in the trial's directory, whether a process or
     a worker was killed or the launch is new. A failure that a retry would not fix is reported as
     the trial's end; only a death of the worker, or of its node, makes Tune try again.
     """
-    task = TrialTask(**config["task"])
+    task = TrialTask(**config["task"] | {"storage": storage})
     gauges = TrialGauges(task)
     durable = deaths = 0
 

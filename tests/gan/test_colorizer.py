@@ -202,37 +202,6 @@ def test_a_recoloured_trials_pictures_are_moved_to_its_targets(
     assert ((high - low) / np.maximum(high, 1)).mean() == pytest.approx(target, abs=0.01)
 
 
-def test_outcomes_are_those_of_the_whole_picture_by_numpy() -> None:
-    picture = photograph(1500, 2000)
-    found = outcomes(picture, {"saturation": 0.9, "red": 0.1, "hue": 0.5})
-    rgb = picture.astype(np.float64) / 255
-    saturation = ((rgb.max(axis=2) - rgb.min(axis=2)) / np.maximum(rgb.max(axis=2), 1e-3)).mean()
-    assert found["saturation"].achieved == pytest.approx(saturation, abs=1e-3)
-    assert found["red"].achieved == pytest.approx(rgb[..., 0].mean(), abs=1e-3)
-    assert {name: outcome.wanted for name, outcome in found.items()} == {
-        "saturation": 0.9, "red": 0.1, "hue": 0.5,
-    }  # fmt: skip
-    assert found["hue"].reachable == pytest.approx(0.5)
-    assert 0.1 < found["red"].reachable < rgb[..., 0].mean()
-
-
-def test_what_is_transparent_does_not_count() -> None:
-    red, grey = np.array([200, 0, 0, 1]), np.array([90, 90, 90, 0])
-    picture = np.where(np.arange(40)[:, None, None] < 10, red, grey).astype(np.uint8)
-    picture = np.repeat(picture, 40, axis=1)
-    assert outcomes(picture, {"saturation": 0.5})["saturation"].achieved == pytest.approx(1)
-    picture[..., 3] = 0
-    assert outcomes(picture, {"saturation": 0.5})["saturation"].achieved == pytest.approx(0.25)
-
-
-def test_grey_has_no_hue() -> None:
-    picture = np.repeat(photograph()[..., :1], 3, axis=2)
-    assert outcomes(picture, {"hue": 0.6})["hue"].achieved is None
-    assert outcomes(picture, {"saturation": 0.5})["saturation"].achieved == 0
-    picture[0, 0, 0] ^= 255
-    assert outcomes(picture, {"hue": 0.6})["hue"].achieved is not None
-
-
 def test_a_trials_directory_stands_for_its_newest_sound_checkpoint(tmp_path: Path) -> None:
     trial, seen = tmp_path / "trial", photograph()
     for step, seed in ((3, 5), (6, 7)):

@@ -96,3 +96,25 @@ def test_a_log_tells_once_when_the_last_evaluation_begins() -> None:
     with console.capture() as captured:
         view.update(TrialEvent("key", TrialPhase.STOPPED))
     assert "evaluating" not in captured.get()
+
+
+def test_a_table_that_has_only_its_heading_left_is_removed_at_the_end() -> None:
+    console = Console(file=io.StringIO(), width=80, height=10, force_terminal=True)
+    view = LiveView(console)
+    with view:
+        for number in range(8):
+            view.add(Trial(f"trial {number}", str(number), TrainConfig(steps=40, seed=number)))
+            view.update(TrialEvent(str(number), TrialPhase.FINISHED))
+        view.say("kept")
+    _, _, after = console.file.getvalue().rpartition("Phase")  # type: ignore[attr-defined]
+    assert "\x1b[2K" in after, "the lines are erased"
+    assert after.rstrip().endswith("kept\x1b[0m")
+
+
+def test_a_note_is_taken_back_unless_another_has_replaced_it() -> None:
+    view = LiveView(Console(file=io.StringIO(), width=80))
+    for said, shown_after in (("waiting", ""), ("unsent", "unsent")):
+        view.say("waiting")
+        view.say(said)
+        view.take_back("waiting")
+        assert view.table().caption == shown_after

@@ -13,11 +13,14 @@ PROGRAM = """
 import sys, time, types
 import ray
 from orchestrator.driver import ray_watch
-node = {"Alive": sys.argv[1] == "lives", "NodeID": "this"}
+node = {"Alive": sys.argv[1] == "lives", "NodeID": "this", "NodeName": "here"}
 ray.nodes = lambda: [time.sleep(0.05) for _ in range(10)] and [node]  # an answer takes a while
 ray.get_runtime_context = lambda: types.SimpleNamespace(get_node_id=lambda: "this")
 ray_watch.LOOK_SECONDS, ray_watch.NODE_PATIENCE, ray_watch.STOP_PATIENCE = 0.05, 2.0, 2.0
-training = types.SimpleNamespace(is_training=False, has_worker=True)
+view = types.SimpleNamespace(say=print)
+training = types.SimpleNamespace(
+    is_training=False, has_worker=True, view=view, waits=lambda line: None
+)
 
 def fit():
     print("begun", flush=True)

@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from orchestrator.store.lock import lock
 from tests.support.cli import assert_refused
 from tests.support.cli_flags import call
 from tests.support.s3 import wait_for
+from tests.support.saved_generators import photograph
 
 pytestmark = pytest.mark.usefixtures("workplace")
 FLAGS = "--base-channels 4 --batch-size 8 --eval-images 12 --evaluate-every 3 --log-every 2"
@@ -58,3 +60,8 @@ def test_a_trial_of_train_stops_on_request_and_goes_on(workplace: Path, small_np
     assert "Stopped at step" in output
     (trial,) = json.loads(call("status", "mine", "--json").stdout)["trials"]
     assert (trial["phase"], trial["step"]) == ("stopped", trial["durable_step"])
+    Image.fromarray(photograph(64, 64)).save("photo.png")
+    words = ["--generator", f"runs/sweeps/mine/{trial['key']}", "--out", "coloured"]
+    coloured = call("colorize", "photo.png", *words)
+    assert coloured.exit_code == 0, coloured.stderr
+    assert f"; not finished: step {trial['step']} of 100000\n" in coloured.stdout

@@ -133,7 +133,7 @@ taken_by(trials)
 def test_a_take_over_killed_at_any_moment_is_complete_or_goes_on(
     small_npz: Path, workplace: Path
 ) -> None:
-    seeds = [*range(24)]
+    seeds = [*range(96)]
     text = f"settings: {{steps: 3, {TINY}, dataset: npz, dataset_path: {small_npz}}}\n"
     for name in ("many", "copy"):
         Path(f"{name}.yaml").write_text(f"{text}axes: {{seed: {seeds}}}\n")
