@@ -20,6 +20,7 @@ from gan.colour.statistic import of_each
 from gan.control import TARGET_RANGES, ControlName, require_inside
 from gan.errors import UserError
 from gan.inference import seen
+from gan.inference.memory import memory_error
 from gan.inference.pixels import Sample
 from gan.inference.prepared import Prepared
 from gan.inference.sampled import NEAR, closing_in
@@ -59,6 +60,7 @@ class Colorizer:
         path = Path(path)
         return cls(load_generator(path), PRETRAINED_TARGETS if path == PRETRAINED else None)
 
+    @memory_error()
     def __call__(
         self,
         picture: NDArray[Sample] | Prepared,
@@ -86,6 +88,7 @@ class Colorizer:
             TypeError: the picture is not an array, or a target is no number.
             ValueError: the array is not such a picture, or a target is out of its range.
             UserError: a target is missing, or there is no such target.
+            MemoryError: it does not fit in memory.
         """
         prepared = picture if isinstance(picture, Prepared) else Prepared(picture)
         wanted = self.targets(targets or {})

@@ -1,10 +1,12 @@
 """Pieces of the demo page in HTML."""
 
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
 from gan.control import CONTROLS, ControlName
-from orchestrator.inference.demo_photo import Outcomes
+from gan.errors import UserError
+from orchestrator.inference.demo_photo import Outcomes, Photo
 from reports.rows import shown
 
 CSS = """
@@ -43,6 +45,15 @@ def figure(when: str, file: Path, uri: str) -> str:
     """Show a picture, before or after, from its data URI."""
     name = f"{when}: {escape(file.name)}"
     return f'<figure><figcaption>{when}</figcaption><img alt="{name}" src="{uri}"></figure>'
+
+
+def coloured(photo: Photo, wanted: Mapping[ControlName, float]) -> tuple[str, str]:
+    """Colour a photograph at screen size; show the picture and the table, or why there is none."""
+    try:
+        uri, found = photo.after(wanted)
+    except (UserError, MemoryError) as error:
+        return refused(photo.file, error), ""
+    return figure("After", photo.file, uri), table(found)
 
 
 def table(found: Outcomes) -> str:

@@ -134,7 +134,8 @@ def test_sixteen_bits_and_transparency_are_kept(index: Page, tmp_path: Path) -> 
         index.get_by_role("button", name="Download in full size").click()
     download.value.save_as(tmp_path / "got.png")
     got = read_picture(tmp_path / "got.png").samples
-    assert (got.shape, got.dtype) == (samples.shape, np.uint16)
+    assert got.shape == samples.shape
+    assert got.dtype == np.uint16
     assert (got[..., 3] == samples[..., 3]).all()
 
 
@@ -168,6 +169,26 @@ def test_other_statistics_are_moved_too(index: Page) -> None:
     expect(index.get_by_role("slider", name="warmth")).to_be_visible()
     _, achieved, reachable = numbers(index, 1)
     assert achieved == pytest.approx(reachable, abs=0.01)
+
+
+@pytest.mark.parametrize("size", [(1280, 800)], indirect=True)
+def test_a_number_typed_beyond_the_range_or_removed_is_the_nearest_allowed(index: Page) -> None:
+    upload(index, PHOTO)
+    wanted = index.locator("table.numbers tbody td").first
+    expect(wanted).to_have_text("0.300")
+    box = index.get_by_role("spinbutton", name="saturation")
+    for typed, shown in {"7": "1", "-3": "0", "0.42": "0.42", "": "0"}.items():
+        box.fill(typed)
+        box.press("Tab")
+        expect(wanted).to_have_text(f"{float(shown):.3f}")
+        expect(box).to_have_value(shown)
+    box.fill("0.6")
+    expect(wanted).to_have_text("0.600")
+    before = after(index)
+    box.fill("")
+    index.wait_for_timeout(1500)
+    assert after(index) == before, "nothing moves until a number is typed"
+    assert index.get_by_test_id("toast-body").count() == 0
 
 
 def test_nothing_is_amiss_for_those_who_see_little_or_use_a_keyboard(index: Page) -> None:
