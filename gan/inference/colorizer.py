@@ -138,7 +138,7 @@ def _met(picture: Prepared, ab: Tensor, wanted: Targets) -> tuple[Enlarged, Move
     start = resized(ab, picture.moved_sides)
 
     def attempt(aims: Targets) -> tuple[Enlarged, dict[ControlName, float]]:
-        colours = Enlarged(exact(l, start, of_each(aims, l)), picture.sides)
+        colours = Enlarged(exact(l, start, of_each(aims, l), picture.precision), picture.sides)
         return colours, picture.sample.missed(picture.at_sample(colours), wanted)
 
     colours, error = closing_in(attempt, wanted)

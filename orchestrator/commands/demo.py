@@ -60,8 +60,9 @@ def demo(
     """
     if find_spec("gradio") is None:
         raise UserError("demo: gradio is not installed; pip install gradio")
-    # Before torch is imported: as for colorize.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Before torch is imported. A move is of many short operations: on two cores, of which the
+    # browser has one, two threads that wait for each other took up to twice as long as one.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     wanted = given_target(targets)
     which = GeneratorOptions(sweep, run, generator, [wanted])
     signal.signal(signal.SIGTERM, _end)

@@ -227,3 +227,12 @@ def test_a_terminated_demo_leaves_nothing(tmp_path: Path) -> None:
     os.kill(demo.process.pid, signal.SIGTERM)
     assert demo.end().stderr == "ended; the uploads are removed\n"
     assert list(tmp_path.glob("tmp*")) == []
+
+
+def test_without_gradio_one_line_says_what_to_install(tmp_path: Path) -> None:
+    # Python's own way to make a module impossible to import, before the program starts.
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['gradio'] = None\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = Program("demo", PYTHONPATH=path).end()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: demo: gradio is not installed; pip install gradio\n"
