@@ -67,24 +67,24 @@ def demo(
     which = GeneratorOptions(sweep, run, generator, [wanted])
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
-    with tempfile.TemporaryDirectory() as directory, _listening(port) as listening:
-        (chosen,) = choose(locations, Path(directory), which)
-        # Gradio reads these when it is imported.
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = directory
-        from gan.inference.colorizer import Colorizer
-        from orchestrator.inference.demo_page import page, serve
+    try:
+        with tempfile.TemporaryDirectory() as directory, _listening(port) as listening:
+            (chosen,) = choose(locations, Path(directory), which)
+            # Gradio reads these when it is imported.
+            os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+            os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = directory
+            from gan.inference.colorizer import Colorizer
+            from orchestrator.inference.demo_page import page, serve
 
-        blocks = page(Colorizer.load(chosen.path), chosen.shown, wanted)
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        say(f"generator: {chosen.shown}")
-        say(f"{address} (Ctrl-C ends it)")
-        if opened and not webbrowser.open(address):
-            fail("--open: no browser could show it")
-        try:
+            blocks = page(Colorizer.load(chosen.path), chosen.shown, wanted)
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            say(f"generator: {chosen.shown}")
+            say(f"{address} (Ctrl-C ends it)")
+            if opened and not webbrowser.open(address):
+                fail("--open: no browser could show it")
             serve(blocks, listening)
-        except KeyboardInterrupt:
-            say("ended; the uploads are removed", err=True)
+    except KeyboardInterrupt:
+        say("ended; the uploads are removed", err=True)
 
 
 def _end(*_: object) -> None:

@@ -28,6 +28,17 @@ figure img { width: 100%; max-height: 75vh; object-fit: contain; object-position
 .refused { border-left: 4px solid #b91c1c; padding: 4px 8px; font-weight: 600; }
 .gradio-container :focus-visible { outline: 3px solid #2563eb !important; outline-offset: 2px; }
 """
+# Gradio drops the conditions among its CSS.
+HEAD = """
+<style>
+@media (max-width: 640px) { /* the result stays in sight of the sliders */
+  .gradio-container { overflow: clip !important; }
+  .gradio-container #after { order: -1; position: sticky; top: 0; z-index: 100;
+    background: var(--body-background-fill); }
+  .gradio-container #after img { max-height: 36vh; }
+}
+</style>
+"""
 
 
 def told(line: str) -> str:

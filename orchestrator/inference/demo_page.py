@@ -92,7 +92,7 @@ def page(colorizer: Colorizer, shown_as: str, given: Mapping[ControlName, float]
         photo = gr.State(None)
         with gr.Row():
             with gr.Column(min_width=280, elem_id="controls"):
-                upload = gr.File(label="Photograph (JPEG, PNG, TIFF or WebP)", height=110)
+                upload = gr.File(label="Photograph (JPEG, PNG, TIFF or WebP)", height=150)
                 told = gr.HTML(HINT)
                 sliders = {name: _slider(name, first, own + also) for name in TARGET_RANGES}
                 with gr.Accordion("Other statistics", open=not own):
@@ -101,7 +101,8 @@ def page(colorizer: Colorizer, shown_as: str, given: Mapping[ControlName, float]
                 table = gr.HTML()
                 download = gr.Button("Download in full size", variant="primary", interactive=False)
                 file = gr.DownloadButton(visible="hidden", elem_id="file")
-            before, after = (gr.HTML(elem_classes="picture") for _ in range(2))
+            before = gr.HTML(elem_classes="picture")
+            after = gr.HTML(elem_classes="picture", elem_id="after")
         values = [more, *sliders.values()]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         # Else Gradio refuses a number beyond the range, and fails on none, as it is typed.
@@ -134,7 +135,8 @@ def serve(blocks: gr.Blocks, listening: Any) -> None:
     )
     gr.mount_gradio_app(
         app, blocks, "/", server_name=LOOPBACK, footer_links=[], run_history=False,
-        max_file_size=MOST_BYTES, ssr_mode=False, theme=theme, css=demo_html.CSS,
+        max_file_size=MOST_BYTES, ssr_mode=False, theme=theme,
+        css=demo_html.CSS, head=demo_html.HEAD,
     )  # fmt: skip
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listening])

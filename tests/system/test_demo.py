@@ -103,6 +103,8 @@ def test_a_move_changes_picture_and_numbers_and_the_download_has_them(
     expect(index.locator("table.numbers tbody td").first).to_have_text("0.390")
     assert numbers(index) == pytest.approx([0.39] * 3, abs=0.002)
     assert after(index) != first
+    expect(slider).to_be_in_viewport()
+    expect(index.get_by_role("img", name="After: ")).to_be_in_viewport(ratio=1)
     assert index.evaluate("document.documentElement.scrollWidth") <= size[0]
     with index.expect_download() as download:
         index.get_by_role("button", name="Download in full size").click()
