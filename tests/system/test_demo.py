@@ -25,6 +25,7 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (chromium in Debian)"),
 ]
+expect.set_options(timeout=30_000)  # Five seconds were too few on a busy machine.
 PHOTO = Path(__file__).parents[2] / "gan/photos/train/alpaca-148.jpg"
 
 
