@@ -41,8 +41,8 @@ class Prepared:
         Args:
             picture: as for ``Colorizer``.
             quick: whether less arithmetic is spent, as while a slider moves. One target is met as
-                well, to 0.001 of its range. Two take half of the time, and then 99 % of the samples
-                differ by 5 of 255 levels at most; at the extremes of both, by 50.
+                well. Two take half of the time, and 99 % of the samples then differ by 5 of 255
+                levels at most; at the extremes, and where both cannot be met, by 20 to 50.
 
         Raises:
             TypeError: the picture is not an array.
