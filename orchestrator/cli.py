@@ -16,6 +16,7 @@ from gan.errors import UserError
 from gan.plain_text import cut, plain
 from orchestrator.commands.bench import bench
 from orchestrator.commands.colorize import colorize
+from orchestrator.commands.demo import demo
 from orchestrator.commands.export import export
 from orchestrator.commands.launch import launch
 from orchestrator.commands.report import report
@@ -103,7 +104,10 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     log.debug("colorsweep %s, Python %s", version("colorsweep"), platform.python_version())
 
 
-COMMANDS = [launch, submit, submitted, status, stop, report, colorize, export, train, bench]
+COMMANDS = [
+    *(launch, submit, submitted, status, stop, report),
+    *(colorize, demo, export, train, bench),
+]
 for command in COMMANDS:
     command.params += command_options()
     main.add_command(command)

@@ -20,6 +20,7 @@ from gan.colour.statistic import of_each
 from gan.control import TARGET_RANGES, ControlName, require_inside
 from gan.errors import UserError
 from gan.inference import seen
+from gan.inference.memory import memory_error
 from gan.inference.pixels import Sample
 from gan.inference.prepared import Prepared
 from gan.inference.sampled import NEAR, closing_in
@@ -59,6 +60,7 @@ class Colorizer:
         path = Path(path)
         return cls(load_generator(path), PRETRAINED_TARGETS if path == PRETRAINED else None)
 
+    @memory_error()
     def __call__(
         self,
         picture: NDArray[Sample] | Prepared,
@@ -86,6 +88,7 @@ class Colorizer:
             TypeError: the picture is not an array, or a target is no number.
             ValueError: the array is not such a picture, or a target is out of its range.
             UserError: a target is missing, or there is no such target.
+            MemoryError: it does not fit in memory.
         """
         prepared = picture if isinstance(picture, Prepared) else Prepared(picture)
         wanted = self.targets(targets or {})
@@ -135,7 +138,7 @@ def _met(picture: Prepared, ab: Tensor, wanted: Targets) -> tuple[Enlarged, Move
     start = resized(ab, picture.moved_sides)
 
     def attempt(aims: Targets) -> tuple[Enlarged, dict[ControlName, float]]:
-        colours = Enlarged(exact(l, start, of_each(aims, l)), picture.sides)
+        colours = Enlarged(exact(l, start, of_each(aims, l), picture.precision), picture.sides)
         return colours, picture.sample.missed(picture.at_sample(colours), wanted)
 
     colours, error = closing_in(attempt, wanted)

@@ -44,13 +44,15 @@ def bands(picture: NDArray[Any]) -> Iterator[slice]:
     return (slice(top, top + rows) for top in range(0, height, rows))
 
 
-def sparsely(picture: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Choose the rows and columns of a picture to measure: half a million pixels at most.
+def sparsely(
+    picture: NDArray[Any], most: int = MEASURED_PIXELS
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose the rows and columns of a picture to measure: half a million pixels at most, or fewer.
 
     One of every n: the first of the first n, the second of the next n, and so on, as a regular
     texture could hide between those of one distance.
     """
-    step = math.ceil(math.sqrt(picture[..., 0].size / MEASURED_PIXELS))
+    step = math.ceil(math.sqrt(picture[..., 0].size / most))
     rows, columns = (
         np.minimum(blocks * step + blocks % step, side - 1)
         for side in picture.shape[:2]

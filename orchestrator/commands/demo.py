@@ -1,0 +1,99 @@
+"""Command ``demo``: a page on this machine that colours one photograph as sliders move."""
+
+import os
+import signal
+import socket
+import tempfile
+import webbrowser
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gan.errors import UserError
+from orchestrator.commands.generator_options import generator_options, given_target
+from orchestrator.commands.one_line import OneLineCommand
+from orchestrator.commands.terminal import fail, say
+from orchestrator.inference.chosen import GeneratorOptions, choose
+from orchestrator.store.paths import Locations
+
+ARGUMENTS = [
+    *generator_options(several=False),
+    click.Option(
+        ["--port"],
+        type=click.IntRange(0, 65535),
+        default=0,
+        help="Port of 127.0.0.1; 0 takes a free one.  [default: 0]",
+    ),
+    click.Option(["--open", "opened"], is_flag=True, help="Open the page in a browser."),
+]
+
+
+@click.command(
+    cls=OneLineCommand,
+    params=ARGUMENTS,
+    short_help="Colour a photograph on a page, with sliders.",
+    context_settings={"max_content_width": 100},
+)
+@click.pass_obj
+def demo(
+    locations: Locations,
+    /,
+    sweep: str | None,
+    run: str | None,
+    generator: Path | None,
+    port: int,
+    opened: bool,
+    **targets: Any,
+) -> None:
+    """Serve a page on this machine: a photograph, a slider for each statistic, before and after.
+
+    Without --sweep, --run and --generator it is the generator that comes with colorsweep. The
+    given targets choose the trial, as for colorize, and are where the sliders start. The page
+    takes the photographs that colorize takes, and downloads them coloured in their own size,
+    format and depth. Nothing leaves this machine; uploads are removed at the end.
+
+    Prints the address. Ctrl-C ends it. Needs the extra demo (Gradio).
+
+    Exits with 2 on bad input.
+    """
+    if find_spec("gradio") is None:
+        raise UserError("demo: gradio is not installed; pip install gradio")
+    # Before torch is imported. A move is of many short operations: on two cores, of which the
+    # browser has one, two threads that wait for each other took up to twice as long as one.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    wanted = given_target(targets)
+    which = GeneratorOptions(sweep, run, generator, [wanted])
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    try:
+        with tempfile.TemporaryDirectory() as directory, _listening(port) as listening:
+            (chosen,) = choose(locations, Path(directory), which)
+            # Gradio reads these when it is imported.
+            os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+            os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = directory
+            from gan.inference.colorizer import Colorizer
+            from orchestrator.inference.demo_page import page, serve
+
+            blocks = page(Colorizer.load(chosen.path), chosen.shown, wanted)
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            say(f"generator: {chosen.shown}")
+            say(f"{address} (Ctrl-C ends it)")
+            if opened and not webbrowser.open(address):
+                fail("--open: no browser could show it")
+            serve(blocks, listening)
+    except KeyboardInterrupt:
+        say("ended; the uploads are removed", err=True)
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _listening(port: int) -> socket.socket:
+    """Listen on the loopback interface alone; raise UserError if the port is taken."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise UserError(f"--port {port}: cannot be used ({error.strerror})") from None
