@@ -93,7 +93,7 @@ def _unfinished(trial: Path) -> str:
 
 
 def _pretrained(wanted: Mapping[ControlName, float]) -> str:
-    told = ["the one that comes with colorsweep, as neither --sweep nor --generator is given"]
+    told = ["the one that comes with colorsweep; neither --sweep nor --generator is given"]
     if not wanted:
         assumed = " and ".join(f"{name} {value:g}" for name, value in PRETRAINED_TARGETS.items())
         told.append(f"no number is given: {assumed}")

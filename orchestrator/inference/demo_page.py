@@ -56,13 +56,14 @@ class _Handlers:
                 photo, told = None, demo_html.refused(Path(file), error)
         return [photo, told, before, "", "", gr.update(interactive=photo is not None)]
 
-    def moved(self, photo: Photo | None, chosen: list[str], *values: Typed) -> tuple[Any, Any]:
+    def moved(self, photo: Photo | None, chosen: list[str], *values: Typed) -> tuple[Any, ...]:
         """Colour the photograph anew at screen size."""
         if photo is None:
-            return "", ""
+            return "", "", gr.skip()  # why there is none stays
         if None in values:  # emptied, to be typed anew
-            return gr.skip(), gr.skip()
-        return demo_html.coloured(photo, self.targets(chosen, values))
+            return gr.skip(), gr.skip(), gr.skip()
+        shown = demo_html.coloured(photo, self.targets(chosen, values))
+        return *shown, demo_html.told(photo.told)
 
     def written(self, photo: Photo, chosen: list[str], *values: Typed) -> tuple[str | None, str]:
         """Colour it in full size, into a file to download."""
@@ -109,10 +110,10 @@ def page(colorizer: Colorizer, shown_as: str, given: Mapping[ControlName, float]
         as_typed = {**quiet, "preprocess": False}
         results = [photo, told, before, after, table, download]
         upload.change(does.taken, upload, results, **quiet).then(
-            does.moved, [photo, *values], [after, table], **as_typed
+            does.moved, [photo, *values], [after, table, told], **as_typed
         )
         moves = [slider.change for slider in sliders.values()]
-        gr.on([*moves, more.input], does.moved, [photo, *values], [after, table],
+        gr.on([*moves, more.input], does.moved, [photo, *values], [after, table, told],
               trigger_mode="always_last", **as_typed)  # fmt: skip
         more.change(
             lambda chosen: [gr.update(visible=name in own or name in chosen) for name in sliders],

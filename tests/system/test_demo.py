@@ -116,6 +116,9 @@ def test_a_move_changes_picture_and_numbers_and_the_download_has_them(
     assert samples.shape == original.shape
     achieved = outcomes(samples, {"saturation": 0.39})["saturation"].achieved
     assert achieved == pytest.approx(0.39, abs=0.01), "JPEG moves it"
+    expect(index.get_by_text("alpaca-148-colorized.jpg is written in full size")).to_be_visible()
+    index.get_by_role("slider", name="saturation").press("ArrowRight")
+    expect(index.get_by_text("is written in full size")).to_have_count(0)
     connections = psutil.Process(demo.process.pid).net_connections("inet")
     assert {c.laddr.ip for c in connections} | {c.raddr.ip for c in connections if c.raddr} == {
         "127.0.0.1"
