@@ -104,11 +104,9 @@ def main(ctx: click.Context, runs: Path, storage: str | None) -> None:
     log.debug("colorsweep %s, Python %s", version("colorsweep"), platform.python_version())
 
 
-COMMANDS = [
-    *(launch, submit, submitted, status, stop, report),
-    *(colorize, demo, export, train, bench),
-]
-for command in COMMANDS:
+OF_SWEEPS = launch, submit, submitted, status, stop, report, train, bench
+OF_PICTURES = colorize, demo, export
+for command in (*OF_SWEEPS, *OF_PICTURES):
     command.params += command_options()
     main.add_command(command)
 

@@ -65,8 +65,9 @@ def demo(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     wanted = given_target(targets)
     which = GeneratorOptions(sweep, run, generator, [wanted])
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory() as directory, _listening(port) as listening:
             (chosen,) = choose(locations, Path(directory), which)
@@ -74,21 +75,17 @@ def demo(
             os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
             os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = directory
             from gan.inference.colorizer import Colorizer
-            from orchestrator.inference.demo_page import page, serve
+            from orchestrator.inference.demo_page import Demo, serve
 
-            blocks = page(Colorizer.load(chosen.path), chosen.shown, wanted)
+            page = Demo(Colorizer.load(chosen.path), chosen.shown.partition(";")[0], wanted)
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
             say(f"generator: {chosen.shown}")
             say(f"{address} (Ctrl-C ends it)")
             if opened and not webbrowser.open(address):
                 fail("--open: no browser could show it")
-            serve(blocks, listening)
+            serve(page, listening)
     except KeyboardInterrupt:
         say("ended; the uploads are removed", err=True)
-
-
-def _end(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _listening(port: int) -> socket.socket:
@@ -96,4 +93,5 @@ def _listening(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        raise UserError(f"--port {port}: cannot be used ({error.strerror})") from None
+        reason = os.strerror(error.errno) if error.errno else error  # Python's own names the port
+        raise UserError(f"--port {port}: cannot be used ({reason})") from None

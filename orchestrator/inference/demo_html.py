@@ -68,7 +68,9 @@ def coloured(photo: Photo, wanted: Mapping[ControlName, float]) -> tuple[str, st
 
 
 def table(found: Outcomes) -> str:
-    """Show wanted, achieved and reachable values, a row for each statistic."""
+    """Show wanted, achieved and reachable values, a row for each statistic, if any."""
+    if not found:
+        return ""
     head = "".join(
         f'<th scope="col">{t}</th>' for t in ("statistic", "wanted", "achieved", "reachable")
     )
@@ -83,5 +85,10 @@ def table(found: Outcomes) -> str:
 
 def number(name: ControlName, value: float | None) -> str:
     """Format a value of a statistic; None is the hue of a grey picture."""
-    digits = 3 if CONTROLS[name].high - CONTROLS[name].low < 10 else 1
+    digits = 3 if step(name) < 1 else 1
     return "none: it is grey" if value is None else shown(name, value, digits)
+
+
+def step(name: ControlName) -> float:
+    """Return the step of a slider: a hundredth, or a whole number where the range is wide."""
+    return 0.01 if CONTROLS[name].high - CONTROLS[name].low < 10 else 1

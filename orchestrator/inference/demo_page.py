@@ -1,24 +1,26 @@
 """Page of ``colorsweep demo``: one photograph, sliders for statistics, before and after."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
-from tempfile import mkdtemp
+from threading import Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
-import torch
 import uvicorn
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gan.control import TARGET_RANGES, ControlName
 from gan.data.picture_file import MOST_PIXELS
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer
 from orchestrator.inference import demo_html
-from orchestrator.inference.demo_photo import Photo, starts, step
+from orchestrator.inference.demo_photo import Photo, starts
 
 LOOPBACK = "127.0.0.1"
 MOST_BYTES = MOST_PIXELS * 8
@@ -31,103 +33,151 @@ Typed = float | None
 DOWNLOAD = "() => document.querySelector('#file a, a#file, #file')?.click()"
 
 
-@dataclass(frozen=True)
-class _Handlers:
-    """What the page does when its user acts, for one generator."""
+class Demo:
+    """What the page shows, and does when its users act, for one generator."""
 
-    colorizer: Colorizer
-    own: list[ControlName]
-    """Statistics that the generator has targets for."""
+    def __init__(
+        self, colorizer: Colorizer, shown_as: str, given: Mapping[ControlName, float]
+    ) -> None:
+        """Take a generator and its name; the sliders start at the given targets."""
+        self.colorizer, self.shown_as = colorizer, shown_as
+        self.first = starts(colorizer, given)
+        own = {**colorizer.config.controls, **colorizer.assumed}
+        self.own = [name for name in self.first if name in own]
+        """Statistics that the generator has targets for."""
+        self.photos: dict[str, Photo] = {}
+        """Photograph of each open page, by its session."""
+        self.writing = Lock()
+        """Held while a file is written."""
 
-    def targets(self, chosen: list[str], values: tuple[Typed, ...]) -> dict[ControlName, float]:
-        """Return the targets of its own statistics, and of the others that are chosen."""
-        each = zip(TARGET_RANGES, values, strict=True)
-        return {n: _allowed(n, value) for n, value in each if n in self.own or n in chosen}
-
-    def taken(self, file: str | None) -> list[Any]:
-        """Read the uploaded photograph, or forget the one there was."""
-        photo, told, before = None, HINT, ""
+    def taken(
+        self, request: gr.Request, file: dict[str, Any] | None, chosen: list[str], *values: Typed
+    ) -> Iterator[tuple[Any, ...]]:
+        """Read the uploaded photograph, or forget the one there was; show it, then coloured."""
+        self.forgotten(request)
+        told, before, photo = HINT, "", None
         if file is not None:
+            path = Path(file["path"])
             try:
-                photo = Photo(self.colorizer, Path(file))
+                photo = Photo(self.colorizer, path)
                 told = demo_html.told(photo.told)
-                before = demo_html.figure("Before", photo.file, photo.before)
+                before = demo_html.figure("Before", path, photo.before)
+                self.photos[str(request.session_hash)] = photo
             except (UserError, MemoryError) as error:
-                photo, told = None, demo_html.refused(Path(file), error)
-        return [photo, told, before, "", "", gr.update(interactive=photo is not None)]
+                told = demo_html.refused(path, error)
+        button = gr.update(interactive=photo is not None)
+        yield told, before, "", "", button
+        if photo is not None:
+            after, table = demo_html.coloured(photo, self.targets(chosen, values))
+            yield told, before, after, table, button
 
-    def moved(self, photo: Photo | None, chosen: list[str], *values: Typed) -> tuple[Any, ...]:
+    def moved(self, request: gr.Request, chosen: list[str], *values: Typed) -> tuple[Any, Any, Any]:
         """Colour the photograph anew at screen size."""
-        if photo is None:
-            return "", "", gr.skip()  # why there is none stays
-        if None in values:  # emptied, to be typed anew
+        photo = self.photos.get(str(request.session_hash))
+        if photo is None or None in values:  # emptied, to be typed anew
             return gr.skip(), gr.skip(), gr.skip()
         shown = demo_html.coloured(photo, self.targets(chosen, values))
         return *shown, demo_html.told(photo.told)
 
-    def written(self, photo: Photo, chosen: list[str], *values: Typed) -> tuple[str | None, str]:
+    def written(
+        self, request: gr.Request, chosen: list[str], *values: Typed
+    ) -> tuple[str | None, str]:
         """Colour it in full size, into a file to download."""
+        photo = self.photos.get(str(request.session_hash))
+        if photo is None:  # removed meanwhile
+            return None, HINT
         try:
-            file, found = photo.write(self.targets(chosen, values), Path(mkdtemp()))
+            with self.writing:
+                file, found = photo.write(self.targets(chosen, values))
         except (UserError, MemoryError) as error:
             return None, demo_html.refused(photo.file, error)
-        achieved = ", ".join(
-            f"{name} {demo_html.number(name, o.achieved)}" for name, o in found.items()
-        )
-        return str(file), demo_html.told(
-            f"{file.name} is written in full size and depth: {achieved}"
-        )
+        each = (f"{name} {demo_html.number(name, o.achieved)}" for name, o in found.items())
+        line = f"{file.name} is written in full size and depth: {', '.join(each)}"
+        return str(file), demo_html.told(line.removesuffix(": "))
+
+    def forgotten(self, request: gr.Request) -> None:
+        """Forget the photograph of a page."""
+        self.photos.pop(str(request.session_hash), None)
+
+    def targets(self, chosen: list[str], values: tuple[Typed, ...]) -> dict[ControlName, float]:
+        """Return the targets of the generator's own statistics, and of those that are chosen."""
+        each = zip(TARGET_RANGES, values, strict=True)
+        return {n: _allowed(n, value) for n, value in each if n in self.own or n in chosen}
+
+    def page(self) -> gr.Blocks:
+        """Build the page."""
+        others = [name for name in TARGET_RANGES if name not in self.own]
+        also = [name for name in self.first if name in others]
+        blocks: gr.Blocks = gr.Blocks(title="colorsweep demo", analytics_enabled=False)
+        with blocks:
+            gr.HTML(f"<h1>colorsweep demo</h1><p>Generator: {escape(self.shown_as)}</p>")
+            with gr.Row():
+                with gr.Column(min_width=280, elem_id="controls"):
+                    upload = gr.File(label="Photograph (JPEG, PNG, TIFF or WebP)", height=150)
+                    told = gr.HTML(HINT)
+                    sliders = [
+                        _slider(name, self.first, visible=name in self.first)
+                        for name in TARGET_RANGES
+                    ]
+                    with gr.Accordion("Other statistics", open=not self.own):
+                        more = gr.CheckboxGroup(
+                            others, value=also, label="Met by exact control alone"
+                        )
+                    table = gr.HTML()
+                    download = gr.Button(
+                        "Download in full size", variant="primary", interactive=False
+                    )
+                    file = gr.DownloadButton(visible="hidden", elem_id="file")
+                before = gr.HTML(elem_classes="picture")
+                after = gr.HTML(elem_classes="picture", elem_id="after")
+            values = [more, *sliders]
+            # Unprocessed: else Gradio refuses a number beyond the range, and fails on none, as it
+            # is typed. What changes the result does so one after another.
+            plain: dict[str, Any] = {
+                "show_progress": "hidden", "api_visibility": "private", "preprocess": False,
+            }  # fmt: skip
+            one_by_one: dict[str, Any] = {**plain, "concurrency_id": "result"}
+            upload.change(
+                self.taken, [upload, *values], [told, before, after, table, download], **one_by_one
+            )
+            gr.on([*(slider.change for slider in sliders), more.input], self.moved, values,
+                  [after, table, told], trigger_mode="always_last", **one_by_one)  # fmt: skip
+            more.change(
+                lambda chosen: [
+                    gr.update(visible=name in self.own or name in chosen) for name in TARGET_RANGES
+                ],
+                more, sliders, **plain,
+            )  # fmt: skip
+            download.click(
+                lambda: demo_html.told("Colouring in full size …"), None, told, queue=False, **plain
+            ).then(self.written, values, [file, told], **plain).then(None, js=DOWNLOAD)
+            blocks.unload(self.forgotten)
+        return blocks
 
 
-def page(colorizer: Colorizer, shown_as: str, given: Mapping[ControlName, float]) -> gr.Blocks:
-    """Build the page of a generator; the sliders start at the given targets."""
-    first = starts(colorizer, given)
-    own = [name for name in first if name in {**colorizer.config.controls, **colorizer.assumed}]
-    also = [name for name in first if name not in own]
-    # On a CPU its convolutions take 0.12 s instead of 0.16 s then.
-    colorizer.generator.to(memory_format=torch.channels_last)
-    does = _Handlers(colorizer, own)
-    blocks: gr.Blocks = gr.Blocks(title="colorsweep demo", analytics_enabled=False)
-    with blocks:
-        gr.HTML(f"<h1>colorsweep demo</h1><p>Generator: {escape(shown_as.partition(';')[0])}</p>")
-        photo = gr.State(None)
-        with gr.Row():
-            with gr.Column(min_width=280, elem_id="controls"):
-                upload = gr.File(label="Photograph (JPEG, PNG, TIFF or WebP)", height=150)
-                told = gr.HTML(HINT)
-                sliders = {name: _slider(name, first, own + also) for name in TARGET_RANGES}
-                with gr.Accordion("Other statistics", open=not own):
-                    others = [name for name in TARGET_RANGES if name not in own]
-                    more = gr.CheckboxGroup(others, value=also, label="Met by exact control alone")
-                table = gr.HTML()
-                download = gr.Button("Download in full size", variant="primary", interactive=False)
-                file = gr.DownloadButton(visible="hidden", elem_id="file")
-            before = gr.HTML(elem_classes="picture")
-            after = gr.HTML(elem_classes="picture", elem_id="after")
-        values = [more, *sliders.values()]
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        # Else Gradio refuses a number beyond the range, and fails on none, as it is typed.
-        as_typed = {**quiet, "preprocess": False}
-        results = [photo, told, before, after, table, download]
-        upload.change(does.taken, upload, results, **quiet).then(
-            does.moved, [photo, *values], [after, table, told], **as_typed
-        )
-        moves = [slider.change for slider in sliders.values()]
-        gr.on([*moves, more.input], does.moved, [photo, *values], [after, table, told],
-              trigger_mode="always_last", **as_typed)  # fmt: skip
-        more.change(
-            lambda chosen: [gr.update(visible=name in own or name in chosen) for name in sliders],
-            more, [*sliders.values()], **quiet,
-        )  # fmt: skip
-        download.click(
-            lambda: demo_html.told("Colouring in full size …"), None, told, **quiet
-        ).then(does.written, [photo, *values], [file, told], **as_typed).then(None, js=DOWNLOAD)
-    return blocks
+class OwnPages:
+    """Middleware that refuses what a page of another origin sends, which could fill the disk."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer 403."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        origin = headers.get("origin")
+        if origin is None or urlsplit(origin).netloc == headers.get("host"):
+            await self._app(scope, receive, send)
+        else:
+            await PlainTextResponse("another origin", 403)(scope, receive, send)
 
 
-def serve(blocks: gr.Blocks, listening: Any) -> None:
-    """Serve the page on a listening socket until Ctrl-C, to this machine alone."""
+def serve(demo: Demo, listening: Any) -> None:
+    """Serve the page on a listening socket until Ctrl-C, to this machine alone.
+
+    Ends when no file is being written any more.
+    """
     app = FastAPI(openapi_url=None)
+    app.add_middleware(OwnPages)
     # Else a page of another host, whose name leads here, could ask for the pictures.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])
     # Gradio's own fonts would be fetched from elsewhere.
@@ -135,12 +185,15 @@ def serve(blocks: gr.Blocks, listening: Any) -> None:
         primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"]
     )
     gr.mount_gradio_app(
-        app, blocks, "/", server_name=LOOPBACK, footer_links=[], run_history=False,
+        app, demo.page(), "/", server_name=LOOPBACK, footer_links=[], run_history=False,
         max_file_size=MOST_BYTES, ssr_mode=False, theme=theme,
         css=demo_html.CSS, head=demo_html.HEAD,
     )  # fmt: skip
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
-    uvicorn.Server(config).run(sockets=[listening])
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        demo.writing.acquire()  # for good: a later one would come back after the end
 
 
 def _allowed(name: ControlName, typed: Typed) -> float:
@@ -149,8 +202,8 @@ def _allowed(name: ControlName, typed: Typed) -> float:
     return min(max(typed or 0.0, low), high)
 
 
-def _slider(name: ControlName, first: Mapping[ControlName, float], seen: list[str]) -> gr.Slider:
+def _slider(name: ControlName, first: Mapping[ControlName, float], *, visible: bool) -> gr.Slider:
     low, high = TARGET_RANGES[name]
     middle = round((low + high) / 2, 2)
-    return gr.Slider(low, high, first.get(name, middle), step=step(name), label=name,
-                     info=HELP.get(name), visible=name in seen, buttons=[])  # fmt: skip
+    return gr.Slider(low, high, first.get(name, middle), step=demo_html.step(name), label=name,
+                     info=HELP.get(name), visible=visible, buttons=[])  # fmt: skip

@@ -5,11 +5,12 @@ import io
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 from PIL import Image
 
-from gan.control import CONTROLS, TARGET_RANGES, ControlName
+from gan.control import TARGET_RANGES, ControlName
 from gan.data.picture_file import PictureFile, Pixels
 from gan.inference.colorizer import Colorizer
 from gan.inference.outcomes import Outcome, outcomes
@@ -54,16 +55,20 @@ class Photo:
         colours = self.colorizer(self.small, wanted)
         return _uri(colours), outcomes(colours, self.colorizer.targets(wanted))
 
-    def write(self, wanted: Mapping[ControlName, float], into: Path) -> tuple[Path, Outcomes]:
+    def write(self, wanted: Mapping[ControlName, float]) -> tuple[Path, Outcomes]:
         """Colour it in full size and depth, as ``colorize`` does; return the file.
 
         Raises:
             UserError: it cannot be written.
         """
         colours = self.colorizer(self._full, wanted)
-        file = into / f"{self.file.stem}{COLORIZED}{self.file.suffix}"
+        file = self._directory / f"{self.file.stem}{COLORIZED}{self.file.suffix}"
         write_picture(file, PictureFile(colours, self.picture.format))
         return file, outcomes(colours, self.colorizer.targets(wanted))
+
+    @cached_property
+    def _directory(self) -> Path:
+        return Path(mkdtemp())
 
     @cached_property
     def _full(self) -> Prepared:
@@ -98,8 +103,3 @@ def starts(colorizer: Colorizer, given: Mapping[ControlName, float]) -> dict[Con
     }
     found = {**own, **colorizer.assumed, **given}
     return {name: found[name] for name in TARGET_RANGES if name in found}
-
-
-def step(name: ControlName) -> float:
-    """Return the step of a slider: a hundredth, or a whole number where the range is wide."""
-    return 0.01 if CONTROLS[name].high - CONTROLS[name].low < 10 else 1
