@@ -1,6 +1,7 @@
 """Page of ``colorsweep demo``: one photograph, sliders for statistics, before and after."""
 
-from collections.abc import Iterator, Mapping
+import gc
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from threading import Lock
@@ -25,7 +26,15 @@ from orchestrator.inference.demo_photo import Photo, starts
 LOOPBACK = "127.0.0.1"
 MOST_BYTES = MOST_PIXELS * 8
 """Largest file that is taken: the largest picture, four channels of 16 bits, not compressed."""
-HELP = {"hue": "0 red, 0.33 green, 0.67 blue, 1 red again"}
+HELP: dict[ControlName, str] = {
+    "saturation": "strength of the colours: 0 grey, 1 pure",
+    "hue": "0 red, 0.33 green, 0.67 blue, 1 red again",
+    "chroma": "distance from grey, C* of CIELAB",
+    "a": "green (below 0) to red",
+    "b": "blue (below 0) to yellow",
+    "warmth": "cool to warm; grey is -0.5",
+    "colourfulness": "strength and variety of the colours, by Hasler and Süsstrunk",
+}
 HINT = "<p>Choose a photograph, or drop it above. It stays on this machine.</p>"
 Typed = float | None
 """Number of a slider, maybe beyond its range while it is being typed; None if its box is empty."""
@@ -52,52 +61,65 @@ class Demo:
 
     def taken(
         self, request: gr.Request, file: dict[str, Any] | None, chosen: list[str], *values: Typed
-    ) -> Iterator[tuple[Any, ...]]:
-        """Read the uploaded photograph, or forget the one there was; show it, then coloured."""
-        self.forgotten(request)
-        told, before, photo = HINT, "", None
-        if file is not None:
-            path = Path(file["path"])
-            try:
-                photo = Photo(self.colorizer, path)
-                told = demo_html.told(photo.told)
-                before = demo_html.figure("Before", path, photo.before)
-                self.photos[str(request.session_hash)] = photo
-            except (UserError, MemoryError) as error:
-                told = demo_html.refused(path, error)
-        button = gr.update(interactive=photo is not None)
-        yield told, before, "", "", button
-        if photo is not None:
-            after, table = demo_html.coloured(photo, self.targets(chosen, values))
-            yield told, before, after, table, button
+    ) -> tuple[Any, ...]:
+        """Read the uploaded photograph and colour it, or forget the one there was."""
+        session = str(request.session_hash)
+        self.photos.pop(session, None)
+        if file is None:
+            return HINT, "", "", "", gr.update(interactive=False)
+        path = Path(file["path"])
+        try:
+            photo = Photo(self.colorizer, path)
+            before = demo_html.figure("Before", path, photo.before)
+        except (UserError, MemoryError) as error:
+            return demo_html.refused(path, error), "", "", "", gr.update(interactive=False)
+        photo.chosen = chosen
+        self.photos[session] = photo
+        shown = demo_html.coloured(photo, self.targets(chosen, values))
+        return demo_html.told(photo.told), before, *shown, gr.update(interactive=True)
 
     def moved(self, request: gr.Request, chosen: list[str], *values: Typed) -> tuple[Any, Any, Any]:
         """Colour the photograph anew at screen size."""
+        nothing = gr.skip(), gr.skip(), gr.skip()
         photo = self.photos.get(str(request.session_hash))
         if photo is None or None in values:  # emptied, to be typed anew
-            return gr.skip(), gr.skip(), gr.skip()
+            return nothing
         shown = demo_html.coloured(photo, self.targets(chosen, values))
-        return *shown, demo_html.told(photo.told)
+        # Another one may have been uploaded meanwhile.
+        is_current = self.photos.get(str(request.session_hash)) is photo
+        return (*shown, demo_html.told(photo.told)) if is_current else nothing
 
-    def written(
-        self, request: gr.Request, chosen: list[str], *values: Typed
-    ) -> tuple[str | None, str]:
+    def chose(self, request: gr.Request, chosen: list[str]) -> list[Any]:
+        """Show the sliders of the chosen statistics; each begins at what the picture has."""
+        photo = self.photos.get(str(request.session_hash))
+        has = {} if photo is None else photo.measured([n for n in chosen if n not in photo.chosen])
+        if photo is not None:
+            photo.chosen = chosen
+        return [
+            gr.update(visible=name in self.own or name in chosen)
+            | ({"value": round(has[name], 2)} if name in has else {})
+            for name in TARGET_RANGES
+        ]
+
+    def written(self, request: gr.Request, chosen: list[str], *values: Typed) -> tuple[Any, ...]:
         """Colour it in full size, into a file to download."""
         photo = self.photos.get(str(request.session_hash))
         if photo is None:  # removed meanwhile
-            return None, HINT
+            return None, HINT, gr.update(interactive=False)
+        again = gr.update(interactive=True)
         try:
             with self.writing:
                 file, found = photo.write(self.targets(chosen, values))
         except (UserError, MemoryError) as error:
-            return None, demo_html.refused(photo.file, error)
+            return None, demo_html.refused(photo.file, error), again
         each = (f"{name} {demo_html.number(name, o.achieved)}" for name, o in found.items())
         line = f"{file.name} is written in full size and depth: {', '.join(each)}"
-        return str(file), demo_html.told(line.removesuffix(": "))
+        return str(file), demo_html.told(line.removesuffix(": ")), again
 
     def forgotten(self, request: gr.Request) -> None:
-        """Forget the photograph of a page."""
+        """Forget the photograph of a page that was closed."""
         self.photos.pop(str(request.session_hash), None)
+        gc.collect()  # of a large photograph hundreds of megabytes else wait for it
 
     def targets(self, chosen: list[str], values: tuple[Typed, ...]) -> dict[ControlName, float]:
         """Return the targets of the generator's own statistics, and of those that are chosen."""
@@ -132,25 +154,25 @@ class Demo:
                 after = gr.HTML(elem_classes="picture", elem_id="after")
             values = [more, *sliders]
             # Unprocessed: else Gradio refuses a number beyond the range, and fails on none, as it
-            # is typed. What changes the result does so one after another.
+            # is typed. Without its queue, whose client misses answers that come within 20 ms.
             plain: dict[str, Any] = {
                 "show_progress": "hidden", "api_visibility": "private", "preprocess": False,
+                "queue": False,
             }  # fmt: skip
-            one_by_one: dict[str, Any] = {**plain, "concurrency_id": "result"}
             upload.change(
-                self.taken, [upload, *values], [told, before, after, table, download], **one_by_one
+                self.taken, [upload, *values], [told, before, after, table, download], **plain
             )
-            gr.on([*(slider.change for slider in sliders), more.input], self.moved, values,
-                  [after, table, told], trigger_mode="always_last", **one_by_one)  # fmt: skip
-            more.change(
-                lambda chosen: [
-                    gr.update(visible=name in self.own or name in chosen) for name in TARGET_RANGES
-                ],
-                more, sliders, **plain,
-            )  # fmt: skip
+            gr.on([slider.change for slider in sliders], self.moved, values,
+                  [after, table, told], trigger_mode="always_last", **plain)  # fmt: skip
+            more.input(self.chose, more, sliders, **plain).then(
+                self.moved, values, [after, table, told], **plain
+            )
             download.click(
-                lambda: demo_html.told("Colouring in full size …"), None, told, queue=False, **plain
-            ).then(self.written, values, [file, told], **plain).then(None, js=DOWNLOAD)
+                lambda: (demo_html.told("Colouring in full size …"), gr.update(interactive=False)),
+                None, [told, download], **plain,
+            ).then(self.written, values, [file, told, download], **{**plain, "queue": True}).then(
+                None, js=DOWNLOAD
+            )  # fmt: skip
             blocks.unload(self.forgotten)
         return blocks
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
@@ -36,6 +36,9 @@ class Photo:
         self.colorizer, self.file, self.picture = colorizer, file, read_picture(file)
         self.pictures = count_pictures(file)
         self.small = Prepared(_reduced(self.picture), quick=True)
+        self.chosen: list[str] = []
+        """Statistics that are moved beside the generator's own."""
+        self._shown: Pixels | None = None
 
     @property
     def told(self) -> str:
@@ -52,8 +55,15 @@ class Photo:
 
     def after(self, wanted: Mapping[ControlName, float]) -> tuple[str, Outcomes]:
         """Colour it at screen size; return a data URI, and the outcomes measured on it."""
-        colours = self.colorizer(self.small, wanted)
+        colours = self._shown = self.colorizer(self.small, wanted)
         return _uri(colours), outcomes(colours, self.colorizer.targets(wanted))
+
+    def measured(self, names: Sequence[str]) -> dict[str, float]:
+        """Return the values of some statistics in the colouring that was shown last."""
+        if self._shown is None:
+            return {}
+        found = outcomes(self._shown, {name: 0.0 for name in TARGET_RANGES if name in names})
+        return {name: o.achieved for name, o in found.items() if o.achieved is not None}
 
     def write(self, wanted: Mapping[ControlName, float]) -> tuple[Path, Outcomes]:
         """Colour it in full size and depth, as ``colorize`` does; return the file.
