@@ -77,9 +77,8 @@ def _factor(
     def cells(value: int) -> list[Cell]:
         return [of_places[place][value].cells[place[0]] for place in where]
 
-    best, other = sorted(
-        sorted(values), key=lambda value: fmean(cell.error.mean for cell in cells(value))
-    )[:2]
+    ranked = sorted((fmean(cell.error.mean for cell in cells(value)), value) for value in values)
+    best, other = (value for _, value in ranked[:2])
     # Any two methods that agree in all else tell what the values are called.
     pair = [of_places[where[0]][value] for value in (best, other)]
     return Factor(

@@ -1,7 +1,7 @@
 """Walls of held-out images: the originals and each trial's colorizations, with numbers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from gan.control import ControlName
@@ -37,9 +37,9 @@ class ImageColumn:
     apply."""
     seed: str
     """Seed if the report has several and the note does not say it."""
-    without: list[str]
+    without: str
     """Of a trial without control: what it achieves in the statistic that other trials control, if
-    that is one."""
+    that is one, and not hue, whose mean over a circle tells little; else empty."""
 
     @property
     def first(self) -> Shot:
@@ -146,13 +146,14 @@ def _image_table(
     encoding = Encoding.fitting(size, count, small=small)
     strips = Strips(encoding)
     columns = []
-    controlled = sorted({name for run in shown for name in run.config.controls} - {"hue"})
+    controlled = {name for run in shown for name in run.config.controls}
     of_several = len({run.sweep for run in runs}) > 1
     for run, apart, views in zip(shown, _apart(shown, runs), of_columns, strict=True):
         at = len(views) // 2
         own_seed = "" if seed is None else f"seed {run.config.seed}"
         is_odd = run.config.seed != seed and own_seed not in apart.split(", ")
-        sweeps = {r.sweep: None for r in [run, *runs] if _is_same(r, run)} if of_several else {}
+        equal = [r for r in runs if _is_same(r, run) and r.config.seed == run.config.seed]
+        sweeps = {r.sweep: None for r in [run, *equal] if r.measured} if of_several else {}
         note = _note(run, " + ".join(sweeps), apart, own_seed if is_odd else "")
         columns.append(
             ImageColumn(
@@ -173,7 +174,7 @@ def _image_table(
                 at=at,
                 note=note,
                 seed="" if own_seed in note.split(", ") else own_seed,
-                without=[] if len(controlled) > 1 else _without_control(run, controlled),
+                without=_without_control(run, controlled),
             )
         )
     return ImageTable(
@@ -190,13 +191,13 @@ def _with_pictures(run: TrialRun, seen: dict[str, Seen]) -> list[TrialRun]:
 
 
 def _apart(shown: Sequence[TrialRun], runs: Sequence[TrialRun]) -> list[str]:
-    """Describe how each trial differs from others of its sweep, also where its equal stands."""
+    """Describe how each trial differs from others of its sweep, also where an equal one stands."""
+    seeds = {run.sweep: run.config.seed for run in shown}
     same = [
-        run
+        # The seed that the sweep is shown by is no difference.
+        replace(run, config=run.config.model_copy(update={"seed": seeds[run.sweep]}))
         for run in runs
-        if run.whole is None
-        and run not in shown
-        and any(_is_same(run, one) and run.config.seed == one.config.seed for one in shown)
+        if run.whole is None and run.sweep in seeds and any(_is_same(run, one) for one in shown)
     ]
     return differences([*shown, *same])[: len(shown)]
 
@@ -206,12 +207,13 @@ def _is_same(one: TrialRun, other: TrialRun) -> bool:
     return (same_recipe(one), one.pictures_key) == (same_recipe(other), other.pictures_key)
 
 
-def _without_control(run: TrialRun, names: Sequence[ControlName]) -> list[str]:
-    """Format what a trial without control achieves in some statistics, hue left out."""
-    if run.config.controls:
-        return []
-    found = [(name, metric(run, name)) for name in names]
-    return [shown_value(name, value, 3) for name, value in found if value is not None]
+def _without_control(run: TrialRun, controlled: Collection[ControlName]) -> str:
+    """Format what a trial without control achieves in the only statistic that others control."""
+    if run.config.controls or len(controlled) != 1 or "hue" in controlled:
+        return ""
+    (name,) = controlled
+    value = metric(run, name)
+    return "" if value is None else shown_value(name, value, 3)
 
 
 def _note(run: TrialRun, sweeps: str, apart: str, seed: str) -> str:

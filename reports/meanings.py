@@ -1,18 +1,16 @@
 """Meanings of the words and signs of a report's verdict and pictures. Pure functions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from reports import columns
-from reports.methods import Cell, Method
+from reports.methods import Method
 
-ALWAYS = (
-    ("Raw", "a generator's own output"),
-    (
-        "Exact control",
-        "moves the colours of each finished picture to the target, as far as its lightness allows",
-    ),
-    ("Error", columns.ERROR),
+RAW = ("Raw", "a generator's own output")
+EXACT = (
+    "Exact control",
+    "moves the colours of each finished picture to the target, as far as its lightness allows",
 )
+ERROR = ("Error", columns.ERROR)
 RIVAL = (
     "Recoloured baseline",
     "the output of a training without control, after exact control: what steering has to beat",
@@ -34,25 +32,19 @@ PICTURES = ("Other pictures", "methods that were measured on them are not compar
 
 def of(found: Sequence[Method]) -> list[tuple[str, str]]:
     """Return the words and signs that a report on some methods uses, each with its meaning."""
-    return [*_of(found, [cell for method in found for cell in method.cells.values()])]
-
-
-def _of(found: Sequence[Method], cells: Sequence[Cell]) -> Iterator[tuple[str, str]]:
-    if not found:
-        return
-    yield from ALWAYS
-    if any(cell.kid for cell in cells):
-        yield "KID", columns.KID
-    if any(cell.js and not cell.kid for cell in cells):
-        yield "JS", columns.JS
-    if any(method.is_rival for method in found):
-        yield RIVAL
-    yield FITTED
-    if any(name.startswith("λ of ") for method in found for name, _ in method.settings):
-        yield WEIGHT
-    if any(value and value.low is not None for cell in cells for value in (cell.error, cell.kid)):
-        yield INTERVAL
-    if any(cell.error.spread is not None for cell in cells):
-        yield SPREAD
-    if len({aim.pictures for method in found for aim in method.cells}) > 1:
-        yield PICTURES
+    cells = [cell for method in found for cell in method.cells.values()]
+    values = [value for cell in cells for value in (cell.error, cell.kid) if value is not None]
+    said = {
+        RAW: bool(found),
+        EXACT: bool(found),
+        ERROR: bool(found),
+        ("KID", columns.KID): any(cell.kid for cell in cells),
+        ("JS", columns.JS): any(cell.js and not cell.kid for cell in cells),
+        RIVAL: any(method.is_rival for method in found),
+        FITTED: bool(found),
+        WEIGHT: any(name.startswith("λ of ") for m in found for name, _ in m.settings),
+        INTERVAL: any(value.low is not None for value in values),
+        SPREAD: any(cell.error.spread is not None for cell in cells),
+        PICTURES: len({aim.pictures for method in found for aim in method.cells}) > 1,
+    }
+    return [word for word, is_used in said.items() if is_used]

@@ -16,7 +16,7 @@ from reports.without_control import without_control
 DIGITS = 3
 """Decimals of errors; errors that round to the same number count as equal."""
 FEW = 50
-"""Images below which KID says little: of 24, it varied by 70 between seeds."""
+"""Images below which KID says little: of 24, its standard deviation over two seeds was up to 71."""
 MOST_LINES = 4
 """Maximum number of sentences at the head of a report, without those on their basis."""
 Value = Callable[[Cell], Measured | None]
@@ -235,7 +235,7 @@ def _measured_on(views: Sequence[TrialRun]) -> list[str]:
         for images, photographs in sorted(counts)
     ]
     if any("eval/kid" in v.metrics and v.metrics.get("eval/images", FEW) < FEW for v in views):
-        said.append("KID of so few varies much.")
+        said.append(f"KID of fewer than {FEW} varies much.")
     return said
 
 

@@ -89,21 +89,25 @@ def closing_in(
     """
     aims = dict(wanted)
     found, missed = attempt(aims)
-    error = _largest(missed)
+    errors = _shares(missed)
     for _ in range(ROUNDS - 1):
-        if error < NEAR:
+        if (error := max(errors.values())) < NEAR:
             break
         # Aims may leave the range of targets: the way to them ends at its extreme.
         aims = {name: aims[name] - missed[name] for name in aims}
         other, missed = attempt(aims)
-        if (now := _largest(missed)) >= error:
+        after = _shares(missed)
+        # Where targets exclude each other, one would be given up for another: two of grey.
+        lost = any(after[name] > max(errors[name], error / 2) for name in after)
+        if lost or (now := max(after.values())) >= error:
             break
         stuck = now > error / 2
-        found, error = other, now
+        found, errors = other, after
         if stuck:
             break
-    return found, error
+    return found, max(errors.values())
 
 
-def _largest(missed: Mapping[ControlName, float]) -> float:
-    return max(abs(value) / STATISTICS[name].span for name, value in missed.items())
+def _shares(missed: Mapping[ControlName, float]) -> dict[ControlName, float]:
+    """Return errors as shares of the statistics' ranges."""
+    return {name: abs(value) / STATISTICS[name].span for name, value in missed.items()}

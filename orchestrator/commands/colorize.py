@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from gan.data.picture_file import SUFFIXES
 from gan.errors import UserError
 from orchestrator.commands.flag_values import is_number
 from orchestrator.commands.generator_options import generator_options, given_targets
@@ -121,6 +122,8 @@ def colorize(
         raise UserError("--animation: give several numbers, such as --saturation 0:1:7")
     if raw and same_for_all:
         raise UserError("--raw moves no colours; it does not go with --same-for-all")
+    if out is not None and not out.is_dir() and out.suffix.lower() in SUFFIXES:
+        raise UserError(f"--out {out}: is the directory to write into; --suffix is for names")
     if suffix is None:
         suffix = COLORIZED if out is None and not in_place else ""
     if Path(suffix).name != suffix:

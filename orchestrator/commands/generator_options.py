@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,16 +48,27 @@ def _target(name: ControlName, low: float, high: float, *, several: bool) -> cli
         return click.Option(
             [f"--{name}"],
             type=FiniteRange(low, high),
-            help="Target, in the unit of the statistic.",
+            multiple=True,
+            callback=_once,
+            help=f"Target in [{low:g}, {high:g}].",
         )
     return click.Option(
         [f"--{name}"],
         type=Numbers(low, high),
         metavar="NUMBERS",
+        multiple=True,
+        callback=_once,
         help=f"Target in [{low:g}, {high:g}], or several: 0.2,0.4 or FIRST:LAST:COUNT."
         if name == "saturation"
         else f"Target in [{low:g}, {high:g}], or several.",
     )
+
+
+def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Any]) -> Any:
+    """Return the only value of an option, if it is given; all but the last would be lost."""
+    if len(values) > 1:
+        raise click.BadParameter("is given more than once; several numbers are written 0.2,0.4")
+    return values[0] if values else None
 
 
 def given_target(values: Mapping[str, float | None]) -> dict[ControlName, float]:

@@ -17,7 +17,7 @@ from orchestrator.store.sweep_store import known_owner
 SECONDS = 30
 """Time between two reports that are written while trials run."""
 IDLE_LOOKS = 4
-"""Looks without a trial that runs, though some wait, after which watching ends."""
+"""Looks without a trial that runs, though some are not finished, after which watching ends."""
 
 
 @click.command(short_help="Compare trials on a page.")

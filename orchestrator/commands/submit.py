@@ -112,7 +112,10 @@ def submitted(locations: Locations) -> None:
 
     if (file := Submitted.of_this_job()) is None:
         raise UserError("submitted: is the command of a job; use colorsweep submit")
-    os.chdir(Path.home())  # Ray starts a job wherever `ray start` was typed
+    try:
+        os.chdir(Path.home())  # Ray starts a job wherever `ray start` was typed
+    except OSError as error:
+        say(f"relative paths are below {Path.cwd()}; no home directory ({error.strerror})")
     with tempfile.TemporaryDirectory(prefix="colorsweep-") as directory:
         path = Path(directory) / file.name
         path.write_text(file.text, encoding="utf-8")

@@ -31,6 +31,9 @@ from orchestrator.inference.strips import Panel
 from orchestrator.inference.written import Met, Written
 from reports.rows import shown
 
+MISSED = 0.01
+"""Distance from a target, as a share of its range, that is told: other targets exclude it."""
+
 
 def colorize_files(
     chosen: Sequence[Chosen],
@@ -144,7 +147,12 @@ def _colorize(works: Sequence[_Work], job: Job, *, raw: bool) -> Iterator[tuple[
         height, width = colours.shape[:2]
         given = work.wanted or work.targets
         told = [
-            _shown(name, outcome, "wanted" if name in given else "its own target")
+            _shown(
+                name,
+                outcome,
+                "wanted" if name in given else "its own target",
+                alone=raw or len(found) == 1,
+            )
             for name, outcome in found.items()
         ]
         size = f"{width}x{height}"
@@ -188,7 +196,7 @@ def _label(found: Mapping[ControlName, Outcome], names: Sequence[ControlName]) -
     return ", ".join(parts) or "colorized"
 
 
-def _shown(name: ControlName, outcome: Outcome, whose: str) -> str:
+def _shown(name: ControlName, outcome: Outcome, whose: str, *, alone: bool) -> str:
     text = f"{name} {outcome.wanted:g} {whose}, "
     if outcome.achieved is None:
         return f"{text}none achieved: it is grey"
@@ -197,4 +205,6 @@ def _shown(name: ControlName, outcome: Outcome, whose: str) -> str:
     text += f"{shown(name, outcome.achieved, digits)} achieved"
     if abs(outcome.reachable - outcome.wanted) >= 0.5 * 10**-digits:
         text += f" ({outcome.reachable:.{digits}f} reachable)"
+    if not alone and abs(outcome.missed) > MISSED * (high - low):
+        text += " (missed beside the others)"
     return text

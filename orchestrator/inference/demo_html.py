@@ -71,8 +71,9 @@ def table(found: Outcomes) -> str:
     """Show wanted, achieved and reachable values, a row for each statistic, if any."""
     if not found:
         return ""
+    reachable = "reachable alone" if len(found) > 1 else "reachable"
     head = "".join(
-        f'<th scope="col">{t}</th>' for t in ("statistic", "wanted", "achieved", "reachable")
+        f'<th scope="col">{t}</th>' for t in ("statistic", "wanted", "achieved", reachable)
     )
     rows = "".join(
         f'<tr><th scope="row">{name}</th>'

@@ -1,6 +1,5 @@
 """Page of ``colorsweep demo``: one photograph, sliders for statistics, before and after."""
 
-import gc
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -119,7 +118,6 @@ class Demo:
     def forgotten(self, request: gr.Request) -> None:
         """Forget the photograph of a page that was closed."""
         self.photos.pop(str(request.session_hash), None)
-        gc.collect()  # of a large photograph hundreds of megabytes else wait for it
 
     def targets(self, chosen: list[str], values: tuple[Typed, ...]) -> dict[ControlName, float]:
         """Return the targets of the generator's own statistics, and of those that are chosen."""

@@ -107,3 +107,11 @@ def test_a_jpeg_moves_the_value_a_little_further() -> None:
     jpeg = {"format": "JPEG", "quality": 95, "subsampling": 0}
     for photograph in PHOTOGRAPHS[1:]:
         assert missed("saturation", 0.4, grey(photograph, 700), **jpeg) < 0.015
+
+
+def test_of_targets_that_exclude_each_other_the_last_is_met() -> None:
+    # Less colour, then ten times as much; aiming at both again and again ended at grey.
+    made = Colorizer.load()(grey("castle-060.jpg", 150), {"saturation": 0.1, "chroma": 67})
+    rgb = made.astype(np.float64) / 255
+    assert MEASURES["chroma"](rgb) == pytest.approx(67, abs=0.5)
+    assert MEASURES["saturation"](rgb) > 0.5

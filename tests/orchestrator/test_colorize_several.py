@@ -143,3 +143,13 @@ def test_wrong_numbers_are_refused_in_one_line(
 
 def test_an_export_takes_one_number() -> None:
     assert_refused(call("export", "--sweep", "x", "--out", "y", "--hue", "0.1,0.2"), "--hue")
+
+
+def test_what_is_missed_beside_other_targets_is_told(here: Path) -> None:
+    told = call("colorize", "in", "--saturation", "0.1", "--chroma", "67", "--out", "out").stdout
+    for line in told.splitlines()[1:]:
+        saturation, chroma = line.split("  ")[2:4]
+        assert saturation.startswith("saturation 0.1 wanted, 0.")
+        assert saturation.endswith(" achieved (missed beside the others)")
+        assert chroma == "chroma 67 wanted, 67.0 achieved"
+    assert "missed" not in call("colorize", "in", "--chroma", "67", "--out", "alone").stdout

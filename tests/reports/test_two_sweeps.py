@@ -27,10 +27,21 @@ def weighted(weight: float) -> TrainConfig:
     return BASELINE.model_copy(update={"controls": controls})
 
 
+def seeded(config: TrainConfig) -> TrainConfig:
+    return config.model_copy(update={"seed": 5})
+
+
 SWEEPS = {
     "one": [BASELINE, weighted(1), weighted(10)],
     "two": [BASELINE, weighted(1), weighted(99)],
+    "three": [seeded(BASELINE), seeded(weighted(1)), seeded(weighted(99))],
 }
+
+
+def heads_of(text: str) -> list[str]:
+    """What stands above each trial's pictures."""
+    heads = re.findall(r'<th scope="col" data-column.*?</th>', text, re.DOTALL)
+    return [" ".join(re.sub(r"<[^>]*>", " ", head).replace("★", "").split()) for head in heads]
 
 
 @pytest.mark.slow
@@ -54,9 +65,14 @@ def test_what_both_have_stands_once_beside_what_differs(photos: Dataset, tmp_pat
         baseline, *_ = read_sweep(client, "one")
     without = metric(baseline, "saturation")
     assert without is not None
-    text = write_report(default_uri(tmp_path), [*SWEEPS], tmp_path / "out").read_text("utf-8")
-    heads = re.findall(r'<th scope="col" data-column.*?</th>', text, re.DOTALL)
-    words = [" ".join(re.sub(r"<[^>]*>", " ", head).replace("★", "").split()) for head in heads]
+    text = write_report(default_uri(tmp_path), ["one", "two"], tmp_path / "out").read_text("utf-8")
+    words = heads_of(text)
     assert words[0] == f"no target got {without:.3f} one + two"
     notes = [re.sub(r"^0.75 got 0\.\d+ ", "", word) for word in words[1:]]
     assert notes == ["one + two, λ 1", "one, λ 10", "two, λ 99"]
+
+    # Of other seeds: an equal recipe, but pictures of its own that are not shown.
+    page = write_report(default_uri(tmp_path), ["one", "three"], tmp_path / "out")
+    words = heads_of(page.read_text("utf-8"))
+    notes = [re.sub(r"^0.75 got 0\.\d+ ", "", word) for word in words[1:]]
+    assert notes == ["one, λ 1", "one, λ 10", "three, λ 99, seed 5"]
