@@ -22,9 +22,9 @@ figure, figcaption { margin: 0; }
 figure img { width: 100%; max-height: 75vh; object-fit: contain; object-position: left top; }
 .gradio-container .numbers, .gradio-container .numbers * { border: 0 !important; }
 .gradio-container .numbers { width: 100%; border-collapse: collapse; margin: 0; }
-.gradio-container .numbers :is(td, th) { padding: 4px 0; text-align: right;
+.gradio-container .numbers :is(td, th) { padding: 4px 0 4px 8px; text-align: right;
   font-variant: tabular-nums; border-bottom: 1px solid var(--border-color-primary) !important; }
-.gradio-container .numbers :is(td, th):first-child { text-align: left; }
+.gradio-container .numbers :is(td, th):first-child { text-align: left; padding-left: 0; }
 .refused { border-left: 4px solid #b91c1c; padding: 4px 8px; font-weight: 600; }
 .gradio-container :focus-visible { outline: 3px solid #2563eb !important; outline-offset: 2px; }
 """
