@@ -135,9 +135,9 @@ def best_of_targets(runs: Sequence[TrialRun]) -> list[TrialRun]:
     return [run for seeds in best for run in seeds]
 
 
-def same_recipe(run: TrialRun) -> tuple[str, int]:
-    """Return what trials that differ in seed or sweep alone have in common, beside pictures."""
-    return run.recipe_key, run.total_steps
+def same_recipe(run: TrialRun) -> tuple[str, int, str]:
+    """Return what trials that differ in seed or sweep alone have in common."""
+    return run.recipe_key, run.total_steps, run.pictures_key
 
 
 def _rank(seeds: Sequence[TrialRun]) -> tuple[float, float]:
@@ -193,7 +193,7 @@ def shown_trials(runs: Sequence[TrialRun], best: Sequence[TrialRun], most: int) 
     first: dict[Hashable, TrialRun] = {}
     for run in sorted(runs, key=rank):
         if not run.config.recolour:
-            first.setdefault((*same_recipe(run), run.pictures_key), run)
+            first.setdefault(same_recipe(run), run)
     chosen = list(first.values())
     if len(chosen) > most:
         of_target: dict[Hashable, TrialRun] = {}

@@ -152,8 +152,7 @@ def _image_table(
         at = len(views) // 2
         own_seed = "" if seed is None else f"seed {run.config.seed}"
         is_odd = run.config.seed != seed and own_seed not in apart.split(", ")
-        equal = [r for r in runs if _is_same(r, run) and r.config.seed == run.config.seed]
-        sweeps = {r.sweep: None for r in [run, *equal] if r.measured} if of_several else {}
+        sweeps = _sweeps(run, runs) if of_several else []
         note = _note(run, " + ".join(sweeps), apart, own_seed if is_odd else "")
         columns.append(
             ImageColumn(
@@ -193,18 +192,21 @@ def _with_pictures(run: TrialRun, seen: dict[str, Seen]) -> list[TrialRun]:
 def _apart(shown: Sequence[TrialRun], runs: Sequence[TrialRun]) -> list[str]:
     """Describe how each trial differs from others of its sweep, also where an equal one stands."""
     seeds = {run.sweep: run.config.seed for run in shown}
+    recipes = {same_recipe(run) for run in shown}
     same = [
         # The seed that the sweep is shown by is no difference.
         replace(run, config=run.config.model_copy(update={"seed": seeds[run.sweep]}))
         for run in runs
-        if run.whole is None and run.sweep in seeds and any(_is_same(run, one) for one in shown)
+        if run.whole is None and run.sweep in seeds and same_recipe(run) in recipes
     ]
     return differences([*shown, *same])[: len(shown)]
 
 
-def _is_same(one: TrialRun, other: TrialRun) -> bool:
-    """Whether a trial, or its equal in another sweep, stands in one column."""
-    return (same_recipe(one), one.pictures_key) == (same_recipe(other), other.pictures_key)
+def _sweeps(run: TrialRun, runs: Sequence[TrialRun]) -> list[str]:
+    """Return the sweeps that have measured a trial, or its equal: they share a column."""
+    key = (same_recipe(run), run.config.seed)
+    equal = [r for r in runs if r.measured and (same_recipe(r), r.config.seed) == key]
+    return list(dict.fromkeys(r.sweep for r in [run, *equal]))
 
 
 def _without_control(run: TrialRun, controlled: Collection[ControlName]) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from gan.data.picture_file import SUFFIXES
 from gan.errors import UserError
 from orchestrator.commands.flag_values import is_number
 from orchestrator.commands.generator_options import generator_options, given_targets
@@ -122,8 +121,6 @@ def colorize(
         raise UserError("--animation: give several numbers, such as --saturation 0:1:7")
     if raw and same_for_all:
         raise UserError("--raw moves no colours; it does not go with --same-for-all")
-    if out is not None and not out.is_dir() and out.suffix.lower() in SUFFIXES:
-        raise UserError(f"--out {out}: is the directory to write into; --suffix is for names")
     if suffix is None:
         suffix = COLORIZED if out is None and not in_place else ""
     if Path(suffix).name != suffix:
@@ -131,9 +128,12 @@ def colorize(
     # Set before torch is imported below. By default its threads wait in a busy loop: with one of
     # two cores busy, 12 megapixels took 4 to 14 s instead of 2 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from gan.data.picture_file import SUFFIXES
     from orchestrator.inference.colorize_files import colorize_files
     from orchestrator.inference.jobs import OutputOptions, passed_over, plan_jobs, variants
 
+    if out is not None and not out.is_dir() and out.suffix.lower() in SUFFIXES:
+        raise UserError(f"--out {out}: is the directory to write into; --suffix is for names")
     which = GeneratorOptions(sweep, run, generator, combinations)
     outputs = OutputOptions(
         out, suffix, overwrite, in_place, variants(combinations), strip, animation

@@ -93,6 +93,15 @@ def test_what_only_reads_and_decides_imports_no_torch(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
 
 
+def test_help_and_completion_import_nothing_that_is_large() -> None:
+    large = {"numpy", "PIL", "pyvips", "torch", "ray", "mlflow", "gradio", "pandas"}
+    code = f"import sys, orchestrator.cli; print(*{large} & sys.modules.keys())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, check=True, text=True
+    )
+    assert done.stdout == "\n"
+
+
 def test_ctrl_c_while_the_program_starts_is_one_line() -> None:
     code = """if True:
         import os, signal, sys
