@@ -31,6 +31,8 @@ from orchestrator.store.paths import Locations
 log = logging.getLogger(__name__)
 UNUSABLE = {errno.ENAMETOOLONG, errno.EACCES}
 """Errors of a path of the user's, raised by a mere check whether it exists."""
+HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What newer releases of click raise to show the help of a group without a command."""
 
 
 class _Refused(click.ClickException):
@@ -42,19 +44,19 @@ class _Refused(click.ClickException):
 class _Group(click.Group):
     """Command group that reports a ``UserError`` in one line and exits with code 2.
 
-    A path that is too long or not accessible is the user's mistake, too.
+    A wrong option, and a path that is too long or not accessible, are the user's mistakes, too.
     """
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         try:
-            with _plain_usage_errors():
+            with _one_line_usage_errors():
                 return super().make_context(*args, **options)
         except UserError as error:
-            raise _Refused(str(error)) from None
+            raise _Refused(plain(str(error))) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _plain_usage_errors():
+            with _one_line_usage_errors():
                 return super().invoke(ctx)
         except UserError as error:
             for line in error.lines:
@@ -67,14 +69,21 @@ class _Group(click.Group):
 
 
 @contextmanager
-def _plain_usage_errors() -> Iterator[None]:
-    """Make the messages of click, which repeat what was typed, plain."""
+def _one_line_usage_errors() -> Iterator[None]:
+    """Raise UserError instead of click's errors of usage; its help stays help."""
     try:
         yield
-    except click.ClickException as error:
-        lines = error.message.split("\n")  # of a help text, too
-        error.message = "\n".join(map(plain, lines))  # type: ignore[misc]
+    except HELP:
         raise
+    except click.NoSuchOption as error:
+        # click suggests what is alike, but nothing as much longer as --saturation is than --sat.
+        options = error.ctx.command.params if error.ctx else []
+        longer = [o for option in options for o in option.opts if o.startswith(error.option_name)]
+        meant = " or ".join(longer or error.possibilities or ())
+        hint = f"; did you mean {meant}?" if meant else ""
+        raise UserError(f"no such option {error.option_name!r}{hint}") from None
+    except click.UsageError as error:
+        raise UserError(error.format_message()) from None
 
 
 @click.group(

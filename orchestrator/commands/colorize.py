@@ -13,7 +13,6 @@ import click
 from gan.errors import UserError
 from orchestrator.commands.flag_values import is_number
 from orchestrator.commands.generator_options import generator_options, given_targets
-from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import Screen, fail, is_quiet, note
 from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.inference.written import Written
@@ -57,7 +56,6 @@ ARGUMENTS = [
 
 
 @click.command(
-    cls=OneLineCommand,
     params=ARGUMENTS,
     short_help="Colour pictures with a trained generator.",
     context_settings={"max_content_width": 100},
@@ -83,9 +81,9 @@ def colorize(
 ) -> None:
     """Colour the pictures PATHS, and all in those that are folders, with a trained generator.
 
-    Without --sweep, --run and --generator it is the one that comes with colorsweep. In folders,
-    hidden files and earlier outputs (NAME-colorized..., or NAME and the --suffix beside NAME) are
-    left alone; a line tells how many, and of other files.
+    Without --sweep, --run and --generator it is the one that comes with colorsweep. Earlier outputs
+    (NAME-colorized... in folders, or NAME and -colorized or the --suffix beside NAME) and hidden
+    files of folders are left alone; a line tells how many, and of other files.
 
     Takes JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
     written in its own format and depth, upright, in sRGB, with its alpha, without metadata, and

@@ -13,7 +13,6 @@ import click
 
 from gan.errors import UserError
 from orchestrator.commands.generator_options import generator_options, given_target
-from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import fail, say
 from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.store.paths import Locations
@@ -31,7 +30,6 @@ ARGUMENTS = [
 
 
 @click.command(
-    cls=OneLineCommand,
     params=ARGUMENTS,
     short_help="Colour a photograph on a page, with sliders.",
     context_settings={"max_content_width": 100},

@@ -10,7 +10,6 @@ import click
 from gan import checkpoint
 from gan.errors import UserError
 from orchestrator.commands.generator_options import generator_options, given_target
-from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import say
 from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.store.paths import Locations
@@ -32,7 +31,6 @@ ARGUMENTS = [
 
 
 @click.command(
-    cls=OneLineCommand,
     params=ARGUMENTS,
     short_help="Write a generator as ONNX and safetensors.",
     context_settings={"max_content_width": 100},

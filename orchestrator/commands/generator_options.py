@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def _target(name: ControlName, low: float, high: float, *, several: bool) -> cli
             [f"--{name}"],
             type=FiniteRange(low, high),
             multiple=True,
-            callback=_once,
+            callback=_only,
             help=f"Target in [{low:g}, {high:g}].",
         )
     return click.Option(
@@ -57,17 +58,17 @@ def _target(name: ControlName, low: float, high: float, *, several: bool) -> cli
         type=Numbers(low, high),
         metavar="NUMBERS",
         multiple=True,
-        callback=_once,
+        callback=partial(_only, hint="; several numbers are written 0.2,0.4"),
         help=f"Target in [{low:g}, {high:g}], or several: 0.2,0.4 or FIRST:LAST:COUNT."
         if name == "saturation"
         else f"Target in [{low:g}, {high:g}], or several.",
     )
 
 
-def _once(ctx: click.Context, param: click.Parameter, values: Sequence[Any]) -> Any:
+def _only(ctx: click.Context, param: click.Parameter, values: Sequence[Any], hint: str = "") -> Any:
     """Return the only value of an option, if it is given; all but the last would be lost."""
     if len(values) > 1:
-        raise click.BadParameter("is given more than once; several numbers are written 0.2,0.4")
+        raise click.BadParameter(f"is given more than once{hint}")
     return values[0] if values else None
 
 

@@ -15,7 +15,6 @@ from orchestrator.commands.notify_option import (
     with_notify,
     without,
 )
-from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import Screen, is_quiet, say
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.notify import NotifyTarget
@@ -28,7 +27,7 @@ fresh_option = click.option(
 )
 
 
-@click.command(cls=OneLineCommand, short_help="Run or resume a sweep.")
+@click.command(short_help="Run or resume a sweep.")
 @click.argument("sweep", shell_complete=sweep_files)
 @click.option("--dry-run", is_flag=True, help="Print trials, time and cost; start nothing.")
 @click.option("--price", type=FiniteRange(min=0), help="Price of one trial's hour, for --dry-run.")

@@ -17,7 +17,6 @@ from gan.control import TARGET_RANGES, Control
 from gan.errors import UserError
 from gan.presets import PRESETS
 from orchestrator.commands.flag_values import gpus, held_out, listed, smoothing, target, whole
-from orchestrator.commands.one_line import OneLineCommand
 from orchestrator.commands.terminal import Screen, is_quiet, note
 from orchestrator.store.paths import Locations
 from orchestrator.sweep.spec import require_name
@@ -47,7 +46,7 @@ UNUSED = {
 """Flags of the original project that have no effect here, with the reason."""
 
 
-class _Command(OneLineCommand):
+class _Command(click.Command):
     """Command whose help is divided into sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -75,7 +75,10 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
     """Return jobs for files and all pictures below folders, and a line for each refusal."""
     found: dict[Path, Job] = {}
     refused = []
+    made = _made_of_others(paths, where)
     for path in paths:
+        if path in made:
+            continue
         try:
             names = _below(path, where)[0] if path.is_dir() else [Path(path.name)]
         except UserError as error:
@@ -105,20 +108,32 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
 
 
 def passed_over(paths: Sequence[Path], where: OutputOptions) -> list[str]:
-    """Return a line for each folder with files that are not coloured, hidden ones aside."""
-    lines = []
+    """Return a line for each folder with files that are not coloured, hidden ones aside.
+
+    Another is for those of ``paths`` that are outputs, as a shell's ``*.jpg`` names them.
+    """
+    lines = [_left("earlier outputs", made)] if (made := _made_of_others(paths, where)) else []
     for folder in filter(Path.is_dir, paths):
         with suppress(UserError):  # ``plan_jobs`` tells of it
             left = {
                 "earlier outputs": _below(folder, where)[1],
                 "other files": [f for f in _files(folder) if f.suffix.lower() not in SUFFIXES],
             }
-            lines += [
-                f"{folder}: {kind} left alone: {len(files)}, such as {files[0].name}"
-                for kind, files in left.items()
-                if files
-            ]
+            lines += [f"{folder}: {_left(kind, files)}" for kind, files in left.items() if files]
     return lines
+
+
+def _left(kind: str, files: Sequence[Path]) -> str:
+    return f"{kind} left alone: {len(files)}, such as {files[0].name}"
+
+
+def _made_of_others(paths: Sequence[Path], where: OutputOptions) -> list[Path]:
+    """Return those of the given files that are earlier outputs of others among them."""
+    if where.in_place:
+        return []
+    stems = {path.with_suffix("") for path in paths}
+    suffixes = {COLORIZED, where.suffix} - {""}
+    return [path for path in paths if any(_is_made_of(stems, path, each) for each in suffixes)]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -144,10 +159,15 @@ def _is_output(folder: Path, name: Path, stems: Collection[Path], where: OutputO
     if re.search(f"{COLORIZED}{VARIANT}$", name.stem):
         return True
     if where.out is None:
-        made = re.fullmatch(f"(.+){re.escape(where.suffix)}{VARIANT}", name.stem, re.DOTALL)
-        return made is not None and made[1] != name.stem and name.with_name(made[1]) in stems
+        return _is_made_of(stems, name, where.suffix)
     out = where.out.resolve()
     return folder.resolve() in out.parents and out in (folder / name).resolve().parents
+
+
+def _is_made_of(stems: Collection[Path], name: Path, suffix: str) -> bool:
+    """Whether a name is that of one among ``stems``, and the suffix of outputs."""
+    made = re.fullmatch(f"(.+){re.escape(suffix)}{VARIANT}", name.stem, re.DOTALL)
+    return made is not None and made[1] != name.stem and name.with_name(made[1]) in stems
 
 
 def _refusal(
@@ -166,5 +186,5 @@ def _refusal(
     if file.resolve() in pictures and not where.in_place:
         return f"{file} is one of the pictures, which only --in-place writes over"
     if file.exists() and not (where.overwrite or where.in_place):
-        return f"{file} is there already; --overwrite replaces it"
+        return f"{file} is there already; --overwrite replaces it, --suffix names another"
     return ""

@@ -81,7 +81,7 @@ def test_a_folder_can_be_coloured_again_and_again(here: Path) -> None:
     assert result.exit_code == 1
     *lines, earlier, others = result.stderr.splitlines()
     assert len(lines) == 3  # what was written is no input
-    assert all("is there already; --overwrite replaces it" in line for line in lines)
+    assert all("is there already; --overwrite replaces it, --suffix" in line for line in lines)
     assert earlier == "in: earlier outputs left alone: 3, such as a-colorized.png"
     assert others == "in: other files left alone: 1, such as notes.txt"
     assert files(here) == first

@@ -42,6 +42,19 @@ def test_an_earlier_output_is_left_alone_with_a_line(folder: Path) -> None:
     ]
 
 
+def test_outputs_among_the_files_of_a_shell_s_pattern_are_left_alone(here: Path) -> None:
+    options = ("--generator", "generator", "--saturation", "0.2,0.3", "--strip")
+    pictures = ("in/a.png", "in/b.jpg")
+    assert call("colorize", *pictures, *options, "--suffix", "_new").exit_code == 0
+    shell = sorted(map(str, Path("in").glob("*.*g")))
+    result = call("colorize", *shell, *options, "--suffix", "_new", "--overwrite")
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1 + 3 * 2)
+    assert result.stderr == "earlier outputs left alone: 6, such as a_new-saturation-0.2.png\n"
+    alone = "in/a_new-saturation-0.2.png"  # asked for by its name
+    assert call("colorize", alone, "--generator", "generator").exit_code == 0
+    assert Path("in/a_new-saturation-0.2-colorized.png").is_file()
+
+
 def test_outputs_of_now_are_no_earlier_ones(here: Path) -> None:
     result = call("colorize", "in", "--generator", "generator")
     assert (result.exit_code, result.stderr) == (

@@ -31,6 +31,8 @@ def test_without_a_picture_no_generator_is_looked_for(here: Path) -> None:
         (["--generator", "generator", "--in-place", "--out", "x"], ["--in-place"]),
         (["--generator", "generator", "--suffix", "a/b"], ["--suffix", "'a/b'"]),
         (["--hue", "0.2", "--hue", "0.4"], ["--hue", "is given more than once", "0.2,0.4"]),
+        (["--sat", "0.3"], ["no such option '--sat'; did you mean --saturation?"]),
+        (["--in_place"], ["no such option '--in_place'; did you mean --in-place?"]),
         (["--out", "new.JPG"], ["--out new.JPG: is the directory to write into", "--suffix"]),
         (["--sweep", "x", "--hue", "0.5"], ["no tracking store", "--runs"]),
         (["--run", "x"], ["no tracking store"]),

@@ -42,6 +42,11 @@ def test_two_values_are_refused_in_one_line(arguments: str) -> None:
     assert_refused(call(*arguments.split()), "--runs: given as a and b; give one of them")
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_wrong_option_is_refused_in_one_line(name: str) -> None:
+    assert_refused(call(name, "--n\no"), r"no such option '--n\no'")
+
+
 def test_the_same_value_twice_is_one() -> None:
     result = call("--runs", "a", "status", "--runs", "a", "--runs", "a")
     assert (result.exit_code, result.output) == (0, "nothing has been launched yet in a\n")
