@@ -1,6 +1,7 @@
 """Command ``demo``: a page on this machine that colours one photograph as sliders move."""
 
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -18,6 +19,7 @@ from orchestrator.inference.chosen import GeneratorOptions, choose
 from orchestrator.store.paths import Locations
 
 ARGUMENTS = [
+    click.Argument(["path"], required=False, type=click.Path(path_type=Path)),
     *generator_options(several=False),
     click.Option(
         ["--port"],
@@ -38,6 +40,7 @@ ARGUMENTS = [
 def demo(
     locations: Locations,
     /,
+    path: Path | None,
     sweep: str | None,
     run: str | None,
     generator: Path | None,
@@ -47,10 +50,11 @@ def demo(
 ) -> None:
     """Serve a page on this machine: a photograph, a slider for each statistic, before and after.
 
-    Without --sweep, --run and --generator it is the generator that comes with colorsweep. The
-    given targets choose the trial, as for colorize, and are where the sliders start. The page
-    takes the photographs that colorize takes, and downloads them coloured in their own size,
-    format and depth. Nothing leaves this machine; uploads are removed at the end.
+    With PATH the page opens with that photograph. Without --sweep, --run and --generator it is
+    the generator that comes with colorsweep. The given targets choose the trial, as for colorize,
+    and are where the sliders start. The page takes the photographs that colorize takes, and
+    downloads them coloured in their own size, format and depth. Nothing leaves this machine;
+    uploads are removed at the end.
 
     Prints the address. Ctrl-C ends it. Needs the extra demo (Gradio).
 
@@ -74,8 +78,12 @@ def demo(
             os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = directory
             from gan.inference.colorizer import Colorizer
             from orchestrator.inference.demo_page import Demo, serve
+            from orchestrator.inference.image_files import read_picture
 
-            page = Demo(Colorizer.load(chosen.path), chosen.shown.partition(";")[0], wanted)
+            if path is not None:
+                read_picture(path)  # refused here, if at all
+                path = Path(shutil.copy(path, directory))  # Gradio serves nothing from elsewhere
+            page = Demo(Colorizer.load(chosen.path), chosen.shown.partition(";")[0], wanted, path)
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
             say(f"generator: {chosen.shown}")
             say(f"{address} (Ctrl-C ends it)")

@@ -45,10 +45,21 @@ class Demo:
     """What the page shows, and does when its users act, for one generator."""
 
     def __init__(
-        self, colorizer: Colorizer, shown_as: str, given: Mapping[ControlName, float]
+        self,
+        colorizer: Colorizer,
+        shown_as: str,
+        given: Mapping[ControlName, float],
+        opened: Path | None = None,
     ) -> None:
-        """Take a generator and its name; the sliders start at the given targets."""
-        self.colorizer, self.shown_as = colorizer, shown_as
+        """Take a generator and its name, and where the page starts.
+
+        Args:
+            colorizer: the generator.
+            shown_as: its name for people.
+            given: targets at which the sliders start.
+            opened: photograph that the page opens with, in the temporary directory.
+        """
+        self.colorizer, self.shown_as, self.opened = colorizer, shown_as, opened
         self.first = starts(colorizer, given)
         own = {**colorizer.config.controls, **colorizer.assumed}
         self.own = [name for name in self.first if name in own]
@@ -157,6 +168,8 @@ class Demo:
                 "show_progress": "hidden", "api_visibility": "private", "preprocess": False,
                 "queue": False,
             }  # fmt: skip
+            if self.opened:
+                blocks.load(lambda: str(self.opened), None, upload, **plain)
             upload.change(
                 self.taken, [upload, *values], [told, before, after, table, download], **plain
             )

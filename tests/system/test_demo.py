@@ -20,32 +20,12 @@ from playwright.sync_api import Browser, Page, expect
 from gan.inference.outcomes import outcomes
 from orchestrator.inference.image_files import read_picture
 from tests.support.chromium import CHROMIUM
-from tests.support.processes import Program
+from tests.support.demo import PHOTO, Demo, numbers
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (chromium in Debian)"),
 ]
-expect.set_options(timeout=30_000)  # Five seconds were too few on a busy machine.
-PHOTO = Path(__file__).parents[2] / "gan/photos/train/alpaca-148.jpg"
-
-
-class Demo(Program):
-    """The command, until it has printed its address."""
-
-    def __init__(self, temporary: Path, *arguments: str) -> None:
-        self.temporary = temporary
-        super().__init__("demo", *arguments, TMPDIR=str(temporary))
-        assert self.process.stdout is not None
-        lines = iter(self.process.stdout.readline, "")
-        found = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+", x) for x in lines)), None)
-        assert found, self.end().stderr
-        self.address = found[0]
-
-    @property
-    def private(self) -> Path:
-        (directory,) = self.temporary.glob("tmp*")
-        return directory
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +64,6 @@ def upload(page: Page, file: Path) -> None:
 
 def after(page: Page) -> str:
     return page.get_by_role("img", name="After: ").get_attribute("src") or ""
-
-
-def numbers(page: Page, row: int = 0) -> list[float]:
-    cells = page.locator("table.numbers tbody tr").nth(row).get_by_role("cell")
-    return [float(text) for text in cells.all_inner_texts()]
 
 
 def test_a_move_changes_picture_and_numbers_and_the_download_has_them(
@@ -282,12 +257,3 @@ def test_a_page_of_another_origin_can_send_nothing(demo: Demo) -> None:
             timeout=60,
         )
         assert answer.status_code == status
-
-
-def test_without_gradio_one_line_says_what_to_install(tmp_path: Path) -> None:
-    # Python's own way to make a module impossible to import, before the program starts.
-    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['gradio'] = None\n")
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = Program("demo", PYTHONPATH=path).end()
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "Error: demo: gradio is not installed; pip install gradio\n"

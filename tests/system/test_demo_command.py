@@ -1,0 +1,50 @@
+"""The command ``demo``: what it opens with, and what it refuses."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.chromium import CHROMIUM
+from tests.support.demo import PHOTO, Demo, numbers
+from tests.support.processes import Program
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (chromium in Debian)"),
+]
+
+
+def test_the_page_opens_with_a_photograph_that_was_named(browser: Browser, tmp_path: Path) -> None:
+    shutil.copy(PHOTO, tmp_path / "mine & yours.jpg")
+    demo = Demo(tmp_path, str(tmp_path / "mine & yours.jpg"), "--saturation", "0.2")
+    for _ in range(2):  # another page, too
+        page = browser.new_page()
+        page.goto(demo.address)
+        expect(page.get_by_text("mine & yours.jpg: 341x192, 8 bits")).to_be_visible()
+        assert numbers(page) == pytest.approx([0.2] * 3, abs=0.002)
+        page.close()
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.end().returncode == 0
+    assert [*tmp_path.iterdir()] == [tmp_path / "mine & yours.jpg"]
+
+
+@pytest.mark.parametrize("name", ["nowhere.jpg", "text.jpg", "."])
+def test_what_is_no_photograph_is_refused_before_the_page(name: str, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    done = Program("demo", str(tmp_path / name)).end()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"Error: {tmp_path / name}: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_gradio_one_line_says_what_to_install(tmp_path: Path) -> None:
+    # Python's own way to make a module impossible to import, before the program starts.
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['gradio'] = None\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = Program("demo", PYTHONPATH=path).end()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: demo: gradio is not installed; pip install gradio\n"
