@@ -38,11 +38,13 @@ def standings(table: Sequence[Row]) -> dict[Place, str]:
         if len(methods) < 2:
             continue
         every = [*methods.values()]
+        # Of a trial of two sweeps one row counts, or its seed would weigh twice.
+        once = [[*{(row.key, row.control): row for row in rows}.values()] for rows in every]
         errors = [
             _mean([(row.error or 0) / span(row.control) for row in m if row.control], 3)
-            for m in every
+            for m in once
         ]
-        kid, js = ([_measured(rows, name, digits) for rows in every] for name, digits in _NATURAL)
+        kid, js = ([_measured(rows, name, digits) for rows in once] for name, digits in _NATURAL)
         for word, values in (("nearest", errors), ("most natural", js if None in kid else kid)):
             known = [value for value in values if value is not None]
             for rows, value in zip(every, values, strict=True):

@@ -113,6 +113,13 @@ def test_seeds_share_the_standing_of_their_means() -> None:
     assert told(lucky, unlucky, steady) == ["", "", "nearest, most natural"]
 
 
+def test_a_trial_of_two_sweeps_weighs_once_in_the_mean_of_its_seeds() -> None:
+    good, bad = measured(0.5, 0.01, 10, seed=0), measured(0.5, 0.09, 50, seed=1)
+    steady = measured(0.5, 0.04, 40, weight=3)  # nearer than 0.05, not than (0.01 * 2 + 0.09) / 3
+    taken_over = replace(good, sweep="y")
+    assert told(good, taken_over, bad, steady) == [*["most natural"] * 3, "nearest"]
+
+
 def test_naturalness_is_told_only_where_all_were_measured() -> None:
     assert told(measured(0.5, 0.1, 30), measured(0.5, 0.2, None, weight=3)) == ["nearest", ""]
 
