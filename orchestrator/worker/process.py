@@ -9,6 +9,7 @@ Both sides exchange pickled objects through a pipe. In: a ``TrialTask``, or ``ST
 ``ImportError`` at the start.
 """
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -123,6 +124,9 @@ class TrainingProcess:
 def main() -> None:
     """Fork a training for each task; end it, and return, when the worker ends."""
     pipe = Connection(int(sys.argv[1]))
+    # Looking for garbage among the objects of these modules takes a third of the imports' time,
+    # and forks would copy their pages for it.
+    gc.disable()
     try:
         for name in IMPORTED:
             importlib.import_module(name)
@@ -134,6 +138,8 @@ def main() -> None:
 
     from gan.versions import versions
 
+    gc.freeze()
+    gc.enable()
     versions()  # runs git once and caches the answer for all forks
     # A fork has none of its parent's threads, and would wait for them for ever.
     torch.set_num_threads(1)
