@@ -1,5 +1,6 @@
 """Text that may leave the program: one line, no control characters, no credentials, no formulas."""
 
+import difflib
 import os
 import re
 import shlex
@@ -30,6 +31,14 @@ _SECRET = re.compile(
     r"|(?:(?![&;]\s?[\w.-]+\s?=|(?:%26|%3B)(?:\w|[.+-]|%20)+?%3D)\S)+)",
     re.IGNORECASE,
 )
+
+
+def there_are(given: str, known: Iterable[str]) -> str:
+    """Say what there is instead of an unknown name: the most similar, if one is, and all."""
+    names = list(known)
+    near = difflib.get_close_matches(given, names, n=1)
+    start = f"; did you mean {near[0]!r}? There are" if near else "; there are"
+    return f"{start}: {', '.join(names) or 'none'}"
 
 
 def printable(text: str) -> str:

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, text
 
 from gan.errors import UserError
+from gan.plain_text import there_are
 from reports.owner import ID, PLACE, SWEEP, Owner
 from reports.runs import PREFIX
 
@@ -59,8 +60,7 @@ def require(client: Client, sweep: str) -> Experiment:
     """
     if (experiment := find(client, sweep)) is not None:
         return experiment
-    known = ", ".join(sweeps(client)) or "none"
-    raise UserError(f"{sweep}: no such sweep; there are: {known}")
+    raise UserError(f"{sweep}: no such sweep{there_are(sweep, sweeps(client))}")
 
 
 def sweeps(client: Client) -> list[str]:

@@ -5,6 +5,7 @@ import json
 import click
 
 from gan.errors import UserError
+from gan.plain_text import there_are
 from orchestrator.commands.completion import sweep_names
 from orchestrator.commands.submit import job_server
 from orchestrator.commands.terminal import say
@@ -12,7 +13,6 @@ from orchestrator.store.lock import is_locked
 from orchestrator.store.manifest import launched_trials
 from orchestrator.store.paths import Locations
 from orchestrator.store.sweep_store import store_of
-from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
 from reports.names import shown_names
 
@@ -94,6 +94,4 @@ def ask_to_stop(locations: Locations, sweep: str, wanted: str | None) -> list[Tr
             raise UserError(f"{sweep}: {trial.name}: nothing runs it")
         store.ask_to_stop(trial.key)
         return [trial]
-    raise UserError(
-        f"{sweep}: no trial {wanted!r}{nearest(wanted, names)}; there are: {listed(names)}"
-    )
+    raise UserError(f"{sweep}: no trial {wanted!r}{there_are(wanted, names)}")

@@ -12,10 +12,9 @@ from typing import Any
 from gan import checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
-from gan.plain_text import cut
+from gan.plain_text import cut, there_are
 from orchestrator.store.paths import MANIFEST, SINGLE, sweep_directory
 from orchestrator.store.trial_state import TrialState
-from orchestrator.sweep.messages import listed, nearest
 from orchestrator.sweep.trials import Trial
 
 log = logging.getLogger(__name__)
@@ -98,10 +97,7 @@ def launched_trials(runs: Path, sweep: str) -> list[Trial]:
     trials += [trial for trial in _singles(directory) if trial.key not in keys]
     if not trials and not is_launched(directory):
         known = launched_sweeps(runs)
-        raise UserError(
-            f"{sweep}: no such sweep below {runs}{nearest(sweep, known)}; "
-            f"there are: {listed(known) if known else 'none'}"
-        )
+        raise UserError(f"{sweep}: no such sweep below {runs}{there_are(sweep, known)}")
     return trials
 
 

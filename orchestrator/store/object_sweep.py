@@ -18,6 +18,7 @@ from pathlib import Path
 
 from gan import checkpoint
 from gan.errors import UserError
+from gan.plain_text import there_are
 from orchestrator.store.lease import SETTLE_SECONDS, hold_lease, live_lease
 from orchestrator.store.lock import lock
 from orchestrator.store.manifest import is_launched
@@ -38,7 +39,6 @@ from orchestrator.store.paths import (
     mirror_root,
     stop_object,
 )
-from orchestrator.sweep.messages import listed, nearest
 from reports.owner import FILE as OWNER
 from reports.owner import Owner, new_id, require_id
 
@@ -127,10 +127,7 @@ class ObjectSweep:
             return
         known = self.launched_sweeps()
         sweep = self.directory.name
-        raise UserError(
-            f"{sweep}: no such sweep in {self.storage.uri}{nearest(sweep, known)}; "
-            f"there are: {listed(known) if known else 'none'}"
-        )
+        raise UserError(f"{sweep}: no such sweep in {self.storage.uri}{there_are(sweep, known)}")
 
     @contextmanager
     def hold(self, what: str, say: Callable[[str], None]) -> Iterator[None]:

@@ -76,15 +76,10 @@ def short(value: object) -> str:
 def unknown(kind: str, given: str, valid: Iterable[str]) -> str:
     """Describe an unknown name, with the nearest and all valid names, unless these are many."""
     valid = list(valid)
-    near = nearest(given, valid)
-    names = "" if near and len(valid) > MANY else f"; valid: {listed(valid)}"
-    return f"unknown {kind} {short(given)}{near}{names}"
-
-
-def nearest(given: str, valid: Iterable[str]) -> str:
-    """Suggest the most similar valid name, if any is similar."""
-    found = difflib.get_close_matches(given, list(valid), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    near = difflib.get_close_matches(given, valid, n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    names = f"{' Valid' if near else '; valid'}: {listed(valid)}"
+    return f"unknown {kind} {short(given)}{meant}{'' if near and len(valid) > MANY else names}"
 
 
 def listed(names: Iterable[str]) -> str:

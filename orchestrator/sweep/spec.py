@@ -41,8 +41,9 @@ import yaml
 
 from gan.byte_names import require_utf8
 from gan.errors import UserError
+from gan.plain_text import there_are
 from orchestrator.sweep import core_yaml
-from orchestrator.sweep.messages import listed, nearest, short, unknown
+from orchestrator.sweep.messages import listed, short, unknown
 from orchestrator.sweep.mistakes import Mistake, Mistakes, SweepFile
 from orchestrator.sweep.notify import notify_target
 from orchestrator.sweep.search_settings import Scheduler
@@ -91,7 +92,7 @@ def find_sweep(name: str) -> Path:
         raise UserError(f"{name}: is a directory; {within}")
     beside = sorted(str(p) for p in path.parent.glob("*.yaml"))
     known = [*beside, *shipped]
-    raise UserError(f"{name}: no such sweep file{nearest(name, known)}; there are: {listed(known)}")
+    raise UserError(f"{name}: no such sweep file{there_are(name, known)}")
 
 
 def renaming(path: Path) -> str:

@@ -45,7 +45,7 @@ TOLD = [
     (8, "axes.satruation: unknown key 'satruation'; did you mean 'saturation'?"),
     (11, "axes: saturation.target 1.5 is not in [0, 1]"),
     (12, "axes.hue.weight: input should be greater than or equal to 0, not -1"),
-    (19, "points[2].hue: unknown key 'wieght'; did you mean 'weight'?; valid: target, weight,"),
+    (19, "points[2].hue: unknown key 'wieght'; did you mean 'weight'? Valid: target, weight,"),
     (21, "points[3].seed: input should be greater than or equal to 0, not -2"),
     (22, "resources.cpus: unknown key 'cpus'; valid: cpus_per_trial, gpus_per_trial"),
     (23, "objective.metric: is missing"),

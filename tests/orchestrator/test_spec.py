@@ -95,14 +95,14 @@ def test_what_is_given_in_two_ways_is_refused(file: Path, text: str, key: str) -
 @pytest.mark.parametrize(
     ("text", "key", "valid"),
     [
-        ("axis: {hue: [0]}", "axis", "did you mean 'axes'?; valid: settings, axes, points"),
+        ("axis: {hue: [0]}", "axis", "did you mean 'axes'? Valid: settings, axes, points"),
         ("settings: {batchsize: 8}", "settings.batchsize", "did you mean 'batch_size'?"),
         ("points: [{satruation: 1}]", "points[0].satruation", "did you mean 'saturation'?"),
         ("axes: {contrast: [1]}", "axes.contrast", "valid: saturation, hue, red, green, blue,"),
-        ("settings: {hue: {targt: 1}}", "settings.hue", "did you mean 'target'?; valid: target,"),
-        ("settings: {hue.wight: 1}", "settings.hue.wight", "did you mean 'weight'?; valid: target"),
+        ("settings: {hue: {targt: 1}}", "settings.hue", "did you mean 'target'? Valid: target,"),
+        ("settings: {hue.wight: 1}", "settings.hue.wight", "did you mean 'weight'? Valid: target"),
         ("settings: {1: 2}", "settings.1", "valid: saturation,"),
-        ("resources: {cpu_per_trial: 1}", "resources.cpu_per_trial", "'cpus_per_trial'?; valid: "),
+        ("resources: {cpu_per_trial: 1}", "resources.cpu_per_trial", "'cpus_per_trial'? Valid: "),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest_and_all_valid_ones(

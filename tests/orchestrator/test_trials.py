@@ -185,7 +185,7 @@ def test_the_same_trial_twice_is_refused_with_both_places(
         ("points: [{steps: 1.5}]", "points[0].steps", "must be a whole number"),
         ("points: [{batch_size: 1}]", "points[0].batch_size", "greater than or equal to 2"),
         ("points: [{image_size: 48}]", "points[0].image_size", "32, 64, 128 or 256"),
-        ("points: [{dataset: cifar}]", "points[0].dataset", "did you mean 'cifar10'?; valid:"),
+        ("points: [{dataset: cifar}]", "points[0].dataset", "did you mean 'cifar10'? Valid:"),
         ("points: [{precision: half}]", "points[0].precision", "float32, bfloat16"),
         ("points: [{dataset: folder}]", "points[0]", "needs a dataset_path"),
         ("points: [{dataset_path: x}]", "points[0]", "takes no dataset_path"),

@@ -143,7 +143,7 @@ def test_a_run_a_directory_or_a_file_is_loaded_in_three_lines(
 @pytest.mark.parametrize(
     ("sweep", "targets", "words"),
     [
-        ("huw", {"hue": 0.5}, "huw: no such sweep; there are: begun, .*hue"),
+        ("huw", {"hue": 0.5}, r"huw: no such sweep; did you mean 'hue'\? There are: begun, .*hue"),
         (
             "begun",
             {"hue": 0.5},
