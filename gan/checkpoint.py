@@ -284,9 +284,6 @@ def unpack(content: bytes) -> "dict[str, Tensor]":
     return tensors
 
 
-def newest_metrics(history: list[dict[str, Any]]) -> dict[str, float]:
-    """Return the newest value of every metric in a history."""
-    metrics: dict[str, float] = {}
-    for point in history:
-        metrics |= point["metrics"]
-    return metrics
+def is_final(trial: Mapping[str, Any]) -> bool:
+    """Whether the checkpoint with this trial.json ended its training, with a final evaluation."""
+    return bool(trial["step"] >= trial["total_steps"])

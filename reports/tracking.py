@@ -15,13 +15,13 @@ from typing import Any
 from mlflow.entities import Metric, Param, RunTag
 
 from gan import checkpoint
-from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
 from gan.errors import UserError
 from gan.plain_text import first_line
 from reports.experiments import Claim, Client, claim_experiment, require_own
 from reports.generator_files import GENERATOR, with_sums
 from reports.lineage import Lineage
+from reports.newest import is_of_last_step, unsent_points
 from reports.phase import TrialPhase
 from reports.provenance import commit_tags, dataset_input, origin_tags, source_tags
 from reports.runs import LEFT_OUT, TrialRun, began_of, own_steps, params_of, tags_of
@@ -140,7 +140,7 @@ class SweepTracker:
         if finished and (newest is None or not before.has_generator_of(newest.trial)):
             exported = (checkpoint.GENERATOR, checkpoint.CONFIG)
             newest = checkpoint.newest(update.directory, checkpoint.TRIAL, *exported)
-        if finished and not _is_of_last_step(newest, update.config):
+        if finished and not is_of_last_step(newest, update.config):
             raise UserError(f"{update.directory}: no sound checkpoint of the last step")
         if newest is not None and not before.is_of(newest.trial):
             before = self._replace(update, before)
@@ -161,7 +161,7 @@ class SweepTracker:
         if newest is not None:
             trial = newest.trial
             own = own_steps(update.config, update.phase, trial["step"], trial["total_steps"])
-            history = [point for point in trial["history"] if point["step"] > before.step]
+            history = unsent_points(before, trial)
             wanted = replace(
                 wanted,
                 step=max(trial["step"], before.step),
@@ -278,10 +278,6 @@ def _send_files(client: Client, run_id: str, files: Mapping[str, bytes], folder:
         for name, content in files.items():
             checkpoint.write_file(Path(directory) / name, content)
         client.log_artifacts(run_id, directory, folder)
-
-
-def _is_of_last_step(found: Checkpoint | None, config: TrainConfig) -> bool:
-    return found is not None and found.trial["step"] >= config.total_steps(found.trial["images"])
 
 
 def _tags(run: TrialRun, **others: str) -> list[RunTag]:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from gan.config import TrainConfig
 from gan.data import archives
+from gan.data.arrays import load_npz
 from gan.data.identity import path_of
 from gan.data.images import (
     Groups,
     ImageSet,
     decoded_sides,
     image_set,
-    image_set_of_squares,
     pyramid_pixels,
     read_photograph,
     require_size,
@@ -39,6 +39,11 @@ memory use stays below 1 GiB. The number is fixed, so that no trial depends on i
 # the threads wait at the same time.
 HEADER_THREADS = 4
 HEADERS_AT_A_TIME = 500
+
+PARTS = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(
+    ("test", "testing", "val", "valid", "validation"), "test"
+)
+"""Names, in lower case, by which folders are meant to be kept apart, and what for."""
 
 Images = ImageSet | StreamedImages
 
@@ -108,7 +113,7 @@ def _load(name: str, path: Path, size: int) -> Dataset:
     loaders: dict[str, Callable[[Path, int], Dataset]] = {
         "photos": _load_photos,
         "folder": _load_folder,
-        "npz": _load_npz,
+        "npz": lambda path, size: Dataset(*load_npz(path, size)),
         "cifar10": lambda path, size: Dataset(*archives.cifar("CIFAR10", path, size)),
         "cifar100": lambda path, size: Dataset(*archives.cifar("CIFAR100", path, size)),
         "stl10": lambda path, size: Dataset(*archives.stl10(path, size)),
@@ -132,6 +137,12 @@ def _load_folder(path: Path, size: int) -> Dataset:
         raise UserError(f"dataset_path: no directory {path}")
     if parts_of(path) != [path]:
         return _train_and_test(path, size)
+    parts = sorted(each.name for each in path.iterdir() if each.name.lower() in PARTS)
+    if len({PARTS[name.lower()] for name in parts}) > 1:
+        raise UserError(
+            f"dataset_path: {path} has {' and '.join(parts)}, which would be mixed; name the two "
+            "train and test, or give one of them"
+        )
     found = _scan(path, size)
     if found.bytes > STREAM_BYTES:
         train, test = (
@@ -254,40 +265,3 @@ def _read(
     if groups is not None:
         images = replace(images, groups=Groups.of([groups[name] for name in kept]))
     return images, bad
-
-
-def _load_npz(path: Path, size: int) -> Dataset:
-    wanted = "is not a valid .npz archive with numeric arrays train and test"
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            parts = [archive[name] for name in ("train", "test")]
-    except OSError as error:
-        if error.errno is None:  # the content is at fault, not the system
-            raise UserError(f"dataset_path: {path} {wanted}") from None
-        raise UserError(f"dataset_path: {path} cannot be read ({error.strerror})") from None
-    except KeyError as error:
-        raise UserError(f"dataset_path: {path} {wanted} ({error.args[0]})") from None
-    except MemoryError:  # not the archive's fault
-        raise
-    except Exception:  # a damaged archive can raise anything its decoders do
-        raise UserError(f"dataset_path: {path} {wanted}") from None
-    for name, part in zip(("train", "test"), parts, strict=True):
-        shape = part.shape
-        if part.dtype != np.uint8 or part.ndim != 4 or shape[3] != 3 or not len(part):
-            raise UserError(
-                f"dataset_path: {path}: {name} is {part.dtype} {shape}, not uint8 (N, H, W, 3)"
-            )
-        if min(shape[1:3]) < size:
-            raise UserError(
-                f"dataset_path: {path}: {name} has images of {shape[1]}x{shape[2]}, smaller than "
-                f"image_size {size}"
-            )
-    train, test = (_of_array(part, size) for part in parts)
-    return Dataset(train, test)
-
-
-def _of_array(pictures: Pixels, size: int) -> ImageSet:
-    count, height, width, _ = pictures.shape
-    if height == width == size:
-        return image_set_of_squares(pictures)
-    return image_set(pictures, size, count * pyramid_pixels((width, height), size))

@@ -112,7 +112,7 @@ class Colorizer:
         for name, value in given.items():
             if name not in TARGET_RANGES:
                 raise UserError(f"{name}: no such target; valid: {', '.join(TARGET_RANGES)}")
-            if not isinstance(value, Real):
+            if isinstance(value, bool) or not isinstance(value, Real):
                 raise TypeError(f"{name}: a target is a number, not {type(value).__name__}")
             require_inside(name, value, TARGET_RANGES[name])
         controls = self.config.controls.items()

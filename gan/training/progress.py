@@ -1,6 +1,11 @@
 """Progress of a training; imports no torch, so that a driver can read it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+EVALUATED = "eval/mae"
+"""Metric that every evaluation has."""
 
 
 @dataclass(frozen=True)
@@ -26,3 +31,23 @@ class Progress:
     """Target being measured in the final evaluation, as in "3 of 9"; empty otherwise."""
     evaluation_seconds: float = 0.0
     """Time that the final evaluation has taken so far, not yet part of ``seconds``."""
+
+
+def newest_metrics(history: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the newest value of every metric in a history, and of the newest evaluation's alone.
+
+    The final evaluation measures more than others; after it, a longer training has less.
+    """
+    points = [*history]
+    newest = evaluated_step(points)
+    metrics: dict[str, float] = {}
+    for point in points:
+        found: dict[str, float] = point["metrics"]
+        is_newest = point["step"] == newest
+        metrics |= {n: v for n, v in found.items() if is_newest or not n.startswith("eval/")}
+    return metrics
+
+
+def evaluated_step(history: Iterable[Mapping[str, Any]]) -> int:
+    """Return the step of the newest evaluation in a history; 0 before the first."""
+    return max((point["step"] for point in history if EVALUATED in point["metrics"]), default=0)

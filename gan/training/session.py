@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gan import checkpoint
 from gan.errors import Stopped
-from gan.training.progress import Progress
+from gan.training.progress import Progress, evaluated_step, newest_metrics
 from gan.training.saver import Saver
 from gan.training.state import Training
 
@@ -121,15 +121,14 @@ class Session:
 
     def _progress(self, images_per_second: float) -> Progress:
         training = self._training
-        evaluated = (p["step"] for p in training.history if "eval/mae" in p["metrics"])
         return Progress(
             step=training.step,
             total_steps=training.total_steps,
             epoch=training.epoch,
             images_per_second=images_per_second,
-            metrics=checkpoint.newest_metrics(training.history),
+            metrics=newest_metrics(training.history),
             durable_step=self._saver.durable_step,
             seconds=training.seconds,
             checkpoint_seconds=self._checkpoint_seconds,
-            evaluated_step=max(evaluated, default=0),
+            evaluated_step=evaluated_step(training.history),
         )

@@ -46,6 +46,8 @@ class Training:
         self.dataset_digest = dataset.digest
         self.gan = GanStep(config, self.total_steps, device)
         self.step = 0
+        self.is_evaluated = False
+        """Whether the history has the final evaluation of this step."""
         self.logged_step = 0
         self.history: list[dict[str, Any]] = []
         self.plateaus = Plateaus()
@@ -67,6 +69,7 @@ class Training:
             rgb = self.batches.at(self.step)
         self.gan(rgb, self.step, self.lr_factor())
         self.step += 1
+        self.is_evaluated = False
 
     def lr_factor(self) -> float:
         """Return the factor of both learning rates, a function of the step and the plateaus."""
@@ -129,7 +132,11 @@ class Training:
             found = evaluate(
                 self.gan.generator, self.held_out, self.config, self._natural(), before_target
             )
-        self._record({f"eval/{name}": value for name, value in found.metrics.items()})
+            self.is_evaluated = True
+        # A training that ends at an earlier step than it was to has been evaluated there in part.
+        known = [point["metrics"] for point in self.history if point["step"] == self.step]
+        metrics = {f"eval/{name}": value for name, value in found.metrics.items()}
+        self._record({n: v for n, v in metrics.items() if not any(n in of for of in known)})
         return found.grid()
 
     def _natural(self) -> Natural:
@@ -219,6 +226,7 @@ class Training:
             where = found.path
             raise TrainingError(f"{where}: a checkpoint of other networks ({reason})") from None
         self.step = trial["step"]
+        self.is_evaluated = checkpoint.is_final(trial)
         self.logged_step = trial["logged_step"]
         self.seconds = trial["seconds"]
         self.step_seconds = trial.get("step_seconds", self.seconds)  # not in older checkpoints

@@ -53,7 +53,10 @@ class Trainer:
         with Session(training, trial, on_progress, should_stop) as session:
             try:
                 if baseline is not None:
-                    self._take_over(baseline, session)
+                    self._take_over(baseline)
+                if training.step >= training.total_steps and not training.is_evaluated:
+                    session.evaluate()
+                    session.save()
                 session.begin()
                 while training.step < training.total_steps and not session.stopping:
                     training.train_step()
@@ -73,7 +76,7 @@ class Trainer:
         if found is not None and found.trial["step"] > self.training.step:
             self.training.restore(found)
 
-    def _take_over(self, baseline: Path, session: Session) -> None:
+    def _take_over(self, baseline: Path) -> None:
         """Continue from the baseline's newest checkpoint if it is further; keep the own history."""
         training = self.training
         found = checkpoint.newest(baseline, checkpoint.TRIAL)
@@ -82,6 +85,4 @@ class Trainer:
         history = training.history
         self._resume(baseline)
         training.history = history
-        if training.step >= training.total_steps:
-            session.evaluate()
-            session.save()
+        training.is_evaluated = False

@@ -23,7 +23,9 @@ ARGUMENTS = [
         help="Directory to write into.",
     ),
     click.Option(
-        ["--half"], is_flag=True, help="Round the weights to 16 bits: half as large a file."
+        ["--half"],
+        is_flag=True,
+        help="Round the weights to 16 bits: half as large a safetensors file.",
     ),
     click.Option(["--overwrite"], is_flag=True, help="Replace files of those names."),
     click.Option(["--json", "as_json"], is_flag=True, help="Print what was written as JSON."),

@@ -38,7 +38,7 @@ class Candidate:
     @property
     def is_finished(self) -> bool:
         """Whether it is finished there."""
-        return bool(self.trial["step"] >= self.trial["total_steps"])
+        return checkpoint.is_final(self.trial)
 
 
 class LocalOthers:

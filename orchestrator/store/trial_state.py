@@ -11,10 +11,11 @@ from typing import Any
 from gan import checkpoint
 from gan.errors import UserError
 from gan.plain_text import masked
+from gan.training.progress import newest_metrics
 from orchestrator.store.attempts import Attempt, attempts, deaths_in_a_row
 from orchestrator.store.lineage import read_lineage
 from orchestrator.store.lock import is_locked
-from orchestrator.store.paths import ERROR, trial_directory
+from orchestrator.store.paths import ERROR, baseline_directory, trial_directory
 from orchestrator.store.prune_marker import PruneMarker, pruning_terms, read_marker
 from orchestrator.sweep.search_settings import Objective
 from orchestrator.sweep.sweep_spec import SweepSpec
@@ -36,6 +37,9 @@ class TrialState:
     """Step of the newest checkpoint."""
     total_steps: int | None = None
     """Current length; None if it is in epochs of a dataset not seen yet."""
+    is_evaluated: bool = True
+    """Whether the newest checkpoint has a final evaluation: not if a longer training stopped there,
+    and not of a recoloured trial whose baseline is further."""
     epoch: float = 0.0
     seconds: float = 0.0
     """Time of the steps that counted, with their evaluations."""
@@ -59,7 +63,8 @@ class TrialState:
     @property
     def phase(self) -> TrialPhase:
         """Phase, from the newest checkpoint, the marker, the last attempt and the lock in turn."""
-        if self.total_steps is not None and self.step >= self.total_steps:
+        at_end = self.total_steps is not None and self.step >= self.total_steps
+        if at_end and self.is_evaluated:
             return TrialPhase.FINISHED
         if self.marker is not None:
             return TrialPhase.PRUNED
@@ -140,9 +145,10 @@ def at_checkpoint(
         step=content["step"],
         dataset_digest=content["dataset_digest"],
         total_steps=trial.config.total_steps(content["images"]),
+        is_evaluated=checkpoint.is_final(content),
         epoch=content["epoch"],
         seconds=content["seconds"],
-        metrics=checkpoint.newest_metrics(content["history"]),
+        metrics=newest_metrics(content["history"]),
         history=content["history"],
         lineage=lineage,
     )
@@ -162,6 +168,11 @@ def states_of(
         if state.marker is not None and state.marker.terms != pruning_terms(spec, trial.config):
             state = replace(state, marker=None)
         states[trial.key] = state
+    for trial in trials:
+        beside = baseline_directory(Path(trial.key), trial.config)
+        baseline = None if beside is None else states.get(beside.name)
+        if baseline is not None and baseline.step > states[trial.key].step:
+            states[trial.key] = replace(states[trial.key], is_evaluated=False)
     return states
 
 

@@ -166,7 +166,7 @@ def test_a_target_that_is_unknown_or_no_number_is_refused() -> None:
     given: Any = {"Saturation": 0.5}
     with pytest.raises(UserError, match=r"Saturation: no such target; valid: .*saturation"):
         colorize(picture, given)
-    for value in ("0.5", None, [0.5]):
+    for value in ("0.5", None, [0.5], True):
         given = {"saturation": value}
         with pytest.raises(TypeError, match="saturation: a target is a number, not"):
             colorize(picture, given)

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from gan import checkpoint
-from gan.training.progress import Progress
-from tests.support.trainings import Start, everything
+from gan.training.progress import Progress, newest_metrics
+from tests.support.trainings import Start, assert_same_generator, everything, points
 
 ANY = {"saturation": {"target": "any"}}
 
@@ -60,3 +60,44 @@ def test_the_evaluation_of_what_a_baseline_trained_counts_for_nothing(
     assert of.fit(tmp_path / "own", baseline=tmp_path / "baseline", on_progress=heard.append)
     assert [p.measuring for p in heard if p.measuring] == [f"{n} of 9" for n in range(1, 10)]
     assert {p.evaluation_seconds for p in heard} == {0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stopped", [8, 10], ids=["between evaluations", "at one"])
+def test_a_stopped_training_that_is_to_be_shorter_ends_with_all_measured_where_it_is(
+    start: Start, tmp_path: Path, stopped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gan.training.session.PROGRESS_SECONDS", 0.0)
+    long, trial = start(steps=40), tmp_path / "trial"
+    assert not long.fit(trial, should_stop=lambda: long.training.step == stopped)
+    shorter = start(steps=4)
+    assert shorter.fit(trial)
+    alone = start(steps=stopped)
+    assert alone.fit(tmp_path / "alone")
+    assert_same_generator(trial, alone)
+    found, wanted = (newest_metrics(each.training.history) for each in (shorter, alone))
+    assert found == {**wanted, **{n: v for n, v in found.items() if n.startswith("loss/")}}
+    assert "eval/exact/saturation_error" in found
+    said = [(step, name) for step, metrics in points(shorter) for name in metrics]
+    assert len(said) == len(set(said))
+    newest = checkpoint.newest(trial)
+    assert newest is not None
+    assert (newest.trial["step"], newest.trial["total_steps"]) == (stopped, 4)
+    again = start(steps=4)
+    assert again.fit(trial)
+    assert everything(again) == everything(shorter), "it is done"
+
+
+@pytest.mark.slow
+def test_what_only_a_final_evaluation_measures_is_not_kept_by_a_longer_training(
+    start: Start, tmp_path: Path
+) -> None:
+    assert start(steps=10).fit(tmp_path)
+    of, heard = start(steps=40), list[Progress]()
+    assert not of.fit(
+        tmp_path, on_progress=heard.append, should_stop=lambda: of.training.step == 20
+    )
+    assert "eval/exact/saturation_error" in heard[0].metrics
+    assert heard[-1].step == 20
+    assert "eval/saturation_error" in heard[-1].metrics
+    assert [name for name in heard[-1].metrics if name.startswith("eval/exact/")] == []

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from gan import checkpoint
 from gan.data.datasets import load
 from gan.errors import UserError
+from gan.training.progress import newest_metrics
 from gan.training.trainer import Trainer
 from orchestrator.store.object_sweep import ObjectSweep
 from orchestrator.store.paths import Locations
@@ -63,7 +64,7 @@ class Place:
         """The mean saturation of the trial's colorizations, from its own directory."""
         newest = checkpoint.newest(self.path / "runs" / "sweeps" / self.sweep / self.trial().key)
         assert newest is not None
-        metrics = checkpoint.newest_metrics(newest.trial["history"])
+        metrics = newest_metrics(newest.trial["history"])
         return metrics["eval/saturation"]
 
     def reported(self) -> float:

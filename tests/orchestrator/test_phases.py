@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from gan.training.progress import Progress
 from orchestrator.driver.live_view import LiveView
 from orchestrator.driver.monitor import Monitor
 from orchestrator.driver.ray_tune import _correct
@@ -21,6 +22,7 @@ from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial, expand
+from orchestrator.worker.stop_signal import StopReason, StopSignal
 from reports.phase import TrialPhase
 from reports.tracking import SweepTracker
 from tests.support.cli import tiny
@@ -129,6 +131,32 @@ def test_a_recoloured_trial_claims_no_steps(
     for trial, claimed in ((baseline, True), (moved, False)):
         tags = run_of(tracker.client, sweep, trial.key).data.tags
         assert [float(tags[f"colorsweep.{name}"]) > 0 for name in of_training] == [claimed] * 4
+
+
+@pytest.mark.slow
+def test_a_file_that_asks_for_fewer_steps_than_stopped_trials_have_ends_them(
+    spec: SweepSpec, store: LocalSweep
+) -> None:
+    trials = expand(spec)
+    baseline, _, moved = trials
+    write_manifest(store.directory, trials)
+    assert train(store, baseline) == train(store, moved) == ("finished", "")
+    longer, stop = baseline.config.model_copy(update={"steps": 90}), StopSignal()
+
+    def ask(progress: Progress) -> None:
+        if progress.step > 6:
+            stop.set(StopReason.USER)
+
+    assert run_here(task_of(longer, store.directory / baseline.key), ask, stop)[0] == "stopped"
+    found = states_of(spec, trials, Path("runs"))
+    at = found[baseline.key].step
+    assert 6 < at < 90
+    assert [found[key].phase for key in (baseline.key, moved.key)] == ["stopped", "waiting"]
+    assert train(store, baseline) == train(store, moved) == ("finished", "")
+    found = states_of(spec, trials, Path("runs"))
+    assert [found[key].step for key in (baseline.key, moved.key)] == [at, at], "a pair again"
+    assert [found[key].phase for key in (baseline.key, moved.key)] == ["finished", "finished"]
+    assert "eval/fitted_mae" in found[baseline.key].metrics
 
 
 def test_a_trial_that_fell_behind_while_it_was_stopped_is_pruned(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gan import checkpoint
+from gan.training.progress import newest_metrics
 from orchestrator.store.lock import lock
 from orchestrator.store.manifest import read_manifest, write_manifest
 from orchestrator.store.object_sweep import ObjectSweep
@@ -123,7 +124,7 @@ def test_status_has_what_the_newest_checkpoint_says(workplace: Path, small_npz: 
     train(sweep, 0)
     newest = checkpoint.newest(sweep / read_manifest(sweep)[0].key, checkpoint.TRIAL)
     assert newest is not None
-    metrics = checkpoint.newest_metrics(newest.trial["history"])
+    metrics = newest_metrics(newest.trial["history"])
     steered, waiting = json.loads(call("status", "tiny", "--json").stdout)["trials"]
     assert steered["metrics"] == metrics
     assert steered["controls"] == [

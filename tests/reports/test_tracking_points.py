@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from gan.config import TrainConfig
 from gan.data.datasets import Dataset, load
+from gan.errors import UserError
+from gan.training.trainer import Trainer
 from reports.phase import TrialPhase
 from reports.tracking import METRICS_PER_CALL, SweepTracker
 from tests.support.tracked_trials import (
@@ -59,6 +62,27 @@ def test_a_repeated_transfer_changes_nothing(
     assert files == {
         p: p.stat().st_mtime_ns for p in tracking_store[1].rglob("*") if p.suffix != ".db"
     }
+
+
+@pytest.mark.slow
+def test_a_final_evaluation_where_a_longer_training_stopped_arrives(
+    tracker: SweepTracker, sweep: str, photos: Dataset, tmp_path: Path
+) -> None:
+    longer = Trainer(LONGER, photos, torch.device("cpu"))
+    assert not longer.fit(tmp_path, should_stop=lambda: longer.training.step == 9)
+    sync(tracker, tmp_path, TrialPhase.STOPPED, LONGER)
+    assert "eval/fitted_mae" not in only_run(tracker.client, sweep).data.metrics
+    with pytest.raises(UserError, match="no sound checkpoint of the last step"):
+        sync(tracker, tmp_path)
+    train_on(tmp_path, photos, CONFIG)
+    for _ in range(2):
+        sync(tracker, tmp_path)
+        run = only_run(tracker.client, sweep)
+        assert logged(tracker.client, run) == made(tmp_path)
+        assert "eval/fitted_mae" in run.data.metrics
+        assert run.data.tags["colorsweep.step"] == "9"
+    grid = artifacts(tracker.client, run)["samples/step-00000009.png"]
+    assert grid == (tmp_path / "samples" / "step-00000009.png").read_bytes()
 
 
 @pytest.mark.parametrize("arrived", [0, 3, 5])

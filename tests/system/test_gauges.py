@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gan import checkpoint
-from gan.checkpoint import newest_metrics
+from gan.training.progress import newest_metrics
 from orchestrator.driver.grafana import DASHBOARD
 from orchestrator.store.attempts import goodput, restarts
 from orchestrator.sweep.spec import read_sweep

@@ -14,7 +14,7 @@ from mlflow.entities import Run
 from gan import checkpoint
 from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
-from gan.training.progress import Progress
+from gan.training.progress import Progress, newest_metrics
 from gan.training.trainer import Trainer
 from orchestrator.store.lock import is_locked
 from orchestrator.store.manifest import write_manifest
@@ -180,7 +180,7 @@ def test_the_baseline_is_recoloured_without_another_training(story: Story) -> No
     points = of[recoloured.key].trial["history"]
     assert [point["step"] for point in points] == [240]
     metrics = points[0]["metrics"]
-    plain = checkpoint.newest_metrics(of[baseline.key].trial["history"])
+    plain = newest_metrics(of[baseline.key].trial["history"])
     assert metrics["eval/saturation_reachable_error"] < 0.5 * abs(plain["eval/saturation"] - 0.75)
     assert story.run_of(recoloured).data.metrics["eval/mae"] == metrics["eval/mae"]
 
