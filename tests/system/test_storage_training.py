@@ -105,6 +105,16 @@ def test_a_request_to_stop_is_heard_and_the_checkpoint_is_stored(
     assert newest.trial["step"] == steps[-1] > 0
     assert [attempt.ended for attempt in attempts(trial)] == ["stopped"]
 
+    mirror.forget_stop()
+    mirror.forget([config.key()])
+    shorter = config.model_copy(update={"steps": 1})
+    assert fit(uri, shorter) == ("finished", "")
+    mirror.refresh()
+    ended = checkpoint.newest(trial, checkpoint.TRIAL)
+    assert ended is not None
+    assert (ended.trial["step"], ended.trial["total_steps"]) == (steps[-1], 1)
+    assert "eval/exact/saturation_error" in ended.trial["history"][-1]["metrics"]
+
 
 def test_a_trial_that_was_asked_to_end_before_its_turn_is_not_begun(
     uri: str, small_npz: Path, tmp_path: Path
