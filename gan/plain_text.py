@@ -8,6 +8,8 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable
 
+MANY = 12
+"""Number of names above which a message does not list them all if it can name a similar one."""
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories of control characters, bidirectional overrides, undecodable bytes, breaks."""
 _JOINERS = "\u200c\u200d"
@@ -33,12 +35,17 @@ _SECRET = re.compile(
 )
 
 
-def there_are(given: str, known: Iterable[str]) -> str:
-    """Say what there is instead of an unknown name: the most similar, if one is, and all."""
+def there_are(given: str, known: Iterable[str], what: str = "there are") -> str:
+    """Say ``what`` there is instead of an unknown name: the most similar, if one is, and all.
+
+    Of many only the most similar is named.
+    """
     names = list(known)
-    near = difflib.get_close_matches(given, names, n=1)
-    start = f"; did you mean {near[0]!r}? There are" if near else "; there are"
-    return f"{start}: {', '.join(names) or 'none'}"
+    every = ", ".join(names) or "none"
+    if not (near := difflib.get_close_matches(given, names, n=1)):
+        return f"; {what}: {every}"
+    meant = f"; did you mean {near[0]!r}?"
+    return meant if len(names) > MANY else f"{meant} {what.capitalize()}: {every}"
 
 
 def printable(text: str) -> str:

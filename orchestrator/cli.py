@@ -79,9 +79,9 @@ def _one_line_usage_errors() -> Iterator[None]:
         # click suggests what is alike, but nothing as much longer as --saturation is than --sat.
         options = error.ctx.command.params if error.ctx else []
         longer = [o for option in options for o in option.opts if o.startswith(error.option_name)]
-        meant = " or ".join(longer or error.possibilities or ())
-        hint = f"; did you mean {meant}?" if meant else ""
-        raise UserError(f"no such option {error.option_name!r}{hint}") from None
+        meant = " or ".join((longer or [*(error.possibilities or ())])[:3])
+        hint = f" Did you mean {meant}?" if meant else ""
+        raise UserError(f"No such option {error.option_name!r}.{hint}") from None
     except click.UsageError as error:
         raise UserError(error.format_message()) from None
 

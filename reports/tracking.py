@@ -161,7 +161,7 @@ class SweepTracker:
         if newest is not None:
             trial = newest.trial
             own = own_steps(update.config, update.phase, trial["step"], trial["total_steps"])
-            history = unsent_points(before, trial)
+            history = unsent_points(self.client, before, trial)
             wanted = replace(
                 wanted,
                 step=max(trial["step"], before.step),

@@ -137,13 +137,13 @@ def _load_folder(path: Path, size: int) -> Dataset:
         raise UserError(f"dataset_path: no directory {path}")
     if parts_of(path) != [path]:
         return _train_and_test(path, size)
-    parts = sorted(each.name for each in path.iterdir() if each.name.lower() in PARTS)
+    found = _scan(path, size)
+    parts = sorted(p.name for p in path.iterdir() if p.name.lower() in PARTS and p.is_dir())
     if len({PARTS[name.lower()] for name in parts}) > 1:
         raise UserError(
             f"dataset_path: {path} has {' and '.join(parts)}, which would be mixed; name the two "
             "train and test, or give one of them"
         )
-    found = _scan(path, size)
     if found.bytes > STREAM_BYTES:
         train, test = (
             StreamedImages(found.files.subset(rows), size, found.one_window)

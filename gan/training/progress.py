@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-EVALUATED = "eval/mae"
+EVALUATION = "eval/mae"
 """Metric that every evaluation has."""
 
 
@@ -50,4 +50,4 @@ def newest_metrics(history: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
 def evaluated_step(history: Iterable[Mapping[str, Any]]) -> int:
     """Return the step of the newest evaluation in a history; 0 before the first."""
-    return max((point["step"] for point in history if EVALUATED in point["metrics"]), default=0)
+    return max((point["step"] for point in history if EVALUATION in point["metrics"]), default=0)

@@ -20,6 +20,7 @@ from gan.evaluation.evaluate import evaluate
 from gan.evaluation.held_out import HeldOut
 from gan.evaluation.reference import Natural
 from gan.training.plateaus import Plateaus
+from gan.training.progress import EVALUATION
 from gan.training.step import GanStep
 from gan.versions import versions
 
@@ -46,8 +47,6 @@ class Training:
         self.dataset_digest = dataset.digest
         self.gan = GanStep(config, self.total_steps, device)
         self.step = 0
-        self.is_evaluated = False
-        """Whether the history has the final evaluation of this step."""
         self.logged_step = 0
         self.history: list[dict[str, Any]] = []
         self.plateaus = Plateaus()
@@ -69,7 +68,6 @@ class Training:
             rgb = self.batches.at(self.step)
         self.gan(rgb, self.step, self.lr_factor())
         self.step += 1
-        self.is_evaluated = False
 
     def lr_factor(self) -> float:
         """Return the factor of both learning rates, a function of the step and the plateaus."""
@@ -132,11 +130,7 @@ class Training:
             found = evaluate(
                 self.gan.generator, self.held_out, self.config, self._natural(), before_target
             )
-            self.is_evaluated = True
-        # A training that ends at an earlier step than it was to has been evaluated there in part.
-        known = [point["metrics"] for point in self.history if point["step"] == self.step]
-        metrics = {f"eval/{name}": value for name, value in found.metrics.items()}
-        self._record({n: v for n, v in metrics.items() if not any(n in of for of in known)})
+        self._record({f"eval/{name}": value for name, value in found.metrics.items()})
         return found.grid()
 
     def _natural(self) -> Natural:
@@ -144,7 +138,15 @@ class Training:
         return Natural(lambda: fixed_crops(self.images, self.config, every, NATURAL)[0])
 
     def _record(self, metrics: dict[str, float]) -> None:
-        """Add a point to the history, with a permanent timestamp (ms) of its creation."""
+        """Add a point to the history, with a permanent timestamp (ms) of its creation.
+
+        A training that ends where it stopped, earlier than it was to, may have been evaluated there
+        in part; that point gets the rest.
+        """
+        last = self.history[-1] if self.history else None
+        if last is not None and (last["step"], EVALUATION in last["metrics"]) == (self.step, True):
+            self.history[-1] = {**last, "metrics": last["metrics"] | metrics}
+            return
         now = int(time.time() * 1000)
         self.history.append({"step": self.step, "time": now, "metrics": metrics})
 
@@ -226,7 +228,6 @@ class Training:
             where = found.path
             raise TrainingError(f"{where}: a checkpoint of other networks ({reason})") from None
         self.step = trial["step"]
-        self.is_evaluated = checkpoint.is_final(trial)
         self.logged_step = trial["logged_step"]
         self.seconds = trial["seconds"]
         self.step_seconds = trial.get("step_seconds", self.seconds)  # not in older checkpoints

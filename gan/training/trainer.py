@@ -49,15 +49,19 @@ class Trainer:
         """
         training, config = self.training, self.training.config
         interval = config.evaluation_interval(training.total_steps)
-        self._resume(trial)
+        is_final = self._resume(trial)
         with Session(training, trial, on_progress, should_stop) as session:
             try:
-                if baseline is not None:
-                    self._take_over(baseline)
-                if training.step >= training.total_steps and not training.is_evaluated:
-                    session.evaluate()
-                    session.save()
+                if baseline is not None and self._take_over(baseline):
+                    is_final = training.step >= training.total_steps
+                    if is_final:
+                        session.evaluate()
+                        session.save()
                 session.begin()
+                if training.step >= training.total_steps and not is_final:
+                    # It was to be longer, and stopped here.
+                    session.evaluate()
+                    session.after_step(evaluated=True, ended=True)
                 while training.step < training.total_steps and not session.stopping:
                     training.train_step()
                     ended = training.step == training.total_steps
@@ -70,19 +74,31 @@ class Trainer:
                 return False
         return training.step >= training.total_steps
 
-    def _resume(self, trial: Path) -> None:
-        """Continue from the newest sound checkpoint in a trial's directory if it is further."""
-        found = checkpoint.newest(trial)
-        if found is not None and found.trial["step"] > self.training.step:
-            self.training.restore(found)
+    def _resume(self, trial: Path) -> bool:
+        """Continue from the newest sound checkpoint in a trial's directory if it is further.
 
-    def _take_over(self, baseline: Path) -> None:
-        """Continue from the baseline's newest checkpoint if it is further; keep the own history."""
+        Returns:
+            Whether the training is now at the end of a training, with its final evaluation.
+        """
         training = self.training
+        found = checkpoint.newest(trial)
+        if found is None or found.trial["step"] < training.step:
+            return False
+        if found.trial["step"] > training.step:
+            training.restore(found)
+        return checkpoint.is_final(found.trial)
+
+    def _take_over(self, baseline: Path) -> bool:
+        """Continue from the baseline's newest checkpoint if it is further; keep the own history.
+
+        Returns:
+            Whether it was.
+        """
+        training, step = self.training, self.training.step
         found = checkpoint.newest(baseline, checkpoint.TRIAL)
-        if found is None or found.trial["step"] <= training.step:
-            return  # without reading every byte
+        if found is None or found.trial["step"] <= step:
+            return False  # without reading every byte
         history = training.history
         self._resume(baseline)
         training.history = history
-        training.is_evaluated = False
+        return training.step > step

@@ -31,7 +31,11 @@ ARGUMENTS = [
         ["--suffix"],
         help=f"Suffix of output names.  [default: {COLORIZED}; none with --out]",
     ),
-    click.Option(["--overwrite"], is_flag=True, help="Replace existing files, but none of PATHS."),
+    click.Option(
+        ["--overwrite"],
+        is_flag=True,
+        help="Replace existing files, but none that is coloured now.",
+    ),
     click.Option(["--in-place"], is_flag=True, help="Write over the pictures themselves."),
     click.Option(
         ["--raw"], is_flag=True, help="Keep the generator's own colours, without exact control."
@@ -81,17 +85,18 @@ def colorize(
 ) -> None:
     """Colour the pictures PATHS, and all in those that are folders, with a trained generator.
 
-    Without --sweep, --run and --generator it is the one that comes with colorsweep. Earlier outputs
-    (NAME-colorized... in folders, or NAME and -colorized or the --suffix beside NAME) and hidden
-    files of folders are left alone; a line tells how many, and of other files.
+    Without --sweep, --run and --generator it is the one that comes with colorsweep. Earlier
+    outputs (NAME-colorized..., among PATHS only beside NAME; in folders also NAME and the --suffix
+    beside NAME) and hidden files of folders are left alone; a line tells how many, and of other
+    files.
 
     Takes JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
     written in its own format and depth, upright, in sRGB, with its alpha, without metadata, and
     with its lightness unchanged. The given targets replace the trial's own; an any-target trial
     takes them as inputs, and exact control then moves the colours to them. Several targets give
     a picture each, NAME-colorized-saturation-0.2.jpg, ...; of several statistics, every
-    combination. None of PATHS is overwritten without --in-place, and no other file without
-    --overwrite.
+    combination. No picture that is coloured now is overwritten without --in-place, and no other
+    file without --overwrite.
 
     Prints for each picture the wanted and the achieved value, and the nearest value that its
     lightness allows where that differs.

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from gan.errors import UserError
+from gan.plain_text import printable
 from orchestrator.commands.generator_options import generator_options, given_target
 from orchestrator.commands.terminal import fail, say
 from orchestrator.inference.chosen import GeneratorOptions, choose
@@ -82,7 +83,8 @@ def demo(
 
             if path is not None:
                 read_picture(path)  # refused here, if at all
-                path = Path(shutil.copy(path, directory))  # Gradio serves nothing from elsewhere
+                # Gradio serves nothing from elsewhere, and no name that is not UTF-8.
+                path = Path(shutil.copy(path, Path(directory, printable(path.name))))
             page = Demo(Colorizer.load(chosen.path), chosen.shown.partition(";")[0], wanted, path)
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
             say(f"generator: {chosen.shown}")

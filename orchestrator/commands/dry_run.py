@@ -198,7 +198,7 @@ def _planned(
     config = trial.config
     steps = config.total_steps(images[0])
     left = max(0, steps - found.step) if found.is_to_train else 0
-    if left and config.recolour:  # it reuses its baseline's training
+    if found.is_to_train and config.recolour:  # it reuses its baseline's training
         left = len(config.measured_targets())
     own = own_steps(config, found.phase, found.step, steps)
     return Planned(

@@ -18,7 +18,7 @@ from gan.inference.prepared import Prepared
 from orchestrator.inference.image_files import count_pictures, read_picture, write_picture
 from orchestrator.store.paths import COLORIZED
 
-SCREEN = 800
+SCREEN = 640
 """Longest side on the page, pixels: two are side by side on a screen of 1280."""
 
 Outcomes = Mapping[ControlName, Outcome]

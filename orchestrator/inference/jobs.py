@@ -75,7 +75,7 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
     """Return jobs for files and all pictures below folders, and a line for each refusal."""
     found: dict[Path, Job] = {}
     refused = []
-    made = _made_of_others(paths, where)
+    made = _outputs_among(paths)
     for path in paths:
         if path in made:
             continue
@@ -110,9 +110,10 @@ def plan_jobs(paths: Sequence[Path], where: OutputOptions) -> tuple[list[Job], l
 def passed_over(paths: Sequence[Path], where: OutputOptions) -> list[str]:
     """Return a line for each folder with files that are not coloured, hidden ones aside.
 
-    Another is for those of ``paths`` that are outputs, as a shell's ``*.jpg`` names them.
+    One more names the given files that are earlier outputs.
     """
-    lines = [_left("earlier outputs", made)] if (made := _made_of_others(paths, where)) else []
+    made = _outputs_among(paths)
+    lines = [_left("earlier outputs", [*made])] if made else []
     for folder in filter(Path.is_dir, paths):
         with suppress(UserError):  # ``plan_jobs`` tells of it
             left = {
@@ -127,13 +128,14 @@ def _left(kind: str, files: Sequence[Path]) -> str:
     return f"{kind} left alone: {len(files)}, such as {files[0].name}"
 
 
-def _made_of_others(paths: Sequence[Path], where: OutputOptions) -> list[Path]:
-    """Return those of the given files that are earlier outputs of others among them."""
-    if where.in_place:
-        return []
-    stems = {path.with_suffix("") for path in paths}
-    suffixes = {COLORIZED, where.suffix} - {""}
-    return [path for path in paths if any(_is_made_of(stems, path, each) for each in suffixes)]
+def _outputs_among(paths: Sequence[Path]) -> dict[Path, None]:
+    """Return the given files that are earlier outputs of others, as a shell's ``*.jpg`` has them.
+
+    These have NAME-colorized beside NAME; another suffix may be part of any name.
+    """
+    files = [path for path in paths if not path.is_dir()]
+    stems = {path.with_suffix("") for path in files}
+    return dict.fromkeys(path for path in files if _is_made_of(stems, path, COLORIZED))
 
 
 def _files(folder: Path) -> list[Path]:

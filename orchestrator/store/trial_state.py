@@ -133,7 +133,18 @@ def state_of(
     names = (checkpoint.TRIAL, *(checkpoint.GENERATOR, checkpoint.CONFIG) * generator)
     if (newest := checkpoint.newest(directory, *names)) is None:
         return state
-    return at_checkpoint(state, trial, newest.trial, read_lineage(directory, newest.trial))
+    state = at_checkpoint(state, trial, newest.trial, read_lineage(directory, newest.trial))
+    if state.phase is TrialPhase.FINISHED and _is_behind(directory, trial, state.step):
+        return replace(state, is_evaluated=False)
+    return state
+
+
+def _is_behind(directory: Path, trial: Trial, step: int) -> bool:
+    """Whether a trial is a recoloured one at a step that its baseline has left behind."""
+    if (beside := baseline_directory(directory, trial.config)) is None:
+        return False
+    baseline = checkpoint.newest(beside, checkpoint.TRIAL)
+    return baseline is not None and baseline.trial["step"] > step
 
 
 def at_checkpoint(
@@ -168,11 +179,6 @@ def states_of(
         if state.marker is not None and state.marker.terms != pruning_terms(spec, trial.config):
             state = replace(state, marker=None)
         states[trial.key] = state
-    for trial in trials:
-        beside = baseline_directory(Path(trial.key), trial.config)
-        baseline = None if beside is None else states.get(beside.name)
-        if baseline is not None and baseline.step > states[trial.key].step:
-            states[trial.key] = replace(states[trial.key], is_evaluated=False)
     return states
 
 

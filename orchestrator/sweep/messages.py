@@ -1,6 +1,5 @@
 """Messages for user errors: the mistake, the valid choices and the nearest name."""
 
-import difflib
 import math
 import re
 from collections.abc import Iterable
@@ -9,10 +8,7 @@ from contextlib import suppress
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gan.plain_text import cut
-
-MANY = 12
-"""Number of valid names above which the nearest is named alone."""
+from gan.plain_text import cut, there_are
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
@@ -75,11 +71,7 @@ def short(value: object) -> str:
 
 def unknown(kind: str, given: str, valid: Iterable[str]) -> str:
     """Describe an unknown name, with the nearest and all valid names, unless these are many."""
-    valid = list(valid)
-    near = difflib.get_close_matches(given, valid, n=1)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    names = f"{' Valid' if near else '; valid'}: {listed(valid)}"
-    return f"unknown {kind} {short(given)}{meant}{'' if near and len(valid) > MANY else names}"
+    return f"unknown {kind} {short(given)}{there_are(given, valid, 'valid')}"
 
 
 def listed(names: Iterable[str]) -> str:

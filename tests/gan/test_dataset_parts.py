@@ -34,3 +34,10 @@ def test_others_are_pictures_of_one_set(tmp_path: Path, names: tuple[str, str]) 
     config = factories.config(dataset="folder", dataset_path=str(made(tmp_path, *names)), **FEW)
     dataset = load(config)
     assert len(dataset.train) + len(dataset.test) == 8
+
+
+def test_files_of_such_names_are_not_meant(tmp_path: Path) -> None:
+    config = factories.config(dataset="folder", dataset_path=str(made(tmp_path, "pictures")), **FEW)
+    for name in ("train", "test"):
+        (tmp_path / name).write_text("a list of names")
+    assert len(load(config).train) == 3

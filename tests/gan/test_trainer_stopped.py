@@ -4,6 +4,7 @@ import pytest
 
 from gan import checkpoint
 from gan.training.progress import Progress, newest_metrics
+from orchestrator.sweep.search_settings import Objective
 from tests.support.trainings import Start, assert_same_generator, everything, points
 
 ANY = {"saturation": {"target": "any"}}
@@ -71,7 +72,9 @@ def test_a_stopped_training_that_is_to_be_shorter_ends_with_all_measured_where_i
     long, trial = start(steps=40), tmp_path / "trial"
     assert not long.fit(trial, should_stop=lambda: long.training.step == stopped)
     shorter = start(steps=4)
+    seconds = long.training.seconds
     assert shorter.fit(trial)
+    assert shorter.training.seconds > seconds, "its evaluation counts"
     alone = start(steps=stopped)
     assert alone.fit(tmp_path / "alone")
     assert_same_generator(trial, alone)
@@ -80,6 +83,8 @@ def test_a_stopped_training_that_is_to_be_shorter_ends_with_all_measured_where_i
     assert "eval/exact/saturation_error" in found
     said = [(step, name) for step, metrics in points(shorter) for name in metrics]
     assert len(said) == len(set(said))
+    ranks = Objective(metric="mae").ranks(shorter.training.history)
+    assert [*ranks] == sorted({*ranks, stopped}), "a search is told of it"
     newest = checkpoint.newest(trial)
     assert newest is not None
     assert (newest.trial["step"], newest.trial["total_steps"]) == (stopped, 4)
@@ -101,3 +106,18 @@ def test_what_only_a_final_evaluation_measures_is_not_kept_by_a_longer_training(
     assert heard[-1].step == 20
     assert "eval/saturation_error" in heard[-1].metrics
     assert [name for name in heard[-1].metrics if name.startswith("eval/exact/")] == []
+
+
+@pytest.mark.slow
+def test_of_a_baseline_that_is_damaged_nothing_is_taken_over(start: Start, tmp_path: Path) -> None:
+    assert start(controls={}, steps=2).fit(tmp_path / "baseline")
+    aims = {"saturation": {"target": 0.5, "weight": 0}}
+    first, again = (start(controls=aims, steps=2, recolour=True) for _ in range(2))
+    assert first.fit(tmp_path / "own", baseline=tmp_path / "baseline")
+    assert start(controls={}, steps=4).fit(tmp_path / "baseline")
+    newest = checkpoint.newest(tmp_path / "baseline")
+    assert newest is not None
+    damaged = newest.path / checkpoint.TRAINING
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    assert again.fit(tmp_path / "own", baseline=tmp_path / "baseline")
+    assert points(again) == points(first)

@@ -44,15 +44,43 @@ def test_an_earlier_output_is_left_alone_with_a_line(folder: Path) -> None:
 
 def test_outputs_among_the_files_of_a_shell_s_pattern_are_left_alone(here: Path) -> None:
     options = ("--generator", "generator", "--saturation", "0.2,0.3", "--strip")
-    pictures = ("in/a.png", "in/b.jpg")
-    assert call("colorize", *pictures, *options, "--suffix", "_new").exit_code == 0
+    assert call("colorize", "in/a.png", "in/b.jpg", *options).exit_code == 0
     shell = sorted(map(str, Path("in").glob("*.*g")))
-    result = call("colorize", *shell, *options, "--suffix", "_new", "--overwrite")
+    result = call("colorize", *shell, *options, "--overwrite")
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1 + 3 * 2)
-    assert result.stderr == "earlier outputs left alone: 6, such as a_new-saturation-0.2.png\n"
-    alone = "in/a_new-saturation-0.2.png"  # asked for by its name
+    assert result.stderr == (
+        "earlier outputs left alone: 6, such as a-colorized-saturation-0.2.png\n"
+    )
+    alone = "in/a-colorized-saturation-0.2.png"  # asked for by its name
     assert call("colorize", alone, "--generator", "generator").exit_code == 0
-    assert Path("in/a_new-saturation-0.2-colorized.png").is_file()
+    assert Path("in/a-colorized-saturation-0.2-colorized.png").is_file()
+
+
+def test_a_picture_whose_name_ends_in_the_suffix_is_never_taken_for_an_output(here: Path) -> None:
+    shutil.copy("in/b.jpg", "in/b-1.jpg")
+    before = Path("in/b-1.jpg").read_bytes()
+    result = call(
+        *("colorize", "in/b.jpg", "in/b-1.jpg", "--suffix", "-1", "--overwrite"),
+        *("--generator", "generator"),
+    )
+    assert result.exit_code == 1
+    assert "in/b-1.jpg is one of the pictures" in result.stderr
+    assert Path("in/b-1.jpg").read_bytes() == before
+
+
+def test_folders_are_no_outputs_whatever_their_names(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree("in", "in-colorized")
+    jobs, refused = plan_jobs([Path("in"), Path("in-colorized")], OutputOptions(Path("out")))
+    assert {job.picture.parts[0] for job in jobs} == {"in"}
+    assert all("is written for in/" in line for line in refused)
+    monkeypatch.chdir("in")
+    where = OutputOptions(Path("../out"))
+    assert [job.picture for job in plan_jobs([Path()], where)[0]] == [
+        Path("a.png"), Path("b.jpg"), Path("below/a.png"),
+    ]  # fmt: skip
+    assert not any("outputs" in line for line in passed_over([Path()], where))
 
 
 def test_outputs_of_now_are_no_earlier_ones(here: Path) -> None:

@@ -152,6 +152,7 @@ def test_a_file_that_asks_for_fewer_steps_than_stopped_trials_have_ends_them(
     at = found[baseline.key].step
     assert 6 < at < 90
     assert [found[key].phase for key in (baseline.key, moved.key)] == ["stopped", "waiting"]
+    assert [status()[trial.name]["phase"] for trial in (baseline, moved)] == ["stopped", "waiting"]
     assert train(store, baseline) == train(store, moved) == ("finished", "")
     found = states_of(spec, trials, Path("runs"))
     assert [found[key].step for key in (baseline.key, moved.key)] == [at, at], "a pair again"

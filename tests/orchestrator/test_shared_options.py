@@ -44,7 +44,7 @@ def test_two_values_are_refused_in_one_line(arguments: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_wrong_option_is_refused_in_one_line(name: str) -> None:
-    assert_refused(call(name, "--n\no"), r"no such option '--n\no'")
+    assert_refused(call(name, "--n\no"), r"No such option '--n\no'")
 
 
 def test_the_same_value_twice_is_one() -> None:

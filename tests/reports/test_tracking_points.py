@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from gan.config import TrainConfig
+from gan.control import Control
 from gan.data.datasets import Dataset, load
 from gan.errors import UserError
 from gan.training.trainer import Trainer
@@ -65,18 +66,23 @@ def test_a_repeated_transfer_changes_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("recolour", [False, True])
 def test_a_final_evaluation_where_a_longer_training_stopped_arrives(
-    tracker: SweepTracker, sweep: str, photos: Dataset, tmp_path: Path
+    tracker: SweepTracker, sweep: str, photos: Dataset, tmp_path: Path, *, recolour: bool
 ) -> None:
-    longer = Trainer(LONGER, photos, torch.device("cpu"))
+    moved = {"recolour": True, "controls": {"saturation": Control(target=0.5, weight=0)}}
+    changes = moved if recolour else {}
+    shorter, long = (config.model_copy(update=changes) for config in (CONFIG, LONGER))
+    longer = Trainer(long, photos, torch.device("cpu"))
     assert not longer.fit(tmp_path, should_stop=lambda: longer.training.step == 9)
-    sync(tracker, tmp_path, TrialPhase.STOPPED, LONGER)
+    for phase in (TrialPhase.STOPPED, TrialPhase.STARTING):
+        sync(tracker, tmp_path, phase, long)
     assert "eval/fitted_mae" not in only_run(tracker.client, sweep).data.metrics
     with pytest.raises(UserError, match="no sound checkpoint of the last step"):
-        sync(tracker, tmp_path)
-    train_on(tmp_path, photos, CONFIG)
-    for _ in range(2):
-        sync(tracker, tmp_path)
+        sync(tracker, tmp_path, config=shorter)
+    train_on(tmp_path, photos, shorter)
+    for phase in (TrialPhase.RUNNING, TrialPhase.FINISHED, TrialPhase.FINISHED):
+        sync(tracker, tmp_path, phase, shorter)
         run = only_run(tracker.client, sweep)
         assert logged(tracker.client, run) == made(tmp_path)
         assert "eval/fitted_mae" in run.data.metrics

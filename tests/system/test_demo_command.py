@@ -19,17 +19,18 @@ pytestmark = [
 
 
 def test_the_page_opens_with_a_photograph_that_was_named(browser: Browser, tmp_path: Path) -> None:
-    shutil.copy(PHOTO, tmp_path / "mine & yours.jpg")
-    demo = Demo(tmp_path, str(tmp_path / "mine & yours.jpg"), "--saturation", "0.2")
+    photograph = os.fsdecode(os.fsencode(tmp_path) + b"/<b>caf\xe9.jpg")
+    shutil.copy(PHOTO, photograph)
+    demo = Demo(tmp_path, photograph, "--saturation", "0.2")
     for _ in range(2):  # another page, too
         page = browser.new_page()
         page.goto(demo.address)
-        expect(page.get_by_text("mine & yours.jpg: 341x192, 8 bits")).to_be_visible()
+        expect(page.get_by_text(r"<b>caf\xe9.jpg: 341x192, 8 bits")).to_be_visible()
         assert numbers(page) == pytest.approx([0.2] * 3, abs=0.002)
         page.close()
     demo.process.send_signal(signal.SIGINT)
     assert demo.end().returncode == 0
-    assert [*tmp_path.iterdir()] == [tmp_path / "mine & yours.jpg"]
+    assert [*tmp_path.iterdir()] == [Path(photograph)]
 
 
 @pytest.mark.parametrize("name", ["nowhere.jpg", "text.jpg", "."])
