@@ -231,7 +231,7 @@ def test_a_sweep_without_a_trial_is_refused(runs: Path, tmp_path: Path) -> None:
 
 
 def test_an_unknown_sweep_is_refused_with_those_that_are(runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there are: begun, empty, mixed"):
+    with pytest.raises(UserError, match="There are: begun, empty, mixed"):
         write_report(default_uri(runs), ["mxed"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -65,8 +67,17 @@ class Program:
         self.end()
 
     def end(self) -> subprocess.CompletedProcess[str]:
-        out, err = self.process.communicate(timeout=300)
-        return subprocess.CompletedProcess([], self.process.returncode, out, err)
+        """Its output; ``communicate`` would lose what Python has read beyond a line."""
+        return self._ended
+
+    @cached_property
+    def _ended(self) -> subprocess.CompletedProcess[str]:
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        with self.process.stdout as out, self.process.stderr as err, ThreadPoolExecutor(1) as pool:
+            errors = pool.submit(err.read)
+            said, complained = out.read(), errors.result()
+        return subprocess.CompletedProcess([], self.process.wait(300), said, complained)
 
 
 class Launch(Program):
