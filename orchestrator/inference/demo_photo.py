@@ -19,7 +19,9 @@ from orchestrator.inference.image_files import count_pictures, read_picture, wri
 from orchestrator.store.paths import COLORIZED
 
 SCREEN = 640
-"""Longest side on the page, pixels: two are side by side on a screen of 1280."""
+"""Longest side on the page, pixels; two are side by side, at 438 each on a screen of 1280."""
+SCREEN_OF_SEVERAL = 480
+"""The same where several statistics are moved, which takes up to twice as long."""
 
 Outcomes = Mapping[ControlName, Outcome]
 
@@ -35,7 +37,7 @@ class Photo:
         """
         self.colorizer, self.file, self.picture = colorizer, file, read_picture(file)
         self.pictures = count_pictures(file)
-        self.small = Prepared(_reduced(self.picture), quick=True)
+        self.small = Prepared(_reduced(self.picture, SCREEN), quick=True)
         self.chosen: list[str] = []
         """Statistics that are moved beside the generator's own."""
         self._shown: Pixels | None = None
@@ -55,8 +57,10 @@ class Photo:
 
     def after(self, wanted: Mapping[ControlName, float]) -> tuple[str, Outcomes]:
         """Colour it at screen size; return a data URI, and the outcomes measured on it."""
-        colours = self._shown = self.colorizer(self.small, wanted)
-        return _uri(colours), outcomes(colours, self.colorizer.targets(wanted))
+        targets = self.colorizer.targets(wanted)
+        small = self.small if len(targets) < 2 else self._smaller
+        colours = self._shown = self.colorizer(small, wanted)
+        return _uri(colours), outcomes(colours, targets)
 
     def measured(self, names: Sequence[str]) -> dict[str, float]:
         """Return the values of some statistics in the colouring that was shown last."""
@@ -77,6 +81,10 @@ class Photo:
         return file, outcomes(colours, self.colorizer.targets(wanted))
 
     @cached_property
+    def _smaller(self) -> Prepared:
+        return Prepared(_reduced(self.picture, SCREEN_OF_SEVERAL), quick=True)
+
+    @cached_property
     def _directory(self) -> Path:
         return Path(mkdtemp())
 
@@ -85,11 +93,11 @@ class Photo:
         return Prepared(self.picture.samples)
 
 
-def _reduced(picture: PictureFile) -> Pixels:
-    """Reduce a picture to ``SCREEN``, in 8 bits, with alpha: the invisible is not measured."""
+def _reduced(picture: PictureFile, longest: int) -> Pixels:
+    """Reduce a picture to 8 bits and a longest side, with alpha: the invisible is not measured."""
     samples = picture.samples
     image = Image.fromarray(samples if samples.dtype == np.uint8 else (samples >> 8).astype("u1"))
-    image.thumbnail((SCREEN, SCREEN), Image.Resampling.LANCZOS)
+    image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     return np.asarray(image)
 
 
