@@ -55,7 +55,8 @@ def trainable(
             reason = f"the node cannot import colorsweep ({type(error).__name__}: {error})"
         if reason:
             failed = {"phase": "failed", "progress": None, "reason": reason}
-            tune.report({"event": SimpleNamespace(key=config["task"]["key"], **failed)})
+            event = SimpleNamespace(key=config["task"]["key"], **failed)
+            tune.report({"event": event, "done": True})
         else:
             run_trial(config, storage)
 
@@ -82,7 +83,8 @@ def run_trial(config: dict[str, Any], storage: str | None) -> None:
             gauges.show(event.progress)
             if event.progress.durable_step > durable:
                 durable, deaths = event.progress.durable_step, 0
-        tune.report({"event": event})
+        # Without *done* Tune would ask for another report, to learn that there is none.
+        tune.report({"event": event, "done": not event.phase.is_active})
 
     def should_stop() -> bool:
         gauges.keep()  # asked once a second, in long evaluations too
