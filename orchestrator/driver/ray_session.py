@@ -1,5 +1,6 @@
 """Session of Ray: a cluster that a launch joins, or its own."""
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -63,6 +64,9 @@ def session(console: Console, cluster: Cluster | None) -> Iterator[None]:
             console.print(f"Dashboard  http://{context.dashboard_url}{_way_in()}", soft_wrap=True)
         yield
     finally:
+        # Tune leaves cycles with references to actors. If these go after Ray, in a collection that
+        # any thread can start, Ray ends this process.
+        gc.collect()
         ray.shutdown()
 
 

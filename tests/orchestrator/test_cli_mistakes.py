@@ -260,6 +260,15 @@ def test_the_installed_command_says_no_more_of_an_absent_server(
     assert files(workplace) == before
 
 
+@pytest.mark.slow
+def test_the_installed_command_says_no_more_where_torchvision_was_loaded(workplace: Path) -> None:
+    # With it comes Triton, which complains of objects that a frozen collector leaves.
+    options = "--dataset cifar10 --dataset-path . --name own --steps 6".split()
+    program = Path(sys.executable).with_name("colorsweep")
+    ended = subprocess.run([program, "train", *options], capture_output=True, text=True)
+    assert_one_line(ended.returncode, ended.stdout, ended.stderr, "dataset_path: CIFAR10 is not in")
+
+
 def test_a_report_where_nothing_was_launched_makes_nothing(workplace: Path) -> None:
     assert_refused(call("report", "tiny"), "no tracking store", "--runs")
     assert not files(workplace)
