@@ -263,7 +263,7 @@ def test_the_installed_command_says_no_more_of_an_absent_server(
 @pytest.mark.slow
 def test_the_installed_command_says_no_more_where_torchvision_was_loaded(workplace: Path) -> None:
     # With it comes Triton, which complains of objects that a frozen collector leaves.
-    options = "--dataset cifar10 --dataset-path . --name own --steps 6".split()
+    options = ["--dataset", "cifar10", "--dataset-path", ".", "--name", "own", "--steps", "6"]
     program = Path(sys.executable).with_name("colorsweep")
     ended = subprocess.run([program, "train", *options], capture_output=True, text=True)
     assert_one_line(ended.returncode, ended.stdout, ended.stderr, "dataset_path: CIFAR10 is not in")
