@@ -86,14 +86,21 @@ def everything(of: Trainer) -> dict[str, bytes]:
 
 def assert_sent_once(client: "MlflowClient", run: "Run", of: Trainer) -> None:
     """Assert that a run of a store has the history's points, each once."""
+    assert_each_once(
+        [
+            (name, metric.step, metric.value)
+            for name in run.data.metrics
+            for metric in client.get_metric_history(run.info.run_id, name)
+        ],
+        of,
+    )
+
+
+def assert_each_once(sent: Sequence[tuple[str, int, float]], of: Trainer) -> None:
+    """Assert that what was sent, of names, steps and values, is the history's."""
     wanted = {
         (name, step): value for step, metrics in points(of) for name, value in metrics.items()
     }
-    sent = [
-        (name, metric.step, metric.value)
-        for name in run.data.metrics
-        for metric in client.get_metric_history(run.info.run_id, name)
-    ]
     assert len(sent) == len(wanted), "a gap or a duplicate"
     assert {(name, step): value for name, step, value in sent} == wanted
 
