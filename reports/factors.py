@@ -22,6 +22,13 @@ class Factor:
     """Measurements at both values, in pairs of trials in which all else is equal."""
     of_sweeps: bool
     """Whether each sweep of the report has one value."""
+    kind: str
+    """Kind of the methods, if there are several."""
+
+    @property
+    def of_other_seeds(self) -> int:
+        """Number of pairs whose trials have not the same seeds."""
+        return sum(a.error.of_seeds.keys() != b.error.of_seeds.keys() for a, b in self.cells)
 
 
 def factors(found: Sequence[Method]) -> list[Factor]:
@@ -34,13 +41,15 @@ def factors(found: Sequence[Method]) -> list[Factor]:
     come first.
     """
     several = []
-    for kind in dict.fromkeys(method.kind for method in found if not method.is_rival):
+    kinds = [*dict.fromkeys(method.kind for method in found if not method.is_rival)]
+    for kind in kinds:
         raw = [method for method in found if (method.kind, method.way) == (kind, "raw")]
         groups: dict[tuple[int, ...], list[str]] = {}
         for name in dict.fromkeys(name for method in raw for name, _ in method.settings):
             groups.setdefault(_numbered([dict(m.settings).get(name) for m in raw]), []).append(name)
         varied = [partition for partition in groups if len(set(partition)) > 1]
-        several += [factor for one in varied for factor in _factors(raw, one, varied)]
+        said = kind if len(kinds) > 1 else ""
+        several += [factor for one in varied for factor in _factors(raw, one, varied, said)]
     return sorted(several, key=lambda factor: not factor.of_sweeps)
 
 
@@ -51,7 +60,10 @@ def _numbered(values: Sequence[object]) -> tuple[int, ...]:
 
 
 def _factors(
-    raw: Sequence[Method], partition: tuple[int, ...], varied: Sequence[tuple[int, ...]]
+    raw: Sequence[Method],
+    partition: tuple[int, ...],
+    varied: Sequence[tuple[int, ...]],
+    kind: str,
 ) -> list[Factor]:
     others = [other for other in varied if other != partition]
     of_places: dict[Place, dict[int, Method]] = {}
@@ -62,11 +74,11 @@ def _factors(
     compared = [there.keys() for there in of_places.values() if len(there) > 1]
     largest = {frozenset(v) for v in compared if not any(v < other for other in compared)}
     of_sweeps = partition == _numbered([method.sweep for method in raw])
-    return [_factor(values, of_places, of_sweeps) for values in sorted(largest, key=sorted)]
+    return [_factor(values, of_places, of_sweeps, kind) for values in sorted(largest, key=sorted)]
 
 
 def _factor(
-    values: frozenset[int], of_places: dict[Place, dict[int, Method]], of_sweeps: bool
+    values: frozenset[int], of_places: dict[Place, dict[int, Method]], of_sweeps: bool, kind: str
 ) -> Factor:
     """Compare values at the places that all of them have."""
     where = sorted(
@@ -86,4 +98,5 @@ def _factor(
         other=told_apart(pair[1], pair),
         cells=list(zip(cells(best), cells(other), strict=True)),
         of_sweeps=of_sweeps,
+        kind=kind,
     )

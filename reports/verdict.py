@@ -144,12 +144,18 @@ def _of_factor(factor: Factor) -> str:
     other = factor.other.partition("=")[2] if is_one else factor.other
     several = any(cell.error.spread is not None for pair in factor.cells for cell in pair)
     pairs_of = "pairs of means over seeds" if several else "pairs of trials"
+    no = "no" if factor.kind else "No"
     text = f"{factor.best} is nearer to its target than {other}"
     if error.is_same:
-        text = f"No difference between {factor.best} and {other}"
+        text = f"{no} difference between {factor.best} and {other}"
     elif error.is_within:
-        text = f"No clear difference between {factor.best} and {other}"
+        text = f"{no} clear difference between {factor.best} and {other}"
+    if factor.kind:
+        text = f"{factor.kind.capitalize()}: {text}"
     text = f"{text}: error {error.text('', pairs_of)}"
+    if others := factor.of_other_seeds:
+        some = f"{others} of {len(factor.cells)} pairs " * (len(factor.cells) > 1)
+        text = f"{text} ({some}of other seeds)"
     for measure in (KID, JS):
         pairs = [(measure.value(a), measure.value(b)) for a, b in factor.cells]
         known = [(a, b) for a, b in pairs if a is not None and b is not None]

@@ -126,10 +126,10 @@ def _queue(
         monitor.add(trial)
         begin(trial)
 
-    stopping = store.is_asked_to_stop
+    stopping, say = store.is_asked_to_stop, monitor.view.say
     if spec.search is None:
         queue: TrialQueue = TrialQueue(
-            trials, states, task_of=task_of, room=room, stopping=stopping
+            trials, states, task_of=task_of, room=room, stopping=stopping, say=say
         )
     else:
         # Optuna takes a second to import.
@@ -144,6 +144,7 @@ def _queue(
             add=add,
             room=room,
             stopping=stopping,
+            say=say,
         )
     # With this limiter Tune starts trials together; without it, one after another.
     # The queue itself knows how many; a cluster may grow.

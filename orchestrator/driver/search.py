@@ -41,6 +41,7 @@ class SearchQueue(TrialQueue):
         add: Callable[[Trial], None],
         room: Callable[[], int],
         stopping: Callable[[], bool],
+        say: Callable[[str], None],
     ) -> None:
         """Replay the evaluations of earlier launches to Optuna.
 
@@ -48,7 +49,9 @@ class SearchQueue(TrialQueue):
         be chosen; ``add`` stores a new trial before it is handed out. The rest is as in
         ``TrialQueue``.
         """
-        super().__init__(trials, states, task_of=task_of, room=room, stopping=stopping)
+        super().__init__(
+            trials, states, task_of=task_of, room=room, stopping=stopping, say=say
+        )
         assert spec.objective is not None
         self._spec, self._objective = spec, spec.objective
         self._to_suggest = to_suggest
@@ -132,7 +135,7 @@ class SearchQueue(TrialQueue):
     ) -> None:
         """Report the end of a trial to Optuna, unless the trial was stopped and will go on."""
         trial = self._running[trial_id]
-        super().on_trial_complete(trial_id)
+        super().on_trial_complete(trial_id, result, error)
         phase = TrialPhase.FAILED if error or not result else TrialPhase(result["event"].phase)
         if phase.is_done or phase.is_failure:
             self._tell(trial, phase, self._asked.pop(trial_id, None))

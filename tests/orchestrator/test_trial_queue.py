@@ -7,9 +7,11 @@ import pytest
 from ray.tune.search import Searcher
 
 from orchestrator.driver.trial_queue import TrialQueue
+from orchestrator.store.events import TrialEvent
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
+from reports.phase import TrialPhase
 
 DONE = TrialState(step=100, total_steps=100)
 KEPT_BACK = TrialState(step=50, total_steps=100, other_pictures=True)
@@ -22,6 +24,7 @@ class Line:
         self, trials: list[Trial], *done: int, room: int = 9, left_alone: TrialState = DONE
     ) -> None:
         self.room, self.stopping = room, False
+        self.said: list[str] = []
         states = {t.key: left_alone if n in done else TrialState() for n, t in enumerate(trials)}
         self._names = {trial.key: trial.name for trial in trials}
         self._waiting = TrialQueue(
@@ -30,6 +33,7 @@ class Line:
             task_of=lambda trial: {"key": trial.key},
             room=lambda: self.room,
             stopping=lambda: self.stopping,
+            say=self.said.append,
         )
 
     def next(self, name: str) -> Any:
@@ -37,8 +41,10 @@ class Line:
         config = self._waiting.suggest(name)
         return self._names[config["task"]["key"]] if isinstance(config, dict) else config
 
-    def end(self, name: str) -> None:
-        self._waiting.on_trial_complete(name, {"state": "finished"})
+    def end(self, name: str, phase: TrialPhase | None = TrialPhase.FINISHED) -> None:
+        """End one; without a phase, by a death of which its worker said nothing."""
+        event = None if phase is None else {"event": TrialEvent(name, phase)}
+        self._waiting.on_trial_complete(name, event, error=phase is None)
 
 
 @pytest.fixture
@@ -64,6 +70,32 @@ def test_one_that_recolours_comes_last_and_after_its_baseline(trials: list[Trial
     line.end("a")
     assert line.next("d") == recoloured
     assert line.next("e") == Searcher.FINISHED
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [TrialPhase.STOPPED, TrialPhase.FAILED, TrialPhase.WAITING, None],
+    ids=["stopped", "failed", "stopped before it began", "died"],
+)
+def test_one_that_recolours_is_left_if_its_baseline_does_not_finish(
+    trials: list[Trial], phase: TrialPhase | None
+) -> None:
+    line = Line(trials)
+    baseline, recoloured, *_ = (trial.name for trial in trials)
+    assert line.next("a") == baseline
+    line.end("a", phase)
+    assert line.said == [f"left waiting, as [{baseline}] has not finished: [{recoloured}]"]
+    assert [line.next(name) for name in "bc"] == [trial.name for trial in trials[2:]]
+    assert line.next("d") == Searcher.FINISHED
+
+
+def test_of_what_waits_nothing_is_said_when_all_is_stopped(trials: list[Trial]) -> None:
+    line = Line(trials)
+    line.next("a")
+    line.stopping = True
+    line.end("a", TrialPhase.STOPPED)
+    assert line.said == []
+    assert line.next("b") == Searcher.FINISHED
 
 
 def test_it_does_not_wait_for_a_baseline_that_is_done(trials: list[Trial]) -> None:

@@ -180,6 +180,39 @@ def test_settings_that_vary_together_are_one() -> None:
     )
 
 
+def test_of_several_kinds_each_contrast_is_of_one_that_is_named() -> None:
+    trials = [
+        trial
+        for channels, error in ((8, 0.1), (12, 0.2))
+        for trial in (
+            of_any(dict.fromkeys((0.25, 0.75), (error, 40)), {}, base_channels=channels),
+            steered(0.3 - error, base_channels=channels, name=f"saturation=0.5, {channels}"),
+        )
+    ]
+    lines = [line.partition(": error ")[0] for line in of(*trials).head]
+    assert "Any-target: base_channels=8 is nearer to its target than 12" in lines
+    assert "One generator a target: base_channels=12 is nearer to its target than 8" in lines
+
+
+def test_pairs_of_other_seeds_are_counted() -> None:
+    def first(*seeds: int) -> str:
+        """The first sentence, where the pair at each target has a seed of 0 and this one."""
+        targets = zip((0.2, 0.5, 0.8), seeds, strict=False)
+        pairs = [
+            steered(error, target=target, seed=seed if channels == 12 else 0, base_channels=channels)
+            for target, seed in targets
+            for channels, error in ((8, 0.2), (12, 0.1))
+        ]
+        return of(*pairs).head[0]
+
+    assert "other seeds" not in first(0)
+    assert first(3).startswith(
+        "base_channels=12 is nearer to its target than 8: error 0.100 against 0.200 "
+        "(of other seeds)"
+    )
+    assert " (1 of 3 pairs of other seeds)" in first(0, 3, 0)
+
+
 def test_sweeps_that_differ_in_much_are_called_by_their_names() -> None:
     changed: dict[str, Any] = {"steps": 300, "base_channels": 8, "batch_size": 8, "l1_weight": 5}
     (first, *_) = of(steered(0.2, sweep="old"), steered(0.1, sweep="new", **changed)).head
