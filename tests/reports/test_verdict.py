@@ -197,11 +197,10 @@ def test_of_several_kinds_each_contrast_is_of_one_that_is_named() -> None:
 def test_pairs_of_other_seeds_are_counted() -> None:
     def first(*seeds: int) -> str:
         """The first sentence, where the pair at each target has a seed of 0 and this one."""
-        targets = zip((0.2, 0.5, 0.8), seeds, strict=False)
         pairs = [
-            steered(error, target=target, seed=seed if channels == 12 else 0, base_channels=channels)
-            for target, seed in targets
-            for channels, error in ((8, 0.2), (12, 0.1))
+            steered(error, target=target, seed=its, base_channels=channels)
+            for target, seed in zip((0.2, 0.5, 0.8), seeds, strict=False)
+            for channels, error, its in ((8, 0.2, 0), (12, 0.1, seed))
         ]
         return of(*pairs).head[0]
 

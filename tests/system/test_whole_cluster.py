@@ -228,7 +228,7 @@ def test_a_trial_equals_one_that_was_left_alone(
     assert run.info.status == "FINISHED"
     # Asked for one by one, with a check of the password each time, they take 90 s.
     kept = f"SELECT key, step, value FROM metrics WHERE run_uuid = '{run.info.run_id}'"
-    assert_each_once([row for row in workplace.database.query(kept)], alone)
+    assert_each_once([(k, step, value) for k, step, value in workplace.database.query(kept)], alone)
 
 
 def test_the_runs_are_in_postgresql_and_their_files_in_s3(
