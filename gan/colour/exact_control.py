@@ -101,13 +101,19 @@ def fit(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Tensor:
     return exact(l, ab, targets, FITTED)
 
 
-def correction(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> Move:  # noqa: E741
+def correction(
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    targets: Mapping[ControlName, Tensor],
+    precision: Precision = EXACT,
+) -> Move:
     """Find the small move still missing in a picture that is nearly at its targets.
 
     Args:
         l: (1, 1, H, W), scaled lightness in [-1, 1] of pixels that represent the picture.
         ab: (1, 2, H, W), scaled colour in [-1, 1], of sRGB colours.
         targets: (1,) by name, in the statistic's own unit.
+        precision: ``EXACT`` or ``FITTED``.
 
     Returns:
         A function that applies this move to any pixels of the picture.
@@ -116,7 +122,7 @@ def correction(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> 
     for name in _in_order(targets):
         statistic, target = STATISTICS[name], targets[name]
         found = _turning if statistic.circular else _moving
-        moves.append(found(statistic, l, ab, target))
+        moves.append(found(statistic, l, ab, target, precision))
         ab = moves[-1](l, ab)
 
     def move(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
@@ -127,23 +133,27 @@ def correction(l: Tensor, ab: Tensor, targets: Mapping[ControlName, Tensor]) -> 
     return move
 
 
-def _moving(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Move:  # noqa: E741
+def _moving(
+    statistic: Statistic,
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    target: Tensor,
+    precision: Precision,
+) -> Move:
     up = leads_up(statistic, l, ab, target)
-    place = _place(path_to(statistic, l, ab, up), target, EXACT)
-
-    def move(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
-        return _as_shown(l, path_to(statistic, l, ab, up).at(place))
-
-    return move
+    place = _place(path_to(statistic, l, ab, up), target, precision)
+    return lambda l, ab: _as_shown(l, path_to(statistic, l, ab, up).at(place))  # noqa: E741
 
 
-def _turning(statistic: Statistic, l: Tensor, ab: Tensor, target: Tensor) -> Move:  # noqa: E741
-    tint, angle = _angle(statistic, turn(l, ab, target), target, EXACT)
-
-    def move(l: Tensor, ab: Tensor) -> Tensor:  # noqa: E741
-        return _as_shown(l, turn(l, ab, target).at(tint, angle))
-
-    return move
+def _turning(
+    statistic: Statistic,
+    l: Tensor,  # noqa: E741
+    ab: Tensor,
+    target: Tensor,
+    precision: Precision,
+) -> Move:
+    tint, angle = _angle(statistic, turn(l, ab, target), target, precision)
+    return lambda l, ab: _as_shown(l, turn(l, ab, target).at(tint, angle))  # noqa: E741
 
 
 def _in_order(targets: Mapping[ControlName, Tensor]) -> list[ControlName]:

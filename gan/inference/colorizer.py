@@ -146,5 +146,6 @@ def _met(picture: Prepared, ab: Tensor, wanted: Targets) -> tuple[Enlarged, Move
     if error < NEAR:
         return colours, None
     # Near the extremes each pixel has to go where its own lightness allows, at full size.
-    move, moved_error = picture.sample.move_to(picture.at_sample(colours), wanted)
+    at_sample = picture.at_sample(colours)
+    move, moved_error = picture.sample.move_to(at_sample, wanted, picture.precision)
     return colours, move if moved_error < error else None

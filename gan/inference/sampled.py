@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan.colour.conversion import lightness, tinted
-from gan.colour.exact_control import Move, correction
+from gan.colour.exact_control import EXACT, Move, Precision, correction
 from gan.colour.statistic import of_each
 from gan.colour.statistics import STATISTICS
 from gan.control import ControlName
@@ -60,7 +60,9 @@ class SampledPixels:
             found[name] = error.item() if known else 0.0
         return found
 
-    def move_to(self, ab: Tensor, wanted: Targets) -> tuple[Move, float]:
+    def move_to(
+        self, ab: Tensor, wanted: Targets, precision: Precision = EXACT
+    ) -> tuple[Move, float]:
         """Find the move of colours (1, 2, 1, P) to targets.
 
         Returns:
@@ -69,7 +71,7 @@ class SampledPixels:
         l = lightness(self.light)  # noqa: E741
 
         def attempt(aims: Targets) -> tuple[Move, dict[ControlName, float]]:
-            move = correction(l, ab, of_each(aims, l))
+            move = correction(l, ab, of_each(aims, l), precision)
             return move, self.missed(move(l, ab), wanted)
 
         return closing_in(attempt, wanted)
