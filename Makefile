@@ -1,6 +1,8 @@
 # Everything runs in .venv, which the first target makes; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+# A process for each core; each may start servers and a Ray of its own, of 2 GB or so.
+PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # Compiled at once: under PYTHONDONTWRITEBYTECODE every process would compile anew.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python .venv --constraint constraints.txt
 
@@ -17,10 +19,10 @@ check: lint quick-tests
 test: lint all-tests
 
 quick-tests: .venv/installed-dev
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow and not system"
+	$(PYTEST) -m "not slow and not system"
 
 all-tests: .venv/installed-dev
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 # 500 kills instead of the 20 of make test.
 kills: .venv/installed-dev
