@@ -1,8 +1,9 @@
 # Everything runs in .venv, which the first target makes; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-# A process for each core; each may start servers and a Ray of its own, of 2 GB or so.
-PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+# A process for each core, up to 4: each may start servers and a Ray of its own, of 2 GB or so.
+CORES := $(shell nproc 2>/dev/null || echo 2)
+PYTEST := $(BIN)/pytest --numprocesses $(CORES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Compiled at once: under PYTHONDONTWRITEBYTECODE every process would compile anew.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python .venv --constraint constraints.txt
 

@@ -83,7 +83,7 @@ class Contrast:
     @property
     def is_same(self) -> bool:
         """Whether all numbers are equal as shown."""
-        one, other = shown(self.first, self.digits), shown(self.second, self.digits)
+        one, other = (round(each.mean, self.digits) for each in (self.first, self.second))
         return one == other and not self.lower
 
     @property

@@ -23,11 +23,11 @@ class Factor:
     of_sweeps: bool
     """Whether each sweep of the report has one value."""
     kind: str
-    """Kind of the methods, if there are several."""
+    """Kind of the methods if there are several kinds, else empty."""
 
     @property
-    def of_other_seeds(self) -> int:
-        """Number of pairs whose trials have not the same seeds."""
+    def with_different_seeds(self) -> int:
+        """Number of pairs whose trials differ in their seeds."""
         return sum(a.error.of_seeds.keys() != b.error.of_seeds.keys() for a, b in self.cells)
 
 

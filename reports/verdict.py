@@ -153,9 +153,9 @@ def _of_factor(factor: Factor) -> str:
     if factor.kind:
         text = f"{factor.kind.capitalize()}: {text}"
     text = f"{text}: error {error.text('', pairs_of)}"
-    if others := factor.of_other_seeds:
-        some = f"{others} of {len(factor.cells)} pairs " * (len(factor.cells) > 1)
-        text = f"{text} ({some}of other seeds)"
+    if different := factor.with_different_seeds:
+        some = f"{different} of {len(factor.cells)} pairs " * (len(factor.cells) > 1)
+        text = f"{text} ({some}with different seeds)"
     for measure in (KID, JS):
         pairs = [(measure.value(a), measure.value(b)) for a, b in factor.cells]
         known = [(a, b) for a, b in pairs if a is not None and b is not None]

@@ -25,8 +25,6 @@ from gan.inference.seen import Enlarged, resized
 
 MOVED_PIXELS = 2**16
 """Pixels of the reduced picture whose colours move to targets: 0.4 s per control on one core."""
-QUICK_MOVED = 2**15
-"""The same where the way is found quickly."""
 QUICK_PIXELS = 2**16
 """Most pixels on which the way to the targets is found quickly."""
 
@@ -37,15 +35,19 @@ class Prepared:
     What these have in common is computed once.
     """
 
-    def __init__(self, picture: NDArray[Any], *, quick: bool = False) -> None:
+    def __init__(
+        self, picture: NDArray[Any], *, quick: bool = False, moved: int = MOVED_PIXELS
+    ) -> None:
         """Take a picture (H, W) or (H, W, C), as ``Colorizer`` does.
 
         Args:
             picture: as for ``Colorizer``.
             quick: whether less arithmetic is spent, as while a slider moves. One target is met as
-                well. Two take a third to a half of the time, and 99 % of the samples of half of
-                the pictures then differ by 6 of 255 levels at most; where both cannot be met, by up
-                to 127.
+                well. Two take half of the time, or a third with half of the pixels: in the median
+                picture 99 % of the samples then differ by 6 of 255 levels at most, and where both
+                cannot be met, by up to 127.
+            moved: number of pixels to which a picture of more than ``MOVED_PIXELS`` is reduced,
+                to move its colours.
 
         Raises:
             TypeError: the picture is not an array.
@@ -54,7 +56,7 @@ class Prepared:
         self.picture: NDArray[Any] = checked(picture)
         self.measured = QUICK_PIXELS if quick else MEASURED_PIXELS
         self.precision = FITTED if quick else EXACT
-        self._moved = QUICK_MOVED if quick else MOVED_PIXELS
+        self._moved = moved
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.generated: dict[tuple[object, ...], Tensor] = {}
         """Colours (1, 2, h, w) by generator and inputs."""
@@ -70,8 +72,8 @@ class Prepared:
     def moved_sides(self) -> tuple[int, ...]:
         """Height and width at which colours are moved to targets.
 
-        The picture's own, or if it has more than ``MOVED_PIXELS``, as near as those allow, or
-        ``QUICK_MOVED``: mean saturation changes with the scale.
+        The picture's own unless it has more than ``MOVED_PIXELS``: mean saturation changes with
+        the scale.
         """
         pixels = self.sides[0] * self.sides[1]
         shrink = math.sqrt(self._moved / pixels) if pixels > MOVED_PIXELS else 1.0

@@ -126,26 +126,21 @@ def _queue(
         monitor.add(trial)
         begin(trial)
 
-    stopping, say = store.is_asked_to_stop, monitor.view.say
+    # What the monitor shows: it does not believe all that a worker says.
+    common: dict[str, Any] = {
+        "task_of": task_of,
+        "room": room,
+        "stopping": store.is_asked_to_stop,
+        "phase_of": lambda key: monitor.view.rows[key].phase,
+        "say": monitor.view.say,
+    }
     if spec.search is None:
-        queue: TrialQueue = TrialQueue(
-            trials, states, task_of=task_of, room=room, stopping=stopping, say=say
-        )
+        queue = TrialQueue(trials, states, **common)
     else:
         # Optuna takes a second to import.
         from orchestrator.driver.search import SearchQueue
 
-        queue = SearchQueue(
-            spec,
-            trials,
-            states,
-            to_suggest,
-            task_of=task_of,
-            add=add,
-            room=room,
-            stopping=stopping,
-            say=say,
-        )
+        queue = SearchQueue(spec, trials, states, to_suggest, add=add, **common)
     # With this limiter Tune starts trials together; without it, one after another.
     # The queue itself knows how many; a cluster may grow.
     most = room() if cluster is None else room() + PENDING

@@ -41,6 +41,7 @@ class SearchQueue(TrialQueue):
         add: Callable[[Trial], None],
         room: Callable[[], int],
         stopping: Callable[[], bool],
+        phase_of: Callable[[str], TrialPhase],
         say: Callable[[str], None],
     ) -> None:
         """Replay the evaluations of earlier launches to Optuna.
@@ -49,7 +50,15 @@ class SearchQueue(TrialQueue):
         be chosen; ``add`` stores a new trial before it is handed out. The rest is as in
         ``TrialQueue``.
         """
-        super().__init__(trials, states, task_of=task_of, room=room, stopping=stopping, say=say)
+        super().__init__(
+            trials,
+            states,
+            task_of=task_of,
+            room=room,
+            stopping=stopping,
+            phase_of=phase_of,
+            say=say,
+        )
         assert spec.objective is not None
         self._spec, self._objective = spec, spec.objective
         self._to_suggest = to_suggest

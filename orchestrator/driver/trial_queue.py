@@ -25,20 +25,29 @@ class TrialQueue(Searcher):
         task_of: Callable[[Trial], dict[str, Any]],
         room: Callable[[], int],
         stopping: Callable[[], bool],
+        phase_of: Callable[[str], TrialPhase],
         say: Callable[[str], None],
     ) -> None:
         """Queue the trials that are to be trained.
 
         ``task_of`` makes a trial's task for a worker, ``room`` returns how many trials Tune may
-        have at once, and ``stopping`` whether no more trials may start. ``say`` is told which
-        trials are left.
+        have at once, ``stopping`` whether no more trials may start, and ``phase_of`` the phase of
+        an ended trial by its key. ``say`` is told which trials are left.
         """
         super().__init__()
-        self._task_of, self._room, self._stopping, self._say = task_of, room, stopping, say
+        self._task_of, self._room, self._stopping = task_of, room, stopping
+        self._phase_of, self._say = phase_of, say
         todo = [trial for trial in trials if states[trial.key].is_to_train]
         self._waiting = sorted(todo, key=lambda trial: trial.config.recolour)
         self._running: dict[str, Trial] = {}
         """Running trials by Tune's ids."""
+        self._baselines = {
+            t.key: t.config.without_control().key() for t in todo if t.config.recolour
+        }
+        """Keys of the baselines of recoloured trials, by their own."""
+        self._unfinished: list[Trial] = []
+        """Baselines that have ended otherwise."""
+        self._left: list[Trial] = []
 
     def suggest(self, trial_id: str) -> Any:
         """Return the config of the next trial; None if there is none yet or no room."""
@@ -54,7 +63,7 @@ class TrialQueue(Searcher):
     def _next(self, trial_id: str) -> Trial | None:
         unfinished = {trial.key for trial in (*self._waiting, *self._running.values())}
         for trial in self._waiting:
-            if not trial.config.recolour or trial.config.without_control().key() not in unfinished:
+            if self._baselines.get(trial.key) not in unfinished:
                 self._waiting.remove(trial)
                 return trial
         return None
@@ -67,13 +76,16 @@ class TrialQueue(Searcher):
     ) -> None:
         """Make room for the next trial; leave those that recolour one that is not done."""
         ended = self._running.pop(trial_id)
-        if result is not None and TrialPhase(result["event"].phase).is_done:
+        if self._stopping() or self._phase_of(ended.key).is_done:
             return
-        left = [trial for trial in self._waiting if _recolours(trial, ended)]
+        left = [t for t in self._waiting if self._baselines.get(t.key) == ended.key]
         if left:
-            self._waiting = [trial for trial in self._waiting if trial not in left]
-            if not self._stopping():
-                self._say(f"left waiting, as [{ended.name}] has not finished: {names_of(left)}")
+            self._waiting = [t for t in self._waiting if self._baselines.get(t.key) != ended.key]
+            self._unfinished.append(ended)
+            self._left += left
+            self._say(
+                f"left waiting: {names_of(self._left)}; not finished: {names_of(self._unfinished)}"
+            )
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Do nothing: the room changes with the cluster."""
@@ -85,7 +97,3 @@ class TrialQueue(Searcher):
 
     def save(self, checkpoint_path: str) -> None:
         """Write nothing: the queue is rebuilt from the manifest and the trials' directories."""
-
-
-def _recolours(trial: Trial, baseline: Trial) -> bool:
-    return trial.config.recolour and trial.config.without_control().key() == baseline.key

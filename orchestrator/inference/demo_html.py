@@ -31,13 +31,21 @@ figure img { width: 100%; max-height: 75vh; object-fit: contain; object-position
 # Gradio drops the conditions among its CSS.
 HEAD = """
 <style>
+.gradio-container { overflow: clip !important; }
+.gradio-container .picture { position: sticky; top: 8px; align-self: flex-start; }
 @media (max-width: 640px) { /* the result stays in sight of the sliders */
-  .gradio-container { overflow: clip !important; }
+  .gradio-container .picture { position: static; }
   .gradio-container #after { order: -1; position: sticky; top: 0; z-index: 100;
     background: var(--body-background-fill); }
   .gradio-container #after img { max-height: 36vh; }
 }
 </style>
+<script>
+// A number beyond the range becomes the nearest one when its box is left; on Enter, too.
+addEventListener('keydown', ({key, target}) => {
+  if (key === 'Enter' && target.type === 'number') target.dispatchEvent(new FocusEvent('blur'));
+});
+</script>
 """
 
 

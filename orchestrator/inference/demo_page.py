@@ -100,16 +100,17 @@ class Demo:
         return (*shown, demo_html.told(photo.told)) if is_current else nothing
 
     def chose(self, request: gr.Request, chosen: list[str]) -> list[Any]:
-        """Show the sliders of the chosen statistics; each begins at what the picture has."""
+        """Note and show the chosen statistics; each slider begins at what the picture has."""
         photo = self.photos.get(str(request.session_hash))
         has = {} if photo is None else photo.measured([n for n in chosen if n not in photo.chosen])
         if photo is not None:
             photo.chosen = chosen
-        return [
+        sliders = [
             gr.update(visible=name in self.own or name in chosen)
             | ({"value": round(has[name], 2)} if name in has else {})
             for name in TARGET_RANGES
         ]
+        return [" ".join(chosen), *sliders]
 
     def written(self, request: gr.Request, chosen: list[str], *values: Typed) -> tuple[Any, ...]:
         """Colour it in full size, into a file to download."""
@@ -154,6 +155,8 @@ class Demo:
                         more = gr.CheckboxGroup(
                             others, value=also, label="Met by exact control alone"
                         )
+                        # Of a gr.State the page hears through the queue only.
+                        known = gr.Textbox(" ".join(also), visible="hidden")
                     table = gr.HTML()
                     download = gr.Button(
                         "Download in full size", variant="primary", interactive=False
@@ -173,11 +176,11 @@ class Demo:
             upload.change(
                 self.taken, [upload, *values], [told, before, after, table, download], **plain
             )
-            gr.on([slider.change for slider in sliders], self.moved, values,
-                  [after, table, told], trigger_mode="always_last", **plain)  # fmt: skip
-            more.input(self.chose, more, sliders, **plain).then(
-                self.moved, values, [after, table, told], **plain
-            )
+            # What is done while the last answer is awaited must count, too, in its order.
+            last: dict[str, Any] = {"trigger_mode": "always_last", **plain}
+            more.input(self.chose, more, [known, *sliders], **last)
+            changes = [part.change for part in (known, *sliders)]
+            gr.on(changes, self.moved, values, [after, table, told], **last)
             download.click(
                 lambda: (demo_html.told("Colouring in full size …"), gr.update(interactive=False)),
                 None, [told, download], **plain,

@@ -18,10 +18,12 @@ from gan.inference.prepared import Prepared
 from orchestrator.inference.image_files import count_pictures, read_picture, write_picture
 from orchestrator.store.paths import COLORIZED
 
-SCREEN = 640
+SCREEN = 560
 """Longest side on the page, pixels; two are side by side, at 438 each on a screen of 1280."""
 SCREEN_OF_SEVERAL = 440
-"""The same where several statistics are moved: at 640 a move took up to 0.71 s."""
+"""The same where several statistics are moved, which takes longer."""
+MOVED_OF_SEVERAL = 2**15
+"""Number of pixels on which several are moved; with all, a move took up to 0.58 s."""
 
 Outcomes = Mapping[ControlName, Outcome]
 
@@ -82,7 +84,8 @@ class Photo:
 
     @cached_property
     def _smaller(self) -> Prepared:
-        return Prepared(_reduced(self.picture, SCREEN_OF_SEVERAL), quick=True)
+        picture = _reduced(self.picture, SCREEN_OF_SEVERAL)
+        return Prepared(picture, quick=True, moved=MOVED_OF_SEVERAL)
 
     @cached_property
     def _directory(self) -> Path:

@@ -87,6 +87,7 @@ def start(spec: SweepSpec) -> Start:
             add=added.append,
             room=lambda: launch.room,
             stopping=lambda: launch.stopping,
+            phase_of=lambda key: TrialPhase.FINISHED,
             say=lambda line: None,
         )
         launch = Launch(search, added)

@@ -7,7 +7,6 @@ import pytest
 from ray.tune.search import Searcher
 
 from orchestrator.driver.trial_queue import TrialQueue
-from orchestrator.store.events import TrialEvent
 from orchestrator.store.trial_state import TrialState
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
@@ -24,6 +23,7 @@ class Line:
         self, trials: list[Trial], *done: int, room: int = 9, left_alone: TrialState = DONE
     ) -> None:
         self.room, self.stopping = room, False
+        self.phase = TrialPhase.FINISHED
         self.said: list[str] = []
         states = {t.key: left_alone if n in done else TrialState() for n, t in enumerate(trials)}
         self._names = {trial.key: trial.name for trial in trials}
@@ -33,6 +33,7 @@ class Line:
             task_of=lambda trial: {"key": trial.key},
             room=lambda: self.room,
             stopping=lambda: self.stopping,
+            phase_of=lambda key: self.phase,
             say=self.said.append,
         )
 
@@ -41,10 +42,9 @@ class Line:
         config = self._waiting.suggest(name)
         return self._names[config["task"]["key"]] if isinstance(config, dict) else config
 
-    def end(self, name: str, phase: TrialPhase | None = TrialPhase.FINISHED) -> None:
-        """End one; without a phase, by a death of which its worker said nothing."""
-        event = None if phase is None else {"event": TrialEvent(name, phase)}
-        self._waiting.on_trial_complete(name, event, error=phase is None)
+    def end(self, name: str, phase: TrialPhase = TrialPhase.FINISHED) -> None:
+        self.phase = phase
+        self._waiting.on_trial_complete(name)
 
 
 @pytest.fixture
@@ -74,17 +74,16 @@ def test_one_that_recolours_comes_last_and_after_its_baseline(trials: list[Trial
 
 @pytest.mark.parametrize(
     "phase",
-    [TrialPhase.STOPPED, TrialPhase.FAILED, TrialPhase.WAITING, None],
-    ids=["stopped", "failed", "stopped before it began", "died"],
+    [TrialPhase.STOPPED, TrialPhase.FAILED, TrialPhase.WAITING, TrialPhase.DIED],
 )
 def test_one_that_recolours_is_left_if_its_baseline_does_not_finish(
-    trials: list[Trial], phase: TrialPhase | None
+    trials: list[Trial], phase: TrialPhase
 ) -> None:
     line = Line(trials)
     baseline, recoloured, *_ = (trial.name for trial in trials)
     assert line.next("a") == baseline
     line.end("a", phase)
-    assert line.said == [f"left waiting, as [{baseline}] has not finished: [{recoloured}]"]
+    assert line.said == [f"left waiting: [{recoloured}]; not finished: [{baseline}]"]
     assert [line.next(name) for name in "bc"] == [trial.name for trial in trials[2:]]
     assert line.next("d") == Searcher.FINISHED
 

@@ -194,7 +194,7 @@ def test_of_several_kinds_each_contrast_is_of_one_that_is_named() -> None:
     assert "One generator a target: base_channels=12 is nearer to its target than 8" in lines
 
 
-def test_pairs_of_other_seeds_are_counted() -> None:
+def test_pairs_with_different_seeds_are_counted() -> None:
     def first(*seeds: int) -> str:
         """The first sentence, where the pair at each target has a seed of 0 and this one."""
         pairs = [
@@ -204,12 +204,21 @@ def test_pairs_of_other_seeds_are_counted() -> None:
         ]
         return of(*pairs).head[0]
 
-    assert "other seeds" not in first(0)
+    assert "seeds" not in first(0)
     assert first(3).startswith(
         "base_channels=12 is nearer to its target than 8: error 0.100 against 0.200 "
-        "(of other seeds)"
+        "(with different seeds)"
     )
-    assert " (1 of 3 pairs of other seeds)" in first(0, 3, 0)
+    assert " (1 of 3 pairs with different seeds)" in first(0, 3, 0)
+
+
+def test_a_mean_over_seeds_against_one_of_them_has_different_seeds_and_may_be_the_same() -> None:
+    trials = [steered(0.2, seed=seed, base_channels=8) for seed in (0, 1)]
+    (line, *_) = of(*trials, steered(0.1, seed=0, base_channels=12)).head
+    assert line == (
+        "base_channels=12 is nearer to its target than 8: error 0.100 against 0.200 ± 0.000 "
+        "(with different seeds); JS (its mix of colours alone) 0.100 for both."
+    )
 
 
 def test_sweeps_that_differ_in_much_are_called_by_their_names() -> None:

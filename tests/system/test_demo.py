@@ -158,6 +158,38 @@ def test_other_statistics_are_moved_too(index: Page) -> None:
     assert achieved == pytest.approx(reachable, abs=0.01)
 
 
+def test_boxes_that_are_ticked_quickly_decide_sliders_and_numbers(index: Page) -> None:
+    upload(index, PHOTO)
+    expect(index.locator("table.numbers")).to_be_visible()
+    index.get_by_role("button", name="Other statistics").click()
+    boxes, sliders = index.get_by_role("checkbox"), index.get_by_role("slider")
+    rows = index.locator("table.numbers tbody tr")
+    for ticked in (9, 0):
+        boxes.first.focus()
+        for _ in range(9):
+            index.keyboard.press("Space")
+            index.keyboard.press("Tab")
+        expect(rows).to_have_count(1 + ticked)
+        expect(sliders).to_have_count(1 + ticked)
+        index.wait_for_timeout(1000)
+        expect(rows).to_have_count(1 + ticked)
+        assert index.get_by_role("checkbox", checked=True).count() == ticked
+
+
+@pytest.mark.parametrize("size", [(1280, 800)], indirect=True)
+def test_the_pictures_stay_in_sight_of_the_last_slider(index: Page) -> None:
+    upload(index, PHOTO)
+    index.get_by_role("button", name="Other statistics").click()
+    for box in index.get_by_role("checkbox").all():
+        box.check()
+    last = index.get_by_role("slider", name="colourfulness")
+    last.scroll_into_view_if_needed()
+    index.mouse.wheel(0, 4000)
+    picture = index.get_by_role("img", name="After: ").bounding_box()
+    assert picture is not None
+    assert 0 <= picture["y"] < 200
+
+
 @pytest.mark.parametrize("size", [(1280, 800)], indirect=True)
 def test_a_number_typed_beyond_the_range_or_removed_is_the_nearest_allowed(index: Page) -> None:
     upload(index, PHOTO)
@@ -169,6 +201,9 @@ def test_a_number_typed_beyond_the_range_or_removed_is_the_nearest_allowed(index
         box.press("Tab")
         expect(wanted).to_have_text(f"{float(shown):.3f}")
         expect(box).to_have_value(shown)
+    box.fill("7")
+    box.press("Enter")
+    expect(box).to_have_value("1")
     box.fill("0.6")
     expect(wanted).to_have_text("0.600")
     before = after(index)
