@@ -179,7 +179,7 @@ class Demo:
             # What is done while the last answer is awaited must count, too, in its order.
             last: dict[str, Any] = {"trigger_mode": "always_last", **plain}
             more.input(self.chose, more, [known, *sliders], **last)
-            changes = [part.change for part in (known, *sliders)]
+            changes = [known.change, *(slider.change for slider in sliders)]
             gr.on(changes, self.moved, values, [after, table, told], **last)
             download.click(
                 lambda: (demo_html.told("Colouring in full size …"), gr.update(interactive=False)),

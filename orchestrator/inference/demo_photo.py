@@ -18,7 +18,7 @@ from gan.inference.prepared import Prepared
 from orchestrator.inference.image_files import count_pictures, read_picture, write_picture
 from orchestrator.store.paths import COLORIZED
 
-SCREEN = 560
+SCREEN = 480
 """Longest side on the page, pixels; two are side by side, at 438 each on a screen of 1280."""
 SCREEN_OF_SEVERAL = 440
 """The same where several statistics are moved, which takes longer."""
