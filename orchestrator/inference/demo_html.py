@@ -32,9 +32,11 @@ figure img { width: 100%; max-height: 75vh; object-fit: contain; object-position
 HEAD = """
 <style>
 .gradio-container { overflow: clip !important; }
-.gradio-container .picture { position: sticky; top: 8px; align-self: flex-start; }
-@media (max-width: 640px) { /* the result stays in sight of the sliders */
-  .gradio-container .picture { position: static; }
+/* What is seen stays in sight of the sliders: both pictures, or on a small screen the result. */
+@media (min-width: 900px) {
+  .gradio-container .picture { position: sticky; top: 8px; align-self: flex-start; }
+}
+@media (max-width: 640px) {
   .gradio-container #after { order: -1; position: sticky; top: 0; z-index: 100;
     background: var(--body-background-fill); }
   .gradio-container #after img { max-height: 36vh; }
