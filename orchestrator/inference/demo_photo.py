@@ -23,7 +23,7 @@ SCREEN = 480
 SCREEN_OF_SEVERAL = 440
 """The same where several statistics are moved, which takes longer."""
 MOVED_OF_SEVERAL = 2**15
-"""Number of pixels on which several are moved; with all, a move took up to 0.58 s."""
+"""Number of pixels on which several are moved, which takes half of the time."""
 
 Outcomes = Mapping[ControlName, Outcome]
 

@@ -180,6 +180,7 @@ def test_boxes_that_are_ticked_quickly_decide_sliders_and_numbers(index: Page) -
 def test_the_pictures_stay_in_sight_of_the_last_slider(index: Page) -> None:
     upload(index, PHOTO)
     index.get_by_role("button", name="Other statistics").click()
+    expect(index.get_by_role("checkbox")).to_have_count(9)  # ``all`` does not wait
     for box in index.get_by_role("checkbox").all():
         box.check()
     last = index.get_by_role("slider", name="colourfulness")
