@@ -1,8 +1,11 @@
 """Page of ``colorsweep demo``: one photograph, sliders for statistics, before and after."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack, redirect_stderr
 from html import escape
+from io import StringIO
 from pathlib import Path
+from socket import socket
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -226,10 +229,24 @@ def serve(demo: Demo, listening: Any) -> None:
         css=demo_html.CSS, head=demo_html.HEAD,
     )  # fmt: skip
     config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        demo.writing.acquire()  # for good: a later one would come back after the end
+    with ExitStack() as ending:
+        try:
+            _Server(config, ending).run(sockets=[listening])
+        finally:
+            demo.writing.acquire()  # for good: a later one would come back after the end
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's, which says nothing at the end: Gradio prints a traceback of a move cut off."""
+
+    def __init__(self, config: uvicorn.Config, ending: ExitStack) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """End; what is printed is dropped until the caller leaves its context."""
+        self._ending.enter_context(redirect_stderr(StringIO()))
+        await super().shutdown(sockets)
 
 
 def _allowed(name: ControlName, typed: Typed) -> float:
