@@ -1,4 +1,4 @@
-"""Nodes that do not share the launch's directory; with Ray: tests/system/test_unshared_node.py."""
+"""Nodes that do not share the launch's directory; with Ray: tests/system/test_ray_dies.py."""
 
 import shutil
 import socket

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -35,6 +36,24 @@ def trains(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
         return "".join(process.cmdline()).startswith("ray::colorsweep ")
     return False
+
+
+def is_training(process: psutil.Process) -> bool:
+    """Whether a process was forked to train a trial, whose name it bears."""
+    with suppress(psutil.NoSuchProcess):
+        return "".join(process.cmdline()).startswith("colorsweep ")
+    return False
+
+
+@contextmanager
+def paused(trainings: Sequence[psutil.Process]) -> Iterator[None]:
+    """Trainings that make no steps while something else is waited for."""
+    for training in trainings:
+        training.suspend()
+    yield
+    for training in trainings:
+        with suppress(psutil.NoSuchProcess):
+            training.resume()
 
 
 def can_unshare() -> bool:
@@ -159,6 +178,13 @@ class Cluster:
             if node.state == GcsNodeInfo.ALIVE
         }
 
+    def trainings(self) -> list[psutil.Process]:
+        """The processes that were forked to train."""
+        return [p for node in self.nodes for p in node.processes() if is_training(p)]
+
+    def head_processes(self) -> list[psutil.Process]:
+        return self._head.processes()
+
     def training(self) -> Node:
         """The node that a trial is on."""
         (found,) = (node for node in self.nodes if node.trains())
@@ -177,7 +203,7 @@ class Cluster:
 
     def gcs(self) -> psutil.Process:
         """The GCS server's process."""
-        (found,) = (p for p in self._head.processes() if p.name() == "gcs_server")
+        (found,) = (p for p in self.head_processes() if p.name() == "gcs_server")
         return found
 
     def kill_head(self) -> None:

@@ -22,7 +22,7 @@ from tests.support.trainings import assert_same_generator, assert_sent_once, lef
 
 pytestmark = pytest.mark.timeout(900)
 
-SWEEP = f"{SETTINGS}  steps: 640\n  saturation: 0.75\n"
+SWEEP = f"{SETTINGS}  steps: 400\n  saturation: 0.75\n"
 
 
 @dataclass(frozen=True)

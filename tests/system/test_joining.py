@@ -15,7 +15,7 @@ import pytest
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import expand
 from tests.support.processes import SETTINGS, Launch, on_small
-from tests.support.ray_cluster import ENVIRONMENT, Cluster
+from tests.support.ray_cluster import ENVIRONMENT, Cluster, paused
 from tests.support.ray_token import TOKEN
 
 pytestmark = pytest.mark.timeout(600)
@@ -202,9 +202,10 @@ def waited(
             assert said[-1], "the launch has ended"
         occupant.send_signal(signal.SIGKILL)
         launch.wait_for(lambda: launch.step_of(trial) > 0)
-        guarded.kill_head()
-        since = time.monotonic()
-        result = launch.end()
+        with paused(guarded.trainings()):
+            guarded.kill_head()
+            since = time.monotonic()
+            result = launch.end()
         yield Waited(said, result, time.monotonic() - since)
     finally:
         occupant.kill()

@@ -1,5 +1,6 @@
 """The main job with nothing replaced: real Ray, real MLflow, processes that are really killed."""
 
+import json
 import re
 import socket
 import subprocess
@@ -26,13 +27,14 @@ from tests.support.processes import SETTINGS, Launch, step_of
 from tests.support.tasks import run_here, task_of
 from tests.support.tracked_trials import run_of, runs_of, store_of
 from tests.support.trainings import assert_same_generator, assert_sent_once, left_alone_meanwhile
+from tests.support.webhooks import SECRET, Webhook, webhook
 
 pytestmark = pytest.mark.timeout(900)
 
 SWEEP = (
     SETTINGS
     + """\
-  steps: 240
+  steps: 160
 points:
   - {}
   - {saturation: 0.75}
@@ -60,6 +62,8 @@ class Story:
     idle_seconds: float
     files_before_idle: dict[str, float]
     files_after_idle: dict[str, float]
+    hook: Webhook
+    """Of the file."""
 
     def run_of(self, trial: Trial) -> Run:
         return run_of(store_of(self.runs), "story", trial.key)
@@ -106,34 +110,37 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     write_manifest(directory, trials)
     begun = {trial.key: begin(trial, directory) for trial in trials[:2]}
 
-    sweep.write_text(SWEEP + BROKEN)
-    launch = Launch(runs, sweep)
-    launch.wait_for(lambda: bool(is_locked(launch.directory)))
-    configs = [trial.config for trial in trials[:2]]
-    alone = left_alone_meanwhile(configs, tmp_path_factory.mktemp("alone"))
-    rival = Launch(runs, sweep)
-    launch.wait_for(lambda: all(launch.step_of(t) > begun[t.key] for t in trials[:2]))
-    for victim in (launch.workers()[0], launch.trainings()[-1]):
-        victim.kill()
-    killed = launch.end()
+    with webhook() as hook:
+        sweep.write_text(f"{SWEEP}{BROKEN}notify: {hook.url}\n")
+        launch = Launch(runs, sweep, no_proxy="127.0.0.1")
+        launch.wait_for(lambda: bool(is_locked(launch.directory)))
+        configs = [trial.config for trial in trials[:2]]
+        alone = left_alone_meanwhile(configs, tmp_path_factory.mktemp("alone"))
+        rival = Launch(runs, sweep)
+        launch.wait_for(lambda: all(launch.step_of(t) > begun[t.key] for t in trials[:2]))
+        for victim in (launch.workers()[0], launch.trainings()[-1]):
+            victim.kill()
+        killed = launch.end()
+        refused = rival.end()
 
-    sweep.write_text(SWEEP)
-    Launch(runs, sweep).end()  # takes note of the edit
-    before, start = _files(runs), time.monotonic()
-    idle = Launch(runs, sweep).end()
-    idle_seconds, after = time.monotonic() - start, _files(runs)
+        sweep.write_text(f"{SWEEP}notify: {hook.url}\n")
+        Launch(runs, sweep).end()  # takes note of the edit
+        before, start = _files(runs), time.monotonic()
+        idle = Launch(runs, sweep).end()
+        idle_seconds, after = time.monotonic() - start, _files(runs)
     return Story(
         runs,
         sweep,
         trials,
         alone,
-        rival.end(),
+        refused,
         launch.process.pid,
         killed,
         idle,
         idle_seconds,
         before,
         after,
+        hook,
     )
 
 
@@ -178,7 +185,7 @@ def test_the_baseline_is_recoloured_without_another_training(story: Story) -> No
     same = {found.files[checkpoint.GENERATOR] for found in of.values()}
     assert len(same) == 1
     points = of[recoloured.key].trial["history"]
-    assert [point["step"] for point in points] == [240]
+    assert [point["step"] for point in points] == [160]
     metrics = points[0]["metrics"]
     plain = newest_metrics(of[baseline.key].trial["history"])
     assert metrics["eval/saturation_reachable_error"] < 0.5 * abs(plain["eval/saturation"] - 0.75)
@@ -189,7 +196,7 @@ def test_sample_grids_and_generator_are_in_the_run(story: Story) -> None:
     client = store_of(story.runs)
     run = story.run_of(story.trials[1])
     samples = {file.path for file in client.list_artifacts(run.info.run_id, "samples")}
-    assert samples == {f"samples/step-{step:08}.png" for step in range(20, 241, 20)}
+    assert samples == {f"samples/step-{step:08}.png" for step in range(20, 161, 20)}
     generator = {file.path for file in client.list_artifacts(run.info.run_id, "generator")}
     names = ("generator.safetensors", "config.json", "SHA256SUMS")
     assert generator == {f"generator/{name}" for name in names}
@@ -212,11 +219,28 @@ def test_a_trial_that_cannot_go_on_is_reported_in_one_line(story: Story) -> None
     assert "exploded" in failed[0].data.tags["colorsweep.reason"]
 
 
+def test_a_failing_trial_is_told_at_once_and_the_end_once(story: Story) -> None:
+    """And nothing of a launch that is refused, or has nothing to train."""
+    failed, ended = story.hook.messages
+    assert (failed["event"], failed["trial"]) == ("failed", "saturation=0.5, generator_lr=1e+30")
+    assert "was not finite, or exploded, at step" in failed["reason"]
+    assert (ended["event"], ended["sweep"]) == ("incomplete", "story")
+    assert ended["trials"] == {"finished": 3, "failed": 1}
+    assert "3 of 4 trials finished, 1 failed" in ended["text"]
+
+
+def test_the_webhooks_path_is_shown_and_kept_nowhere(story: Story) -> None:
+    assert f"Notify     {story.hook.url.removesuffix(SECRET)}/***" in story.killed.stdout
+    assert SECRET not in story.killed.stdout + story.killed.stderr + json.dumps(story.hook.messages)
+    kept = (path.read_bytes() for path in story.runs.rglob("*") if path.is_file())
+    assert not any(SECRET.encode() in content for content in kept)
+
+
 def test_the_terminal_shows_addresses_and_progress_but_none_of_rays_chatter(story: Story) -> None:
     out = story.killed.stdout
     assert re.search(r"Dashboard  http://127.0.0.1:\d+", out)
     assert re.search(r"Tracking   sqlite:///", out)
-    assert re.search(r"saturation=0.75:  running  step \d+ of 240, epoch [\d.]+", out)
+    assert re.search(r"saturation=0.75:  running  step \d+ of 160, epoch [\d.]+", out)
     assert re.search(r"achieved 0\.\d\d of 0\.75", out)
     assert not re.search(r"tune_controller|Trial name|Logical resource|WARNING|INFO", out)
     assert story.killed.stderr == ""

@@ -17,12 +17,14 @@ import pytest
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.exceptions import AuthenticationError
 
+from gan import checkpoint
 from orchestrator.store.lock import is_locked
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from tests.support.broken_packages import break_package
 from tests.support.processes import SETTINGS, Launch, on_small
-from tests.support.ray_cluster import ENVIRONMENT, Cluster
+from tests.support.ray_cluster import ENVIRONMENT, Cluster, can_unshare
+from tests.support.tracked_trials import only_run, store_of
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -228,3 +230,23 @@ def test_a_node_with_another_colorsweep_is_refused_in_one_line(
     ours, theirs = re.findall(r"\([0-9a-f]{12}\)", line)
     assert ours != theirs
     assert line.startswith(f"Error: node {cluster.nodes[-1].name} has colorsweep 0.")
+
+
+@pytest.mark.skipif(not can_unshare(), reason="needs mounts of its own (Linux, root)")
+def test_trials_of_a_node_without_the_runs_fail_in_one_line_that_names_remedies(
+    cluster: Cluster, sweep: Path, trial: Trial, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    without_nodes(cluster).add(1, hidden=runs)
+    launch = Launch(runs, sweep, RAY_ADDRESS=cluster.address, **ENVIRONMENT)
+    done = launch.end()
+    assert done.returncode == 1
+    assert "0 of 1 trials finished, 1 failed" in done.stdout
+    line = next(line for line in done.stdout.splitlines() if "does not share" in line)
+    for words in (str(launch.directory), "node ", "all nodes", "--storage s3://"):
+        assert words in line
+    assert checkpoint.newest(launch.directory / trial.key) is None
+    run = only_run(store_of(runs), sweep.stem)
+    assert run.info.status == "FAILED"
+    assert str(launch.directory) in run.data.tags["colorsweep.reason"]

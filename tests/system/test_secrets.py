@@ -1,12 +1,10 @@
 """Credentials that are typed into a command or its environment, and all that it leaves behind."""
 
 import os
-import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import pytest
@@ -16,7 +14,7 @@ from orchestrator.store.object_store import ObjectStore
 from reports.store import default_uri
 from tests.support.cli import TEXT
 from tests.support.cli_flags import call
-from tests.support.processes import SETTINGS, on_small
+from tests.support.leaks import assert_kept
 from tests.support.s3 import Server
 
 SECRETS = [
@@ -42,13 +40,6 @@ STORAGE = {
     "s3://KEY:{}@bucket/x": SECRETS[1:4],  # the others are right, and would be asked of Amazon
     **dict.fromkeys(("s4://KEY:{}@bucket/x", "s3://KEY:{}@", "gs://KEY:{}@x?y=z"), SECRETS),
 }
-
-
-def assert_kept(secret: str, *texts: str) -> None:
-    """No part of a secret is in the texts."""
-    for text in texts:
-        for part in {secret, quote(secret, safe=""), *re.findall(r"\w{3,}", secret)}:
-            assert part not in text
 
 
 @pytest.mark.parametrize("form", TRACKING)
@@ -118,27 +109,6 @@ def test_log_lines_of_libraries_and_tracebacks_keep_their_secrets(workplace: Pat
 
 def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-
-
-@pytest.mark.timeout(600)
-def test_a_launch_that_trains_leaves_the_secret_of_its_storage_nowhere(
-    workplace: Path, server: Server, small_npz: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    secret, bucket = "Hun/ter2", server.new_bucket().removeprefix("s3://")
-    Path("mine.yaml").write_text(on_small(small_npz, f"{SETTINGS}  steps: 6\n"))
-    with TemporaryDirectory(prefix="cs", dir="/tmp") as ray:  # paths of sockets must be short
-        uri = f"s3://KEY:{quote(secret, safe='')}@{bucket}"
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator", "--storage", uri, "launch", "mine.yaml"],
-            capture_output=True,
-            text=True,
-            env=_environment() | server.environment() | {"RAY_TMPDIR": ray},
-        )
-        assert "1 of 1 trials finished" in done.stdout, done.stderr
-        files = [f for top in (ray, "runs") for f in Path(top).rglob("*") if f.is_file()]
-        texts = [file.read_bytes().decode("latin-1") for file in files]
-        assert any("mine" in text and "distribution_scales" in text for text in texts), "Tune's"
-        assert_kept(secret, done.stdout, done.stderr, *texts)
 
 
 @pytest.mark.timeout(600)

@@ -1,15 +1,7 @@
-"""A whole workplace on one machine, as ``orchestrator/deploy`` sets it up.
-
-PostgreSQL, MLflow with accounts and artifacts in S3, and a Ray cluster whose nodes share only a
-bucket: a sweep is submitted, a node dies half way, and somebody else reports from an empty
-directory.
-"""
+"""A workplace of several people: a sweep is submitted, left, stopped, killed, and reported."""
 
 import json
-import subprocess
 from collections.abc import Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +12,14 @@ from mlflow.exceptions import MlflowException
 from gan import checkpoint
 from gan.training.trainer import Trainer
 from orchestrator.store.object_store import ObjectStore
-from orchestrator.sweep.spec import read_sweep
-from orchestrator.sweep.trials import Trial, expand
-from tests.support.postgresql import PostgreSQL, programs
-from tests.support.processes import SETTINGS, Program, on_small
-from tests.support.prometheus import PROMETHEUS, Prometheus, Series
-from tests.support.ray_cluster import Cluster
-from tests.support.ray_token import TOKEN
-from tests.support.s3 import Server, stored_steps
-from tests.support.servers import free_port
-from tests.support.team_server import TeamServer
-from tests.support.tracked_trials import run_of
-from tests.support.trainings import assert_each_once, assert_same_generator, left_alone_meanwhile
+from tests.support.postgresql import programs
+from tests.support.processes import SETTINGS, on_small
+from tests.support.prometheus import PROMETHEUS
+from tests.support.s3 import Server
+from tests.support.shared_sweep import STEPS, Story, story
+from tests.support.tracked_trials import run_of, store_of
+from tests.support.trainings import assert_each_once, assert_same_generator, assert_sent_once
+from tests.support.workplace import Workplace, workplace
 
 pytestmark = [
     pytest.mark.timeout(1200),
@@ -44,223 +32,234 @@ pytestmark = [
         reason="Prometheus is not installed (Debian: apt-get install prometheus)",
     ),
 ]
-
-SWEEP = (
-    SETTINGS.replace("evaluate_every: 20", "evaluate_every: 100")
-    + """\
-  steps: 600
-points:
-  - {}
-  - {saturation: 0.75}
-"""
-)
-
-
-STEPS = "max by (sweep, trial, key) (ray_colorsweep_step) > 0"
-PHASES = "sum by (sweep) (max by (sweep, phase) (ray_colorsweep_trials))"
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """The servers, and the accounts of two people."""
-
-    database: PostgreSQL
-    s3: Server
-    storage: str
-    artifacts: str
-    cluster: Cluster
-    dashboard: str
-    prometheus: Prometheus
-    anna: dict[str, str]
-    """Variables of who submits."""
-    bob: dict[str, str]
-    """Variables of who only reads."""
+FOLLOW = "RAY_AUTH_MODE=token ray job logs --follow"
 
 
 @pytest.fixture(scope="module")
-def workplace(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
-    place = tmp_path_factory.mktemp("workplace")
-    storage, port = server.new_bucket(), free_port()
-    artifacts = f"{server.new_bucket()}/mlflow"
-    database = PostgreSQL()
-    tracking = TeamServer(database, artifacts, server.environment(), place / "mlflow.log")
-    environment = {"HOME": str(place), "RAY_metrics_report_interval_ms": "1000"}
-    cluster = Cluster(dashboard_port=port, **environment, **server.environment())
-    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), Path(cluster.directory))
-    try:
-        cluster.add(2)
-        tracking.wait()
-        anna, bob = (
-            server.environment() | TOKEN | tracking.new_user(name) for name in ("anna", "bob")
-        )
-        dashboard = f"http://127.0.0.1:{port}"
-        yield Workplace(
-            database, server, storage, artifacts, cluster, dashboard, prometheus, anna, bob
-        )
-    finally:
-        prometheus.close()
-        cluster.kill()
-        tracking.end()
-        database.end()
-
-
-@dataclass(frozen=True)
-class Story:
-    """A sweep of Anna's, one of whose nodes died, and what was seen of it meanwhile and after."""
-
-    trials: list[Trial]
-    """Without control, steered, and the first recoloured to the target of the second."""
-    alone: list[Future[Trainer]]
-    """The first two, on one machine and without a death."""
-    status: subprocess.CompletedProcess[str]
-    """Of an empty directory, after the death; ``--json``."""
-    watching: subprocess.CompletedProcess[str]
-    """``status --watch`` of another, from the death to the end."""
-    steps: list[Series]
-    """Gauges before the death."""
-    victim: str
-    """Name of the node that died."""
-    phases: list[Series]
-    submitted: subprocess.CompletedProcess[str]
-    report: subprocess.CompletedProcess[str]
-    page: Path
-    without_account: subprocess.CompletedProcess[str]
+def place(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    # The driver of a job is the head's child; the head is not started in its home.
+    machines, home = tmp_path_factory.mktemp("machines"), tmp_path_factory.mktemp("home")
+    assert Path.cwd() != home
+    with workplace(server, machines, home) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-def story(workplace: Workplace, small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    base = tmp_path_factory.mktemp("machines")
-    sweep = base / "story.yaml"
-    sweep.write_text(on_small(small_npz, SWEEP))
-    trials = expand(read_sweep(sweep))
-    alone = left_alone_meanwhile([trial.config for trial in trials[:2]], base / "alone")
-    paths = [f"sweeps/story/{trial.key}" for trial in trials[:2]]
-
-    def program(runs: str, *words: str | Path, **environment: str) -> Program:
-        options = ("--runs", base / runs, "--storage", workplace.storage)
-        return Program(*options, *words, **environment)
-
-    address = ("--address", workplace.dashboard)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in workplace.s3.environment().items():
-            patch.setenv(name, value)
-        follower = program("anna", "submit", sweep, *address, **workplace.anna)
-        follower.wait_for(lambda: all(stored_steps(workplace.storage, path) for path in paths))
-        steps = workplace.prometheus.wait_for(STEPS, bool)
-        phases = workplace.prometheus.wait_for(PHASES, bool)
-        victim = next(node for node in workplace.cluster.nodes if node.trains())
-        victim.kill()
-    watcher = program("watching", "status", "story", "--watch", **workplace.anna)
-    status = program("elsewhere", "status", "--json", **workplace.anna).end()
-    submitted = follower.end()
-    watching = watcher.end()
-    page = base / "page"
-    report = program("bob", "report", "story", "--out", page, **workplace.bob).end()
-    stranger = workplace.bob | {"MLFLOW_TRACKING_PASSWORD": "guessed"}
-    without_account = program("stranger", "report", "story", **stranger).end()
-    return Story(
-        trials,
-        alone,
-        status,
-        watching,
-        steps,
-        victim.name,
-        phases,
-        submitted,
-        report,
-        page,
-        without_account,
-    )
+def seen(place: Workplace, small_npz: Path) -> Story:
+    return story(place, small_npz)
 
 
 @pytest.fixture
-def client(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+def client(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     """Bob's view of the tracking server."""
-    for name, value in workplace.bob.items():
+    for name, value in place.bob.items():
         monkeypatch.setenv(name, value)
-    return MlflowClient(workplace.bob["MLFLOW_TRACKING_URI"])
+    return MlflowClient(place.bob["MLFLOW_TRACKING_URI"])
 
 
-def test_the_job_finishes_although_a_node_died(story: Story) -> None:
-    assert story.submitted.returncode == 0, story.submitted.stdout
-    assert story.submitted.stderr == ""
-    assert "restarting" in story.submitted.stdout
-    left = f"node {story.victim} has left; its trials restart elsewhere"
-    assert [line for line in story.submitted.stdout.splitlines() if line.endswith(left)]
-    assert "3 of 3 trials finished" in story.submitted.stdout
+def newest(seen: Story, place: Workplace, index: int, file: str) -> bytes:
+    """A file of the last checkpoint of a trial."""
+    at = f"sweeps/shared/{seen.trials[index].key}/checkpoints/{checkpoint.step_name(STEPS)}"
+    return ObjectStore(place.storage).read(f"{at}/{file}")
 
 
-def test_status_follows_from_an_empty_directory(story: Story) -> None:
-    assert story.status.returncode == 0, story.status.stderr
-    (sweep,) = json.loads(story.status.stdout)
+# The first job, which is left and stopped
+
+
+def test_prometheus_has_its_gauges(seen: Story) -> None:
+    names = {trial.name for trial in seen.trials[:2]}
+    assert {series.labels["trial"] for series in seen.steps} == names
+    assert all(0 < series.value < STEPS for series in seen.steps)
+    (phases,) = seen.phases
+    assert (phases.labels["sweep"], phases.value) == ("shared", 3)
+
+
+def test_actors_and_processes_name_what_they_train(seen: Story) -> None:
+    of_trials = [a for a in seen.actors if a["class_name"] == "colorsweep shared"]
+    assert [actor["repr_name"] for actor in of_trials] == ["shared", "shared"]
+    wanted = sorted(f"colorsweep shared: {trial.name}" for trial in seen.trials[:2])
+    # Other tests may train beside.
+    found = sorted(title for title in seen.titles if title.startswith("colorsweep shared: "))
+    assert found == wanted
+
+
+def test_ctrl_c_leaves_the_job_and_says_how_to_go_on_with_it(seen: Story, place: Workplace) -> None:
+    assert seen.detached.returncode == 0
+    assert seen.detached.stderr == ""
+    *log, goes_on, follow, status, stop = seen.detached.stdout.splitlines()
+    job = log[0].split()[1]
+    assert [line for line in log if "shared: 0 of 3 trials finished, 3 waiting" in line]
+    assert goes_on == "The job goes on."
+    assert follow == f"Follow     {FOLLOW} {job} --address {place.dashboard}"
+    options = f"--runs {place.machines / 'anna'} --storage {place.storage}"
+    assert status == f"Status     colorsweep {options} status shared"
+    assert stop == f"Stop       colorsweep {options} stop shared --address {place.dashboard}"
+
+
+def test_a_second_job_of_a_running_sweep_is_refused(seen: Story) -> None:
+    (line,) = seen.second.stderr.splitlines()
+    assert seen.second.returncode == 2
+    assert line.startswith("Error: shared: job colorsweep-shared-")
+    assert f"runs it already; to follow it: {FOLLOW} colorsweep-shared-" in line
+
+
+def test_a_launch_on_another_machine_is_refused_meanwhile(seen: Story) -> None:
+    assert seen.beside.returncode == 2
+    (line,) = seen.beside.stderr.splitlines()
+    assert "shared is launched already: process " in line
+
+
+def test_the_jobs_page_names_the_sweep(seen: Story, place: Workplace) -> None:
+    assert seen.metadata["colorsweep.sweep"] == "shared"
+    assert seen.metadata["colorsweep.store"] == place.storage
+    assert seen.metadata["job_name"] == "colorsweep shared"
+
+
+def test_a_stop_from_elsewhere_takes_a_checkpoint(seen: Story) -> None:
+    assert seen.stopping.stdout.startswith("asked to stop: shared, job colorsweep-shared-")
+    phases = [trial["phase"] for trial in seen.stopped]
+    assert phases == ["stopped", "stopped", "waiting"]
+    for trial in seen.stopped[:2]:
+        assert 0 < trial["durable_step"] == trial["step"] < STEPS
+
+
+def test_the_launchs_exit_code_is_the_submits(seen: Story, place: Workplace) -> None:
+    assert seen.other.returncode == 2
+    assert str(place.home / "absent.npz") in seen.other.stdout
+
+
+# The second, whose driver is killed, and the third, which loses a node
+
+
+def test_a_submit_goes_on_where_the_job_before_was_stopped_and_killed(seen: Story) -> None:
+    assert seen.died.returncode == 1, seen.died.stdout
+    assert "shared: 0 of 3 trials finished, 1 waiting, 2 stopped" in seen.died.stdout
+    assert seen.submitted.returncode == 0, seen.submitted.stdout
+    assert seen.submitted.stderr == ""
+    assert "shared: 0 of 3 trials finished, 1 waiting, 2 died" in seen.submitted.stdout
+    assert "3 of 3 trials finished" in seen.submitted.stdout
+
+
+def test_the_job_finishes_although_a_node_died(seen: Story) -> None:
+    assert "restarting" in seen.submitted.stdout
+    left = f"node {seen.victim} has left; its trials restart elsewhere"
+    assert [line for line in seen.submitted.stdout.splitlines() if line.endswith(left)]
+
+
+def test_jobs_notify_of_their_ends(seen: Story, place: Workplace) -> None:
+    told = [json.loads(line)["event"] for line in seen.told_of_first]
+    assert told == ["stopped"], "a killed driver cannot tell, and --notify wins"
+    message = json.loads(seen.told)
+    assert (message["event"], message["trials"]) == ("finished", {"finished": 3})
+    options = f"--runs {place.machines / 'anna'} --storage {place.storage}"
+    assert message["report"] == f"colorsweep {options} report shared"
+    assert f"submit {seen.sweep} --address {place.dashboard} --notify " in message["again"]
+
+
+def test_status_follows_from_an_empty_directory(seen: Story) -> None:
+    assert seen.status.returncode == 0, seen.status.stderr
+    (sweep,) = json.loads(seen.status.stdout)
     trained: list[dict[str, Any]] = sweep["trials"][:2]
     assert all(trial["durable_step"] > 0 for trial in trained)
+    assert all(trial["restarts"] >= 1 for trial in trained)
     begun = [trial for trial in trained if trial["phase"] in ("starting", "running", "restarting")]
-    assert [trial for trial in begun if trial["durable_step"] < 600], "the one that was interrupted"
+    assert [trial for trial in begun if trial["durable_step"] < STEPS], "that of the dead node"
 
 
-def test_it_can_be_watched_until_its_end(story: Story) -> None:
-    assert (story.watching.returncode, story.watching.stderr) == (0, "")
-    lines = story.watching.stdout.splitlines()
+def test_it_can_be_watched_until_its_end(seen: Story) -> None:
+    assert (seen.watching.returncode, seen.watching.stderr) == (0, "")
+    lines = seen.watching.stdout.splitlines()
     assert [line for line in lines if "saturation=0.75" in line and "running" in line]
-    assert "story: 3 of 3 trials finished" in lines
+    assert "shared: 3 of 3 trials finished" in lines
 
 
-def test_prometheus_has_its_gauges(story: Story) -> None:
-    names = {trial.name for trial in story.trials[:2]}
-    assert {series.labels["trial"] for series in story.steps} <= names
-    assert all(0 < series.value <= 600 for series in story.steps)
-    (phases,) = story.phases
-    assert (phases.labels["sweep"], phases.value) == ("story", 3)
+# What is there in the end
 
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_trial_equals_one_that_was_left_alone(
-    story: Story,
-    workplace: Workplace,
-    client: MlflowClient,
-    index: int,
+    seen: Story, place: Workplace, client: MlflowClient, index: int
 ) -> None:
-    trial, alone = story.trials[index], story.alone[index].result()
-    at = f"sweeps/story/{trial.key}/checkpoints/{checkpoint.step_name(600)}/{checkpoint.GENERATOR}"
-    assert_same_generator(ObjectStore(workplace.storage).read(at), alone)
-    run = run_of(client, "story", trial.key)
+    trial, alone = seen.trials[index], seen.alone[index].result()
+    assert_same_generator(newest(seen, place, index, checkpoint.GENERATOR), alone)
+    run = run_of(client, "shared", trial.key)
     assert run.info.status == "FINISHED"
     # Asked for one by one, with a check of the password each time, they take 90 s.
     kept = f"SELECT key, step, value FROM metrics WHERE run_uuid = '{run.info.run_id}'"
-    assert_each_once([(k, step, value) for k, step, value in workplace.database.query(kept)], alone)
+    assert_each_once([(k, step, value) for k, step, value in place.database.query(kept)], alone)
+
+
+def test_the_baseline_is_recoloured_without_another_training(seen: Story, place: Workplace) -> None:
+    of_both = {newest(seen, place, index, checkpoint.GENERATOR) for index in (0, 2)}
+    assert len(of_both) == 1
+    history = json.loads(newest(seen, place, 2, checkpoint.TRIAL))["history"]
+    assert [point["step"] for point in history] == [STEPS]
 
 
 def test_the_runs_are_in_postgresql_and_their_files_in_s3(
-    story: Story, workplace: Workplace, client: MlflowClient
+    seen: Story, place: Workplace, client: MlflowClient
 ) -> None:
-    kept = {run_id for (run_id,) in workplace.database.query("SELECT run_uuid FROM runs")}
-    run = run_of(client, "story", story.trials[1].key)
-    assert len(kept) == len(story.trials)
+    kept = {run_id for (run_id,) in place.database.query("SELECT run_uuid FROM runs")}
+    run = run_of(client, "shared", seen.trials[1].key)
+    assert len(kept) == len(seen.trials)
     assert run.info.run_id in kept
-    files = ObjectStore(workplace.artifacts).entries("")
+    files = ObjectStore(place.artifacts).entries("")
     samples = {Path(file).name for file in files if f"/{run.info.run_id}/" in f"/{file}"}
     assert "generator.safetensors" in samples
-    assert f"step-{600:08}.png" in samples
+    assert f"step-{STEPS:08}.png" in samples
 
 
-def test_another_person_cannot_change_the_sweep(story: Story, client: MlflowClient) -> None:
-    run = run_of(client, "story", story.trials[0].key)
+def test_another_person_cannot_change_the_sweep(seen: Story, client: MlflowClient) -> None:
+    run = run_of(client, "shared", seen.trials[0].key)
     with pytest.raises(MlflowException, match="Permission denied"):
         client.set_tag(run.info.run_id, "note", "mine")
 
 
-def test_another_person_reports_from_an_empty_directory(story: Story) -> None:
-    assert story.report.returncode == 0, story.report.stderr
-    rows = json.loads((story.page / "rows.json").read_text())
-    assert (story.page / "index.html").exists()
+def test_another_machine_has_nothing_to_train_and_tracks_it_all(
+    seen: Story, place: Workplace
+) -> None:
+    assert seen.elsewhere.returncode == 0, seen.elsewhere.stderr
+    assert "shared: 3 of 3 trials finished" in seen.elsewhere.stdout
+    assert "Dashboard" not in seen.elsewhere.stdout, "Ray was started for nothing"
+    runs = place.machines / "elsewhere"
+    assert not list(runs.rglob(checkpoint.TRAINING)), "what only training needs"
+    client = store_of(runs)
+    for trial, alone in zip(seen.trials[:2], seen.alone, strict=True):
+        run = run_of(client, "shared", trial.key)
+        assert run.info.status == "FINISHED"
+        trained: Trainer = alone.result()
+        assert_sent_once(client, run, trained)
+        samples = {file.path for file in client.list_artifacts(run.info.run_id, "samples")}
+        assert samples == {f"samples/step-{step:08}.png" for step in range(40, STEPS + 1, 40)}
+        generator = {file.path for file in client.list_artifacts(run.info.run_id, "generator")}
+        names = ("generator.safetensors", "config.json", "SHA256SUMS")
+        assert generator == {f"generator/{name}" for name in names}
+
+
+def test_another_person_reports_from_an_empty_directory(seen: Story) -> None:
+    assert seen.report.returncode == 0, seen.report.stderr
+    rows = json.loads((seen.page / "rows.json").read_text())
+    assert (seen.page / "index.html").exists()
     assert {row["phase"] for row in rows} == {"finished"}
-    assert {row["key"] for row in rows} == {trial.key for trial in story.trials}
+    assert {row["key"] for row in rows} == {trial.key for trial in seen.trials}
 
 
-def test_a_stranger_sees_nothing_and_is_told_in_one_line(story: Story) -> None:
-    assert story.without_account.returncode == 2
-    (line,) = story.without_account.stderr.splitlines()
+def test_a_stranger_sees_nothing_and_is_told_in_one_line(seen: Story) -> None:
+    assert seen.without_account.returncode == 2
+    (line,) = seen.without_account.stderr.splitlines()
     assert line.startswith("Error: MLFLOW_TRACKING_URI: http://127.0.0.1:")
     assert "does not accept the account; set MLFLOW_TRACKING_USERNAME" in line
     assert "guessed" not in line
+
+
+def test_a_wrong_token_is_told_in_one_line(
+    place: Workplace, small_npz: Path, tmp_path: Path
+) -> None:
+    sweep = tmp_path / "mine.yaml"
+    sweep.write_text(on_small(small_npz, f"{SETTINGS}  steps: 20\n"))
+    wrong = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 64}
+    done = place.on_jobs("submit", sweep, **wrong).end()
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: {place.dashboard}: refuses the token of RAY_AUTH_TOKEN;")
+    assert len(done.stderr.splitlines()) == 1
+    assert wrong["RAY_AUTH_TOKEN"] not in done.stderr
