@@ -4,8 +4,9 @@ BIN := .venv/bin
 # A process for each core, up to 4: each may start servers and a Ray of its own, of 2 GB or so.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 PYTEST := $(BIN)/pytest --numprocesses $(CORES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-# Compiled at once: under PYTHONDONTWRITEBYTECODE every process would compile anew.
-INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python .venv --constraint constraints.txt
+INSTALL := $(BIN)/uv pip install --quiet --python .venv --constraint constraints.txt
+# What is imported is compiled once: most of the packages' 26,000 files never are.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: quickstart check test lint quick-tests all-tests kills benchmark clean
 

@@ -84,7 +84,13 @@ class Node:
         options += (f"--dashboard-agent-listen-port={free_port()}",)
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [*within, RAY, "start", "--block", "--disable-usage-stats", *options],
+                # Ray wants one log monitor at most on a host, where all nodes are.
+                [
+                    *within,
+                    *(RAY, "start", "--block", "--disable-usage-stats"),
+                    "--include-log-monitor=false",
+                    *options,
+                ],
                 env=os.environ | ENVIRONMENT | environment,
                 stdout=out,
                 stderr=out,
@@ -96,6 +102,10 @@ class Node:
             root = psutil.Process(self._process.pid)
             return [root, *root.children(recursive=True)]
         return []
+
+    def trainings(self) -> list[psutil.Process]:
+        """The processes that were forked to train."""
+        return [process for process in self.processes() if is_training(process)]
 
     def trains(self) -> bool:
         """Whether a trial's process is on it."""
@@ -179,8 +189,7 @@ class Cluster:
         }
 
     def trainings(self) -> list[psutil.Process]:
-        """The processes that were forked to train."""
-        return [p for node in self.nodes for p in node.processes() if is_training(p)]
+        return [training for node in self.nodes for training in node.trainings()]
 
     def head_processes(self) -> list[psutil.Process]:
         return self._head.processes()

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from gan.training.trainer import Trainer
+from orchestrator.store.object_store import ObjectStore
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from tests.support.processes import SETTINGS, on_small
@@ -24,7 +24,7 @@ from tests.support.trainings import left_alone_meanwhile
 from tests.support.workplace import Workplace
 
 Done = subprocess.CompletedProcess[str]
-STEPS = 400
+STEPS = 480
 SWEEP = (
     SETTINGS.replace("evaluate_every: 20", "evaluate_every: 40")
     + f"""\
@@ -100,11 +100,14 @@ def story(workplace: Workplace, small_npz: Path) -> Story:
     alone = left_alone_meanwhile([trial.config for trial in trials[:2]], base / "alone")
     paths = [f"sweeps/shared/{trial.key}" for trial in trials[:2]]
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in workplace.s3.environment().items():
-            patch.setenv(name, value)
-        follower = workplace.on_jobs("submit", sweep, PYTHONUNBUFFERED="1")
-        follower.wait_for(lambda: all(stored_steps(workplace.storage, path) for path in paths))
+    def has_attempts(count: int) -> bool:
+        """Whether the store knows of so many of a trial that trains."""
+        store = ObjectStore(workplace.storage)
+        found = any(len(store.entries(f"{path}/attempts")) >= count for path in paths)
+        return found and bool(cluster.trainings())
+
+    follower = workplace.on_jobs("submit", sweep, PYTHONUNBUFFERED="1")
+    follower.wait_for(lambda: all(stored_steps(workplace.storage, path) for path in paths))
     with paused(cluster.trainings()):
         steps = workplace.prometheus.wait_for(STEP_GAUGES, lambda found: len(found) == 2)
         phases = workplace.prometheus.wait_for(PHASES, bool)
@@ -122,7 +125,7 @@ def story(workplace: Workplace, small_npz: Path) -> Story:
     (stopped,) = json.loads(status.stdout)
 
     follower = workplace.on_jobs("submit", sweep)
-    follower.wait_for(lambda: len(cluster.trainings()) == 2)
+    follower.wait_for(lambda: has_attempts(2))
     workplace.driver().kill()
     died = follower.end()
     while cluster.trainings():
@@ -130,8 +133,8 @@ def story(workplace: Workplace, small_npz: Path) -> Story:
 
     notify = ("--notify", f"cat >> {last}")
     follower = workplace.on_jobs("submit", sweep, *notify, PYTHONUNBUFFERED="1")
-    follower.wait_for(lambda: len(cluster.trainings()) == 2)
-    victim = cluster.nodes[0]
+    follower.wait_for(lambda: has_attempts(3))
+    victim = next(node for node in cluster.nodes if node.trainings())
     victim.kill()
     watcher = workplace.start("watching", "status", "shared", "--watch", **workplace.anna)
     status = workplace.start("elsewhere", "status", "--json", **workplace.anna).end()

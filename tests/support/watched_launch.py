@@ -13,8 +13,9 @@ from gan import checkpoint
 from orchestrator.store.attempts import Attempt, attempts
 from orchestrator.sweep.trials import Trial
 from tests.support import dashboard
+from tests.support.cli_flags import call
 from tests.support.dashboard import Target
-from tests.support.processes import SETTINGS, Launch, Program
+from tests.support.processes import SETTINGS, Launch
 from tests.support.prometheus import Prometheus, Series
 
 EXPORT_SECONDS = 2
@@ -176,7 +177,7 @@ def watch(
         provisioned,
         paused,
     )
-    Program("--runs", runs, "stop", "gauges", both[0].key).end()
+    call("--runs", str(runs), "stop", "gauges", both[0].key)
     stopped = 'ray_colorsweep_trials{phase="stopped"}'
     prometheus.wait_for(stopped, lambda found: [s.value for s in found] == [1])
     time.sleep(BEHIND_SECONDS)

@@ -20,7 +20,7 @@ from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 from tests.support.cli_flags import call
-from tests.support.processes import SETTINGS, Launch, Program, on_small, step_of
+from tests.support.processes import SETTINGS, Launch, on_small, step_of
 from tests.support.tracked_trials import logged, made, run_of, runs_of, store_of
 
 pytestmark = pytest.mark.timeout(600)
@@ -110,7 +110,7 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     first.wait_for(is_half_way)
     first.process.send_signal(signal.SIGINT)
     stopped = first.end()
-    status = Program("--runs", runs, "status", "story").end().stdout
+    status = call("--runs", str(runs), "status", "story").stdout
     (counts,) = (line for line in status.splitlines() if line.startswith("story: "))
     trials, ended = read_manifest(directory), done()
     files = _files(directory, ended)

