@@ -1,22 +1,20 @@
-"""Trainings to be killed, in processes that have imported everything: a life begins at once."""
+"""Trainings to be killed."""
 
 import json
 import math
-import multiprocessing
 import os
 import tempfile
 import time
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from unittest import mock
 
 from gan import checkpoint
 from gan.config import TrainConfig
 from orchestrator.store.object_store import ObjectStore
 from orchestrator.store.paths import Locations, scratch_directory
 from orchestrator.sweep.trials import Trial
+from tests.support.forks import forked
 
 SWEEP = "kills"
 
@@ -74,13 +72,7 @@ class Victim:
 
     def start(self) -> BaseProcess:
         """Train it, and track it, in a process of its own."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.support.killed_trainings_imports"])
-        with mock.patch.dict(os.environ, {"PYTHONPATH": str(Path(__file__).parents[2])}):
-            forkserver.ensure_running()  # knows no other way to find what is to be imported
-        process = context.Process(target=self._live, daemon=True)
-        process.start()
-        return process
+        return forked(self._live)
 
     def _live(self) -> None:
         """Do as a launch does with one trial, without Ray."""

@@ -96,7 +96,7 @@ def workplace(s3: Server, machines: Path, home: Path) -> Iterator[Workplace]:
     artifacts = f"{s3.new_bucket()}/mlflow"
     database = PostgreSQL()
     tracking = TeamServer(database, artifacts, s3.environment(), home / "mlflow.log")
-    environment = {"HOME": str(home), "RAY_metrics_report_interval_ms": "3000"}
+    environment = {"HOME": str(home), "RAY_metrics_report_interval_ms": "5000"}
     cluster = Cluster(dashboard_port=port, **environment, **s3.environment())
     kept = home / "prometheus"
     kept.mkdir()

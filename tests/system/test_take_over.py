@@ -1,13 +1,12 @@
 """Taking over what another sweep has finished: real Ray, processes that are really killed."""
 
 import json
-import os
 import random
 import subprocess
-import sys
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ from orchestrator.store.manifest import write_manifest
 from orchestrator.store.paths import TAKEN_OVER, sweep_directory
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
-from tests.support.broken_packages import REPOSITORY
 from tests.support.cli import TINY, Files, files
 from tests.support.cli_flags import call
+from tests.support.copied_sweep import take_copy
+from tests.support.forks import forked
 from tests.support.processes import SETTINGS, Launch, on_small
 from tests.support.s3 import content
 from tests.support.tasks import run_here, task_of
@@ -116,20 +116,6 @@ def test_the_other_sweep_is_left_alone(story: Story) -> None:
     assert after == before
 
 
-TAKE = """\
-import sys
-from gan.data.datasets import load
-from tests.support.copied_sweep import taken_by
-from orchestrator.sweep.spec import read_sweep
-from orchestrator.sweep.trials import expand
-from pathlib import Path
-trials = expand(read_sweep(Path("copy.yaml")))
-load(trials[0].config).digest
-print("ready", flush=True)
-taken_by(trials)
-"""
-
-
 @pytest.mark.usefixtures("quick_evaluations")
 def test_a_take_over_killed_at_any_moment_is_complete_or_goes_on(
     small_npz: Path, workplace: Path
@@ -149,20 +135,16 @@ def test_a_take_over_killed_at_any_moment_is_complete_or_goes_on(
     chance = random.Random(0)
 
     def life(*, killed: bool) -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-c", TAKE],
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+        ready, begun = Pipe()
+        process = forked(take_copy, begun)
+        assert ready.recv() == "ready"
         before = len([*copy.glob(f"*/{TAKEN_OVER}")])
         while killed and len([*copy.glob(f"*/{TAKEN_OVER}")]) < before + 2:
-            assert process.poll() is None
+            assert process.is_alive()
         if killed:
             time.sleep(chance.uniform(0, 0.01))
             process.kill()
-        process.communicate()
+        process.join()
 
     def told() -> set[tuple[str, int, str | None]]:
         rows = json.loads(call("status", "copy", "--json").stdout)["trials"]

@@ -1,4 +1,4 @@
-"""Imports of the fork server of ``killed_trainings``: all that a tracked training needs."""
+"""Imports of the fork server of ``forks``: all that a tracked training needs."""
 
 import tempfile
 from pathlib import Path
