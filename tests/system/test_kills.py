@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(300 + 10 * KILLS)
 
 @pytest.fixture(scope="module")
 def config(small_npz: Path) -> TrainConfig:
-    return small(small_npz, steps=15 * KILLS, fit="both")
+    return small(small_npz, steps=15 * KILLS, eval_images=4, fit="both")
 
 
 @pytest.fixture(scope="module")
