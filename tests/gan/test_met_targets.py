@@ -48,6 +48,7 @@ MEASURES: dict[str, Callable[[Array], float]] = {
     "warmth": warmth,
     "colourfulness": colourfulness,
 }
+LIGHTNESS = rgb2lab(np.stack([np.arange(256) / 255] * 3, 1))[:, 0] / 50 - 1  # of each level
 TARGETS = {
     **{"saturation": (0.0, 0.1, 0.6, 1.0), "hue": (0.08, 0.6), "red": (0.3, 0.6)},
     **{"chroma": (5, 60), "b": (-30, 30), "warmth": (-0.9, 0.3), "colourfulness": (10, 90)},
@@ -71,12 +72,12 @@ def missed(name: str, target: float, picture: NDArray[np.uint8], **written: Any)
     """By how much a picture that was written misses the reachable value: share of its range."""
     file = io.BytesIO()
     Image.fromarray(pretrained()(picture, {name: target})).save(
-        file, **written or {"format": "PNG"}
+        file, **written or {"format": "PNG", "compress_level": 1}
     )
     rgb = np.asarray(Image.open(file)) / 255
-    l = torch.from_numpy(rgb2lab(np.stack([picture / 255] * 3, 2))[..., 0] / 50 - 1)  # noqa: E741
+    l = torch.from_numpy(LIGHTNESS[picture]).float()[None, None]  # noqa: E741
     statistic = STATISTICS[name]
-    reachable = statistic.reachable(l.float()[None, None], target).item()
+    reachable = statistic.reachable(l, target).item()
     error = MEASURES[name](rgb) - reachable
     error = (error + 0.5) % 1 - 0.5 if statistic.circular else error
     return abs(error) / statistic.span
@@ -89,8 +90,9 @@ def test_a_target_is_met_in_what_is_written(name: str, photograph: str) -> None:
         assert missed(name, target, grey(photograph, 200)) < 0.005
 
 
+# All pixels are moved and measured; fewer are moved; fewer are measured, in several bands.
 @pytest.mark.slow
-@pytest.mark.parametrize("longest", [150, 700, 1500])
+@pytest.mark.parametrize("longest", [150, 450, 1000])
 @pytest.mark.parametrize("name", MEASURES)
 def test_every_statistic_is_met_at_every_size(name: str, longest: int) -> None:
     for target in TARGETS[name]:
