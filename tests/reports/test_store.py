@@ -37,11 +37,12 @@ def test_of_a_trial_that_is_trained_on_only_the_last_evaluation_counts(
 OPEN = """
 import sys
 from pathlib import Path
-from reports.store import default_uri
+from reports.store import connect, default_uri
 from tests.support.trackers import tracker_of
 print("ready", flush=True)
 sys.stdin.readline()
-tracker_of(default_uri(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[1]))
+connect(uri := default_uri(Path(sys.argv[1])))
+tracker_of(uri, sys.argv[2], Path(sys.argv[1]))
 """
 
 
@@ -99,7 +100,8 @@ def test_a_directory_may_have_both_kinds_of_quotes(
     odd.mkdir()
     monkeypatch.chdir(odd)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    tracker = tracker_of(default_uri(Path("runs")), 'it\'s "mine"', Path("runs"))
+    connect(uri := default_uri(Path("runs")))
+    tracker = tracker_of(uri, 'it\'s "mine"', Path("runs"))
     sync(tracker, trial)
     (found,) = read_sweep(tracker.client, 'it\'s "mine"')
     (grids,) = samples(tracker.client, [(found, 1)])

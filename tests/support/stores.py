@@ -64,7 +64,7 @@ def store(uri: str) -> ObjectStore:
 
 @pytest.fixture(scope="module")
 def tracking_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A SQLite store, and the directory of its artifacts. A new one takes seconds to make."""
+    """A SQLite store, and the directory of its artifacts."""
     runs = tmp_path_factory.mktemp("runs")
     return default_uri(runs), runs
 
