@@ -11,6 +11,8 @@ from gan.benchmark import benchmark as measuring
 from orchestrator.cli import main
 from orchestrator.driver import sweep_bench
 
+pytestmark = pytest.mark.usefixtures("quick_evaluations")
+
 TINY = {"base_channels": 2, "batch_size": 8, "eval_images": 12, "log_every": 5}
 
 

@@ -45,11 +45,11 @@ def ignore(event: TrialEvent) -> None:
 def test_a_training_in_a_fork_equals_one_in_this_process(
     process: TrainingProcess, small_npz: Path, tmp_path: Path
 ) -> None:
-    config = small(small_npz)
+    config = small(small_npz, steps=20)
     seen: list[TrialEvent] = []
     ended = process.train(task_of(config, tmp_path / "a"), seen.append, never)
     assert ended == TrialEvent(config.key(), TrialPhase.FINISHED)
-    assert [event.progress and event.progress.step for event in (seen[0], seen[-1])] == [0, 40]
+    assert [event.progress and event.progress.step for event in (seen[0], seen[-1])] == [0, 20]
     assert_same_generator(tmp_path / "a", left_alone(config, tmp_path / "b"))
 
 

@@ -1,6 +1,7 @@
 """A sweep that was launched in this process, looked at, edited and launched again."""
 
 import json
+import shutil
 import threading
 import time
 from dataclasses import asdict, replace
@@ -22,15 +23,26 @@ from tests.support.cli_flags import call
 from tests.support.s3 import wait_for
 from tests.support.tiny_sweep import record, train
 
-pytestmark = pytest.mark.usefixtures("workplace")
+pytestmark = pytest.mark.usefixtures("quick_evaluations", "workplace")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    quick_evaluations: None, small_npz: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A current directory with a sweep of two trials on record, the first of which is trained."""
+    here = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        train(record(here, 6, small_npz), 0)
+    return here
 
 
 @pytest.fixture
-def sweep(workplace: Path, small_npz: Path) -> Path:
-    """A sweep of two trials on record, the first of which is trained, and its directory."""
-    directory = record(workplace, 6, small_npz)
-    train(directory, 0)
-    return directory
+def sweep(workplace: Path, trained: Path) -> Path:
+    """The directory of a copy of it, to change."""
+    shutil.copytree(trained, workplace, dirs_exist_ok=True)
+    return workplace / "runs" / "sweeps" / "tiny"
 
 
 def test_status_says_how_each_trial_is_from_the_directory_alone(sweep: Path) -> None:

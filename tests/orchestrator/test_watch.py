@@ -20,7 +20,7 @@ from tests.support.processes import Program
 from tests.support.tasks import run_here, task_of
 from tests.support.tiny_sweep import record, train
 
-pytestmark = pytest.mark.usefixtures("workplace")
+pytestmark = pytest.mark.usefixtures("quick_evaluations", "workplace")
 
 
 def watching(*options: str) -> tuple[Program, str]:

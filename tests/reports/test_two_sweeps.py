@@ -45,7 +45,9 @@ def heads_of(text: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_what_both_have_stands_once_beside_what_differs(photos: Dataset, tmp_path: Path) -> None:
+def test_what_both_have_stands_once_beside_what_differs(
+    quick_evaluations: None, photos: Dataset, tmp_path: Path
+) -> None:
     for sweep, configs in SWEEPS.items():
         tracker = tracker_of(default_uri(tmp_path), sweep, tmp_path)
         for i, config in enumerate(configs):
