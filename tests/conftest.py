@@ -136,14 +136,14 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(small_npz: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Start a small training at step 0; every option can be set.
+    """Start a small training at step 0, with few pictures to evaluate on; all can be set.
 
     It takes a checkpoint at every evaluation, so that what is there does not depend on the disk.
     """
     monkeypatch.setattr(session, "CHECKPOINT_SHARE", math.inf)
 
     def start(**fields: Any) -> Trainer:
-        config = small(small_npz, **fields)
+        config = small(small_npz, **{"eval_images": 4, **fields})
         return Trainer(config, load(config), torch.device("cpu"))
 
     return start

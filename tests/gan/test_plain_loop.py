@@ -20,7 +20,7 @@ from gan.training.step import GanStep
 
 CPU = torch.device("cpu")
 STEPS = 50
-LEVELLED_STEPS = 20
+LEVELLED_STEPS = 10
 TINY = {
     "base_channels": 4,
     "batch_size": 8,
@@ -103,10 +103,10 @@ class Pair:
         return fast, plain
 
 
-def run_levelled(pair: Pair, steps: int = LEVELLED_STEPS) -> tuple[float, float]:
+def run_levelled(pair: Pair) -> tuple[float, float]:
     """Largest difference of a loss, and of an update in parts of it, each from equal weights."""
     losses, updates = [], []
-    for number in range(steps):
+    for number in range(LEVELLED_STEPS):
         _, before = pair.weights()
         losses.append(pair.step(number))
         fast, plain = pair.weights()
@@ -161,7 +161,7 @@ EVERYTHING = {
     ],
     ids=["fixed", "every second", "original", "any, everything on", "fitted to two"],
 )
-def test_each_of_20_steps_has_the_losses_of_the_plain_loop(
+def test_each_of_10_steps_has_the_losses_of_the_plain_loop(
     small_npz: Path, same_dropout: None, fields: dict[str, object], bound: float
 ) -> None:
     losses, _ = run_levelled(Pair(tiny(small_npz, **fields)))
@@ -169,7 +169,7 @@ def test_each_of_20_steps_has_the_losses_of_the_plain_loop(
 
 
 @pytest.mark.slow
-def test_each_of_20_updates_is_the_plain_loops(small_npz: Path, same_dropout: None) -> None:
+def test_each_of_10_updates_is_the_plain_loops(small_npz: Path, same_dropout: None) -> None:
     # Without control: near grey a rounding decides which channel is the largest, and with that
     # the direction of the saturation's gradient.
     config = tiny(small_npz, controls={})
@@ -208,7 +208,7 @@ def test_the_tolerances_tell_a_plain_loop_of_slightly_other_settings(
     small_npz: Path, same_dropout: None, other: dict[str, object]
 ) -> None:
     pair = Pair(tiny(small_npz, controls={}), tiny(small_npz, controls={}, **other))
-    losses, updates = run_levelled(pair, steps=10)
+    losses, updates = run_levelled(pair)
     assert losses > LOSS or updates > UPDATE
 
 

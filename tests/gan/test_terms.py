@@ -252,24 +252,22 @@ def test_a_logged_penalty_is_the_mean_over_the_steps_in_which_it_acted(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("on", ["discriminator", "both"])
-def test_the_discriminator_learns_to_read_a_statistic(
-    start: Start, tmp_path: Path, on: str
-) -> None:
+def test_the_discriminator_learns_to_read_a_statistic(start: Start, tmp_path: Path) -> None:
     of = start(
         steps=60,
         log_every=10,
         evaluate_every=60,
-        penalty_on=on,
+        penalty_on="discriminator",
         base_channels=8,
         discriminator_lr=2e-3,
         controls={"saturation": {"target": "any"}},
         eval_targets=[{"saturation": 0.5}],
+        eval_images=12,
     )
     assert of.fit(tmp_path)
     losses = list(series(of, "loss/saturation_read").values())
     assert losses[-1] < 0.6 * losses[0]
-    assert ("loss/saturation" in of.training.history[-2]["metrics"]) is (on == "both")
+    assert "loss/saturation" not in of.training.history[-2]["metrics"]
     # The readings of pictures tell them apart.
     held = of.training.held_out
     judge = of.training.gan.discriminator.eval()
@@ -282,13 +280,12 @@ def test_the_discriminator_learns_to_read_a_statistic(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("on", ["discriminator", "both"])
 def test_a_training_with_a_reader_goes_on_bit_for_bit(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on: str
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
-    fields = {"steps": 12, "evaluate_every": 6, "penalty_on": on, "controls": TWO}
-    fields["eval_targets"] = [{"hue": 0.5}]
+    fields = {"steps": 12, "evaluate_every": 6, "penalty_on": "discriminator"}
+    fields |= {"controls": TWO, "eval_targets": [{"hue": 0.5}]}
     whole = start(**fields)
     assert whole.fit(tmp_path / "whole")
     part = start(**fields)

@@ -47,7 +47,7 @@ def test_a_control_of_weight_0_trains_the_generator_of_no_control(start: Start) 
 
 @pytest.fixture(scope="module")
 def in_one_go(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Trainer:
-    config = small(small_npz)
+    config = small(small_npz, steps=20, eval_images=4)
     whole = Trainer(config, load(config), CPU)
     assert whole.fit(tmp_path_factory.mktemp("whole"))
     return whole
@@ -59,14 +59,14 @@ def test_a_training_stopped_anywhere_ends_as_if_never_stopped(
 ) -> None:
     monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
     # Within a loss interval; the step after; at a loss point; at an evaluation; before the end.
-    for stop in (3, 4, 15, 20, 39):
-        part = start()
+    for stop in (3, 4, 5, 10, 19):
+        part = start(steps=20)
         assert not part.fit(
             tmp_path,
             should_stop=lambda part=part, stop=stop: part.training.step == stop,  # type: ignore[misc]
         )
         assert part.training.step == stop
-    last = start()
+    last = start(steps=20)
     assert last.fit(tmp_path)
     assert points(last) == points(in_one_go)
     assert everything(last) == everything(in_one_go)
@@ -103,7 +103,7 @@ def test_a_killed_process_is_gone_on_with_in_another_as_if_it_had_lived(
     killed = subprocess.run([sys.executable, "-c", KILLED, argument, str(tmp_path)], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
     assert [p.name for p in sorted((tmp_path / "checkpoints").iterdir())][-1] == "step-00000017"
-    resumed = start()
+    resumed = start(steps=20)
     assert resumed.fit(tmp_path)
     assert points(resumed) == points(in_one_go)
     assert everything(resumed) == everything(in_one_go)
@@ -140,7 +140,8 @@ def test_a_longer_training_goes_on_from_the_shorter(start: Start, tmp_path: Path
 
 @pytest.mark.slow
 def test_evaluations_are_a_tenth_of_the_length_apart(start: Start, tmp_path: Path) -> None:
-    short, longer = (start(steps=n, evaluate_every=None) for n in (20, 45))
+    quick = {"controls": {}, "distribution_weight": 0, "batch_size": 2, "evaluate_every": None}
+    short, longer = (start(steps=n, **quick) for n in (20, 45))
     assert short.fit(tmp_path)
     assert [*series(short, "eval/mae")] == [*range(2, 21, 2)]
     assert longer.fit(tmp_path)

@@ -58,29 +58,29 @@ def test_checkpoints_take_no_more_than_their_share_of_the_time(
 ) -> None:
     monkeypatch.setattr(session, "CHECKPOINT_SHARE", 0.1)
     monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 0)
-    spent = slow_down(monkeypatch, 0.2)
-    of = start(steps=120)
+    spent = slow_down(monkeypatch, 0.1)
+    of = start(steps=60)
     before = time.monotonic()
     assert of.fit(tmp_path)
     whole = time.monotonic() - before
     # The first comes at once and the last at the end, whatever they cost.
     assert sum(spent[1:-1]) < 0.1 * whole
-    assert len(spent) <= 2 + 0.1 * whole / 0.2
+    assert len(spent) <= 2 + 0.1 * whole / 0.1
 
 
 @pytest.mark.slow
 def test_training_goes_on_while_a_checkpoint_is_written(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spent = slow_down(monkeypatch, 1.0)
+    spent = slow_down(monkeypatch, 0.5)
     monkeypatch.setattr(session, "CHECKPOINT_SHARE", 0.5)
     monkeypatch.setattr(session, "PROGRESS_SECONDS", 0)
-    of = start(steps=60, evaluate_every=10)
+    of = start(steps=30, evaluate_every=10)
     seen: list[Progress] = []
     assert of.fit(tmp_path, on_progress=seen.append)
     assert any(p.step > 10 and p.durable_step == 0 for p in seen), "the first was waited for"
     assert [p.durable_step for p in seen] == sorted(p.durable_step for p in seen)
-    assert seen[-1].durable_step == 60
+    assert seen[-1].durable_step == 30
     assert len(spent) >= 2
     assert spent[-1] <= seen[-1].checkpoint_seconds < sum(spent), "but for the last"
 
@@ -104,7 +104,7 @@ def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[float]:
 def test_the_grid_shows_grayscale_original_fitted_colorized_and_exact(
     start: Start, tmp_path: Path
 ) -> None:
-    of = start(steps=1)
+    of = start(steps=1, eval_images=12)
     of.fit(tmp_path)
     png = checkpoint.sample_file(tmp_path, 1).read_bytes()
     grid = read_grid(png)
@@ -134,7 +134,7 @@ def test_the_metrics_are_those_of_the_pictures_made(start: Start) -> None:
     rgb = shown(l, generated(of.training.gan.generator, l, {}))
     made = rgb.double().permute(0, 2, 3, 1).numpy()
     with np.load(str(of.training.config.dataset_path)) as archive:
-        original = archive["test"][:12] / 255
+        original = archive["test"][:4] / 255
     high, low = made.max(axis=-1), made.min(axis=-1)
     saturation = ((high - low) / np.maximum(high, 1e-3)).mean(axis=(1, 2))
     # Red, green and blue pull at 0, 120 and 240 degrees.

@@ -36,6 +36,7 @@ def steer(photos: Dataset, trial: Path, controls: dict[str, Any]) -> dict[str, f
             "batch_size": 16,
             "steps": 60,
             "generator_lr": 2e-3,
+            "evaluate_every": 60,
             "eval_images": 36,
             "controls": controls,
         }
@@ -155,9 +156,9 @@ def test_a_plateau_lowers_the_rates_also_after_a_restart(start: Start, tmp_path:
 def test_a_training_made_longer_is_one_that_was_so_long(start: Start, tmp_path: Path) -> None:
     # It ended between two points of the loss curve, and plateaus lower its rates.
     fields = {"generator_lr": 1e-3, "lr_plateau_steps": 5}
-    whole = start(**fields, steps=33)
+    whole = start(**fields, steps=23)
     assert whole.fit(tmp_path / "whole")
-    for steps in (7, 18, 33):
+    for steps in (7, 18, 23):
         longer = start(**fields, steps=steps)
         assert longer.fit(tmp_path / "longer")
     assert whole.training.plateaus.count > 0
