@@ -76,10 +76,8 @@ def test_a_search_ends_at_each_pictures_own_root(at_once: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "share", "many_at_once"),
-    [
-        *((*each, False) for each in ATTAINED),
-        *((name, share, True) for name, share in ATTAINED if share in (0.0, 0.25, 0.9)),
-    ],
+    [(*each, False) for each in ATTAINED]
+    + [(*each, True) for each in ATTAINED if each[1] in (0.0, 0.25, 0.9)],
 )
 def test_every_target_is_met_or_the_nearest_value_that_lightness_permits(
     pictures: tuple[Tensor, Tensor],

@@ -76,9 +76,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def trained(
-    quick_evaluations: None, small_npz: Path, tmp_path_factory: pytest.TempPathFactory
-) -> list[Path]:
+def trained(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two directories, each with pictures of its own and what was trained on them."""
     found = []
     pictures = dict(np.load(small_npz))
