@@ -16,8 +16,9 @@ from reports.store import Launched, default_uri
 from reports.tracking import RunUpdate
 from tests.support.trackers import tracker_of
 
+PHOTOGRAPHS = 6
 BASELINE = TrainConfig(
-    base_channels=4, batch_size=8, steps=4, eval_images=12, log_every=2, evaluate_every=2
+    base_channels=4, batch_size=8, steps=4, eval_images=PHOTOGRAPHS, log_every=2, evaluate_every=2
 )
 SATURATIONS = (0.25, 0.75)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.support.chromium import CHROMIUM, NARROW, WIDE
+from tests.support.chromium import CHROMIUM, NARROW, WIDE, Tab
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +18,11 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Tab:
+    return Tab(browser.new_page())
+
+
 @pytest.fixture(params=[WIDE, NARROW], ids=["wide", "narrow"])
 def size(request: pytest.FixtureRequest) -> tuple[int, int]:
     chosen: tuple[int, int] = request.param
@@ -25,18 +30,10 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
 
 
 @pytest.fixture
-def page(browser: Browser, index: Path, size: tuple[int, int]) -> Iterator[Page]:
+def page(tab: Tab, index: Path, size: tuple[int, int]) -> Iterator[Page]:
     """The page, opened; at the end it must have asked for nothing, and complained of nothing."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(index.as_uri())
-    yield page
-    context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [index.as_uri()]
+    tab.page.set_default_timeout(10_000)
+    tab.open(index.as_uri(), size)
+    yield tab.page
+    assert tab.said == []
+    assert [url for url in tab.asked if not url.startswith("data:")] == [index.as_uri()]

@@ -1,6 +1,5 @@
 """The demo's page in headless Chromium, served by the command in a process of its own."""
 
-import os
 import re
 import signal
 import time
@@ -13,13 +12,12 @@ import psutil
 import pytest
 import pyvips
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from gan.inference.outcomes import outcomes
 from orchestrator.inference.image_files import read_picture
-from tests.support.chromium import CHROMIUM
+from tests.support.chromium import CHROMIUM, NARROW, WIDE, Tab, amiss
 from tests.support.demo import PHOTO, Demo, numbers
 
 pytestmark = [
@@ -39,22 +37,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def index(demo: Demo, browser: Browser, size: tuple[int, int]) -> Iterator[Page]:
+def index(demo: Demo, tab: Tab, size: tuple[int, int]) -> Iterator[Page]:
     """The page; at the end it must have asked this server alone, and met no error."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(demo.address)
-    page.locator("input[type=file]").wait_for(state="attached")
-    yield page
-    context.close()
-    assert said == []
-    hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
+    tab.page.set_default_timeout(60_000)
+    tab.open(demo.address, size)
+    tab.page.locator("input[type=file]").wait_for(state="attached")
+    yield tab.page
+    assert [text for kind, text in tab.said if kind == "error"] == []
+    hosts = {urlsplit(url).netloc for url in tab.asked if not url.startswith(("data:", "blob:"))}
     assert hosts == {urlsplit(demo.address).netloc}
 
 
@@ -102,7 +92,7 @@ def test_a_move_changes_picture_and_numbers_and_the_download_has_them(
     assert demo.private.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("size", [(1280, 800)], indirect=True)
+@pytest.mark.parametrize("size", [WIDE], indirect=True)
 def test_sixteen_bits_and_transparency_are_kept(index: Page, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     samples = random.integers(0, 2**16, (90, 1100, 4), np.uint16)
@@ -121,7 +111,7 @@ def test_sixteen_bits_and_transparency_are_kept(index: Page, tmp_path: Path) -> 
     assert (got[..., 3] == samples[..., 3]).all()
 
 
-@pytest.mark.parametrize("size", [(390, 844)], indirect=True)
+@pytest.mark.parametrize("size", [NARROW], indirect=True)
 def test_what_colorize_refuses_is_refused_in_its_words(index: Page, tmp_path: Path) -> None:
     cases = {"notes.jpg": "cannot be read as an image", "old.gif": "GIF is read, but not written"}
     (tmp_path / "notes.jpg").write_text("no picture")
@@ -141,6 +131,7 @@ def test_what_colorize_refuses_is_refused_in_its_words(index: Page, tmp_path: Pa
     expect(index.get_by_role("img", name="After: ")).to_be_visible()
 
 
+@pytest.mark.parametrize("size", [NARROW], indirect=True)
 def test_other_statistics_are_moved_too(index: Page) -> None:
     upload(index, PHOTO)
     expect(index.locator("table.numbers")).to_be_visible()
@@ -158,6 +149,7 @@ def test_other_statistics_are_moved_too(index: Page) -> None:
     assert achieved == pytest.approx(reachable, abs=0.01)
 
 
+@pytest.mark.parametrize("size", [WIDE], indirect=True)
 def test_boxes_that_are_ticked_quickly_decide_sliders_and_numbers(index: Page) -> None:
     upload(index, PHOTO)
     expect(index.locator("table.numbers")).to_be_visible()
@@ -176,7 +168,7 @@ def test_boxes_that_are_ticked_quickly_decide_sliders_and_numbers(index: Page) -
         assert index.get_by_role("checkbox", checked=True).count() == ticked
 
 
-@pytest.mark.parametrize("size", [(1280, 800)], indirect=True)
+@pytest.mark.parametrize("size", [WIDE], indirect=True)
 def test_the_pictures_stay_in_sight_of_the_last_slider(index: Page) -> None:
     upload(index, PHOTO)
     index.get_by_role("button", name="Other statistics").click()
@@ -191,7 +183,7 @@ def test_the_pictures_stay_in_sight_of_the_last_slider(index: Page) -> None:
     assert 0 <= picture["y"] < 200
 
 
-@pytest.mark.parametrize("size", [(1280, 800)], indirect=True)
+@pytest.mark.parametrize("size", [WIDE], indirect=True)
 def test_a_number_typed_beyond_the_range_or_removed_is_the_nearest_allowed(index: Page) -> None:
     upload(index, PHOTO)
     wanted = index.locator("table.numbers tbody td").first
@@ -218,9 +210,7 @@ def test_nothing_is_amiss_for_those_who_see_little_or_use_a_keyboard(index: Page
     upload(index, PHOTO)
     expect(index.get_by_role("img", name="After: ")).to_be_visible()
     expect(index.get_by_role("button", name="Download in full size")).to_be_enabled()
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
-    violations = Axe().run(index, options=rules).response["violations"]
-    assert [(v["id"], [node["html"] for node in v["nodes"]]) for v in violations] == []
+    assert amiss(index) == []
     index.locator("body").press("Tab")
     reached = []
     for _ in range(12):
@@ -233,6 +223,7 @@ def test_nothing_is_amiss_for_those_who_see_little_or_use_a_keyboard(index: Page
     assert index.get_by_text("Built with").count() == 0
 
 
+@pytest.mark.parametrize("size", [WIDE], indirect=True)
 def test_fast_moves_do_not_queue_up(index: Page) -> None:
     upload(index, PHOTO)
     expect(index.locator("table.numbers")).to_be_visible()
@@ -245,26 +236,7 @@ def test_fast_moves_do_not_queue_up(index: Page) -> None:
     assert moved < 60 * 0.25, "many were passed over"
 
 
-@pytest.mark.parametrize("size", [(1280, 800)], indirect=True)
-def test_a_demo_that_is_terminated_while_it_writes_leaves_nothing(
-    tmp_path: Path, browser: Browser, size: tuple[int, int]
-) -> None:
-    (tmp_path / "temporary").mkdir()
-    demo = Demo(tmp_path / "temporary", "--port", "0")
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
-    page.goto(demo.address)
-    Image.new("L", (6000, 4000), 99).save(tmp_path / "large.png")
-    upload(page, tmp_path / "large.png")
-    page.get_by_role("button", name="Download in full size").click()
-    expect(page.get_by_text("Colouring in full size")).to_be_visible()
-    time.sleep(1)
-    os.kill(demo.process.pid, signal.SIGTERM)
-    assert demo.end().stderr == "ended; the uploads are removed\n"
-    page.close()
-    assert list(demo.temporary.iterdir()) == []
-
-
-@pytest.mark.parametrize("size", [(1280, 800)], indirect=True)
+@pytest.mark.parametrize("size", [WIDE], indirect=True)
 def test_a_photograph_that_is_removed_while_another_result_is_made_leaves_none(
     index: Page, tmp_path: Path
 ) -> None:

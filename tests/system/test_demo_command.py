@@ -1,11 +1,12 @@
 """The command ``demo``: what it opens with, and what it refuses."""
 
 import os
-import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.support.chromium import CHROMIUM
@@ -18,27 +19,31 @@ pytestmark = [
 ]
 
 
-def test_the_page_opens_with_a_photograph_that_was_named(browser: Browser, tmp_path: Path) -> None:
+def test_a_named_photograph_is_opened_and_an_end_while_it_is_written_leaves_nothing_else(
+    browser: Browser, tmp_path: Path
+) -> None:
     photograph = os.fsdecode(os.fsencode(tmp_path) + b"/<b>caf\xe9.jpg")
-    shutil.copy(PHOTO, photograph)
+    Image.open(PHOTO).resize((4000, 3000)).save(photograph)
     demo = Demo(tmp_path, photograph, "--saturation", "0.2")
     for _ in range(2):  # another page, too
         page = browser.new_page()
         page.goto(demo.address)
-        expect(page.get_by_text(r"<b>caf\xe9.jpg: 341x192, 8 bits")).to_be_visible()
+        expect(page.get_by_text(r"<b>caf\xe9.jpg: 4000x3000, 8 bits")).to_be_visible()
         assert numbers(page) == pytest.approx([0.2] * 3, abs=0.002)
-        page.close()
-    demo.process.send_signal(signal.SIGINT)
-    assert demo.end().returncode == 0
+    page.get_by_role("button", name="Download in full size").click()
+    expect(page.get_by_text("Colouring in full size")).to_be_visible()
+    time.sleep(0.5)
+    demo.process.send_signal(signal.SIGTERM)
+    done = demo.end()
+    assert (done.returncode, done.stderr) == (0, "ended; the uploads are removed\n")
     assert [*tmp_path.iterdir()] == [Path(photograph)]
 
 
-@pytest.mark.parametrize("name", ["nowhere.jpg", "text.jpg", "."])
-def test_what_is_no_photograph_is_refused_before_the_page(name: str, tmp_path: Path) -> None:
+def test_what_is_no_photograph_is_refused_before_the_page(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
-    done = Program("demo", str(tmp_path / name)).end()
+    done = Program("demo", str(tmp_path / "text.jpg")).end()
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"Error: {tmp_path / name}: ")
+    assert done.stderr.startswith(f"Error: {tmp_path / 'text.jpg'}: ")
     assert done.stderr.count("\n") == 1
 
 
