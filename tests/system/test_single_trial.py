@@ -4,6 +4,7 @@ import shlex
 import signal
 import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from tests.support.processes import Program, step_of
 from tests.support.tracked_trials import only_run, run_of, runs_of, store_of
 from tests.support.trainings import assert_same_generator, assert_sent_once, left_alone
 
-SMALL = "--base-channels 4 --batch-size 8 --eval-images 12 --log-interval 7 --sample-interval 20"
+SMALL = "--base-channels 4 --batch-size 8 --eval-images 6 --log-interval 7 --sample-interval 20"
 
 
 @dataclass(frozen=True)
 class Story:
-    """One trial, stopped, killed and finished by the same command; then a second beside it."""
+    """One trial, stopped, killed and finished by the same command; then a second beside it.
+
+    When it is finished, the store is away.
+    """
 
     runs: Path
     config: TrainConfig
@@ -45,7 +49,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     runs = tmp_path_factory.mktemp("runs")
-    flags = f"--dataset npz --dataset-path {small_npz} --steps 240 --desired-saturation 0.75"
+    flags = f"--dataset npz --dataset-path {small_npz} --steps 120 --desired-saturation 0.75"
     trial, _ = parse(f"{flags} {SMALL}")
     command = ["train", "--checkpoints-path", str(runs), *shlex.split(f"{flags} {SMALL}")]
     directory = runs / "sweeps" / "train" / trial.key()
@@ -58,10 +62,17 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     step = step_of(directory)
 
     second = Program(*command, OMP_NUM_THREADS="1")
-    second.wait_for(lambda: step_of(directory) >= step + 40)
+    second.wait_for(lambda: step_of(directory) > step)
     second.process.kill()
     killed = second.end()
-    finished = Program(*command, OMP_NUM_THREADS="1").end()
+    step_when_killed = step_of(directory)
+
+    third = Program(*command, OMP_NUM_THREADS="1")
+    third.wait_for(lambda: step_of(directory) > step_when_killed)
+    with closing(sqlite3.connect(runs / "mlflow.db", isolation_level=None)) as store:
+        store.execute("BEGIN EXCLUSIVE")
+        finished = third.end()
+        store.execute("ROLLBACK")
 
     def files() -> dict[Path, int]:
         found = (path for path in (runs / "sweeps").rglob("*") if path.is_file())
@@ -90,8 +101,8 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def test_sigterm_takes_a_checkpoint_and_says_how_to_go_on(story: Story) -> None:
     assert story.stopped.returncode == 1, story.stopped.stderr
-    assert 20 <= story.step_when_stopped < 240
-    assert f"Stopped at step {story.step_when_stopped} of 240" in story.stopped.stdout
+    assert 20 <= story.step_when_stopped < 120
+    assert f"Stopped at step {story.step_when_stopped} of 120" in story.stopped.stdout
     assert "To go on: run the same command again" in story.stopped.stdout
     assert story.status_when_stopped == "KILLED"
     (line,) = story.stopped.stderr.splitlines()
@@ -100,10 +111,17 @@ def test_sigterm_takes_a_checkpoint_and_says_how_to_go_on(story: Story) -> None:
 
 def test_the_same_command_finishes_what_was_killed(story: Story) -> None:
     assert story.killed.returncode == -signal.SIGKILL
-    assert (story.finished.returncode, story.finished.stderr) == (0, "")
-    assert "Finished at step 240 of 240, epoch 30.0" in story.finished.stdout
+    assert story.finished.returncode == 0, story.finished.stderr
+    assert "Finished at step 120 of 120, epoch 15.0" in story.finished.stdout
     assert "0.75 wanted" in story.finished.stdout
     assert f"Next: colorsweep --runs {story.runs} report train" in story.finished.stdout
+
+
+def test_a_store_that_goes_away_stops_nothing_and_is_told_later(story: Story) -> None:
+    assert "tracking store is away" in story.finished.stdout
+    told = "the tracking store lacks the latest results; run this again"
+    assert told in story.finished.stdout
+    assert told not in story.idle.stdout
 
 
 def test_a_killed_training_equals_one_left_alone(story: Story, tmp_path: Path) -> None:
@@ -112,12 +130,13 @@ def test_a_killed_training_equals_one_left_alone(story: Story, tmp_path: Path) -
     client = store_of(story.runs)
     run = run_of(client, "train", story.config.key())
     assert (run.info.status, run.info.run_name) == ("FINISHED", name_of(story.config))
+    assert run.data.tags["colorsweep.step"] == "120"
     assert_sent_once(client, run, alone)
 
 
 def test_a_finished_trial_has_nothing_to_do(story: Story) -> None:
     assert story.idle.exit_code == 0, story.idle.stderr
-    assert "Finished at step 240 of 240" in story.idle.stdout
+    assert "Finished at step 120 of 120" in story.idle.stdout
     assert "Device" not in story.idle.stdout, "torch was set up for nothing"
     # The digest of the dataset may be remembered now.
     after = {file: when for file, when in story.files_after_idle.items() if file.name != PICTURES}
@@ -142,45 +161,24 @@ def test_the_report_shows_both(story: Story, tmp_path: Path) -> None:
     assert all(",saturation,0.75," in row for row in table[1:])
 
 
-def test_a_training_that_explodes_ends_in_one_line(workplace: Path, small_npz: Path) -> None:
+def test_a_training_that_explodes_ends_in_one_line(story: Story, small_npz: Path) -> None:
     flags = f"--dataset npz --dataset-path {small_npz} --steps 100 --lr 1e30 --name hot"
-    result = call("train", *shlex.split(f"{flags} {SMALL}"))
+    result = call("--runs", str(story.runs), "train", *shlex.split(f"{flags} {SMALL}"))
     assert (result.exit_code, result.stderr) == (1, "")
     (line,) = (line for line in result.stdout.splitlines() if line.startswith("Failed: "))
     assert "loss/adversarial" in line
-    run = only_run(store_of(workplace / "runs"), "hot")
+    run = only_run(store_of(story.runs), "hot")
     assert run.info.status == "FAILED"
     assert run.data.tags["colorsweep.reason"] in line
 
 
 def test_a_relative_dataset_path_starts_from_the_current_directory(
-    workplace: Path, small_npz: Path
+    story: Story, workplace: Path, small_npz: Path
 ) -> None:
     (workplace / "near.npz").symlink_to(small_npz)
+    (workplace / "mine").symlink_to(story.runs)
     flags = f"--dataset npz --dataset-path near.npz --steps 2 {SMALL}"
-    result = call("--runs", "mine", "train", *shlex.split(flags))
+    result = call("--runs", "mine", "train", "--name", "near", *shlex.split(flags))
     assert result.exit_code == 0, result.output
-    assert "Next: colorsweep --runs mine report train" in result.stdout
-    assert step_of(workplace / "mine" / "sweeps" / "train" / config(flags).key()) == 2
-
-
-def test_a_store_that_goes_away_stops_nothing_and_is_told_later(
-    workplace: Path, small_npz: Path
-) -> None:
-    flags = f"--dataset npz --dataset-path {small_npz} --steps 60 {SMALL}"
-    command = ["--runs", str(workplace), "train", *shlex.split(flags)]
-    directory = workplace / "sweeps" / "train" / config(flags).key()
-    training = Program(*command, OMP_NUM_THREADS="1")
-    training.wait_for(lambda: step_of(directory) >= 20)
-    store = sqlite3.connect(workplace / "mlflow.db", isolation_level=None)
-    store.execute("BEGIN EXCLUSIVE")
-    away = training.end()
-    store.execute("ROLLBACK")
-    store.close()
-    assert away.returncode == 0, away.stderr
-    assert "tracking store is away" in away.stdout
-    assert "Finished at step 60 of 60" in away.stdout
-    assert "the tracking store lacks the latest results; run this again" in away.stdout
-    assert call(*command).exit_code == 0
-    run = only_run(store_of(workplace), "train")
-    assert (run.info.status, run.data.tags["colorsweep.step"]) == ("FINISHED", "60")
+    assert "Next: colorsweep --runs mine report near" in result.stdout
+    assert step_of(workplace / "mine" / "sweeps" / "near" / config(flags).key()) == 2
