@@ -25,6 +25,9 @@ from tests.support.tracked_trials import (
 from tests.support.trackers import tracker_of
 from tests.support.wire import Wire
 
+LOST = ["runs/create", "/artifacts", "runs/log-inputs", "runs/log-batch", "runs/update"]
+"""The requests of a trial whose answers are lost, one after the other."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
@@ -115,28 +118,33 @@ def test_nothing_is_asked_of_a_server_when_there_is_no_news(
         sync(remote, trial, TrialPhase.RUNNING)
 
 
-@pytest.mark.parametrize("request_", ["runs/create", "runs/log-batch", "runs/update", "/artifacts"])
 @pytest.mark.parametrize("restarted", [False, True], ids=["same tracker", "new tracker"])
-def test_a_lost_answer_doubles_nothing_and_loses_nothing(
+def test_lost_answers_double_nothing_and_lose_nothing(
     wire: Wire,
     remote: SweepTracker,
     sweep: str,
     trial: Path,
     tmp_path: Path,
-    request_: str,
     *,
     restarted: bool,
 ) -> None:
-    wire.lost = [request_]
-    with pytest.raises(STORE_ERRORS):
-        sync(remote, trial)
-    assert not wire.lost
-    sync(again(remote, sweep, tmp_path) if restarted else remote, trial)
+    tracker = remote
+    for request in LOST:
+        wire.lost = [request]
+        with pytest.raises(STORE_ERRORS):
+            sync(tracker, trial)
+        assert not wire.lost
+        if restarted:
+            tracker = again(remote, sweep, tmp_path)
+    sync(tracker, trial)
     run = only_run(remote.client, sweep)
     assert logged(remote.client, run) == made(trial)
     assert run.info.status == "FINISHED"
     assert run.data.params["saturation.target"] == "0.5"
     assert len(artifacts(remote.client, run)) == 5
+    assert run.inputs is not None
+    (found,) = run.inputs.dataset_inputs
+    assert found.dataset.name == "photos"
 
 
 def test_a_creation_that_the_client_itself_repeats_is_one_trial(
@@ -168,17 +176,3 @@ def test_a_server_registers_each_generator_once(
     newest = trial / "checkpoints" / "step-00000006" / "generator.safetensors"
     assert (Path(fetched) / newest.name).read_bytes() == newest.read_bytes()
     assert len(client.search_model_versions(f"name = '{sweep}'")) == 1
-
-
-def test_a_server_has_the_dataset_of_a_run_once(
-    wire: Wire, remote: SweepTracker, sweep: str, trial: Path, tmp_path: Path
-) -> None:
-    wire.lost = ["runs/log-inputs"]
-    with pytest.raises(STORE_ERRORS):
-        sync(remote, trial)
-    assert not wire.lost
-    sync(again(remote, sweep, tmp_path), trial)
-    inputs = only_run(remote.client, sweep).inputs
-    assert inputs is not None
-    (found,) = inputs.dataset_inputs
-    assert found.dataset.name == "photos"
