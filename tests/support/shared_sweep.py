@@ -24,7 +24,7 @@ from tests.support.trainings import left_alone_meanwhile
 from tests.support.workplace import Workplace
 
 Done = subprocess.CompletedProcess[str]
-STEPS = 480
+STEPS = 560
 SWEEP = (
     SETTINGS.replace("evaluate_every: 20", "evaluate_every: 40")
     + f"""\
