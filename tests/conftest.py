@@ -76,7 +76,7 @@ def switches() -> Iterator[None]:
 def quick_evaluations() -> Iterator[None]:
     """Leave out KID, whose features take 13 ms an image, in tests of the engine.
 
-    Tests of what runs trials compare them with those of other processes, and keep it.
+    Tests that compare a trial with one of another process keep it.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reference, "features", lambda rgb, device: None)

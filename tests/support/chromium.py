@@ -1,4 +1,4 @@
-"""Debian's Chromium, the screens that pages are looked at on, and what is to be heard of them."""
+"""Debian's Chromium, screens to look at pages on, and a tab that notes what they say."""
 
 import shutil
 from typing import Any
@@ -22,6 +22,10 @@ class Tab:
         page.on("console", lambda message: self.said.append((message.type, message.text)))
         page.on("pageerror", lambda error: self.said.append(("error", str(error))))
         page.on("request", lambda request: self.asked.append(request.url))
+
+    def settle(self) -> None:
+        """Hear what the page has said last: Playwright tells it during a call alone."""
+        self.page.evaluate("0")
 
     def open(self, address: str, size: tuple[int, int]) -> None:
         """Forget the page of the test before, and open one."""

@@ -1,4 +1,4 @@
-"""Imports of the fork server of ``forks``: all that a tracked training needs."""
+"""Imports of the fork server of ``forks``: what trainings and take-overs need."""
 
 import tempfile
 from pathlib import Path

@@ -31,29 +31,35 @@ BIN = Path(sys.executable).parent
 RAY = BIN / "ray"
 
 
+def title_of(process: psutil.Process) -> str:
+    """Its command line, or the title that it gave itself; nothing of one that has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline()).strip()
+    return ""
+
+
 def trains(process: psutil.Process) -> bool:
     """Whether a process is one that Ray named as a trial's."""
-    with suppress(psutil.NoSuchProcess):
-        return "".join(process.cmdline()).startswith("ray::colorsweep ")
-    return False
+    return title_of(process).startswith("ray::colorsweep ")
 
 
 def is_training(process: psutil.Process) -> bool:
     """Whether a process was forked to train a trial, whose name it bears."""
-    with suppress(psutil.NoSuchProcess):
-        return "".join(process.cmdline()).startswith("colorsweep ")
-    return False
+    return title_of(process).startswith("colorsweep ")
 
 
 @contextmanager
 def paused(trainings: Sequence[psutil.Process]) -> Iterator[None]:
     """Trainings that make no steps while something else is waited for."""
     for training in trainings:
-        training.suspend()
-    yield
-    for training in trainings:
         with suppress(psutil.NoSuchProcess):
-            training.resume()
+            training.suspend()
+    try:
+        yield
+    finally:
+        for training in trainings:
+            with suppress(psutil.NoSuchProcess):
+                training.resume()
 
 
 def can_unshare() -> bool:
@@ -84,7 +90,7 @@ class Node:
         options += (f"--dashboard-agent-listen-port={free_port()}",)
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                # Ray wants one log monitor at most on a host, where all nodes are.
+                # Launches want no lines of a log monitor, of which each node would start one.
                 [
                     *within,
                     *(RAY, "start", "--block", "--disable-usage-stats"),

@@ -1,11 +1,10 @@
 """A sweep of Anna's at a workplace, through all that may happen to it."""
 
-import json
+import shutil
 import signal
 import subprocess
 import time
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,20 @@ import psutil
 
 from gan.training.trainer import Trainer
 from orchestrator.store.object_store import ObjectStore
+from orchestrator.store.paths import Locations, stop_object
+from orchestrator.store.sweep_store import store_of
+from orchestrator.store.trial_state import TrialState, state_of
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
-from tests.support.processes import SETTINGS, on_small
+from tests.support.processes import SETTINGS, Program, on_small
 from tests.support.prometheus import Series
-from tests.support.ray_cluster import paused
+from tests.support.ray_cluster import paused, title_of
 from tests.support.s3 import stored_steps
 from tests.support.trainings import left_alone_meanwhile
 from tests.support.workplace import Workplace
 
 Done = subprocess.CompletedProcess[str]
-STEPS = 560
+STEPS = 480
 SWEEP = (
     SETTINGS.replace("evaluate_every: 20", "evaluate_every: 40")
     + f"""\
@@ -64,8 +66,12 @@ class Story:
     stopping: Done
     other: Done
     """A submit of a sweep without its data."""
-    stopped: list[dict[str, Any]]
-    """Trials by ``status --json`` of an empty directory, once the job has ended."""
+    stopped: list[TrialState]
+    """Of the trials in the bucket, once the job has ended."""
+    own: Done
+    """A submit of another sweep, which needs no bucket: all nodes share its directory."""
+    own_metadata: dict[str, str]
+    told_of_own: str
 
     # The second, whose driver was killed, and the third, one of whose nodes died
     died: Done
@@ -82,6 +88,8 @@ class Story:
     """To that of the last submit's --notify, which wins."""
 
     # In the end
+    finished: Done
+    """``status --json`` of another directory."""
     elsewhere: Done
     """A launch on a machine that has nothing, with a tracking store of its own."""
     report: Done
@@ -95,34 +103,54 @@ def story(workplace: Workplace, small_npz: Path) -> Story:
     first, last = base / "first.jsonl", base / "last.jsonl"
     text = f"{SWEEP}notify: cat >> {first} && echo >> {first}\n"
     sweep.write_text(on_small(small_npz, text))
+    own, told_of_own = base / "own.yaml", base / "own.jsonl"
+    shutil.copy(small_npz, workplace.home / "near.npz")
+    text = f"{SETTINGS}  steps: 20\nnotify: cat >> {told_of_own}\n"
+    own.write_text(on_small(Path("near.npz"), text))
     other.write_text(on_small(Path("absent.npz"), f"{SETTINGS}  steps: 20\n"))
     trials = expand(read_sweep(sweep))
     alone = left_alone_meanwhile([trial.config for trial in trials[:2]], base / "alone")
-    paths = [f"sweeps/shared/{trial.key}" for trial in trials[:2]]
+    bucket = ObjectStore(workplace.storage)
+    paths = {trial.name: f"sweeps/shared/{trial.key}" for trial in trials[:2]}
+
+    def are_paused() -> bool:
+        """Pause each training that has a checkpoint in the store; whether both have."""
+        stored = [name for name, path in paths.items() if stored_steps(workplace.storage, path)]
+        for training in cluster.trainings():
+            if title_of(training) in {f"colorsweep shared: {name}" for name in stored}:
+                training.suspend()
+        return len(stored) == len(paths)
 
     def has_attempts(count: int) -> bool:
         """Whether the store knows of so many of a trial that trains."""
-        store = ObjectStore(workplace.storage)
-        found = any(len(store.entries(f"{path}/attempts")) >= count for path in paths)
+        found = any(len(bucket.entries(f"{path}/attempts")) >= count for path in paths.values())
         return found and bool(cluster.trainings())
 
     follower = workplace.on_jobs("submit", sweep, PYTHONUNBUFFERED="1")
-    follower.wait_for(lambda: all(stored_steps(workplace.storage, path) for path in paths))
+    follower.wait_for(are_paused)
     with paused(cluster.trainings()):
         steps = workplace.prometheus.wait_for(STEP_GAUGES, lambda found: len(found) == 2)
         phases = workplace.prometheus.wait_for(PHASES, bool)
-        actors, titles = workplace.actors(), [_title(each) for each in psutil.process_iter()]
+        actors, titles = workplace.actors(), [title_of(each) for each in psutil.process_iter()]
         follower.process.send_signal(signal.SIGINT)
         detached = follower.end()
         second = workplace.on_jobs("submit", sweep).end()
         beside = workplace.start("beside", "launch", sweep, **workplace.anna).end()
         (job,) = workplace.jobs()
         stopping = workplace.on_jobs("stop", "shared").end()
+        while not bucket.existing([stop_object("sweeps/shared")]):
+            time.sleep(0.5)
     other_done = workplace.on_jobs("submit", other).end()
     while workplace.is_busy():
         time.sleep(0.5)
-    status = workplace.start("empty", "status", "--json", **workplace.anna).end()
-    (stopped,) = json.loads(status.stdout)
+    store = store_of(Locations(base / "empty", workplace.storage), "shared")
+    store.open()
+    stopped = [state_of(trial, store.directory / trial.key) for trial in trials]
+    address = ("--address", workplace.dashboard)
+    own_done = Program("--runs", base / "runs", "submit", own, *address, **workplace.anna).end()
+    (own_job,) = (
+        job for job in workplace.jobs() if job["metadata"].get("colorsweep.sweep") == "own"
+    )
 
     follower = workplace.on_jobs("submit", sweep)
     follower.wait_for(lambda: has_attempts(2))
@@ -136,10 +164,12 @@ def story(workplace: Workplace, small_npz: Path) -> Story:
     follower.wait_for(lambda: has_attempts(3))
     victim = next(node for node in cluster.nodes if node.trainings())
     victim.kill()
-    watcher = workplace.start("watching", "status", "shared", "--watch", **workplace.anna)
-    status = workplace.start("elsewhere", "status", "--json", **workplace.anna).end()
+    with paused(cluster.trainings()):  # else they might be done before the first look
+        watcher = workplace.start("watching", "status", "shared", "--watch", **workplace.anna)
+        status = workplace.start("elsewhere", "status", "--json", **workplace.anna).end()
     submitted, watching = follower.end(), watcher.end()
 
+    finished = workplace.start("late", "status", "--json", **workplace.anna).end()
     elsewhere = workplace.start("elsewhere", "launch", sweep, **workplace.s3.environment()).end()
     page, stranger = base / "page", workplace.bob | {"MLFLOW_TRACKING_PASSWORD": "guessed"}
     report = workplace.start("bob", "report", "shared", "--out", page, **workplace.bob).end()
@@ -158,7 +188,10 @@ def story(workplace: Workplace, small_npz: Path) -> Story:
         metadata=job["metadata"],
         stopping=stopping,
         other=other_done,
-        stopped=stopped["trials"],
+        stopped=stopped,
+        own=own_done,
+        own_metadata=own_job["metadata"],
+        told_of_own=told_of_own.read_text(),
         died=died,
         victim=victim.name,
         status=status,
@@ -166,14 +199,9 @@ def story(workplace: Workplace, small_npz: Path) -> Story:
         submitted=submitted,
         told_of_first=first.read_text().splitlines(),
         told=last.read_text(),
+        finished=finished,
         elsewhere=elsewhere,
         report=report,
         page=page,
         without_account=without_account,
     )
-
-
-def _title(process: psutil.Process) -> str:
-    with suppress(psutil.NoSuchProcess):
-        return " ".join(process.cmdline()).strip()
-    return ""

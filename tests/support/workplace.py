@@ -19,7 +19,7 @@ import requests
 from tests.support.postgresql import PostgreSQL
 from tests.support.processes import Program
 from tests.support.prometheus import Prometheus
-from tests.support.ray_cluster import RAY, Cluster
+from tests.support.ray_cluster import RAY, Cluster, title_of
 from tests.support.ray_token import TOKEN
 from tests.support.s3 import Server
 from tests.support.servers import free_port
@@ -83,14 +83,12 @@ class Workplace:
 
     def driver(self) -> psutil.Process:
         """The launch that a job is."""
-        (found,) = (
-            p for p in self.cluster.head_processes() if " ".join(p.cmdline()).endswith(DRIVER)
-        )
+        (found,) = (p for p in self.cluster.head_processes() if title_of(p).endswith(DRIVER))
         return found
 
 
 @contextmanager
-def workplace(s3: Server, machines: Path, home: Path) -> Iterator[Workplace]:
+def started_workplace(s3: Server, machines: Path, home: Path) -> Iterator[Workplace]:
     """Start all of it, and two nodes, and end it."""
     storage, port = s3.new_bucket(), free_port()
     artifacts = f"{s3.new_bucket()}/mlflow"

@@ -35,5 +35,6 @@ def page(tab: Tab, index: Path, size: tuple[int, int]) -> Iterator[Page]:
     tab.page.set_default_timeout(10_000)
     tab.open(index.as_uri(), size)
     yield tab.page
+    tab.settle()
     assert tab.said == []
     assert [url for url in tab.asked if not url.startswith("data:")] == [index.as_uri()]

@@ -43,6 +43,7 @@ def index(demo: Demo, tab: Tab, size: tuple[int, int]) -> Iterator[Page]:
     tab.open(demo.address, size)
     tab.page.locator("input[type=file]").wait_for(state="attached")
     yield tab.page
+    tab.settle()
     assert [text for kind, text in tab.said if kind == "error"] == []
     hosts = {urlsplit(url).netloc for url in tab.asked if not url.startswith(("data:", "blob:"))}
     assert hosts == {urlsplit(demo.address).netloc}

@@ -15,7 +15,7 @@ from orchestrator.store.attempts import Attempt, attempts
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from tests.support.processes import SETTINGS, Launch, on_small
-from tests.support.ray_cluster import ENVIRONMENT, Cluster
+from tests.support.ray_cluster import ENVIRONMENT, Cluster, paused
 from tests.support.servers import TrackingServer
 from tests.support.tracked_trials import only_run
 from tests.support.trainings import assert_same_generator, assert_sent_once, left_alone_meanwhile
@@ -86,7 +86,8 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         seen.append(attempts(directory))
         server.stop(signal.SIGKILL)
 
-        cluster.drain(cluster.training(), 60)
+        with paused(cluster.trainings()):
+            cluster.drain(cluster.training(), 60)
         goes_on(launch)
         seen.append(attempts(directory))
 

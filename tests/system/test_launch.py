@@ -110,13 +110,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     write_manifest(directory, trials)
     begun = {trial.key: begin(trial, directory) for trial in trials[:2]}
 
+    direct = {"no_proxy": "127.0.0.1"}
     with webhook() as hook:
         sweep.write_text(f"{SWEEP}{BROKEN}notify: {hook.url}\n")
-        launch = Launch(runs, sweep, no_proxy="127.0.0.1")
+        launch = Launch(runs, sweep, **direct)
         launch.wait_for(lambda: bool(is_locked(launch.directory)))
         configs = [trial.config for trial in trials[:2]]
         alone = left_alone_meanwhile(configs, tmp_path_factory.mktemp("alone"))
-        rival = Launch(runs, sweep)
+        rival = Launch(runs, sweep, **direct)
         launch.wait_for(lambda: all(launch.step_of(t) > begun[t.key] for t in trials[:2]))
         for victim in (launch.workers()[0], launch.trainings()[-1]):
             victim.kill()
@@ -124,9 +125,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         refused = rival.end()
 
         sweep.write_text(f"{SWEEP}notify: {hook.url}\n")
-        Launch(runs, sweep).end()  # takes note of the edit
+        Launch(runs, sweep, **direct).end()  # takes note of the edit
         before, start = _files(runs), time.monotonic()
-        idle = Launch(runs, sweep).end()
+        idle = Launch(runs, sweep, **direct).end()
         idle_seconds, after = time.monotonic() - start, _files(runs)
     return Story(
         runs,

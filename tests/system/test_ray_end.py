@@ -18,6 +18,7 @@ from tests.support.s3 import Server
 pytestmark = pytest.mark.timeout(600)
 
 SECRET = "Hun/ter2"
+USERS = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "COLORSWEEP_RUNS", "COLORSWEEP_STORAGE")
 # Python's garbage collector may run in any thread while Ray is shut down.
 PROBE = """
 import gc, sys
@@ -52,13 +53,14 @@ def left(
 ) -> Iterator[Left]:
     here = tmp_path_factory.mktemp("here")
     (here / "mine.yaml").write_text(f"{tiny(small_npz, 6)}points: [{{}}, {{saturation: 0.5}}]")
+    kept = {k: v for k, v in os.environ.items() if k not in USERS}
     bucket = server.new_bucket().removeprefix("s3://")
     words = ["--storage", f"s3://KEY:{quote(SECRET, safe='')}@{bucket}", "launch", "mine.yaml"]
     with TemporaryDirectory(prefix="cs", dir="/tmp") as ray:  # paths of sockets must be short
         done = subprocess.run(
             [sys.executable, "-P", "-c", PROBE, *words],
             cwd=here,
-            env=os.environ | server.environment() | {"RAY_TMPDIR": ray},
+            env=kept | server.environment() | {"RAY_TMPDIR": ray},
             capture_output=True,
             text=True,
             timeout=280,

@@ -49,7 +49,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     runs = tmp_path_factory.mktemp("runs")
-    flags = f"--dataset npz --dataset-path {small_npz} --steps 160 --desired-saturation 0.75"
+    flags = f"--dataset npz --dataset-path {small_npz} --steps 200 --desired-saturation 0.75"
     trial, _ = parse(f"{flags} {SMALL}")
     command = ["train", "--checkpoints-path", str(runs), *shlex.split(f"{flags} {SMALL}")]
     directory = runs / "sweeps" / "train" / trial.key()
@@ -101,8 +101,8 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 def test_sigterm_takes_a_checkpoint_and_says_how_to_go_on(story: Story) -> None:
     assert story.stopped.returncode == 1, story.stopped.stderr
-    assert 20 <= story.step_when_stopped < 160
-    assert f"Stopped at step {story.step_when_stopped} of 160" in story.stopped.stdout
+    assert 20 <= story.step_when_stopped < 200
+    assert f"Stopped at step {story.step_when_stopped} of 200" in story.stopped.stdout
     assert "To go on: run the same command again" in story.stopped.stdout
     assert story.status_when_stopped == "KILLED"
     (line,) = story.stopped.stderr.splitlines()
@@ -112,7 +112,7 @@ def test_sigterm_takes_a_checkpoint_and_says_how_to_go_on(story: Story) -> None:
 def test_the_same_command_finishes_what_was_killed(story: Story) -> None:
     assert story.killed.returncode == -signal.SIGKILL
     assert story.finished.returncode == 0, story.finished.stderr
-    assert "Finished at step 160 of 160, epoch 20.0" in story.finished.stdout
+    assert "Finished at step 200 of 200, epoch 25.0" in story.finished.stdout
     assert "0.75 wanted" in story.finished.stdout
     assert f"Next: colorsweep --runs {story.runs} report train" in story.finished.stdout
 
@@ -130,13 +130,13 @@ def test_a_killed_training_equals_one_left_alone(story: Story, tmp_path: Path) -
     client = store_of(story.runs)
     run = run_of(client, "train", story.config.key())
     assert (run.info.status, run.info.run_name) == ("FINISHED", name_of(story.config))
-    assert run.data.tags["colorsweep.step"] == "160"
+    assert run.data.tags["colorsweep.step"] == "200"
     assert_sent_once(client, run, alone)
 
 
 def test_a_finished_trial_has_nothing_to_do(story: Story) -> None:
     assert story.idle.exit_code == 0, story.idle.stderr
-    assert "Finished at step 160 of 160" in story.idle.stdout
+    assert "Finished at step 200 of 200" in story.idle.stdout
     assert "Device" not in story.idle.stdout, "torch was set up for nothing"
     # The digest of the dataset may be remembered now.
     after = {file: when for file, when in story.files_after_idle.items() if file.name != PICTURES}

@@ -136,7 +136,8 @@ def test_a_take_over_killed_at_any_moment_is_complete_or_goes_on(
 
     def life(*, killed: bool) -> None:
         ready, begun = Pipe()
-        process = forked(take_copy, begun)
+        with begun:
+            process = forked(take_copy, begun)
         assert ready.recv() == "ready"
         before = len([*copy.glob(f"*/{TAKEN_OVER}")])
         while killed and len([*copy.glob(f"*/{TAKEN_OVER}")]) < before + 2:

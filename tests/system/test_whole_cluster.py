@@ -12,7 +12,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from gan import checkpoint
-from gan.training.trainer import Trainer
 from orchestrator.store.object_store import ObjectStore
 from tests.support.postgresql import programs
 from tests.support.processes import SETTINGS, on_small
@@ -22,17 +21,13 @@ from tests.support.shared_sweep import STEPS, Story, story
 from tests.support.team_server import NAME
 from tests.support.tracked_trials import run_of, store_of
 from tests.support.trainings import assert_each_once, assert_same_generator, assert_sent_once
-from tests.support.workplace import Workplace, workplace
+from tests.support.workplace import Workplace, started_workplace
 
 pytestmark = [
     pytest.mark.timeout(1200),
     pytest.mark.skipif(
-        programs() is None,
-        reason="PostgreSQL is not installed (Debian: apt-get install postgresql)",
-    ),
-    pytest.mark.skipif(
-        PROMETHEUS is None,
-        reason="Prometheus is not installed (Debian: apt-get install prometheus)",
+        programs() is None or PROMETHEUS is None,
+        reason="needs PostgreSQL and Prometheus (Debian: apt-get install postgresql prometheus)",
     ),
 ]
 FOLLOW = "RAY_AUTH_MODE=token ray job logs --follow"
@@ -43,7 +38,7 @@ def place(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     # The driver of a job is the head's child; the head is not started in its home.
     machines, home = tmp_path_factory.mktemp("machines"), tmp_path_factory.mktemp("home")
     assert Path.cwd() != home
-    with workplace(server, machines, home) as started:
+    with started_workplace(server, machines, home) as started:
         yield started
 
 
@@ -90,8 +85,7 @@ def test_actors_and_processes_name_what_they_train(seen: Story) -> None:
 
 
 def test_ctrl_c_leaves_the_job_and_says_how_to_go_on_with_it(seen: Story, place: Workplace) -> None:
-    assert seen.detached.returncode == 0
-    assert seen.detached.stderr == ""
+    assert (seen.detached.returncode, seen.detached.stderr) == (0, "")
     *log, goes_on, follow, status, stop = seen.detached.stdout.splitlines()
     job = log[0].split()[1]
     assert [line for line in log if "shared: 0 of 3 trials finished, 3 waiting" in line]
@@ -123,15 +117,26 @@ def test_the_jobs_page_names_the_sweep(seen: Story, place: Workplace) -> None:
 
 def test_a_stop_from_elsewhere_takes_a_checkpoint(seen: Story) -> None:
     assert seen.stopping.stdout.startswith("asked to stop: shared, job colorsweep-shared-")
-    phases = [trial["phase"] for trial in seen.stopped]
-    assert phases == ["stopped", "stopped", "waiting"]
-    for trial in seen.stopped[:2]:
-        assert 0 < trial["durable_step"] == trial["step"] < STEPS
+    assert [state.phase for state in seen.stopped] == ["stopped", "stopped", "waiting"]
+    for state in seen.stopped[:2]:
+        (attempt,) = state.attempts
+        assert 0 < state.step == attempt.step < STEPS
 
 
 def test_the_launchs_exit_code_is_the_submits(seen: Story, place: Workplace) -> None:
     assert seen.other.returncode == 2
     assert str(place.home / "absent.npz") in seen.other.stdout
+
+
+def test_a_sweep_without_a_bucket_trains_in_the_directory_that_the_nodes_share(
+    seen: Story, place: Workplace
+) -> None:
+    """On pictures that it names from the home of the cluster's processes."""
+    assert seen.own.returncode == 0, seen.own.stdout
+    assert "1 of 1 trials finished" in seen.own.stdout
+    runs = place.machines / "runs"
+    assert seen.own_metadata["colorsweep.store"] == str(runs)
+    assert json.loads(seen.told_of_own)["report"] == f"colorsweep --runs {runs} report own"
 
 
 # The second, whose driver is killed, and the third, which loses a node
@@ -172,6 +177,13 @@ def test_status_follows_from_an_empty_directory(seen: Story) -> None:
     assert [trial for trial in begun if trial["durable_step"] < STEPS], "that of the dead node"
 
 
+def test_status_of_a_finished_sweep_needs_the_bucket_alone(seen: Story) -> None:
+    (sweep,) = json.loads(seen.finished.stdout)
+    assert [trial["phase"] for trial in sweep["trials"]] == ["finished"] * 3
+    assert [trial["durable_step"] for trial in sweep["trials"]] == [STEPS, STEPS, 0]
+    assert sum(trial["restarts"] for trial in sweep["trials"]) >= 2, "the driver's and the node's"
+
+
 def test_it_can_be_watched_until_its_end(seen: Story) -> None:
     assert (seen.watching.returncode, seen.watching.stderr) == (0, "")
     lines = seen.watching.stdout.splitlines()
@@ -190,7 +202,7 @@ def test_a_trial_equals_one_that_was_left_alone(
     assert_same_generator(newest(seen, place, index, checkpoint.GENERATOR), alone)
     run = run_of(client, "shared", trial.key)
     assert run.info.status == "FINISHED"
-    # Asked for one by one, with a check of the password each time, they take 90 s.
+    # Asked for one by one, the points are hundreds of requests.
     kept = f"SELECT key, step, value FROM metrics WHERE run_uuid = '{run.info.run_id}'"
     assert_each_once([(k, step, value) for k, step, value in place.database.query(kept)], alone)
 
@@ -208,7 +220,7 @@ def test_the_runs_are_in_postgresql_and_their_files_in_s3(
 ) -> None:
     kept = {run_id for (run_id,) in place.database.query("SELECT run_uuid FROM runs")}
     run = run_of(client, "shared", seen.trials[1].key)
-    assert len(kept) == len(seen.trials)
+    assert len(kept) == len(seen.trials) + 1, "that of the sweep without a bucket"
     assert run.info.run_id in kept
     files = ObjectStore(place.artifacts).entries("")
     samples = {Path(file).name for file in files if f"/{run.info.run_id}/" in f"/{file}"}
@@ -229,13 +241,13 @@ def test_another_machine_has_nothing_to_train_and_tracks_it_all(
     assert "shared: 3 of 3 trials finished" in seen.elsewhere.stdout
     assert "Dashboard" not in seen.elsewhere.stdout, "Ray was started for nothing"
     runs = place.machines / "elsewhere"
-    assert not list(runs.rglob(checkpoint.TRAINING)), "what only training needs"
+    for mirror in (runs, place.home):
+        assert not list(mirror.rglob(checkpoint.TRAINING)), "what only training needs"
     client = store_of(runs)
     for trial, alone in zip(seen.trials[:2], seen.alone, strict=True):
         run = run_of(client, "shared", trial.key)
         assert run.info.status == "FINISHED"
-        trained: Trainer = alone.result()
-        assert_sent_once(client, run, trained)
+        assert_sent_once(client, run, alone.result())
         samples = {file.path for file in client.list_artifacts(run.info.run_id, "samples")}
         assert samples == {f"samples/step-{step:08}.png" for step in range(40, STEPS + 1, 40)}
         generator = {file.path for file in client.list_artifacts(run.info.run_id, "generator")}
@@ -259,28 +271,20 @@ def test_a_stranger_sees_nothing_and_is_told_in_one_line(seen: Story) -> None:
     assert "guessed" not in line
 
 
-@pytest.mark.parametrize(
-    ("headers", "code"),
-    [
+def test_the_server_answers_to_its_names_alone(place: Workplace) -> None:
+    page = f"https://{NAME}"
+    codes: list[tuple[dict[str, str], int]] = [
         ({}, 200),
         ({"Host": NAME}, 200),
         ({"Host": "other.example.org"}, 403),
-        ({"Host": NAME, "Origin": f"https://{NAME}"}, 200),
+        ({"Host": NAME, "Origin": page}, 200),
         ({"Host": NAME, "Origin": "https://other.example.org"}, 403),
-    ],
-    ids=["address", "name", "other name", "page of the name", "page of another name"],
-)
-def test_the_server_answers_to_its_names_alone(
-    place: Workplace, headers: dict[str, str], code: int
-) -> None:
-    answer = requests.post(
-        f"{place.bob['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/experiments/search",
-        json={"max_results": 1},
-        headers=headers,
-        auth=(place.bob["MLFLOW_TRACKING_USERNAME"], place.bob["MLFLOW_TRACKING_PASSWORD"]),
-        timeout=60,
-    )
-    assert answer.status_code == code, answer.text
+    ]
+    user = place.bob["MLFLOW_TRACKING_USERNAME"], place.bob["MLFLOW_TRACKING_PASSWORD"]
+    at = f"{place.bob['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/experiments/search"
+    for headers, code in codes:
+        search: dict[str, Any] = {"json": {"max_results": 1}, "headers": headers}
+        assert requests.post(at, **search, auth=user, timeout=60).status_code == code, headers
 
 
 def test_a_wrong_token_is_told_in_one_line(
