@@ -282,8 +282,3 @@ def unpack(content: bytes) -> "dict[str, Tensor]":
 
     tensors: dict[str, Tensor] = safetensors.torch.load(content)
     return tensors
-
-
-def is_final(trial: Mapping[str, Any]) -> bool:
-    """Whether the checkpoint with this trial.json ended its training, with a final evaluation."""
-    return bool(trial["step"] >= trial["total_steps"])

@@ -21,7 +21,7 @@ class HeldError(UserError):
 
 
 class Stopped(Exception):
-    """Request to stop in the middle of an evaluation."""
+    """Request to stop in the middle of the final evaluation."""
 
 
 class TrainingError(UserError):

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gan import checkpoint
 from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
-from gan.training.progress import EVALUATION
+from gan.training.progress import EVALUATION, is_final
 from reports.experiments import Client
 from reports.phase import TrialPhase
 from reports.runs import TrialRun
@@ -21,7 +20,7 @@ def unsent_points(client: Client, run: TrialRun, trial: Mapping[str, Any]) -> li
     """
     points: list[dict[str, Any]] = trial["history"]
     is_done = run.phase is TrialPhase.FINISHED
-    if is_done or run.step != trial["step"] or not checkpoint.is_final(trial):
+    if is_done or run.step != trial["step"] or not is_final(trial):
         return [point for point in points if point["step"] > run.step]
     sent = client.get_metric_history(run.run_id, EVALUATION)
     times = {metric.timestamp for metric in sent if metric.step == run.step}
@@ -30,6 +29,6 @@ def unsent_points(client: Client, run: TrialRun, trial: Mapping[str, Any]) -> li
 
 def is_of_last_step(found: Checkpoint | None, config: TrainConfig) -> bool:
     """Whether a checkpoint is of the end of a training as long as its config asks, or longer."""
-    if found is None or not checkpoint.is_final(found.trial):
+    if found is None or not is_final(found.trial):
         return False
     return bool(found.trial["step"] >= config.total_steps(found.trial["images"]))

@@ -1,4 +1,4 @@
-"""Progress of a training; imports no torch, so that a driver can read it."""
+"""Progress of a training, as shown and in its trial.json; a driver reads it without torch."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,3 +51,9 @@ def newest_metrics(history: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 def evaluated_step(history: Iterable[Mapping[str, Any]]) -> int:
     """Return the step of the newest evaluation in a history; 0 before the first."""
     return max((point["step"] for point in history if EVALUATION in point["metrics"]), default=0)
+
+
+def is_final(trial: Mapping[str, Any]) -> bool:
+    """Whether the checkpoint with this trial.json ended its training, with the final evaluation."""
+    step: int = trial["step"]
+    return step >= trial["total_steps"] and evaluated_step(trial["history"]) == step

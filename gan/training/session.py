@@ -72,10 +72,23 @@ class Session:
             self._on_progress(replace(progress, measuring=measuring, evaluation_seconds=taken))
 
         file = checkpoint.sample_file(self._trial, training.step)
-        sample = training.evaluate(tell)
-        checkpoint.persist(lambda: checkpoint.write_file(file, sample), file)
-        self._evaluation_seconds = time.monotonic() - began
-        self._shown += self._evaluation_seconds  # the rate is that of steps
+        try:
+            sample = training.evaluate(tell)
+            checkpoint.persist(lambda: checkpoint.write_file(file, sample), file)
+        finally:
+            self._evaluation_seconds = time.monotonic() - began
+            self._shown += self._evaluation_seconds  # the rate is that of steps
+
+    def keep_unevaluated(self) -> None:
+        """Save the steps before a final evaluation that was stopped, whose own time is lost.
+
+        Raises:
+            TrainingError: as ``save``.
+        """
+        if self._begun and self._training.step > self._saver.durable_step:
+            self._counted += self._evaluation_seconds
+            self._evaluation_seconds = 0.0
+            self.after_step(evaluated=False, ended=True)
 
     def save(self) -> None:
         """Write a checkpoint, and wait for it.

@@ -9,7 +9,7 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.data.datasets import Dataset
 from gan.errors import Stopped
-from gan.training.progress import Progress
+from gan.training.progress import Progress, is_final
 from gan.training.session import Session
 from gan.training.state import Training
 
@@ -39,7 +39,7 @@ class Trainer:
                 before each target of the final evaluation.
             should_stop: polled about once a second and after each evaluation; if true, ``fit``
                 takes a checkpoint and returns. Also polled before each target of the final
-                evaluation; if true, ``fit`` returns with only the checkpoint before it.
+                evaluation, which is measured anew when the training resumes.
 
         Returns:
             Whether the training is complete.
@@ -49,17 +49,17 @@ class Trainer:
         """
         training, config = self.training, self.training.config
         interval = config.evaluation_interval(training.total_steps)
-        is_final = self._resume(trial)
+        is_done = self._resume(trial)
         with Session(training, trial, on_progress, should_stop) as session:
             try:
                 if baseline is not None and self._take_over(baseline):
-                    is_final = training.step >= training.total_steps
-                    if is_final:
+                    is_done = training.step >= training.total_steps
+                    if is_done:
                         session.evaluate()
                         session.save()
                 session.begin()
-                if training.step >= training.total_steps and not is_final:
-                    # It was to be longer, and stopped here.
+                if training.step >= training.total_steps and not is_done:
+                    # It was stopped in its final evaluation, or was to be longer.
                     session.evaluate()
                     session.after_step(evaluated=True, ended=True)
                 while training.step < training.total_steps and not session.stopping:
@@ -70,7 +70,8 @@ class Trainer:
                     if evaluated := ended or training.step % interval == 0:
                         session.evaluate()
                     session.after_step(evaluated=evaluated, ended=ended)
-            except Stopped:  # in the middle of an evaluation, without which its step is incomplete
+            except Stopped:  # in the middle of the final evaluation
+                session.keep_unevaluated()
                 return False
         return training.step >= training.total_steps
 
@@ -86,7 +87,7 @@ class Trainer:
             return False
         if found.trial["step"] > training.step:
             training.restore(found)
-        return checkpoint.is_final(found.trial)
+        return is_final(found.trial)
 
     def _take_over(self, baseline: Path) -> bool:
         """Continue from the baseline's newest checkpoint if it is further; keep the own history.

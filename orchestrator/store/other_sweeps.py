@@ -10,6 +10,7 @@ from typing import Any
 
 from gan import checkpoint
 from gan.errors import UserError
+from gan.training.progress import is_final
 from orchestrator.store.lineage import packed
 from orchestrator.store.local_sweep import LocalSweep
 from orchestrator.store.lock import lock
@@ -38,7 +39,7 @@ class Candidate:
     @property
     def is_finished(self) -> bool:
         """Whether it is finished there."""
-        return checkpoint.is_final(self.trial)
+        return is_final(self.trial)
 
 
 class LocalOthers:

@@ -11,7 +11,7 @@ from typing import Any
 from gan import checkpoint
 from gan.errors import UserError
 from gan.plain_text import masked
-from gan.training.progress import newest_metrics
+from gan.training.progress import is_final, newest_metrics
 from orchestrator.store.attempts import Attempt, attempts, deaths_in_a_row
 from orchestrator.store.lineage import read_lineage
 from orchestrator.store.lock import is_locked
@@ -38,8 +38,8 @@ class TrialState:
     total_steps: int | None = None
     """Current length; None if it is in epochs of a dataset not seen yet."""
     is_evaluated: bool = True
-    """Whether the newest checkpoint has a final evaluation: not if a longer training stopped there,
-    and not of a recoloured trial whose baseline is further."""
+    """Whether the newest checkpoint has a final evaluation: not if it was stopped, or a longer
+    training stopped there, and not of a recoloured trial whose baseline is further."""
     epoch: float = 0.0
     seconds: float = 0.0
     """Time of the steps that counted, with their evaluations."""
@@ -156,7 +156,7 @@ def at_checkpoint(
         step=content["step"],
         dataset_digest=content["dataset_digest"],
         total_steps=trial.config.total_steps(content["images"]),
-        is_evaluated=checkpoint.is_final(content),
+        is_evaluated=is_final(content),
         epoch=content["epoch"],
         seconds=content["seconds"],
         metrics=newest_metrics(content["history"]),

@@ -19,7 +19,7 @@ from gan import checkpoint
 from gan.checkpoint import Checkpoint
 from gan.config import TrainConfig
 from gan.plain_text import masked
-from gan.training.progress import Progress
+from gan.training.progress import Progress, is_final
 from gan.training.saver import KEEP_CHECKPOINTS
 from orchestrator.store.lease import read_lease
 from orchestrator.store.object_checkpoint import fetch_newest
@@ -64,9 +64,9 @@ class UploadedTrial:
         """Reason why uploads have failed."""
         self.durable_step = 0
         """Step of the newest checkpoint in the store."""
-        self._kept: dict[str, int] = {}
+        self._kept: dict[str, bool] = {}
         """Names of checkpoints in the store that are known to be sound, the newest last, each with
-        the length that was asked for: a shorter one adds a final evaluation to a checkpoint."""
+        whether it has the final evaluation, which may be added to a checkpoint later."""
         self._sent: dict[Path, int] = {}
         """Modification times of uploaded files."""
         self._look_at = 0.0
@@ -83,7 +83,7 @@ class UploadedTrial:
         with_retries(self._look, self._where)
         found = None if self._stop.is_set() else self._fetch(self._path, self.directory)
         if found is not None:
-            self._kept = {found.path.name: found.trial["total_steps"]}
+            self._kept = {found.path.name: is_final(found.trial)}
             self.durable_step = found.trial["step"]
         self._thread.start()
         return self
@@ -167,7 +167,7 @@ class UploadedTrial:
             self._look()
         newest = checkpoint.newest(self.directory, checkpoint.TRIAL)
         self._send("samples/*.png")  # before the checkpoint whose history refers to them
-        if newest is not None and self._kept.get(newest.path.name) != newest.trial["total_steps"]:
+        if newest is not None and self._kept.get(newest.path.name) != is_final(newest.trial):
             self._send_checkpoint(newest.path)
         if looking:
             for pattern in SMALL_FILES:
@@ -211,8 +211,8 @@ class UploadedTrial:
                 raise OSError(f"{name} did not arrive whole")
         self._store.upload(aside / checkpoint.MANIFEST, f"{root}/{path.name}/{checkpoint.MANIFEST}")
         self.durable_step = found.trial["step"]
-        others = {name: total for name, total in self._kept.items() if name != path.name}
-        kept = {**others, path.name: found.trial["total_steps"]}
+        others = {name: final for name, final in self._kept.items() if name != path.name}
+        kept = {**others, path.name: is_final(found.trial)}
         self._kept = dict([*kept.items()][-KEEP_CHECKPOINTS:])
         for name in {entry.partition("/")[0] for entry in self._store.entries(root)}:
             if name not in self._kept:

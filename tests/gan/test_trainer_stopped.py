@@ -1,9 +1,10 @@
+import time
 from pathlib import Path
 
 import pytest
 
 from gan import checkpoint
-from gan.training.progress import Progress, newest_metrics
+from gan.training.progress import Progress, is_final, newest_metrics
 from orchestrator.sweep.search_settings import Objective
 from tests.support.trainings import Start, assert_same_generator, everything, points
 
@@ -11,23 +12,31 @@ ANY = {"saturation": {"target": "any"}}
 
 
 @pytest.mark.slow
-def test_a_stop_within_the_last_evaluation_is_heard_and_nothing_of_it_is_kept(
+def test_a_stop_within_the_last_evaluation_is_heard_and_keeps_every_step(
     start: Start, tmp_path: Path
 ) -> None:
-    of, asked = start(controls=ANY, steps=12), []
+    of, trial, heard = start(controls=ANY, steps=12), tmp_path / "stopped", list[Progress]()
 
-    def third_time_at_the_end() -> bool:
-        if of.training.step == 12:
-            asked.append(of.training.step)
-        return len(asked) == 3
+    def hear(progress: Progress) -> None:
+        heard.append(progress)
+        if progress.measuring:
+            time.sleep(0.5)
 
-    assert not of.fit(tmp_path / "stopped", should_stop=third_time_at_the_end)
-    assert len(asked) == 3, "nine targets were to be measured"
-    newest = checkpoint.newest(tmp_path / "stopped")
+    def in_the_second_target() -> bool:
+        return heard[-1].measuring == "2 of 9"
+
+    assert not of.fit(trial, on_progress=hear, should_stop=in_the_second_target)
+    newest = checkpoint.newest(trial)
     assert newest is not None
-    assert newest.trial["step"] == 10, "as of the evaluation before"
-    again = start(controls=ANY, steps=12)
-    assert again.fit(tmp_path / "stopped")
+    assert newest.trial["step"] == heard[-1].step == heard[-1].durable_step == 12
+    assert not is_final(newest.trial)
+    assert newest.trial["seconds"] < heard[-2].seconds + 2 * 0.5, "the lost time does not count"
+    again, first = start(controls=ANY, steps=12), []
+    assert again.fit(trial, on_progress=lambda progress: first.append(progress.step))
+    assert set(first) == {12}, "only measured"
+    kept = checkpoint.newest(trial)
+    assert kept is not None
+    assert is_final(kept.trial)
     alone = start(controls=ANY, steps=12)
     assert alone.fit(tmp_path / "alone")
     assert everything(again) == everything(alone)

@@ -97,9 +97,10 @@ def test_a_newer_generator_of_a_trial_is_a_new_version(runs: Path, client: Clien
     assert newest is not None
     weights = checkpoint.unpack(newest.files[checkpoint.GENERATOR])
     newer = {name: tensor + 1 for name, tensor in weights.items()}
-    step = newest.trial | {"step": 7, "total_steps": 7}
+    last = newest.trial["history"][-1] | {"step": 7}
+    trial = newest.trial | {"step": 7, "total_steps": 7, "history": [last]}
     content = checkpoint.pack(newer)
-    files = {checkpoint.GENERATOR: content, checkpoint.TRIAL: json.dumps(step).encode()}
+    files = {checkpoint.GENERATOR: content, checkpoint.TRIAL: json.dumps(trial).encode()}
     checkpoint.write(directory, 7, {**newest.files, **files})
     sync(
         tracker_of(client.tracking_uri, "hue", runs),

@@ -13,6 +13,7 @@ from gan.config import TrainConfig
 from gan.control import Control
 from gan.data.datasets import Dataset, load
 from gan.errors import UserError
+from gan.training.progress import EVALUATION
 from gan.training.trainer import Trainer
 from reports.phase import TrialPhase
 from reports.tracking import METRICS_PER_CALL, SweepTracker
@@ -111,7 +112,11 @@ def test_a_history_longer_than_a_call_arrives_whole(
     has_history(
         trial,
         [
-            {"step": step, "time": 10**12 + step, "metrics": {"a": step / 7, "b": -step, "c": 0.1}}
+            {
+                "step": step,
+                "time": 10**12 + step,
+                "metrics": {EVALUATION: 0.1, "a": step / 7, "b": -step},
+            }
             for step in range(1, count + 1)
         ],
     )
@@ -129,7 +134,7 @@ def test_what_died_within_a_point_of_many_metrics_is_sent_again(
     trial: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    numbers = {f"eval/{n}": n / 7 for n in range(METRICS_PER_CALL + 200)}
+    numbers = {EVALUATION: 0.1} | {f"eval/{n}": n / 7 for n in range(METRICS_PER_CALL + 200)}
     has_history(trial, [{"step": 7, "time": 10**12, "metrics": numbers}])
     whole, calls = MlflowClient.log_batch, []
 

@@ -31,7 +31,7 @@ Points = dict[str, list[tuple[int, float, int]]]
 
 
 def has_history(trial: Path, history: list[dict[str, Any]]) -> None:
-    """Give a trial a checkpoint with other points, at the step of the last."""
+    """Give a trial a checkpoint with other points, the last of which is its final evaluation."""
     newest = checkpoint.newest(trial)
     assert newest is not None
     step = history[-1]["step"]

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from gan import checkpoint
 from orchestrator.store.attempts import Attempt, attempts, wasted_steps
 from orchestrator.store.manifest import read_manifest
-from orchestrator.store.paths import sweep_directory
+from orchestrator.store.paths import STOP, sweep_directory
 from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.sweep_spec import SweepSpec
@@ -21,6 +21,7 @@ from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
 from tests.support.cli_flags import call
 from tests.support.processes import SETTINGS, Launch, on_small, step_of
+from tests.support.ray_cluster import paused
 from tests.support.tracked_trials import logged, made, run_of, runs_of, store_of
 
 pytestmark = pytest.mark.timeout(600)
@@ -108,7 +109,9 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
     first = Launch(runs, sweep)
     first.wait_for(is_half_way)
-    first.process.send_signal(signal.SIGINT)
+    with paused(first.trainings()):  # else they might have ended before they hear of it
+        first.process.send_signal(signal.SIGINT)
+        first.wait_for((directory / STOP).exists)
     stopped = first.end()
     status = call("--runs", str(runs), "status", "story").stdout
     (counts,) = (line for line in status.splitlines() if line.startswith("story: "))

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from gan import checkpoint
 from gan.config import TrainConfig
-from gan.training.progress import Progress
+from gan.training.progress import Progress, is_final
 from orchestrator.store.attempts import attempts
 from orchestrator.store.lease import Lease
 from orchestrator.store.object_store import ObjectStore
 from orchestrator.store.object_sweep import ObjectSweep
 from orchestrator.store.paths import PRUNED
 from orchestrator.store.prune_marker import PruneMarker, read_marker, write_marker
+from orchestrator.worker.stop_signal import StopReason, StopSignal
 from tests.support.s3 import (
     Server,
     stored_steps,
@@ -27,10 +28,11 @@ def fit(
     uri: str,
     config: TrainConfig,
     on_progress: Callable[[Progress], None] = lambda progress: None,
+    stop: StopSignal | None = None,
 ) -> tuple[str, str]:
     path = f"sweeps/some/{config.key()}"
     task = task_of(config, Path("unused"), storage=uri, path=path, token="token")
-    return run_here(task, on_progress)
+    return run_here(task, on_progress, stop)
 
 
 def generator_of(uri: str, config: TrainConfig) -> bytes:
@@ -114,6 +116,30 @@ def test_a_request_to_stop_is_heard_and_the_checkpoint_is_stored(
     assert ended is not None
     assert (ended.trial["step"], ended.trial["total_steps"]) == (steps[-1], 1)
     assert "eval/exact/saturation_error" in ended.trial["history"][-1]["metrics"]
+
+
+def test_a_stop_within_the_last_evaluation_stores_every_step_and_later_the_evaluation(
+    uri: str, small_npz: Path, tmp_path: Path
+) -> None:
+    config = small(small_npz, steps=12, controls={"saturation": {"target": "any"}})
+    mirror, stop = ObjectSweep(uri, tmp_path / "runs", "some"), StopSignal()
+
+    def newest() -> tuple[int, bool]:
+        mirror.refresh()
+        found = checkpoint.newest(mirror.directory / config.key(), checkpoint.TRIAL)
+        assert found is not None
+        return found.trial["step"], is_final(found.trial)
+
+    def in_the_first_target(progress: Progress) -> None:
+        if progress.measuring == "1 of 9":
+            stop.set(StopReason.USER)
+
+    assert fit(uri, config, in_the_first_target, stop) == ("stopped", "")
+    assert newest() == (12, False)
+    steps: list[int] = []
+    assert fit(uri, config, lambda progress: steps.append(progress.step)) == ("finished", "")
+    assert set(steps) == {12}
+    assert newest() == (12, True)
 
 
 def test_a_trial_that_was_asked_to_end_before_its_turn_is_not_begun(
