@@ -16,21 +16,23 @@ class Range(NamedTuple):
     high: float
     symbol: str
     """Index of sigma and lambda, as in the original project's equations."""
+    meaning: str
+    """What the statistic measures, for people."""
     circular: bool = False
     """Whether 0 and 1 are the same value."""
 
 
 CONTROLS = {
-    "saturation": Range(0, 1, "S"),
-    "hue": Range(0, 1, "H", circular=True),
-    "red": Range(0, 1, "R"),
-    "green": Range(0, 1, "G"),
-    "blue": Range(0, 1, "B"),
-    "chroma": Range(0, 134, "C"),
-    "a": Range(-86, 98, "a"),
-    "b": Range(-108, 94, "b"),
-    "warmth": Range(-1.7, 2.4, "W"),
-    "colourfulness": Range(0, 280, "M"),
+    "saturation": Range(0, 1, "S", "strength of the colours: 0 grey, 1 pure"),
+    "hue": Range(0, 1, "H", "0 red, 0.33 green, 0.67 blue, 1 red again", circular=True),
+    "red": Range(0, 1, "R", "mean of the red channel"),
+    "green": Range(0, 1, "G", "mean of the green channel"),
+    "blue": Range(0, 1, "B", "mean of the blue channel"),
+    "chroma": Range(0, 134, "C", "distance from grey, C* of CIELAB"),
+    "a": Range(-86, 98, "a", "green (below 0) to red, a* of CIELAB"),
+    "b": Range(-108, 94, "b", "blue (below 0) to yellow, b* of CIELAB"),
+    "warmth": Range(-1.7, 2.4, "W", "cool to warm; grey is -0.5"),
+    "colourfulness": Range(0, 280, "M", "strength and variety, by Hasler and Süsstrunk"),
 }
 """Controls by name; each is a module of ``gan.colour.statistics`` and a line here."""
 TARGET_RANGES = {name: (range_.low, range_.high) for name, range_ in CONTROLS.items()}

@@ -13,6 +13,11 @@ def unusable(uri: str, error: Exception) -> UserError:
     is_there = file is not None and file.exists()
     if is_there and (given == "--runs" or "malformed" in str(error)):
         return unreadable(uri, error)
+    if given == "--runs" and isinstance(error, FileNotFoundError):
+        return UserError(
+            f"--runs: no sweep was launched there (there is no {file}); launch one, or name "
+            "another directory with --runs DIR"
+        )
     if "error code 401" in str(error):
         return UserError(
             f"{given}: {masked(uri)} does not accept the account; set MLFLOW_TRACKING_USERNAME and "

@@ -71,7 +71,10 @@ def bench(sweep: str | None, device: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.figures(), indent=1))
     else:
-        for measured in found.benches:
+        for names, measured in found.benches.items():
+            more = f" and {len(names) - 1} more" * (len(names) > 1)
+            if len(found.benches) > 1:
+                console.print(Text(f"{names[0]}{more}", style="bold"), soft_wrap=True)
             _print(measured, console)
         _print_estimates(found, chosen, console)
 

@@ -93,8 +93,10 @@ def colorize(
     Takes JPEG, PNG, TIFF and WebP, grey or in colour, of 8 or 16 bits and any size. Each picture is
     written in its own format and depth, upright, in sRGB, with its alpha, without metadata, and
     with its lightness unchanged. The given targets replace the trial's own; an any-target trial
-    takes them as inputs, and exact control then moves the colours to them. Several targets give
-    a picture each, NAME-colorized-saturation-0.2.jpg, ...; of several statistics, every
+    takes them as inputs, and exact control then moves the colours to them.
+
+    Several targets of a statistic, 0.2,0.4 or FIRST:LAST:COUNT (0:1:7 for seven, evenly spread),
+    give a picture each, NAME-colorized-saturation-0.2.jpg, ...; of several statistics, every
     combination. No picture that is coloured now is overwritten without --in-place, and no other
     file without --overwrite.
 

@@ -66,6 +66,8 @@ def demo(
     # Before torch is imported. A move is of many short operations: on two cores, of which the
     # browser has one, two threads that wait for each other took up to twice as long as one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from orchestrator.inference.image_files import read_picture
+
     wanted = given_target(targets)
     which = GeneratorOptions(sweep, run, generator, [wanted])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -73,18 +75,18 @@ def demo(
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory() as directory, _listening(port) as listening:
+            if path is not None:
+                # Refused here, if at all. Gradio serves nothing from elsewhere, and no name that
+                # is not UTF-8.
+                read_picture(path)
+                path = Path(shutil.copy(path, Path(directory, printable(path.name))))
             (chosen,) = choose(locations, Path(directory), which)
             # Gradio reads these when it is imported.
             os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
             os.environ["GRADIO_TEMP_DIR"] = tempfile.tempdir = directory
             from gan.inference.colorizer import Colorizer
             from orchestrator.inference.demo_page import Demo, serve
-            from orchestrator.inference.image_files import read_picture
 
-            if path is not None:
-                read_picture(path)  # refused here, if at all
-                # Gradio serves nothing from elsewhere, and no name that is not UTF-8.
-                path = Path(shutil.copy(path, Path(directory, printable(path.name))))
             page = Demo(Colorizer.load(chosen.path), chosen.shown.partition(";")[0], wanted, path)
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
             say(f"generator: {chosen.shown}")

@@ -15,6 +15,8 @@ class FiniteRange(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Convert a flag's value to a number within the bounds."""
+        if not is_number(value):
+            self.fail(f"{value!r} is not a number.", param, ctx)
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
@@ -44,11 +46,15 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # no such argument in
             if not is_number(part):
                 several = "several are written 0.2,0.4 or FIRST:LAST:COUNT"
                 self.fail(f"{part!r} is not a number; {several}.", param, ctx)
-        if ":" not in str(value):
-            numbers = [self.range.convert(part, param, ctx) for part in parts]
-        else:
+        if ":" in str(value):
             first, last = (self.range.convert(part, param, ctx) for part in parts[:2])
             numbers = spread(first, last, self._count(parts[2], param, ctx))
+        else:
+            try:
+                numbers = [self.range.convert(part, param, ctx) for part in parts]
+            except click.BadParameter as error:
+                comma = " A comma separates numbers; decimals have a point." * (len(parts) > 1)
+                self.fail(error.message + comma, param, ctx)
         if twice := [number for n, number in enumerate(numbers) if number in numbers[:n]]:
             self.fail(f"{twice[0]:g} is given twice in {value!r}.", param, ctx)
         return tuple(numbers)
@@ -60,8 +66,8 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]  # no such argument in
         return count
 
 
-def is_number(text: str) -> bool:
-    """Whether a text is a number."""
+def is_number(text: Any) -> bool:
+    """Whether a flag's value is a number."""
     try:
         float(text)
     except ValueError:

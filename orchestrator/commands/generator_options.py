@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gan.control import TARGET_RANGES, ControlName
+from gan.control import CONTROLS, TARGET_RANGES, ControlName
 from gan.errors import UserError
 from orchestrator.commands.completion import sweep_names
 from orchestrator.commands.flag_values import FiniteRange, Numbers
@@ -40,18 +40,20 @@ def generator_options(*, several: bool) -> list[click.Option]:
             help="Checkpoint, trial directory, export, or .safetensors file next to its"
             " config.json.",
         ),
-        *(_target(name, *bounds, several=several) for name, bounds in TARGET_RANGES.items()),
+        *(_target(name, several=several) for name in CONTROLS),
     ]
 
 
-def _target(name: ControlName, low: float, high: float, *, several: bool) -> click.Option:
+def _target(name: ControlName, *, several: bool) -> click.Option:
+    low, high = TARGET_RANGES[name]
+    told = f"Target in [{low:g}, {high:g}] ({CONTROLS[name].meaning})."
     if not several:
         return click.Option(
             [f"--{name}"],
             type=FiniteRange(low, high),
             multiple=True,
             callback=_only,
-            help=f"Target in [{low:g}, {high:g}].",
+            help=told,
         )
     return click.Option(
         [f"--{name}"],
@@ -59,9 +61,7 @@ def _target(name: ControlName, low: float, high: float, *, several: bool) -> cli
         metavar="NUMBERS",
         multiple=True,
         callback=partial(_only, hint="; several numbers are written 0.2,0.4"),
-        help=f"Target in [{low:g}, {high:g}], or several: 0.2,0.4 or FIRST:LAST:COUNT."
-        if name == "saturation"
-        else f"Target in [{low:g}, {high:g}], or several.",
+        help=told,
     )
 
 

@@ -29,7 +29,8 @@ class SweepBench:
     """Benchmark of each kind of trial in a sweep, with the estimated times of all trials."""
 
     sweep: str
-    benches: list[Bench]
+    benches: dict[tuple[str, ...], Bench]
+    """By the names of the trials that train alike."""
     estimates: list[Estimate]
     slots: int
     """Number of trials that run in parallel on this machine."""
@@ -48,7 +49,7 @@ class SweepBench:
         """Return all figures, for JSON."""
         return {
             "sweep": self.sweep,
-            "benches": [measured.figures() for measured in self.benches],
+            "benches": [{"of": of} | measured.figures() for of, measured in self.benches.items()],
             "trials": [vars(estimate) for estimate in self.estimates],
             "seconds": self.seconds,
             "at_once": self.slots,
@@ -79,7 +80,9 @@ def bench_sweep(
     benches = {kind: bench(config, device, say=say) for kind, config in _kinds(trials).items()}
     estimates = [_estimate(t, trials, images[t.key][0], benches[kind_of(t.config)]) for t in trials]
     slots = slots_here(spec.resources, device)
-    return SweepBench(spec.name, [*benches.values()], estimates, slots)
+    alike = {kind: tuple(t.name for t in trials if kind_of(t.config) == kind) for kind in benches}
+    named = {alike[kind]: measured for kind, measured in benches.items()}
+    return SweepBench(spec.name, named, estimates, slots)
 
 
 def _kinds(trials: Iterable[Trial]) -> dict[tuple[object, ...], TrainConfig]:

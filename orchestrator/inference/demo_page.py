@@ -18,7 +18,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gan.control import TARGET_RANGES, ControlName
+from gan.control import CONTROLS, TARGET_RANGES, ControlName
 from gan.data.picture_file import MOST_PIXELS
 from gan.errors import UserError
 from gan.inference.colorizer import Colorizer
@@ -28,15 +28,6 @@ from orchestrator.inference.demo_photo import Photo, starts
 LOOPBACK = "127.0.0.1"
 MOST_BYTES = MOST_PIXELS * 8
 """Largest file that is taken: the largest picture, four channels of 16 bits, not compressed."""
-HELP: dict[ControlName, str] = {
-    "saturation": "strength of the colours: 0 grey, 1 pure",
-    "hue": "0 red, 0.33 green, 0.67 blue, 1 red again",
-    "chroma": "distance from grey, C* of CIELAB",
-    "a": "green (below 0) to red",
-    "b": "blue (below 0) to yellow",
-    "warmth": "cool to warm; grey is -0.5",
-    "colourfulness": "strength and variety of the colours, by Hasler and Süsstrunk",
-}
 HINT = "<p>Choose a photograph, or drop it above. It stays on this machine.</p>"
 Typed = float | None
 """Number of a slider, maybe beyond its range while it is being typed; None if its box is empty."""
@@ -259,4 +250,4 @@ def _slider(name: ControlName, first: Mapping[ControlName, float], *, visible: b
     low, high = TARGET_RANGES[name]
     middle = round((low + high) / 2, 2)
     return gr.Slider(low, high, first.get(name, middle), step=demo_html.step(name), label=name,
-                     info=HELP.get(name), visible=visible, buttons=[])  # fmt: skip
+                     info=CONTROLS[name].meaning, visible=visible, buttons=[])  # fmt: skip

@@ -46,11 +46,12 @@ class Photo:
 
     @property
     def told(self) -> str:
-        """Name, size and depth for people."""
+        """Name, size and depth for people, and what of it is used."""
         height, width = self.picture.samples.shape[:2]
         depth = 8 * self.picture.samples.dtype.itemsize
         only = f", only the first of its {self.pictures} pictures" * (self.pictures > 1)
-        return f"{self.file.name}: {width}x{height}, {depth} bits{only}"
+        new = "; coloured anew, from its lightness alone"
+        return f"{self.file.name}: {width}x{height}, {depth} bits{only}{new}"
 
     @property
     def before(self) -> str:

@@ -46,6 +46,11 @@ def test_a_sweep_is_measured_once_for_each_kind_of_nets_and_estimated_trial_by_t
     assert (result.exit_code, result.stderr) == (0, "")
     found = json.loads(result.stdout)
     assert [measured["base_channels"] for measured in found["benches"]] == [2, 3]
+    of = [set(measured["of"]) for measured in found["benches"]]
+    assert "baseline, base_channels=2" in of[0]
+    assert "saturation=0.25, base_channels=3" in of[1]
+    assert of[0] | of[1] == {trial["name"] for trial in found["trials"]}
+    assert not of[0] & of[1]
     named = {trial["name"]: trial for trial in found["trials"]}
     assert named["baseline, base_channels=2"]["steps"] == 1000
     assert named["baseline, epochs=500, seed=1"]["steps"] == 500 * 64 / 8
@@ -66,16 +71,20 @@ def test_a_sweep_is_measured_once_for_each_kind_of_nets_and_estimated_trial_by_t
 
 @pytest.mark.slow
 def test_the_print_is_readable_at_80_columns(small_npz: Path) -> None:
-    write(small_npz, settings={"steps": 3600}, points=[{}, {"hue": 0.6}])
+    points = [{}, {"hue": 0.6}, {"base_channels": 3, "hue": 0.6}]
+    write(small_npz, settings={"steps": 3600}, points=points)
     result = call("mine.yaml")
     assert (result.exit_code, result.stderr) == (0, "")
     printed = result.stdout.splitlines()
     assert max(map(len, printed)) <= 80
-    assert printed[0].startswith("32 px, 2 base channels, batch 8, on CPU")
+    assert printed[0] == "baseline and 2 more"
+    assert printed[1].startswith("32 px, 2 base channels, batch 8, on CPU")
+    (second,) = (n for n, line in enumerate(printed) if line.startswith("32 px, 3 base channels"))
+    assert printed[second - 1] == "hue=0.6, base_channels=3"
     for word in ("images/s", "plain loop, float32", "ratio", "memory", "outside the networks"):
         assert word in result.stdout
     rows = [line.split() for line in printed if line.split()[-2:-1] == ["3600"]]
-    assert [row[0] for row in rows] == ["baseline", "hue=0.6"]
+    assert [row[0] for row in rows] == ["baseline", "hue=0.6", "hue=0.6,"]
     assert "one after the other" in printed[-2]
     assert "at once" in printed[-1]
 

@@ -270,5 +270,5 @@ def test_the_installed_command_says_no_more_where_torchvision_was_loaded(workpla
 
 
 def test_a_report_where_nothing_was_launched_makes_nothing(workplace: Path) -> None:
-    assert_refused(call("report", "tiny"), "no tracking store", "--runs")
+    assert_refused(call("report", "tiny"), "no sweep was launched there", "--runs")
     assert not files(workplace)

@@ -34,8 +34,8 @@ def test_without_a_picture_no_generator_is_looked_for(here: Path) -> None:
         (["--sat", "0.3"], ["No such option '--sat'. Did you mean --saturation?"]),
         (["--in_place"], ["No such option '--in_place'. Did you mean --in-place?"]),
         (["--out", "new.JPG"], ["--out new.JPG: is the directory to write into", "--suffix"]),
-        (["--sweep", "x", "--hue", "0.5"], ["no tracking store", "--runs"]),
-        (["--run", "x"], ["no tracking store"]),
+        (["--sweep", "x", "--hue", "0.5"], ["no sweep was launched there", "--runs"]),
+        (["--run", "x"], ["no sweep was launched there"]),
     ],
 )
 def test_bad_options_are_refused_in_one_line(

@@ -116,7 +116,7 @@ def test_without_a_sweep_the_generator_that_comes_along_is_used_and_named(here: 
     [
         (["--saturation", ""], ["--saturation", "'' lacks a number"]),
         (["--saturation", "0.2,"], ["--saturation", "'0.2,' lacks a number"]),
-        (["--saturation", "0.2,1.2"], ["--saturation", "1.2 is not in the range 0<=x<=1"]),
+        (["--saturation", "0.2,1.2"], ["1.2 is not in the range 0<=x<=1. A comma separates"]),
         (["--saturation", "0.2,0.4,0.2"], ["0.2 is given twice"]),
         (["--saturation", "0.5:0.5:3"], ["0.5 is given twice"]),
         (["--saturation", "0:1:1"], ["COUNT '1' is no whole number from 2 to 1000"]),

@@ -102,7 +102,8 @@ def test_sixteen_bits_and_transparency_are_kept(index: Page, tmp_path: Path) -> 
         str(tmp_path / "deep.png")
     )
     upload(index, tmp_path / "deep.png")
-    expect(index.get_by_text("deep.png: 1100x90, 16 bits")).to_be_visible()
+    told = "deep.png: 1100x90, 16 bits; coloured anew, from its lightness alone"
+    expect(index.get_by_text(told)).to_be_visible()
     with index.expect_download() as download:
         index.get_by_role("button", name="Download in full size").click()
     download.value.save_as(tmp_path / "got.png")

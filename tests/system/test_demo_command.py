@@ -10,6 +10,8 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.support.chromium import CHROMIUM
+from tests.support.cli import assert_refused
+from tests.support.cli_flags import call
 from tests.support.demo import PHOTO, Demo, numbers
 from tests.support.processes import Program
 
@@ -37,6 +39,11 @@ def test_a_named_photograph_is_opened_and_an_end_while_it_is_written_leaves_noth
     done = demo.end()
     assert (done.returncode, done.stderr) == (0, "ended; the uploads are removed\n")
     assert [*tmp_path.iterdir()] == [Path(photograph)]
+
+
+def test_a_slider_starts_at_one_number(tmp_path: Path) -> None:
+    refused = call("--runs", str(tmp_path), "demo", "--saturation", "0.2,0.4")
+    assert_refused(refused, "--saturation", "'0.2,0.4' is not a number")
 
 
 def test_what_is_no_photograph_is_refused_before_the_page(tmp_path: Path) -> None:
