@@ -74,7 +74,7 @@ def switches() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def quick_evaluations() -> Iterator[None]:
-    """Leave out KID, whose features take 13 ms an image, in tests of the engine.
+    """Leave out KID, whose features take 8 ms an image, in tests of the engine.
 
     Tests that compare a trial with one of another process keep it.
     """

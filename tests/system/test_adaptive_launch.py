@@ -186,7 +186,8 @@ def test_a_trial_that_is_behind_is_killed_and_not_failed(story: Story) -> None:
     for trial in pruned:
         state = story.states[trial.key]
         assert state.marker is not None
-        assert state.marker.step <= state.step < 80
+        assert state.phase is TrialPhase.PRUNED
+        assert state.marker.step <= state.step <= 80
         assert checkpoint.newest(story.directory / trial.key) is not None
         run = story.run_of(trial)
         assert run.info.status == "KILLED"
