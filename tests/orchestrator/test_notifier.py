@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -213,14 +216,20 @@ def test_a_webhook_that_fails_is_one_line_and_delays_by_seconds(
 
 @pytest.mark.slow
 def test_a_failing_trial_does_not_wait_for_a_slow_webhook(tmp_path: Path) -> None:
-    with webhook(late(4)) as hook:
+    went_on = threading.Event()
+
+    def slow(request: BaseHTTPRequestHandler) -> None:
+        assert went_on.wait(60)
+        status(200)(request)
+
+    with webhook(slow) as hook:
         launch = Launch(hook.url, tmp_path)
         with launch.notifier as notifier:
             notifier.begin(launch.view)
-            began = time.monotonic()
             notifier.failed("trial two", "it exploded")
-            assert time.monotonic() - began < 1
+            went_on.set()
     assert len(hook.messages) == 1
+    assert launch.said == [], "it was answered in time"
 
 
 def unreachable() -> Iterator[tuple[str, str]]:
@@ -285,12 +294,14 @@ def test_a_command_that_does_not_end_is_killed_with_what_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifier_module, "COMMAND_SECONDS", 1.0)
-    alive = tmp_path / "alive"
-    launch = Launch(f"(sleep 3; touch {alive}) & sleep 600", tmp_path)
-    began = time.monotonic()
-    launch.finish()
-    assert time.monotonic() - began < 5
-    (line,) = launch.said
-    assert line.endswith(": was killed after 1 s")
-    time.sleep(3)
-    assert not alive.exists()
+    held = tmp_path / "held"
+    os.mkfifo(held)
+    with os.fdopen(os.open(held, os.O_RDONLY | os.O_NONBLOCK)) as end:
+        launch = Launch(f"exec 3> {held}; sleep 600 & sleep 600", tmp_path)
+        began = time.monotonic()
+        launch.finish()
+        assert time.monotonic() - began < 5
+        (line,) = launch.said
+        assert line.endswith(": was killed after 1 s")
+        os.set_blocking(end.fileno(), True)
+        assert end.read() == "", "nobody is left who could write"

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 PROGRAM = """
-import sys, time, types
+import os, sys, time, types
 import ray
 from orchestrator.driver import ray_watch
 node = {"Alive": sys.argv[1] == "lives", "NodeID": "this", "NodeName": "here"}
@@ -24,7 +24,7 @@ training = types.SimpleNamespace(
 
 def fit():
     print("begun", flush=True)
-    time.sleep(6)
+    os.read(0, 1)  # for as long as the test wants it
 
 stop = sys.argv[2] == "stop"
 print(ray_watch.watched(fit, lambda: stop, training, None, {"cpu": 1, "gpu": 0}) or "ended")
@@ -43,23 +43,31 @@ def resumed() -> dict[tuple[str, str], tuple[str, float]]:
     """What each launch said after a pause of 3 s, and the seconds until then."""
     launches = {
         case: subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *case], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", PROGRAM, *case],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for case in ENDS
     }
     with ThreadPoolExecutor() as threads:
-        return dict(zip(launches, threads.map(_paused, launches.values()), strict=True))
+        return dict(zip(launches, threads.map(_paused, launches, launches.values()), strict=True))
 
 
-def _paused(launch: subprocess.Popen[str]) -> tuple[str, float]:
+def _paused(case: tuple[str, str], launch: subprocess.Popen[str]) -> tuple[str, float]:
     with launch:
+        assert launch.stdin is not None
         assert launch.stdout is not None
         assert launch.stdout.readline() == "begun\n"
         time.sleep(0.3)
         os.kill(launch.pid, signal.SIGSTOP)
         time.sleep(3)
-        os.kill(launch.pid, signal.SIGCONT)
         since = time.monotonic()
+        os.kill(launch.pid, signal.SIGCONT)
+        if ENDS[case] == "ended":
+            time.sleep(2.7)  # longer than its patience
+            launch.stdin.write("\n")
+            launch.stdin.flush()
         return launch.stdout.readline().rstrip(), time.monotonic() - since
 
 

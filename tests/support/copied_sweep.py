@@ -1,13 +1,16 @@
 """A sweep file that is a copy of another, whose trials were trained in this process."""
 
+import os
 import shutil
-from multiprocessing.connection import Connection
+import signal
+import threading
+import time
 from pathlib import Path
 
 from gan.data import datasets
 from orchestrator.driver.take_over import TakeOver, take_over
 from orchestrator.store.local_sweep import LocalSweep
-from orchestrator.store.paths import Locations
+from orchestrator.store.paths import TAKEN_OVER, Locations
 from orchestrator.store.sweep_store import store_of
 from orchestrator.store.trial_state import state_of
 from orchestrator.sweep.spec import read_sweep
@@ -32,12 +35,28 @@ def taken_by(
     return take_over(trials, states, store, dry_run=dry_run)
 
 
-def take_copy(ready: Connection) -> None:
-    """Take over what copy.yaml asks for, after a word that it begins now."""
+def taken_over() -> int:
+    """How many trials of copy.yaml were taken over."""
+    return len([*directory_of().glob(f"*/{TAKEN_OVER}")])
+
+
+def take_copy(more: int | None, seconds: float) -> None:
+    """Take over what copy.yaml asks for; die ``seconds`` after ``more`` trials, if a number.
+
+    It kills itself: whoever waits for it from without may be asleep until it is done.
+    """
     trials = expand(read_sweep(Path("copy.yaml")))
     assert datasets.load(trials[0].config).digest
-    ready.send("ready")
+    if more is not None:
+        threading.Thread(target=_die, args=(taken_over() + more, seconds), daemon=True).start()
     taken_by(trials)
+
+
+def _die(taken: int, seconds: float) -> None:
+    while taken_over() < taken:
+        pass
+    time.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def directory_of(name: str = "copy") -> Path:

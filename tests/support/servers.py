@@ -1,6 +1,7 @@
 """Servers on this machine that tests start, kill and start again."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -8,14 +9,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
+    """One below those that the system gives to whoever asks for any, before a server has it."""
+    while True:
+        port = secrets.choice(range(20000, 32768))
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 class TrackingServer:

@@ -136,6 +136,11 @@ def watch(
     before = files(directories)
     time.sleep(BEHIND_SECONDS)
     keys = {trial.key for trial in both}
+    reached = {trial.key: log[-1].step for trial, log in zip(both, before.log, strict=True)}
+    prometheus.wait_for(
+        "ray_colorsweep_step",
+        lambda found: keys == {key for s in found if s.value >= reached[key := s.labels["key"]]},
+    )
     # On a busy machine an export may come too late for a query.
     gauges = {
         name: prometheus.wait_for(
@@ -180,6 +185,11 @@ def watch(
     call("--runs", str(runs), "stop", "gauges", both[0].key)
     stopped = 'ray_colorsweep_trials{phase="stopped"}'
     prometheus.wait_for(stopped, lambda found: [s.value for s in found] == [1])
-    time.sleep(BEHIND_SECONDS)
-    found.trials_after_stop = prometheus.query("ray_colorsweep_step")
+    stopped_key, key = (trial.key for trial in both)
+    found.trials_after_stop = prometheus.wait_for(
+        "ray_colorsweep_step",
+        lambda series: (
+            stopped_key not in (keys := {s.labels["key"] for s in series}) and key in keys
+        ),
+    )
     return found

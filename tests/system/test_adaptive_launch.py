@@ -4,6 +4,8 @@ import re
 import shlex
 import signal
 import subprocess
+import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from orchestrator.store.trial_state import TrialState, states_of
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.sweep_spec import SweepSpec
 from orchestrator.sweep.trials import Trial
+from orchestrator.worker.run import LOOK_SECONDS
 from reports.phase import TrialPhase
 from tests.support.cli_flags import call
 from tests.support.processes import SETTINGS, Launch, on_small, step_of
@@ -107,11 +110,23 @@ def story(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
         training = [each for each in latest().values() if not each.ended and 20 <= each.step <= 40]
         return bool(training) and len(done()) >= 2 and len(read_manifest(directory)) >= 4
 
+    def is_paused_half_way() -> bool:
+        """Look again while nothing is trained, and leave it so if it still is half way."""
+        if not is_half_way():
+            return False
+        with ExitStack() as look:
+            look.enter_context(paused(first.trainings()))
+            if found := is_half_way():
+                trainings.push(look.pop_all())
+        return found
+
     first = Launch(runs, sweep)
-    first.wait_for(is_half_way)
-    with paused(first.trainings()):  # else they might have ended before they hear of it
+    with ExitStack() as trainings:
+        first.wait_for(is_paused_half_way)
         first.process.send_signal(signal.SIGINT)
         first.wait_for((directory / STOP).exists)
+        # Each looks for it as soon as it goes on; else it might be at its end before it looks.
+        time.sleep(LOOK_SECONDS)
     stopped = first.end()
     status = call("--runs", str(runs), "status", "story").stdout
     (counts,) = (line for line in status.splitlines() if line.startswith("story: "))

@@ -28,6 +28,8 @@ from tests.support.trainings import (
 
 KILLS = int(os.environ.get("COLORSWEEP_KILLS", "20"))
 """``make kills`` asks for more."""
+MOMENT_SECONDS = 10.0
+"""Longest wait for a moment to kill at."""
 
 pytestmark = pytest.mark.timeout(300 + 10 * KILLS)
 
@@ -85,7 +87,7 @@ def _life(victim: Victim, chance: random.Random) -> str:
     time.sleep(chance.uniform(0, 0.75))
     moments: dict[str, Callable[[], object]] = {
         "any": lambda: True,
-        "checkpoint": lambda: _is_writing(victim),
+        "checkpoint": lambda: _is_writing(victim, process),
         "sending": victim.journal.exists,
     }
     if victim.storage is not None:
@@ -93,14 +95,14 @@ def _life(victim: Victim, chance: random.Random) -> str:
         moments["uploading"] = lambda: _upload(victim) not in (before, 0)
     moment = chance.choice([*moments])
     if moment == "uploading":  # it is many requests
-        _wait(moments[moment], 5)
+        _wait(moments[moment], MOMENT_SECONDS)
         time.sleep(chance.uniform(0, 0.03))
     else:
         _stop(process, moments[moment])
     assert process.is_alive(), "it ended before it could be killed: the training is too short"
     process.kill()
     process.join()
-    if _is_writing(victim):
+    if _is_writing(victim, process):
         return "checkpoint"
     if victim.is_uploading():
         return "uploading"
@@ -108,9 +110,9 @@ def _life(victim: Victim, chance: random.Random) -> str:
 
 
 def _stop(process: BaseProcess, reached: Callable[[], object]) -> None:
-    """Stop it at such a moment, which may be over before a kill arrives, or after 5 s."""
+    """Stop it at such a moment, which may be over before a kill arrives, or after a while."""
     assert process.pid is not None
-    until = time.monotonic() + 5
+    until = time.monotonic() + MOMENT_SECONDS
     while process.is_alive():
         _wait(reached, until - time.monotonic())
         os.kill(process.pid, signal.SIGSTOP)
@@ -119,8 +121,9 @@ def _stop(process: BaseProcess, reached: Callable[[], object]) -> None:
         os.kill(process.pid, signal.SIGCONT)
 
 
-def _is_writing(victim: Victim) -> bool:
-    return any(checkpoint.checkpoints_of(victim.trial).glob(".step-*"))
+def _is_writing(victim: Victim, process: BaseProcess) -> bool:
+    """Whether it writes a checkpoint; what one that was killed left there is none."""
+    return any(checkpoint.checkpoints_of(victim.trial).glob(f".step-*.{process.pid}"))
 
 
 def _upload(victim: Victim) -> int:

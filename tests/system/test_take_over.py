@@ -2,11 +2,10 @@
 
 import json
 import random
+import signal
 import subprocess
-import time
 from concurrent.futures import Future
 from dataclasses import dataclass
-from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from gan.training.trainer import Trainer
 from orchestrator.store.attempts import attempts
 from orchestrator.store.manifest import write_manifest
-from orchestrator.store.paths import TAKEN_OVER, sweep_directory
+from orchestrator.store.paths import sweep_directory
 from orchestrator.sweep.spec import read_sweep
 from orchestrator.sweep.trials import Trial, expand
 from tests.support.cli import TINY, Files, files
@@ -135,17 +134,9 @@ def test_a_take_over_killed_at_any_moment_is_complete_or_goes_on(
     chance = random.Random(0)
 
     def life(*, killed: bool) -> None:
-        ready, begun = Pipe()
-        with begun:
-            process = forked(take_copy, begun)
-        assert ready.recv() == "ready"
-        before = len([*copy.glob(f"*/{TAKEN_OVER}")])
-        while killed and len([*copy.glob(f"*/{TAKEN_OVER}")]) < before + 2:
-            assert process.is_alive()
-        if killed:
-            time.sleep(chance.uniform(0, 0.01))
-            process.kill()
+        process = forked(take_copy, 2 if killed else None, chance.uniform(0, 0.01))
         process.join()
+        assert process.exitcode == (-signal.SIGKILL if killed else 0)
 
     def told() -> set[tuple[str, int, str | None]]:
         rows = json.loads(call("status", "copy", "--json").stdout)["trials"]
