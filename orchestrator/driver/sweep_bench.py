@@ -49,7 +49,7 @@ class SweepBench:
         """Return all figures, for JSON."""
         return {
             "sweep": self.sweep,
-            "benches": [{"of": of} | measured.figures() for of, measured in self.benches.items()],
+            "benches": [{"trials": names} | b.figures() for names, b in self.benches.items()],
             "trials": [vars(estimate) for estimate in self.estimates],
             "seconds": self.seconds,
             "at_once": self.slots,

@@ -46,7 +46,7 @@ def test_a_sweep_is_measured_once_for_each_kind_of_nets_and_estimated_trial_by_t
     assert (result.exit_code, result.stderr) == (0, "")
     found = json.loads(result.stdout)
     assert [measured["base_channels"] for measured in found["benches"]] == [2, 3]
-    of = [set(measured["of"]) for measured in found["benches"]]
+    of = [set(measured["trials"]) for measured in found["benches"]]
     assert "baseline, base_channels=2" in of[0]
     assert "saturation=0.25, base_channels=3" in of[1]
     assert of[0] | of[1] == {trial["name"] for trial in found["trials"]}
