@@ -18,6 +18,7 @@ from typing import Any
 import requests
 
 from gan import checkpoint
+from gan.training.progress import EVALUATION
 from orchestrator.store.object_store import ObjectStore
 from orchestrator.worker.stop_signal import StopSignal
 from orchestrator.worker.upload import UploadedTrial
@@ -148,7 +149,9 @@ class Wire:
 
 
 def make_checkpoint(trial: Path, step: int, size: int = 1000) -> Path:
-    """Write a checkpoint of made-up content."""
+    """Write a checkpoint of made-up content, with an evaluation."""
+    history = [{"step": step, "time": 0, "metrics": {EVALUATION: 0.5}}]
+    trial_json = {"step": step, "total_steps": 100, "history": history}
     return checkpoint.write(
         trial,
         step,
@@ -156,7 +159,7 @@ def make_checkpoint(trial: Path, step: int, size: int = 1000) -> Path:
             checkpoint.GENERATOR: bytes([step % 256]) * size,
             checkpoint.TRAINING: bytes([step % 255]) * (2 * size),
             checkpoint.CONFIG: b"{}",
-            checkpoint.TRIAL: json.dumps({"step": step, "total_steps": 100}).encode(),
+            checkpoint.TRIAL: json.dumps(trial_json).encode(),
         },
     )
 

@@ -17,7 +17,7 @@ from tests.support.s3 import Server
 
 pytestmark = pytest.mark.timeout(600)
 
-SECRET = "Hun/ter2"
+SECRET = "Huntsman/terrier2"
 USERS = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "COLORSWEEP_RUNS", "COLORSWEEP_STORAGE")
 # Python's garbage collector may run in any thread while Ray is shut down.
 PROBE = """
