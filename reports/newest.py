@@ -15,16 +15,21 @@ def unsent_points(client: Client, run: TrialRun, trial: Mapping[str, Any]) -> li
     """Return the points of a trial.json's history that the run lacks.
 
     A training that ends where it stopped, earlier than it was to, has its final evaluation in the
-    last point, of which the run may have a part; a store keeps what is sent twice once. If the run
-    has another evaluation of that step, the training was repeated, with the same results.
+    last point, of which the run may have a part; a store keeps what is sent twice once. One that
+    was stopped in its final evaluation is evaluated there later. If the run has another evaluation
+    of that step, the training was repeated, with the same results.
     """
     points: list[dict[str, Any]] = trial["history"]
-    is_done = run.phase is TrialPhase.FINISHED
-    if is_done or run.step != trial["step"] or not is_final(trial):
-        return [point for point in points if point["step"] > run.step]
+    later = [point for point in points if point["step"] > run.step]
+    there = [p for p in points if p["step"] == run.step and EVALUATION in p["metrics"]]
+    if run.phase is TrialPhase.FINISHED or not there:
+        return later
+    ended = run.step == trial["step"] and is_final(trial)
+    if not ended and run.metrics.get(EVALUATION) == there[-1]["metrics"][EVALUATION]:
+        return later
     sent = client.get_metric_history(run.run_id, EVALUATION)
     times = {metric.timestamp for metric in sent if metric.step == run.step}
-    return points[-1:] if times <= {points[-1]["time"]} else []
+    return (there if times <= {there[-1]["time"]} else []) + later
 
 
 def is_of_last_step(found: Checkpoint | None, config: TrainConfig) -> bool:

@@ -9,7 +9,7 @@ from gan import checkpoint
 from gan.config import TrainConfig
 from gan.data.datasets import Dataset
 from gan.errors import Stopped
-from gan.training.progress import Progress, is_final
+from gan.training.progress import Progress, evaluated_step, is_final
 from gan.training.session import Session
 from gan.training.state import Training
 
@@ -50,18 +50,26 @@ class Trainer:
         training, config = self.training, self.training.config
         interval = config.evaluation_interval(training.total_steps)
         is_done = self._resume(trial)
+        # It was stopped in its final evaluation, and is to be longer now.
+        lacks_evaluation = (
+            0 < training.step < training.total_steps
+            and training.step % interval == 0
+            and evaluated_step(training.history) < training.step
+        )
         with Session(training, trial, on_progress, should_stop) as session:
             try:
                 if baseline is not None and self._take_over(baseline):
+                    lacks_evaluation = False
                     is_done = training.step >= training.total_steps
                     if is_done:
                         session.evaluate()
                         session.save()
                 session.begin()
-                if training.step >= training.total_steps and not is_done:
-                    # It was stopped in its final evaluation, or was to be longer.
+                # It was stopped in its final evaluation, or was to be longer.
+                ended = training.step >= training.total_steps and not is_done
+                if ended or lacks_evaluation:
                     session.evaluate()
-                    session.after_step(evaluated=True, ended=True)
+                    session.after_step(evaluated=True, ended=ended)
                 while training.step < training.total_steps and not session.stopping:
                     training.train_step()
                     ended = training.step == training.total_steps

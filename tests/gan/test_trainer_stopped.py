@@ -43,6 +43,21 @@ def test_a_stop_within_the_last_evaluation_is_heard_and_keeps_every_step(
 
 
 @pytest.mark.slow
+def test_a_training_stopped_in_its_last_evaluation_and_made_longer_is_one_that_was_so_long(
+    start: Start, tmp_path: Path
+) -> None:
+    of = start(steps=10, evaluate_every=5)
+    assert not of.fit(tmp_path / "trial", should_stop=lambda: of.training.step == 10)
+    newest = checkpoint.newest(tmp_path / "trial")
+    assert newest is not None
+    assert (newest.trial["step"], is_final(newest.trial)) == (10, False)
+    longer, alone = (start(steps=20, evaluate_every=5) for _ in range(2))
+    assert longer.fit(tmp_path / "trial")
+    assert alone.fit(tmp_path / "alone")
+    assert everything(longer) == everything(alone)
+
+
+@pytest.mark.slow
 def test_the_last_evaluation_says_which_target_it_measures(start: Start, tmp_path: Path) -> None:
     of, heard = start(controls=ANY, steps=12), list[Progress]()
     assert of.fit(tmp_path, on_progress=heard.append)

@@ -92,6 +92,24 @@ def test_a_final_evaluation_where_a_longer_training_stopped_arrives(
     assert grid == (tmp_path / "samples" / "step-00000009.png").read_bytes()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [CONFIG, LONGER], ids=["as long", "longer"])
+def test_an_evaluation_in_which_a_training_was_stopped_arrives_once_it_is_made(
+    tracker: SweepTracker, sweep: str, photos: Dataset, tmp_path: Path, config: TrainConfig
+) -> None:
+    stopped = Trainer(CONFIG, photos, torch.device("cpu"))
+    assert not stopped.fit(tmp_path, should_stop=lambda: stopped.training.step == 6)
+    sync(tracker, tmp_path, TrialPhase.STOPPED)
+    run = only_run(tracker.client, sweep)
+    assert run.data.tags["colorsweep.step"] == "6"
+    assert [step for step, *_ in logged(tracker.client, run)["eval/mae"]] == [3]
+    train_on(tmp_path, photos, config)
+    sync(tracker, tmp_path, config=config)
+    run = only_run(tracker.client, sweep)
+    assert logged(tracker.client, run) == made(tmp_path)
+    assert [step for step, *_ in logged(tracker.client, run)["eval/mae"]][:2] == [3, 6]
+
+
 @pytest.mark.parametrize("arrived", [0, 3, 5])
 def test_a_transfer_that_died_before_it_was_noted_leaves_no_duplicate(
     tracker: SweepTracker, tracking_store: tuple[str, Path], sweep: str, trial: Path, arrived: int
