@@ -1,8 +1,5 @@
-"""Notifications of a launch, to real servers and real commands."""
+"""Notifications of a launch, to real servers."""
 
-import io
-import json
-import os
 import socket
 import threading
 import time
@@ -11,18 +8,11 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from gan.config import TrainConfig
 from gan.errors import UserError
 from orchestrator.driver import notifier as notifier_module
-from orchestrator.driver.live_view import LiveView
-from orchestrator.driver.notifier import Notifier
-from orchestrator.store.events import TrialEvent
-from orchestrator.store.paths import Locations
-from orchestrator.sweep.notify import notify_target
-from orchestrator.sweep.trials import Trial
 from reports.phase import TrialPhase
+from tests.support.notified_launch import Launch
 from tests.support.servers import free_port
 from tests.support.webhooks import (
     SECRET,
@@ -39,29 +29,6 @@ from tests.support.webhooks import (
 @pytest.fixture(autouse=True)
 def local(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-class Launch:
-    """A launch of two trials, as far as its notifier sees it."""
-
-    def __init__(self, target: str, runs: Path) -> None:
-        self.said: list[str] = []
-        self.view = LiveView(Console(file=io.StringIO()))
-        for key in ("one", "two"):
-            self.view.add(Trial(f"trial {key}", key, TrainConfig(steps=5)))
-        locations = Locations(runs, None)
-        wanted = notify_target(target, "--notify")
-        self.notifier = Notifier(wanted, "hue", locations, "colorsweep again", self.said.append)
-
-    def phases(self, one: TrialPhase, two: TrialPhase) -> None:
-        for key, phase in (("one", one), ("two", two)):
-            self.view.update(TrialEvent(key, phase))
-
-    def finish(self) -> None:
-        with self.notifier as notifier:
-            notifier.begin(self.view)
-            self.phases(TrialPhase.FINISHED, TrialPhase.FINISHED)
-            notifier.ended(done=True)
 
 
 def test_the_end_is_told_once_in_a_sentence_and_in_numbers(tmp_path: Path) -> None:
@@ -255,53 +222,3 @@ def test_a_certificate_that_nobody_trusts_is_one_line(tmp_path: Path) -> None:
     (line,) = launch.said
     assert "certificate verify failed" in line
     assert "hush" not in line
-
-
-def test_a_command_gets_the_message_on_stdin_and_the_event(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    launch = Launch('cat > "$COLORSWEEP_EVENT.json"', tmp_path)
-    launch.finish()
-    assert json.loads((tmp_path / "finished.json").read_text())["trials"] == {"finished": 2}
-    assert launch.said == []
-
-
-def test_a_command_that_reads_nothing_may_succeed(tmp_path: Path) -> None:
-    launch = Launch("true", tmp_path)
-    launch.finish()
-    assert launch.said == []
-
-
-def test_a_command_that_fails_is_one_line_with_its_last_words(tmp_path: Path) -> None:
-    launch = Launch("echo one >&2; echo password=hush, two >&2; exit 3", tmp_path)
-    launch.finish()
-    (line,) = launch.said
-    assert line.endswith(": exit code 3 (password=*** two)")
-    assert "hush" not in line
-
-
-def test_a_command_that_cannot_start_is_one_line(tmp_path: Path) -> None:
-    launch = Launch(f"cat {'x' * 200_000}", tmp_path)  # Linux takes 128 KiB a word
-    launch.finish()
-    (line,) = launch.said
-    assert line.startswith("notification: cat ...: cannot be run (")
-    assert "Argument list too long" in line
-
-
-@pytest.mark.slow
-def test_a_command_that_does_not_end_is_killed_with_what_it_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notifier_module, "COMMAND_SECONDS", 1.0)
-    held = tmp_path / "held"
-    os.mkfifo(held)
-    with os.fdopen(os.open(held, os.O_RDONLY | os.O_NONBLOCK)) as end:
-        launch = Launch(f"exec 3> {held}; sleep 600 & sleep 600", tmp_path)
-        began = time.monotonic()
-        launch.finish()
-        assert time.monotonic() - began < 5
-        (line,) = launch.said
-        assert line.endswith(": was killed after 1 s")
-        os.set_blocking(end.fileno(), True)
-        assert end.read() == "", "nobody is left who could write"
